@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one exception type of the project: a sentence for the user."""
+
+
+class PartDistillError(Exception):
+    """Something the user can mend: the message names the file or field and the remedy.
+
+    The command line prints the message without a stack trace (exit code 2), nodes log it and
+    go on with what they had.
+    """
+
+
+class MissingDependencyError(PartDistillError):
+    """An optional package is not installed; the message names the extra to install."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the Python package '{package}', which is not installed: "
+            f'pip install "partdistill_ros[{extra}]"'
+        )
