@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Procedural shape families with part labels: `FAMILIES` by name, `generate` draws one shape."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.scans.families.family import Family, draw
+from partdistill_ros.scans.scan import Scan
+
+_NAMES = (
+    "airplane", "bottle", "cap", "chair", "eyeglasses", "hammer", "kettle",
+    "knife", "lamp", "laptop", "mug", "pliers", "table", "vase",
+)  # fmt: skip
+
+FAMILIES: dict[str, Family] = {}
+for _name in _NAMES:
+    try:
+        FAMILIES[_name] = import_module(f"{__name__}.{_name}").FAMILY
+    except ImportError:
+        pass
+
+
+def generate(family: str, seed: int) -> Scan:
+    """One labelled shape of a family: a mesh with face labels, z up, centred, in metres.
+
+    Deterministic in `(family, seed)`; its points are the mesh's vertices.
+    Raises PartDistillError for an unknown family.
+    """
+    if family not in FAMILIES:
+        raise PartDistillError(f"no shape family '{family}': choose one of {', '.join(sorted(FAMILIES))}")
+    return draw(FAMILIES[family], seed)
