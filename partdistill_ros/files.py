@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are either there in full or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from partdistill_ros.errors import PartDistillError
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary name to write a file under; it takes the place of `path` when the block ends well.
+
+    The temporary file lies in the folder of `path` (made where missing) and keeps its suffix, which
+    writers such as `numpy.savez` look at. When the block raises, `path` keeps what it held.
+    Raises PartDistillError, naming `path`, where the folder or the file cannot be written.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{target.stem[:100]}.{secrets.token_hex(4)}.tmp{target.suffix}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():
+            raise IsADirectoryError(21, "it is a folder")
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, target)
+    except OSError as error:
+        raise PartDistillError(
+            f"cannot write {target}: {error.strerror or error}; choose a place with room and write permission"
+        ) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _flush(path: Path) -> None:
+    """Wait until the bytes are on the disk: a rename may otherwise survive a power cut that they do not."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
