@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The built-in torch z-buffer: pictures, depth and index maps of points and faces, all views at once.
-
-Each pixel keeps the smallest of the 64-bit keys `depth bits << 32 | index` that fall on it, so the
-nearest wins, the lower index wins a tie and the answer does not depend on the order of execution.
-"""
+"""Pictures of one scan from many views, with depth, index map and the pixel of every visible point."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 import numpy as np
@@ -18,34 +15,56 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.rendering.cameras import Views
-from partdistill_ros.scans.scan import Mesh
+from partdistill_ros.rendering.cameras import Views, bounding_sphere
+from partdistill_ros.rendering.zbuffer import (
+    DISC_PER_SPACING,
+    GREY,
+    Splats,
+    disc_radius,
+    paint,
+    project,
+    render_clouds,
+    shade,
+    zbuffer_faces,
+    zbuffer_points,
+)
+from partdistill_ros.scans.normals import estimate_normals
+from partdistill_ros.scans.scan import Mesh, Scan
 
-EMPTY = torch.iinfo(torch.int64).max
-GREY = 200.0  # colour of points without one, 0-255
-WHITE = (255.0, 255.0, 255.0)
-AMBIENT = 0.35  # share of the light that comes from everywhere; the rest is a headlight
-# Disc radius over the mean spacing 1 / sqrt(density): 1.2 leaves a hole on 1 % of the places of a
-# surface sampled at random, 0.7 covers a regular grid.
-DISC_PER_SPACING = 1.2
+__all__ = [
+    "Rendering",
+    "Splats",
+    "disc_radius",
+    "locate_points",
+    "point_spacing",
+    "project",
+    "render_clouds",
+    "render_faces",
+    "render_points",
+    "render_scan",
+    "visible_points",
+    "zbuffer_faces",
+    "zbuffer_points",
+]
+
+FACE_TOLERANCE = 2.0  # pixels in depth: a surface tilted by 63 degrees still counts as seen
 
 
 @dataclass(frozen=True)
 class Rendering:
     """V pictures of one scan and what each pixel shows.
 
-    picture `[V, H, W, 3] u1`; depth `[V, H, W] f4` along the viewing axis in scan units, inf where
-    empty; index `[V, H, W] i4` of the point or face, -1 where empty.
-    of: what `index` counts.  pixel: `[V, N] i4` the pixel `row * W + column` of every point, -1
-        where it is hidden or outside the picture (None: not located).
-    count: points or faces that `index` counts.
+    picture: `[V, H, W, 3] u1`.  depth: `[V, H, W] f4` along the viewing axis in scan units, inf
+        where empty.  index: `[V, H, W] i4` of the point or face, -1 where empty.
+    of: what `index` counts.
+    pixel: `[V, N] i4` the pixel `row * W + column` in which each of the scan's points is seen, -1
+        where it is hidden or outside the picture; None: only `index` tells.
     """
 
     picture: NDArray[np.uint8]
     depth: NDArray[np.float32]
     index: NDArray[np.int32]
-    of: Literal["points", "faces"]
-    count: int
+    of: Literal["points", "faces"] = "points"
     pixel: NDArray[np.int32] | None = None
 
     @property
@@ -53,173 +72,195 @@ class Rendering:
         """Height and width in pixels."""
         return self.index.shape[1], self.index.shape[2]
 
-
-@dataclass(frozen=True)
-class Splats:
-    """What `render_clouds` gives for B clouds, as tensors: picture `[B, H, W, 3] u1`, depth
-    `[B, H, W] f4` (inf empty), index `[B, H, W] i8` into the cloud (-1 empty)."""
-
-    picture: Tensor
-    depth: Tensor
-    index: Tensor
+    def __len__(self) -> int:
+        return len(self.index)
 
 
-def project(
-    points: Tensor, rotation: Tensor, position: Tensor, focal: Tensor | float, size: int, orthographic: bool = False
-) -> tuple[Tensor, Tensor]:
-    """Pixel coordinates `[B, N, 2]` (column, row) and depths `[B, N]` of `points [B, N, 3]` seen by
-    cameras `rotation [B, 3, 3]`, `position [B, 3]`, `focal` one number or `[B]` (see `Views`)."""
-    camera = torch.bmm(points - position[:, None], rotation.transpose(1, 2))
-    depth = camera[..., 2]
-    scale = torch.as_tensor(focal, dtype=points.dtype, device=points.device).reshape(-1, 1, 1)
-    plane = camera[..., :2] if orthographic else camera[..., :2] / depth.clamp(min=1e-9)[..., None]
-    return (1 + plane * scale) * (size / 2), depth
+def render_scan(scan: Scan, views: Views, size: int = 224, *, device: str = "cpu") -> Rendering:
+    """Render the faces of a scan with a mesh, else its points; `pixel` concerns `scan.points` and
+    `index` faces or points. Normals are estimated for shading where a cloud has none."""
+    if scan.mesh is not None and len(scan.mesh.faces):
+        return render_faces(scan.mesh, views, size, points=scan.points, device=device)
+    normals = estimate_normals(scan.points, viewpoint=scan.viewpoint) if scan.normals is None else scan.normals
+    return render_points(scan.points, views, size, normals=normals, colors=scan.colors, device=device)
 
 
-def zbuffer_points(
-    uv: Tensor, depth: Tensor, size: int, radius: float | Tensor = 1.5, exact: bool = False
-) -> tuple[Tensor, Tensor]:
-    """Nearest point of every pixel for B clouds at once.
-
-    uv: `[B, N, 2]` pixel coordinates (column, row).  depth: `[B, N]`; points at depth <= 0 or not
-    finite are left out.  radius: of the splatted discs in pixels, one number or `[B]`.
-    exact: a disc covers the pixel centres within `radius` of the point itself, as pytorch3d has
-    it; otherwise within `radius` of the centre of the point's pixel, which needs one scatter and
-    minima of shifted buffers (0.3 ms a view of 10k points at 128 pixels instead of about 4).
-    Returns index `[B, size, size] i8` (-1 empty) and depth `[B, size, size] f4` (inf empty).
-    """
-    keys = _keys(depth, torch.isfinite(uv).all(-1))
-    radii = torch.as_tensor(radius, dtype=torch.float32).reshape(-1).expand(len(uv)).clamp(min=0.7072)
-    buffer = _splat_exact(uv, keys, size, radii) if exact else _splat_snapped(uv, keys, size, radii)
-    return _unpack(buffer)
-
-
-def render_clouds(
-    points: Tensor,
-    rotation: Tensor,
-    position: Tensor,
-    focal: Tensor | float,
+def render_points(
+    points: NDArray[np.float32],
+    views: Views,
+    size: int = 224,
     *,
-    normals: Tensor | None = None,
-    colors: Tensor | None = None,
-    size: int = 128,
-    radius: float | Tensor = 1.5,
-    orthographic: bool = False,
-    ambient: float | Tensor = AMBIENT,
-    light: Tensor | None = None,
-    background: Tensor | None = None,
+    normals: NDArray[np.float32] | None = None,
+    colors: NDArray[np.uint8] | None = None,
+    radius_px: float | None = None,
     exact: bool = False,
-) -> Splats:
-    """Pictures of B different clouds in one go, each by its own camera.
+    device: str = "cpu",
+) -> Rendering:
+    """Splat `points [N, 3]` (rows that are not finite are never seen) as discs.
 
-    points, normals: `[B, N, 3] f4` (normals of either sign, None: unshaded).  colors `[B, N, 3]`
-    0-255 (None: grey).  rotation `[B, 3, 3]`, position `[B, 3]`, focal one number or `[B]`: see
-    `Views`.  radius: pixels, one number or `[B]`.  ambient: one number or `[B]`.  light: `[B, 3]`
-    unit direction towards the light in the camera frame (None: headlight).  background `[B, 3]`
-    0-255 (None: white).
+    normals: `[N, 3]` for shading, either sign; without them the discs are flat.  colors: `[N, 3]`
+    u1, grey by default.  radius_px: disc radius in pixels, by default from the points' spacing.
+    exact: see `zbuffer_points`. Raises PartDistillError where no point is finite.
     """
-    batch, count = points.shape[:2]
-    uv, depth = project(points, rotation, position, focal, size, orthographic)
+    _, extent = bounding_sphere(points)
+    gap = point_spacing(points, extent)
+    batch = len(views)
+    cloud = _batch(points, batch, device)
+    rotation, position, focal = _camera_tensors(views, device)
+    uv, depth = project(cloud, rotation, position, focal, size, views.orthographic)
+    radius = disc_radius(gap, depth, focal, size, views.orthographic) if radius_px is None else radius_px
     index, front = zbuffer_points(uv, depth, size, radius, exact)
-    tint = torch.full((batch, count, 3), GREY, device=points.device) if colors is None else colors.float()
+    tint = torch.full((batch, len(points), 3), GREY, device=device) if colors is None else _batch(colors, batch, device)
     if normals is not None:
-        tint = tint * shade(points, normals, rotation, position, ambient, light)[..., None]
-    return Splats(paint(tint, index, background), front, index)
+        tint = tint * shade(cloud, _batch(normals, batch, device), rotation, position)[..., None]
+    widest = min(float(torch.as_tensor(radius).max()), 16.0)
+    pixel = _seen_points(uv, depth, index, front, ceil(widest), DISC_PER_SPACING * gap)
+    return _rendering(paint(tint, index), front, index, "points", pixel)
 
 
-def shade(
-    points: Tensor,
-    normals: Tensor,
-    rotation: Tensor,
-    position: Tensor,
-    ambient: float | Tensor = AMBIENT,
-    light: Tensor | None = None,
-) -> Tensor:
-    """Brightness `[B, N]` in 0-1: ambient plus Lambert. Normals `[B, N, 3]` are turned towards the
-    camera first, so their sign does not matter; a zero normal gets the full light."""
-    towards = F.normalize(position[:, None] - points, dim=-1)
-    facing = (normals * towards).sum(-1)
-    if light is None:
-        lambert = facing.abs()
-    else:
-        direction = torch.einsum("bij,bi->bj", rotation, light)
-        lambert = ((normals * direction[:, None]).sum(-1) * facing.sign()).clamp(min=0)
-    lambert = torch.where((normals == 0).all(-1), torch.ones_like(lambert), lambert)
-    base = torch.as_tensor(ambient, dtype=points.dtype, device=points.device).reshape(-1, 1)
-    return base + (1 - base) * lambert
+def render_faces(
+    mesh: Mesh,
+    views: Views,
+    size: int = 224,
+    *,
+    points: NDArray[np.float32] | None = None,
+    device: str = "cpu",
+) -> Rendering:
+    """Flat-shaded triangles of either winding; with `points [N, 3]` of the surface (such as
+    `sample_mesh` gives, or the vertices) their pixels are located as well.
 
-
-def paint(tint: Tensor, index: Tensor, background: Tensor | None = None) -> Tensor:
-    """Picture `[B, H, W, 3] u1` of the per-element colours `tint [B, N, 3]` (0-255) under an index map."""
-    batch, height, width = index.shape
-    back = torch.tensor([WHITE], device=tint.device).expand(batch, 3) if background is None else background.float()
-    palette = torch.cat([back[:, None], tint], 1).clamp(0, 255).round().to(torch.uint8)
-    rows = torch.arange(batch, device=tint.device)[:, None] * palette.shape[1]
-    chosen = (index.reshape(batch, -1) + 1 + rows).reshape(-1)
-    return palette.reshape(-1, 3).index_select(0, chosen).reshape(batch, height, width, 3)
-
-
-def _keys(depth: Tensor, usable: Tensor) -> Tensor:
-    """Keys `[B, N] i8`; EMPTY for points that cannot be seen (positive float bits sort as integers)."""
-    bits = depth.float().contiguous().view(torch.int32).long()
-    keys = (bits << 32) | torch.arange(depth.shape[1], device=depth.device)
-    return torch.where(usable & torch.isfinite(depth) & (depth > 0), keys, EMPTY)
-
-
-def _unpack(buffer: Tensor) -> tuple[Tensor, Tensor]:
-    seen = buffer != EMPTY
-    index = torch.where(seen, buffer & 0xFFFFFFFF, -1)
-    depth = (buffer >> 32).to(torch.int32).view(torch.float32)
-    return index, torch.where(seen, depth, torch.inf)
-
-
-def _splat_snapped(uv: Tensor, keys: Tensor, size: int, radii: Tensor) -> Tensor:
-    """One scatter of the points into a padded buffer, then a minimum over the shifts of the disc.
-
-    Views are taken from the widest disc to the narrowest, so that each shift concerns a leading slice.
+    Raises PartDistillError for a mesh without faces or with faces that name missing vertices.
     """
-    radii, order = radii.sort(descending=True)
-    reach = int(radii[0])
-    centers = _scatter(uv, keys, size + 2 * reach, reach)[order.to(uv.device)]
-    buffer = centers[:, reach : reach + size, reach : reach + size].contiguous()
-    for down in range(-reach, reach + 1):
-        for right in range(-reach, reach + 1):
-            views = int((radii * radii >= down * down + right * right).sum())
-            if views and (down or right):
-                rows, columns = reach + down, reach + right
-                shifted = centers[:views, rows : rows + size, columns : columns + size]
-                torch.minimum(buffer[:views], shifted, out=buffer[:views])
-    return buffer[order.argsort().to(uv.device)]
+    if not len(mesh.faces):
+        raise PartDistillError("the mesh has no faces to render: give its points instead")
+    if mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices):
+        raise PartDistillError(f"faces name vertices outside 0..{len(mesh.vertices) - 1}")
+    batch, count = len(views), len(mesh.faces)
+    rotation, position, focal = _camera_tensors(views, device)
+    uv, depth = project(_batch(mesh.vertices, batch, device), rotation, position, focal, size, views.orthographic)
+    faces = torch.from_numpy(mesh.faces.astype(np.int64)).to(device)
+    index, front = zbuffer_faces(uv[:, faces], depth[:, faces], size, views.orthographic)
+
+    middle = _batch(mesh.triangles().mean(1), batch, device)
+    light = shade(middle, _batch(mesh.face_normals(), batch, device), rotation, position)
+    tint = torch.full((batch, count, 3), GREY, device=device)
+    if mesh.face_colors is not None:
+        tint = _batch(mesh.face_colors, batch, device)
+    rendering = _rendering(paint(tint * light[..., None], index), front, index, "faces", None)
+    return rendering if points is None else locate_points(rendering, points, views)
 
 
-def _scatter(uv: Tensor, keys: Tensor, wide: int, reach: int) -> Tensor:
-    """Smallest key of each pixel of a `wide` picture whose origin lies `reach` pixels outside."""
-    cell = torch.nan_to_num(uv, nan=-1e6).clamp(-1e6, 1e6).floor().long() + reach
-    inside = ((cell >= 0) & (cell < wide)).all(-1)
-    view = torch.arange(len(uv), device=uv.device)[:, None] * (wide * wide)
-    flat = view + (cell[..., 1] * wide + cell[..., 0]).masked_fill(~inside, 0)
-    buffer = torch.full((len(uv), wide, wide), EMPTY, device=uv.device)
-    buffer.view(-1).scatter_reduce_(0, flat.view(-1), keys.masked_fill(~inside, EMPTY).view(-1), "amin")
-    return buffer
+def visible_points(rendering: Rendering, count: int) -> NDArray[np.bool_]:
+    """Which of the `count` points each view sees, `[V, count]`.
+
+    With `rendering.pixel` a point is seen where it lies on the nearest surface after gaps between
+    discs were closed (within a disc radius in depth, so walls thinner than about 1.2 point spacings
+    are transparent). Without, the points (or faces) that win a pixel are the visible ones.
+    Raises PartDistillError where `count` is not the number of points rendered.
+    """
+    if rendering.pixel is not None:
+        if rendering.pixel.shape[1] != count:
+            raise PartDistillError(f"the rendering is of {rendering.pixel.shape[1]} points, not of {count}")
+        return rendering.pixel >= 0
+    if rendering.index.max(initial=-1) >= count:
+        raise PartDistillError(f"the rendering shows {rendering.of} beyond number {count}")
+    seen = np.zeros((len(rendering), count + 1), bool)
+    seen[np.arange(len(seen))[:, None], rendering.index.reshape(len(seen), -1)] = True
+    return seen[:, :-1]
 
 
-def _splat_exact(uv: Tensor, keys: Tensor, size: int, radii: Tensor) -> Tensor:
-    """A scatter for every pixel offset that a disc can cover."""
-    reach = int(radii.max() + 0.5)
-    margin = 2 * reach
-    wide = size + 2 * margin
-    cell = torch.nan_to_num(uv, nan=-1e6).clamp(-1e6, 1e6).floor()
-    near = ((cell >= -reach) & (cell < size + reach)).all(-1)
-    keys = keys.masked_fill(~near, EMPTY)
-    view = torch.arange(len(uv), device=uv.device)[:, None] * (wide * wide)
-    corner = ((cell + margin) * near[..., None]).clamp(min=reach).long()
-    flat = view + corner[..., 1] * wide + corner[..., 0]
-    to_center = torch.nan_to_num(cell + 0.5 - uv)
-    squared = (radii * radii).to(uv.device)[:, None]
-    buffer = torch.full((len(uv), wide, wide), EMPTY, device=uv.device)
-    for down in range(-reach, reach + 1):
-        for right in range(-reach, reach + 1):
-            distance = (to_center[..., 0] + right) ** 2 + (to_center[..., 1] + down) ** 2
-            covered = keys.masked_fill(distance > squared, EMPTY)
-            buffer.view(-1).scatter_reduce_(0, (flat + (down * wide + right)).view(-1), covered.view(-1), "amin")
-    return buffer[:, margin : margin + size, margin : margin + size].contiguous()
+def locate_points(
+    rendering: Rendering, points: NDArray[np.float32], views: Views, tolerance: float | None = None
+) -> Rendering:
+    """The rendering with `pixel` of `points [N, 3]`: those that lie on the surface it shows.
+
+    tolerance: in depth, scan units, by default the width of two pixels at the object's distance.
+    """
+    size = rendering.size[0]
+    center, _ = bounding_sphere(points)
+    scale = _pixels_per_unit(views, np.linalg.norm(views.position - center, axis=1), size)
+    allowed = FACE_TOLERANCE / scale if tolerance is None else np.full(len(views), tolerance, np.float32)
+    uv, depth = project(
+        _batch(points, len(views), "cpu"), *_camera_tensors(views, "cpu"), size, views.orthographic
+    )
+    pixel = _locate(uv, depth, torch.from_numpy(rendering.depth), torch.from_numpy(allowed))
+    return Rendering(rendering.picture, rendering.depth, rendering.index, rendering.of, pixel.numpy())
+
+
+def point_spacing(points: NDArray[np.float32], extent: float, samples: int = 500) -> float:
+    """Mean distance `1 / sqrt(density)` between the points of a surface, from the median distance to
+    the 8th neighbour (`density = 8 / (pi d8^2)`); extent: the radius of the cloud, scan units."""
+    usable = points[np.isfinite(points).all(axis=1)]
+    if len(usable) < 2:
+        return 0.05 * extent
+    order = min(8, len(usable) - 1)
+    query = usable[np.linspace(0, len(usable) - 1, min(samples, len(usable))).astype(int)]
+    tree = cKDTree(usable, balanced_tree=False, compact_nodes=False)
+    farthest = tree.query(query, k=[order + 1])[0]
+    return max(float(np.median(farthest)) * np.sqrt(np.pi / order), 1e-3 * extent)
+
+
+def close_gaps(depth: Tensor, reach: int) -> Tensor:
+    """Depth `[V, H, W]` without deep spots narrower than `2 * reach + 1` pixels (a grey opening:
+    planes and steps stay what they are), so that nothing shows between the discs of a surface."""
+    far = torch.where(torch.isfinite(depth), depth, 1e9)[:, None]
+    across, along = (1, 2 * reach + 1), (2 * reach + 1, 1)
+    nearest = F.max_pool2d(F.max_pool2d(-far, across, 1, (0, reach)), along, 1, (reach, 0))
+    return F.max_pool2d(F.max_pool2d(-nearest, across, 1, (0, reach)), along, 1, (reach, 0))[:, 0]
+
+
+def _seen_points(uv: Tensor, depth: Tensor, index: Tensor, front: Tensor, reach: int, tolerance: float) -> Tensor:
+    """Pixel `[V, N] i4` of each visible point: its own where it is near the closed front surface
+    there, else the first that its disc wins on that surface (points of slanting surfaces, whose
+    own pixel a nearer neighbour covers), else -1."""
+    closed = close_gaps(front, reach)
+    own = _locate(uv, depth, closed, torch.full((len(uv),), tolerance, device=uv.device))
+    views, count = own.shape
+    on_surface = (index >= 0) & (front <= closed + tolerance)
+    winner = torch.where(on_surface, index, count).view(views, -1)
+    number = torch.arange(winner.shape[1], device=uv.device).expand(views, -1)
+    beyond = winner.shape[1]
+    won = torch.full((views, count + 1), beyond, device=uv.device).scatter_reduce_(1, winner, number, "amin")[:, :-1]
+    won = torch.where(won == beyond, -1, won).to(torch.int32)
+    return torch.where(own >= 0, own, won)
+
+
+def _locate(uv: Tensor, depth: Tensor, front: Tensor, tolerance: Tensor) -> Tensor:
+    """Pixel `[V, N] i4` of the points that are at most `tolerance [V]` behind the surface `front`."""
+    views, height, width = front.shape
+    cell = torch.nan_to_num(uv, nan=-1).clamp(-1, max(height, width)).floor().long()
+    inside = (cell[..., 0] >= 0) & (cell[..., 0] < width) & (cell[..., 1] >= 0) & (cell[..., 1] < height)
+    flat = (cell[..., 1] * width + cell[..., 0]).masked_fill(~inside, 0)
+    surface = front.reshape(views, -1).gather(1, flat)
+    seen = inside & (depth > 0) & (depth <= surface + tolerance[:, None])
+    return torch.where(seen, flat, -1).to(torch.int32)
+
+
+def _pixels_per_unit(views: Views, distance: NDArray[np.floating], size: int) -> NDArray[np.float32]:
+    """Pixels that one scan unit spans in each view at `distance [V]`."""
+    depth = np.ones_like(distance) if views.orthographic else np.maximum(distance, 1e-9)
+    return (views.focal * size / 2 / depth).astype(np.float32)
+
+
+def _batch(array: NDArray[np.generic], views: int, device: str) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, np.float32)).to(device).expand(views, -1, -1)
+
+
+def _camera_tensors(views: Views, device: str) -> tuple[Tensor, Tensor, Tensor]:
+    return (
+        torch.from_numpy(views.rotation).to(device),
+        torch.from_numpy(views.position).to(device),
+        torch.from_numpy(views.focal).to(device),
+    )
+
+
+def _rendering(
+    picture: Tensor, depth: Tensor, index: Tensor, of: Literal["points", "faces"], pixel: Tensor | None
+) -> Rendering:
+    return Rendering(
+        picture.cpu().numpy(),
+        depth.cpu().numpy(),
+        index.to(torch.int32).cpu().numpy(),
+        of,
+        None if pixel is None else pixel.cpu().numpy(),
+    )
