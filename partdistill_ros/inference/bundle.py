@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A student bundle on disk: a directory with `student.onnx`, `bundle.json` and `vocabulary.npz`.
+
+Everything is checked (schema, checksums, vocabulary, the network's inputs and outputs) before a
+runtime sees the model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.inference.onnx_header import FLOAT, INT64, TensorSpec, read_header
+from partdistill_ros.inference.vocabulary import TextEncoder, Vocabulary
+
+SCHEMA = 1
+MODEL, VOCABULARY, MANIFEST = "student.onnx", "vocabulary.npz", "bundle.json"
+NORMALISATION = "center_max_radius"
+SAMPLINGS = ("random", "farthest")
+DEFAULT_PATH = Path(__file__).resolve().parents[1] / "models" / "default"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One loaded student.
+
+    model: the bytes of `student.onnx`, those whose checksum was verified.
+    points, patches: points per cloud and farthest-point centres that the network takes.
+    patch_size: points in a patch; clouds with fewer are not labelled (`patch_size`, 32 if not stated).
+    sampling: how a larger cloud is cut down to `points` (`random` as `sample_surface` draws, the
+        default, or `farthest`); it should be what the student was trained on.
+    normalisation: always `center_max_radius` (see `normalise.py`); up: always `z`.
+    text_space, text_dim: identity and size of the text space.
+    """
+
+    path: Path
+    name: str
+    model: bytes = field(repr=False)
+    points: int
+    patches: int
+    patch_size: int
+    sampling: str
+    normalisation: str
+    up: str
+    text_space: str
+    text_dim: int
+    opset: int
+    vocabulary: Vocabulary = field(repr=False)
+    training: Mapping[str, Any] = field(repr=False)
+    checksums: Mapping[str, str] = field(repr=False)
+
+    @property
+    def categories(self) -> Mapping[str, tuple[str, ...]]:
+        """Object name -> its part names."""
+        return self.vocabulary.categories
+
+    @staticmethod
+    def load(path: str | os.PathLike[str] = "default", *, encoder: TextEncoder | None = None) -> Bundle:
+        """Read and check the bundle directory `path`; `default` is the shipped one.
+
+        Raises PartDistillError naming the file and field at fault.
+        """
+        directory = DEFAULT_PATH if str(path) == "default" else Path(path)
+        if not (directory / MANIFEST).is_file():
+            raise PartDistillError(
+                f"{directory}: no {MANIFEST} there; give a bundle directory as `partdistill distill --out` writes, "
+                "or `default` for the shipped one"
+            )
+        manifest = _read_manifest(directory / MANIFEST)
+        content = {name: _read_checked(directory, name, manifest) for name in (MODEL, VOCABULARY)}
+        bundle = _from_manifest(directory, manifest, content)
+        _check_network(bundle)
+        return replace(bundle, vocabulary=replace(bundle.vocabulary, encoder=encoder))
+
+
+def write_bundle(
+    directory: str | os.PathLike[str], onnx_bytes: bytes, spec: Mapping[str, Any], vocabulary: Vocabulary
+) -> Path:
+    """Write a bundle so that `directory` holds the old one or the new one, never a mixture.
+
+    spec: the content of bundle.json; `schema` and `files` are filled in here, `categories` defaults to
+    the vocabulary's. The new bundle is written beside the target, loaded once as a check, and moved in
+    by rename (readers that come between the two renames of a replacement find no bundle).
+    Raises PartDistillError where the content is not a valid bundle or the target is something else.
+    """
+    target = Path(directory)
+    if target.exists() and not (target.is_dir() and ((target / MANIFEST).is_file() or not any(target.iterdir()))):
+        raise PartDistillError(f"{target} exists and is not a bundle: choose another place to write to")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
+        try:
+            fresh.chmod(0o755)
+            _write_files(fresh, onnx_bytes, spec, vocabulary)
+            Bundle.load(fresh)
+            _swap(fresh, target)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+    except OSError as error:
+        raise PartDistillError(f"{target}: cannot write the bundle ({error.strerror}): choose another place") from None
+    return target
+
+
+def _write_files(directory: Path, onnx_bytes: bytes, spec: Mapping[str, Any], vocabulary: Vocabulary) -> None:
+    arrays = io.BytesIO()
+    np.savez_compressed(
+        arrays, names=np.array(vocabulary.names, dtype=str), embeddings=vocabulary.embeddings.astype(np.float32)
+    )
+    content = {MODEL: onnx_bytes, VOCABULARY: arrays.getvalue()}
+    manifest = {
+        "categories": {name: list(parts) for name, parts in vocabulary.categories.items()},
+        "training": {},
+        **spec,
+        "schema": SCHEMA,
+        "files": {name: {"sha256": hashlib.sha256(value).hexdigest()} for name, value in content.items()},
+    }
+    content[MANIFEST] = (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode()
+    for name, value in content.items():
+        with open(directory / name, "wb") as file:
+            file.write(value)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _swap(fresh: Path, target: Path) -> None:
+    if not target.exists():
+        os.rename(fresh, target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
+    os.rename(target, old)  # replaces the empty directory just made
+    try:
+        os.rename(fresh, target)
+    except OSError:
+        os.rename(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise PartDistillError(f"{path} cannot be read ({error}): the bundle is damaged, fetch it again") from None
+    if not isinstance(manifest, dict):
+        raise PartDistillError(f"{path} holds no JSON object: the bundle is damaged, fetch it again")
+    if manifest.get("schema") != SCHEMA:
+        raise PartDistillError(
+            f"{path}: schema is {manifest.get('schema')!r}, this version reads {SCHEMA}: "
+            "distil the bundle again, or install the partdistill_ros that wrote it"
+        )
+    return manifest
+
+
+def _read_checked(directory: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
+    entry = _field(directory, manifest, "files", dict).get(name)
+    expected = entry.get("sha256") if isinstance(entry, dict) else None
+    if not isinstance(expected, str):
+        raise PartDistillError(f"{directory / MANIFEST}: no sha256 for {name}: the bundle is damaged, fetch it again")
+    try:
+        content = (directory / name).read_bytes()
+    except OSError as error:
+        raise PartDistillError(
+            f"{directory / name} cannot be read ({error.strerror}): fetch the bundle again"
+        ) from None
+    if hashlib.sha256(content).hexdigest() != expected.lower():
+        raise PartDistillError(
+            f"{directory / name} does not have the sha256 that {MANIFEST} states: "
+            "it is damaged or was changed, fetch the bundle again"
+        )
+    return content
+
+
+def _from_manifest(directory: Path, manifest: Mapping[str, Any], content: Mapping[str, bytes]) -> Bundle:
+    text = _field(directory, manifest, "text", dict)
+    dim = _positive(directory, text, "dim", "text.dim")
+    points = _positive(directory, manifest, "points")
+    patches = _positive(directory, manifest, "patches")
+    if patches > points:
+        raise PartDistillError(f"{directory / MANIFEST}: patches ({patches}) exceed points ({points}): export again")
+    return Bundle(
+        path=directory,
+        name=_field(directory, manifest, "name", str),
+        model=content[MODEL],
+        points=points,
+        patches=patches,
+        patch_size=_positive(directory, {"patch_size": 32, **manifest}, "patch_size"),
+        sampling=_one_of(directory, {"sampling": "random", **manifest}, "sampling", SAMPLINGS),
+        normalisation=_one_of(directory, manifest, "normalisation", (NORMALISATION,)),
+        up=_one_of(directory, manifest, "up", ("z",)),
+        text_space=_field(directory, text, "space", str),
+        text_dim=dim,
+        opset=_positive(directory, manifest, "opset"),
+        vocabulary=_read_vocabulary(directory, content[VOCABULARY], dim, manifest),
+        training=_field(directory, {"training": {}, **manifest}, "training", dict),
+        checksums={name: hashlib.sha256(value).hexdigest() for name, value in content.items()},
+    )
+
+
+def _read_vocabulary(directory: Path, content: bytes, dim: int, manifest: Mapping[str, Any]) -> Vocabulary:
+    path = directory / VOCABULARY
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            names = tuple(str(name) for name in arrays["names"])
+            embeddings = np.asarray(arrays["embeddings"], np.float32)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise PartDistillError(f"{path} cannot be read ({error}): fetch the bundle again") from None
+    if embeddings.shape != (len(names), dim) or not names:
+        raise PartDistillError(
+            f"{path}: {len(names)} names with embeddings {embeddings.shape}, but {MANIFEST} states text.dim {dim}"
+        )
+    if len(set(names)) != len(names) or any(name != name.strip().lower() or not name for name in names):
+        raise PartDistillError(f"{path}: names must be unique, lower-case and not empty: export the bundle again")
+    if not np.allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-3):
+        raise PartDistillError(f"{path}: embeddings must have unit length: export the bundle again")
+    return Vocabulary(names, embeddings, _read_categories(directory, manifest, set(names)))
+
+
+def _read_categories(directory: Path, manifest: Mapping[str, Any], known: set[str]) -> dict[str, tuple[str, ...]]:
+    categories = {}
+    for category, parts in _field(directory, {"categories": {}, **manifest}, "categories", dict).items():
+        if not isinstance(parts, list) or not parts or not all(isinstance(part, str) for part in parts):
+            raise PartDistillError(f"{directory / MANIFEST}: categories.{category} must be a list of part names")
+        missing = [part for part in parts if part not in known]
+        if missing:
+            raise PartDistillError(f"{directory / MANIFEST}: {missing[0]!r} of categories.{category} has no embedding")
+        categories[category] = tuple(parts)
+    return categories
+
+
+def _check_network(bundle: Bundle) -> None:
+    header = read_header(bundle.model)
+    points, patches, dim = bundle.points, bundle.patches, bundle.text_dim
+    wanted = {
+        "points": (header.inputs, TensorSpec(FLOAT, (None, points, 3))),
+        "centers": (header.inputs, TensorSpec(INT64, (None, patches))),
+        "text": (header.inputs, TensorSpec(FLOAT, (None, dim))),
+        "logits": (header.outputs, TensorSpec(FLOAT, (None, points, None))),
+    }
+    extra = set(header.inputs) - set(wanted)
+    if extra:
+        raise PartDistillError(f"{bundle.path / MODEL}: unexpected input '{sorted(extra)[0]}': export it again")
+    for name, (found, spec) in wanted.items():
+        if name not in found or not _fits(found[name], spec):
+            raise PartDistillError(
+                f"{bundle.path / MODEL}: '{name}' must be {spec}, it is {found.get(name, 'missing')}; "
+                f"{MANIFEST} and the network do not belong together: export the bundle again"
+            )
+
+
+def _fits(found: TensorSpec, wanted: TensorSpec) -> bool:
+    """A free axis must be free; a fixed one may be free in the file."""
+    if found.dtype != wanted.dtype:
+        return False
+    if found.dims is None or wanted.dims is None:
+        return True
+    return len(found.dims) == len(wanted.dims) and all(
+        have is None or have == want for have, want in zip(found.dims, wanted.dims, strict=True)
+    )
+
+
+def _field(directory: Path, values: Mapping[str, Any], name: str, kind: type) -> Any:
+    value = values.get(name)
+    if not isinstance(value, kind):
+        raise PartDistillError(
+            f"{directory / MANIFEST}: field '{name}' must be a {kind.__name__}, it is {value!r}: export the bundle again"
+        )
+    return value
+
+
+def _positive(directory: Path, values: Mapping[str, Any], name: str, shown: str | None = None) -> int:
+    value = values.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise PartDistillError(
+            f"{directory / MANIFEST}: field '{shown or name}' must be a positive number, it is {value!r}: "
+            "export the bundle again"
+        )
+    return value
+
+
+def _one_of(directory: Path, values: Mapping[str, Any], name: str, allowed: tuple[str, ...]) -> str:
+    value = values.get(name)
+    if value not in allowed:
+        raise PartDistillError(
+            f"{directory / MANIFEST}: field '{name}' must be {' or '.join(allowed)}, it is {value!r}: "
+            "export the bundle again"
+        )
+    return str(value)

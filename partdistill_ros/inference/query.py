@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A question in words: `handle, cup`, `mug: handle, cup` or `mug: handle, cup; bottle: cap, body`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.inference.vocabulary import Vocabulary
+
+MAX_LENGTH = 2_000  # characters of a query
+MAX_NAMES = 64  # different names in a query
+EXAMPLE = "for example 'handle, cup' or 'mug: handle, cup; bottle: cap, body'"
+
+
+@dataclass(frozen=True)
+class PartGroup:
+    """Names that compete for the points of one object.
+
+    category: what stood before the colon, None without one.
+    rivals: names that compete as well but are never reported: a name asked for alone competes with
+        the other parts of its category, or it would get every point with certainty.
+    """
+
+    category: str | None
+    names: tuple[str, ...]
+    rivals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PartQuery:
+    """A parsed query; labels index into `names`.
+
+    names: `P` part names asked for, without repetition, in the order of the text.
+    rivals: `R` further names of the groups' rivals.
+    embeddings: `[P + R, D] f4` of `names` then `rivals`.
+    """
+
+    text: str
+    groups: tuple[PartGroup, ...]
+    names: tuple[str, ...]
+    rivals: tuple[str, ...]
+    embeddings: NDArray[np.float32] = field(repr=False)
+
+    def columns(self, group: PartGroup) -> NDArray[np.intp]:
+        """Rows of `embeddings` (= columns of the logits) that compete in `group`."""
+        every = self.names + self.rivals
+        return np.array([every.index(name) for name in group.names + group.rivals])
+
+
+def parse_query(text: str, vocabulary: Vocabulary) -> PartQuery:
+    """Parse `text`; names are compared in lower case with single spaces.
+
+    Groups are separated by `;`, names by `,`, and `:` follows a group's category, which may be any
+    word. A group with one name gets rivals (see `PartGroup`); without a category it stands for each
+    category that has this part. Raises PartDistillError for a query that is empty, longer than
+    2,000 characters, of more than 64 names, malformed, or with a name that cannot be embedded.
+    """
+    if len(text) > MAX_LENGTH:
+        raise PartDistillError(
+            f"the query has {len(text):,} characters, at most {MAX_LENGTH:,} are allowed: shorten it"
+        )
+    asked = [_parse_group(part) for part in text.split(";") if part.strip()]
+    if not asked:
+        raise PartDistillError(f"the query is empty: name the parts to look for, {EXAMPLE}")
+    names = _unique(name for group in asked for name in group.names)
+    if len(names) > MAX_NAMES:
+        raise PartDistillError(f"the query has {len(names)} names, at most {MAX_NAMES} are allowed: split it")
+    vocabulary.embed(names)  # an unknown name is reported before rivals are looked for
+    groups = tuple(rivalled for group in asked for rivalled in _with_rivals(group, vocabulary))
+    rivals = tuple(name for name in _unique(name for group in groups for name in group.rivals) if name not in names)
+    return PartQuery(_clean(text), groups, names, rivals, vocabulary.embed(names + rivals))
+
+
+def _parse_group(text: str) -> PartGroup:
+    head, colon, tail = text.partition(":")
+    if ":" in tail:
+        raise PartDistillError(f"'{_clean(text)[:80]}' has two colons: separate groups by ';', {EXAMPLE}")
+    names = _unique(_clean(name) for name in (tail if colon else head).split(",") if name.strip())
+    if not names:
+        raise PartDistillError(f"'{_clean(text)[:80]}' names no parts: write them after the colon, {EXAMPLE}")
+    category = _clean(head) if colon else None
+    if category is not None and (not category or "," in category):
+        raise PartDistillError(f"'{_clean(text)[:80]}' needs one category before the colon, {EXAMPLE}")
+    return PartGroup(category, names)
+
+
+def _with_rivals(group: PartGroup, vocabulary: Vocabulary) -> list[PartGroup]:
+    if len(group.names) > 1:
+        return [group]
+    name = group.names[0]
+    if group.category is not None:
+        parts = vocabulary.categories.get(group.category, ())
+        return [PartGroup(group.category, group.names, _others(name, parts, vocabulary))]
+    found = [
+        PartGroup(category, group.names, _others(name, parts, vocabulary))
+        for category, parts in vocabulary.categories.items()
+        if name in parts
+    ]
+    return found or [group]
+
+
+def _others(name: str, parts: tuple[str, ...], vocabulary: Vocabulary) -> tuple[str, ...]:
+    """The category's parts without the one that `name` means: itself, or for a synonym the nearest."""
+    if not parts:
+        return ()
+    if name not in parts:
+        similarity = vocabulary.embed(parts) @ vocabulary.embed([name])[0]
+        name = parts[int(similarity.argmax())]
+    return tuple(part for part in parts if part != name)
+
+
+def _clean(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))

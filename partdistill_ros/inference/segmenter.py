@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clouds and a query in, labels of every point out."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.inference.bundle import Bundle
+from partdistill_ros.inference.normalise import candidate_ups, center_max_radius, rotation_to_z, turn_about_z
+from partdistill_ros.inference.query import PartGroup, PartQuery, parse_query
+from partdistill_ros.inference.sampling import farthest_points, finite_rows, resample
+from partdistill_ros.inference.session import StudentSession
+from partdistill_ros.inference.spread import spread
+
+MAX_BATCH = 16  # clouds per run of the network: bounds memory, and more gain nothing on a CPU
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds spent by the last `segment`: sampling and normalising, the network, spreading."""
+
+    sample: float = 0.0
+    network: float = 0.0
+    spread: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Seconds from clouds to labels."""
+        return self.sample + self.network + self.spread
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The answer for one cloud, in the order of its points.
+
+    labels: `[N] i2`, indices into `parts`; -1 for points that are not finite, below the confidence
+        asked for, or taken by a rival name.
+    confidence: `[N] f4`, probability of the best name among those that compete; 0 where not finite.
+    parts: the query's names.  category: of the group that won, None without one.
+    up: `[3]` direction taken as up, None where nothing was labelled.
+    problem: why the whole cloud is unlabelled, None where it is not.
+    """
+
+    labels: NDArray[np.int16]
+    confidence: NDArray[np.float32]
+    parts: tuple[str, ...]
+    category: str | None = None
+    up: NDArray[np.float64] | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """One cloud on its way: finite rows, their points, the sample, and one turned copy per try."""
+
+    rows: NDArray[np.intp]
+    points: NDArray[np.floating]
+    sampled: NDArray[np.floating]
+    centers: NDArray[np.int64]
+    ups: NDArray[np.float64]
+    turned: NDArray[np.float32]  # [ups * votes, points, 3]
+
+
+class Segmenter:
+    """A student that answers part queries.
+
+    bundle: a `Bundle`, or the path of one, or `default`.
+    device, threads: see `StudentSession`; `provider` and `provider_note` tell what came of them.
+    """
+
+    def __init__(
+        self, bundle: Bundle | str | os.PathLike[str] = "default", device: str = "auto", threads: int | None = None
+    ) -> None:
+        self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
+        self._session = StudentSession(self.bundle.model, device, threads)
+        self.timings = Timings()
+
+    @property
+    def provider(self) -> str:
+        """`cpu` or `cuda`."""
+        return self._session.provider
+
+    @property
+    def provider_note(self) -> str:
+        """Why CUDA is not in use, or how much of the network stayed on the CPU; empty if nothing to tell."""
+        return self._session.note
+
+    def warm_up(self) -> None:
+        """Run the network once, so that the first cloud is answered as fast as the next."""
+        self._session.warm_up(self.bundle.points, self.bundle.patches, self.bundle.text_dim)
+
+    def query(self, text: str) -> PartQuery:
+        """Parse a query with the bundle's vocabulary (see `parse_query`)."""
+        return parse_query(text, self.bundle.vocabulary)
+
+    def segment(
+        self,
+        clouds: Sequence[ArrayLike],
+        query: PartQuery | str,
+        ups: Sequence[ArrayLike | None] | None = None,
+        *,
+        votes: int = 1,
+        smooth: bool = False,
+        min_confidence: float = 0.0,
+    ) -> list[Labels]:
+        """Label every point of each cloud `[Ni, 3]`; all clouds go through the network as one batch.
+
+        ups: per cloud the direction opposite to gravity, in the cloud's frame; None: six to eight
+            directions are tried and the most confident answer is kept (as many runs of the network).
+        votes: logits are averaged over this many turns about the vertical (as many runs).
+        smooth: see `spread`.
+        min_confidence: points whose confidence is lower are labelled -1.
+        The group of the query with the highest mean (over points) of the maximum (over its names)
+        probability among all names is the cloud's category. A cloud with fewer finite points than a
+        patch comes back unlabelled with its `problem`. Raises PartDistillError for wrong arguments.
+        """
+        query = self.query(query) if isinstance(query, str) else query
+        points = [_as_points(cloud) for cloud in clouds]
+        ups = [None] * len(points) if ups is None else list(ups)
+        if len(ups) != len(points) or votes < 1:
+            raise PartDistillError(
+                f"{len(points)} clouds with {len(ups)} ups and {votes} votes: give one up per cloud and at least one vote"
+            )
+        start = time.perf_counter()
+        prepared = [self._prepare(cloud, up, votes) for cloud, up in zip(points, ups, strict=True)]
+        sampled = time.perf_counter()
+        logits = self._run([item for item in prepared if item is not None], query)
+        answered = time.perf_counter()
+        result = [
+            self._unlabeled(cloud, query)
+            if item is None
+            else self._finish(len(cloud), item, next(logits), query, smooth, min_confidence)
+            for cloud, item in zip(points, prepared, strict=True)
+        ]
+        self.timings = Timings(sampled - start, answered - sampled, time.perf_counter() - answered)
+        return result
+
+    def _prepare(self, cloud: NDArray[np.floating], up: ArrayLike | None, votes: int) -> _Prepared | None:
+        rows = finite_rows(cloud)
+        if up is not None:
+            rotation_to_z(up)
+        if len(rows) < self.bundle.patch_size:
+            return None
+        points = cloud if len(rows) == len(cloud) else cloud[rows]
+        chosen = resample(points, self.bundle.points, method=self.bundle.sampling)
+        whole = len(points) == len(chosen)
+        sampled = points if whole else points[chosen]
+        ups = candidate_ups(sampled) if up is None else np.asarray(up, np.float64)[None]
+        turns = [turn_about_z(2 * np.pi * vote / votes) for vote in range(votes)]
+        turned = [center_max_radius(sampled @ (turn @ rotation_to_z(one)).T) for one in ups for turn in turns]
+        return _Prepared(rows, points, sampled, farthest_points(sampled, self.bundle.patches), ups, np.stack(turned))
+
+    def _run(self, prepared: Sequence[_Prepared], query: PartQuery) -> Iterator[NDArray[np.float32]]:
+        """Per cloud the logits `[ups, points, P + R]`, averaged over the votes."""
+        if not prepared:
+            return iter(())
+        points = np.concatenate([item.turned for item in prepared])
+        centers = np.concatenate([np.repeat(item.centers[None], len(item.turned), axis=0) for item in prepared])
+        batches = [slice(at, at + MAX_BATCH) for at in range(0, len(points), MAX_BATCH)]
+        logits = np.concatenate([self._session.run(points[at], centers[at], query.embeddings) for at in batches])
+        ends = np.cumsum([len(item.turned) for item in prepared])[:-1]
+        parts = zip(prepared, np.split(logits, ends), strict=True)
+        return iter([part.reshape(len(item.ups), -1, *part.shape[1:]).mean(axis=1) for item, part in parts])
+
+    def _finish(
+        self,
+        size: int,
+        item: _Prepared,
+        logits: NDArray[np.float32],
+        query: PartQuery,
+        smooth: bool,
+        min_confidence: float,
+    ) -> Labels:
+        up, group = _most_confident(logits, query)
+        columns = query.columns(group)
+        values = spread(item.points, item.sampled, logits[up][:, columns], smooth=smooth, workers=self._session.threads)
+        probability = _softmax(values)
+        best = probability.argmax(axis=1)
+        confidence = np.take_along_axis(probability, best[:, None], axis=1)[:, 0]
+        names = np.where(columns < len(query.names), columns, -1).astype(np.int16)
+        labels = np.full(size, -1, np.int16)
+        labels[item.rows] = np.where(confidence >= min_confidence, names[best], -1)
+        every_confidence = np.zeros(size, np.float32)
+        every_confidence[item.rows] = confidence
+        return Labels(labels, every_confidence, query.names, group.category, item.ups[up])
+
+    def _unlabeled(self, cloud: NDArray[np.floating], query: PartQuery) -> Labels:
+        problem = (
+            f"{len(finite_rows(cloud))} of {len(cloud)} points are finite, fewer than the {self.bundle.patch_size} "
+            "of a patch: record the object closer or more densely"
+        )
+        empty = np.full(len(cloud), -1, np.int16)
+        return Labels(empty, np.zeros(len(cloud), np.float32), query.names, problem=problem)
+
+
+def _as_points(cloud: ArrayLike) -> NDArray[np.floating]:
+    points = np.asarray(cloud)
+    if points.size == 0 and points.ndim < 2:
+        points = points.reshape(0, 3)
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise PartDistillError(f"a cloud must be [N, 3], got {points.shape}")
+    return points if points.dtype in (np.float32, np.float64) else points.astype(np.float64)
+
+
+def _most_confident(logits: NDArray[np.float32], query: PartQuery) -> tuple[int, PartGroup]:
+    """The candidate up and the group with the highest mean over points of the maximum over the
+    group's names, of the probability among all names; `logits [U, S, P + R]`."""
+    probability = _softmax(logits)
+    score = np.stack([probability[..., query.columns(group)].max(-1).mean(-1) for group in query.groups], axis=-1)
+    up, group = np.unravel_index(int(score.argmax()), score.shape)
+    return int(up), query.groups[int(group)]
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    exponent = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exponent / exponent.sum(axis=-1, keepdims=True)

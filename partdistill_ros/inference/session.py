@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The student network in ONNX Runtime: choice of execution provider, warm-up, and why a fallback happened."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from partdistill_ros.errors import PartDistillError
+
+DEVICES = ("auto", "cpu", "cuda")
+CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+# HEURISTIC: the default searches all algorithms anew for every shape. No TF32: 10 bits of mantissa
+# change which points are nearest neighbours.
+CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0", "arena_extend_strategy": "kSameAsRequested"}
+MAX_THREADS = 8  # more do not make a network of this size faster
+SILENT, WARNING = 4, 2  # severities of onnxruntime's log
+
+
+class StudentSession:
+    """A network ready to run.
+
+    model: bytes of the checked `student.onnx`.
+    device: `cuda` fails where CUDA does not work; `auto` falls back to the CPU and says why in `note`.
+    threads: of the CPU; None takes the cores this process may use, at most 8.
+    """
+
+    def __init__(self, model: bytes, device: str = "auto", threads: int | None = None) -> None:
+        if device not in DEVICES:
+            raise PartDistillError(f"device '{device}' is unknown: choose {', '.join(DEVICES)}")
+        if threads is not None and threads < 1:
+            raise PartDistillError(f"threads must be at least 1, got {threads}")
+        self.threads = threads or min(len(os.sched_getaffinity(0)), MAX_THREADS)
+        self.provider = "cpu"
+        self.note = ""
+        session = None
+        if device != "cpu":
+            session, self.note = _cuda_session(model, self.threads)
+            if session is not None:
+                self.provider = "cuda"
+            elif device == "cuda":
+                raise PartDistillError(f"device 'cuda' does not work here: {self.note}; use 'auto' or 'cpu'")
+        self._session = session or _session(model, [CPU], self.threads)
+
+    def run(
+        self, points: NDArray[np.float32], centers: NDArray[np.int64], text: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Logits `[B, N, P]` for `points [B, N, 3]`, `centers [B, G]`, `text [P, D]`.
+
+        Raises PartDistillError where the runtime fails (out of memory, a model it cannot run).
+        """
+        try:
+            return self._session.run(["logits"], {"points": points, "centers": centers, "text": text})[0]
+        except Exception as error:  # onnxruntime's exceptions share no base class
+            raise PartDistillError(f"the student failed on {self.provider}: {_first_line(error)}") from error
+
+    def warm_up(self, points: int, patches: int, text_dim: int, batch: int = 1) -> None:
+        """Run once on an empty shape of the given sizes, so that the first real cloud meets no set-up work."""
+        centers = np.tile(np.arange(patches, dtype=np.int64), (batch, 1))
+        cloud = np.random.default_rng(0).standard_normal((batch, points, 3)).astype(np.float32)
+        text = np.zeros((2, text_dim), np.float32)
+        self.run(cloud / np.abs(cloud).max(), centers, text)
+
+
+Provider = str | tuple[str, dict[str, str]]
+
+
+def _session(model: bytes, providers: list[Provider], threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads  # explicit: the default pins threads and fails noisily in containers
+    options.inter_op_num_threads = 1
+    options.log_severity_level = SILENT
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=providers)
+    except Exception as error:  # onnxruntime's exceptions share no base class
+        raise PartDistillError(f"onnxruntime cannot load the student: {_first_line(error)}") from error
+
+
+def _cuda_session(model: bytes, threads: int) -> tuple[onnxruntime.InferenceSession | None, str]:
+    """A session whose nodes really run on CUDA, or None and the reason in words."""
+    missing = _cuda_missing()
+    if missing:
+        return None, missing
+    try:
+        with _quiet():
+            session = _session(model, [(CUDA, CUDA_OPTIONS), CPU], threads)
+    except PartDistillError as error:
+        return None, str(error)
+    if session.get_providers()[0] != CUDA:
+        return None, f"onnxruntime could not start CUDA ({_library_error() or 'it gave no reason'})"
+    on_cpu, total = _nodes_on_cpu(session)
+    if total and on_cpu == total:
+        return None, "onnxruntime placed all nodes on the CPU"
+    return session, f"{on_cpu} of {total} nodes run on the CPU" if on_cpu else ""
+
+
+def _cuda_missing() -> str:
+    """Why CUDA cannot be tried at all; an empty string where it can."""
+    if CUDA not in onnxruntime.get_available_providers():
+        return "this onnxruntime has no CUDA, install onnxruntime-gpu instead of onnxruntime"
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return "no NVIDIA driver (libcuda.so.1 not found)"
+    return ""
+
+
+def _library_error() -> str:
+    """What the dynamic loader misses for the CUDA provider, e.g. `libcublasLt.so.13: cannot open ...`."""
+    try:
+        ctypes.CDLL(str(Path(onnxruntime.__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"))
+    except OSError as error:
+        return _first_line(error)
+    return ""
+
+
+def _nodes_on_cpu(session: onnxruntime.InferenceSession) -> tuple[int, int]:
+    """How many of the graph's nodes run on the CPU, and how many there are; (0, 0) where it cannot be told."""
+    try:
+        assigned = [(part.ep_name, len(part.get_nodes())) for part in session.get_provider_graph_assignment_info()]
+    except Exception:  # older runtimes lack the call
+        return 0, 0
+    return sum(count for name, count in assigned if name == CPU), sum(count for _, count in assigned)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what onnxruntime prints about missing libraries (its log, and print() in preload_dlls,
+    which would otherwise land on the standard output of `--json`)."""
+    onnxruntime.set_default_logger_severity(SILENT)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            if hasattr(onnxruntime, "preload_dlls"):
+                onnxruntime.preload_dlls()  # finds CUDA and cuDNN installed as Python packages
+            yield
+    finally:
+        onnxruntime.set_default_logger_severity(WARNING)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]
