@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor
@@ -203,10 +203,25 @@ def point_spacing(points: NDArray[np.float32], extent: float, samples: int = 500
 def close_gaps(depth: Tensor, reach: int) -> Tensor:
     """Depth `[V, H, W]` without deep spots narrower than `2 * reach + 1` pixels (a grey opening:
     planes and steps stay what they are), so that nothing shows between the discs of a surface."""
-    far = torch.where(torch.isfinite(depth), depth, 1e9)[:, None]
-    across, along = (1, 2 * reach + 1), (2 * reach + 1, 1)
-    nearest = F.max_pool2d(F.max_pool2d(-far, across, 1, (0, reach)), along, 1, (reach, 0))
-    return F.max_pool2d(F.max_pool2d(-nearest, across, 1, (0, reach)), along, 1, (reach, 0))[:, 0]
+    closed = depth
+    for extreme in (torch.minimum, torch.maximum):
+        for axis in (1, 2):
+            closed = _sliding(closed, reach, axis, extreme)
+    return closed
+
+
+def _sliding(values: Tensor, reach: int, axis: int, extreme: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Running minimum or maximum over `2 * reach + 1` entries along `axis`, edges repeated, by
+    doubling the window (max_pool2d takes 20 times as long on the CPU)."""
+    length = values.shape[axis]
+    around = torch.arange(-reach, length + reach, device=values.device).clamp(0, length - 1)
+    running, window = values.index_select(axis, around), 1
+    while window < 2 * reach + 1:
+        step = min(window, 2 * reach + 1 - window)
+        kept = running.shape[axis] - step
+        running = extreme(running.narrow(axis, 0, kept), running.narrow(axis, step, kept))
+        window += step
+    return running
 
 
 def _seen_points(uv: Tensor, depth: Tensor, index: Tensor, front: Tensor, reach: int, tolerance: float) -> Tensor:
