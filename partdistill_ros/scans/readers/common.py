@@ -133,6 +133,26 @@ def unit_vector(values: ArrayLike, owner: str) -> NDArray[np.float32] | None:
     return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
+def extra_fields(path: Path, extra: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """What the comment in a PLY or PCD file of ours says, as `Scan` fields: category, up, viewpoint, grid."""
+    found: dict[str, Any] = {}
+    try:
+        if "category" in extra:
+            found["category"] = str(extra["category"])
+        if "up" in extra:
+            found["up"] = unit_vector(extra["up"], f"'up' in {path}")
+        if "viewpoint" in extra:
+            found["viewpoint"] = np.asarray(extra["viewpoint"], np.float32).reshape(3)
+        if "grid" in extra:
+            height, width = map(int, extra["grid"])
+            found["grid"] = (height, width)
+    except (TypeError, ValueError) as error:
+        raise malformed(path, f"its comment with category, up, viewpoint and grid is damaged ({error})") from error
+    if "grid" in found and found["grid"][0] * found["grid"][1] != count:
+        raise malformed(path, f"its comment says grid {found['grid']} for {count} points")
+    return found
+
+
 def part_names(path: Path, names: Sequence[object]) -> tuple[str, ...]:
     """Part names as text. Raises PartDistillError for an empty or double one."""
     parts = tuple(str(name).strip() for name in names)

@@ -68,17 +68,18 @@ def read_pcd(path: Path) -> Scan:
     labels, parts = _labels(path, header, columns)
     organised = header.height > 1
     origin = np.array(header.viewpoint[:3], np.float32)
+    fields: dict[str, Any] = {
+        "viewpoint": origin if np.isfinite(origin).all() and (organised or origin.any()) else None,
+        "grid": (header.height, header.width) if organised else None,
+    }
     return Scan(
         points=points,
         colors=_packed_colors(columns),
         normals=common.stack_columns(columns, "normal_x normal_y normal_z"),
         point_labels=labels,
         parts=parts,
-        category=header.extra.get("category"),
-        up=common.unit_vector(header.extra["up"], f"'up' in {path}") if "up" in header.extra else None,
-        viewpoint=origin if np.isfinite(origin).all() and (organised or origin.any()) else None,
-        grid=(header.height, header.width) if organised else None,
         name=path.stem,
+        **fields | common.extra_fields(path, header.extra, len(points)),
     )
 
 

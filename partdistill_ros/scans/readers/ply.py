@@ -91,10 +91,9 @@ def read_ply(path: Path) -> Scan:
         normals=common.stack_columns(vertex, "nx ny nz"),
         point_labels=labels,
         parts=parts,
-        category=header.extra.get("category"),
         mesh=mesh,
-        up=common.unit_vector(header.extra["up"], f"'up' in {path}") if "up" in header.extra else None,
         name=path.stem,
+        **common.extra_fields(path, header.extra, len(points)),
     )
 
 
