@@ -10,6 +10,7 @@ from partdistill_ros.scans.families.primitives import (
     MeshBuilder,
     box,
     cylinder,
+    loft,
     revolve,
     rotation,
     smooth,
@@ -103,8 +104,6 @@ def _neck(
     neck_section: Array,
     closed: bool,
 ) -> None:
-    from partdistill_ros.scans.families.primitives import loft
-
     upper = between(profile, shoulder, profile[-1, 1])
     share = np.clip((upper[:, 1] - shoulder) / max(0.35 * (upper[-1, 1] - shoulder), 1e-6), 0, 1)
     rings = [
