@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a distillation is told: every number in one place, with its unit and reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from partdistill_ros.distillation.augment import Augmentation
+from partdistill_ros.errors import PartDistillError
+
+MODES = ("pre", "tta")
+STUDENTS = ("patch_transformer",)
+BACKWARD = ("kept-mass", "published", "none")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """epochs: at most, forward and backward together; one epoch shows every member once, and small
+    collections are repeated until an epoch has `min_steps` batches.
+    rate: AdamW's peak, one cycle down to a hundredth.  decay: of the moving average of the weights
+    that becomes the student (it smooths noisy labels).
+    window, tolerance, patience: forward distillation has converged when the moving average of the
+    epoch losses over `window` changes by less than `tolerance`, after `patience` epochs (method).
+    forward_share: backward distillation starts at the latest after this share of the epochs.
+    """
+
+    epochs: int = 30
+    batch: int = 16
+    min_steps: int = 8
+    rate: float = 1.5e-3
+    decay: float = 0.998
+    window: int = 5
+    tolerance: float = 0.01
+    patience: int = 5
+    forward_share: float = 0.6
+    negatives: float = 0.3
+    checkpoint_minutes: float = 2.0
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """One run: the scans of one category, the names of its parts, who teaches, what comes out.
+
+    scans: files or folders.  out: the bundle's directory; checkpoints and knowledge lie beside it in
+    `<out>.work`, from which a run that was stopped goes on.
+    start: `default` begins with the shipped student's weights, `scratch` with random ones.
+    cloud_points: points a member keeps (more than the student sees at once, for variety).
+    """
+
+    scans: tuple[Path, ...]
+    parts: tuple[str, ...]
+    out: Path
+    category: str | None = None
+    teacher: str = "mini"
+    mode: str = "pre"
+    student: str = "patch_transformer"
+    start: str = "default"
+    backward: str = "kept-mass"
+    device: str = "cpu"
+    renderer: str = "torch"
+    seed: int = 0
+    view_size: int = 128
+    cloud_points: int = 8192
+    schedule: Schedule = field(default_factory=Schedule)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work before any work is done."""
+        for label, value, known in (
+            ("mode", self.mode, MODES),
+            ("student", self.student, STUDENTS),
+            ("backward", self.backward, BACKWARD),
+            ("start", self.start, ("default", "scratch")),
+        ):
+            if value not in known:
+                raise PartDistillError(f"{label} '{value}' is not one of {', '.join(known)}")
+        if len(self.parts) < 2:
+            raise PartDistillError(f"distillation needs at least two part names, got {list(self.parts)}")
+        if not self.scans:
+            raise PartDistillError("no scans were given: name files or folders of scans")

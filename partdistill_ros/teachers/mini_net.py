@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network of the small teacher: a U-Net whose pixels live in the text space."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class MiniConfig:
+    """channels: input planes (grey, depth, foreground). widths: features at strides 2, 4, 8, 16.
+    dim: size of the text space. size: side of the square picture in pixels."""
+
+    channels: int = 3
+    widths: tuple[int, int, int, int] = (16, 32, 72, 128)
+    dim: int = 64
+    size: int = 128
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions around a skip (He et al. 2016), group-normalised."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm1 = nn.GroupNorm(8, width)
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.norm2 = nn.GroupNorm(8, width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        inner = self.conv1(F.relu(self.norm1(features)))
+        return features + self.conv2(F.relu(self.norm2(inner)))
+
+
+class GlobalContext(nn.Module):
+    """Adds what the whole picture shows (mean over its pixels) to every pixel."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features + self.mlp(features.mean((2, 3)))[:, :, None, None]
+
+
+class MiniNet(nn.Module):
+    """Pictures `[B, 3, S, S]` to unit pixel embeddings `[B, D, S/2, S/2]`."""
+
+    def __init__(self, config: MiniConfig) -> None:
+        super().__init__()
+        self.config = config
+        w1, w2, w3, w4 = config.widths
+        self.stem = nn.Sequential(nn.Conv2d(config.channels, w1, 5, 2, 2), ResidualBlock(w1), ResidualBlock(w1))
+        self.down2 = self._down(w1, w2)
+        self.down3 = self._down(w2, w3)
+        self.down4 = nn.Sequential(self._down(w3, w4), GlobalContext(w4), ResidualBlock(w4))
+        self.up3 = nn.Conv2d(w4, w3, 1)
+        self.up2 = nn.Conv2d(w3, w2, 1)
+        self.up1 = nn.Conv2d(w2, w1, 1)
+        self.fuse3 = nn.Sequential(ResidualBlock(w3), GlobalContext(w3))
+        self.fuse2 = ResidualBlock(w2)
+        self.fuse1 = ResidualBlock(w1)
+        self.head = nn.Sequential(nn.Conv2d(w1 + w3, 96, 1), nn.ReLU(), nn.Conv2d(96, config.dim, 1))
+        self.log_scale = nn.Parameter(torch.tensor(2.5))
+
+    @staticmethod
+    def _down(narrow: int, wide: int) -> nn.Module:
+        return nn.Sequential(nn.Conv2d(narrow, wide, 3, 2, 1), ResidualBlock(wide), ResidualBlock(wide))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        f1 = self.stem(pictures)
+        f2 = self.down2(f1)
+        f3 = self.down3(f2)
+        f4 = self.down4(f3)
+        f3 = self.fuse3(f3 + self._grow(self.up3(f4), 2))
+        f2 = self.fuse2(f2 + self._grow(self.up2(f3), 2))
+        f1 = self.fuse1(f1 + self._grow(self.up1(f2), 2))
+        return F.normalize(self.head(torch.cat([f1, self._grow(f3, 4)], 1)), dim=1)
+
+    @staticmethod
+    def _grow(features: Tensor, factor: int) -> Tensor:
+        return F.interpolate(features, scale_factor=factor, mode="bilinear", align_corners=False)
+
+    def logits(self, embeddings: Tensor, text: Tensor) -> Tensor:
+        """Scaled cosines `[B, P, S/2, S/2]` of pixel embeddings with `text [P, D]`."""
+        return self.log_scale.exp() * torch.einsum("bdhw,pd->bphw", embeddings, text)
+
+
+def network_input(picture: Tensor, depth: Tensor) -> Tensor:
+    """Planes `[B, 3, S, S]` from a picture `[B, S, S, 3] u1` and its depth `[B, S, S]` (inf = empty).
+
+    Depth is relative to the nearest visible point and in object sizes, so distance does not matter.
+    """
+    seen = torch.isfinite(depth)
+    near = depth.masked_fill(~seen, float("inf")).amin((1, 2), keepdim=True)
+    far = depth.masked_fill(~seen, float("-inf")).amax((1, 2), keepdim=True)
+    relative = (depth - near) / (far - near).clamp(min=1e-6)
+    relative = torch.where(seen, 1.0 - relative, torch.zeros_like(depth))
+    grey = picture.float().mean(-1) / 255.0
+    grey = torch.where(seen, grey, torch.zeros_like(grey))
+    return torch.stack([grey, relative, seen.float()], 1)
