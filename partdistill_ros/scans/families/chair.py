@@ -16,12 +16,14 @@ from partdistill_ros.scans.families.forms import (
     chance,
     cut,
     dense_path,
+    leg_radii,
     line,
     mirrored,
     pick,
     rounded_path,
     sheet,
     slab,
+    up_by,
     weathered,
 )
 from partdistill_ros.scans.families.primitives import (
@@ -155,31 +157,17 @@ def make_seat(plan: Plan, rng: np.random.Generator) -> list[Piece]:
 # --- bases ---------------------------------------------------------------------------------------
 
 
-def leg_profile(plan: Plan, rng: np.random.Generator) -> Floats:
-    """Radii from seat to floor: straight, tapered, swelling or turned."""
-    kind = pick(rng, {"straight": 3, "tapered": 3, "cone": 1, "turned": 1, "foot": 1})
-    if kind == "straight":
-        return np.array([plan.bar])
-    if kind == "tapered":
-        return plan.bar * np.array([1.15, rng.uniform(0.5, 0.9)])
-    if kind == "cone":
-        return plan.bar * np.array([0.6, 1.3])
-    if kind == "foot":
-        return plan.bar * np.array([1.2, 0.9, 0.8, 0.75, 1.3])
-    return plan.bar * rng.uniform(0.7, 1.35, 9)
-
-
 def four_legs(plan: Plan, rng: np.random.Generator) -> list[Piece]:
     """Straight, splayed, curved or cabriole legs with or without stretchers; also three-legged."""
     splay = (rng.uniform(0, 0.12), rng.uniform(0, 0.12)) if chance(rng, 0.5) else (0.0, 0.0)
-    inset, radii = rng.uniform(0.72, 0.98), leg_profile(plan, rng)
+    inset, radii = rng.uniform(0.72, 0.98), leg_radii(rng, plan.bar)
     bow = rng.uniform(-0.06, 0.08) if chance(rng, 0.25) else 0.0
     steps = 14 if len(radii) > 3 or bow else 8
     section = plan.section if len(radii) < 4 else 2.0
     pieces: list[Piece] = []
     feet: dict[bool, tuple[Floats, Floats]] = {}
     for front in (True, False):
-        start = plan.corner(front, inset) + [0, 0, min(0.4 * plan.height, 0.02)]
+        start = plan.corner(front, inset) + up_by(min(0.4 * plan.height, 0.02))
         end = np.array([start[0] + (splay[0] if front else -rng.uniform(0.6, 1.6) * splay[0]), start[1] + splay[1], 0])
         feet[front] = (start, end)
         path = line(start, end, steps)
@@ -217,11 +205,11 @@ def stretchers(plan: Plan, rng: np.random.Generator, feet: dict[bool, tuple[Floa
 def three_legs(plan: Plan, rng: np.random.Generator) -> list[Piece]:
     """Legs on a circle under the seat (stools), three to five, with an optional ring."""
     count, reach = int(rng.integers(3, 6)), min(plan.width, plan.depth) / 2
-    top, foot, radii = reach * rng.uniform(0.35, 0.7), reach * rng.uniform(0.6, 1.25), leg_profile(plan, rng)
+    top, foot, radii = reach * rng.uniform(0.35, 0.7), reach * rng.uniform(0.6, 1.25), leg_radii(rng, plan.bar)
     pieces: list[Piece] = []
     for angle in np.arange(count) * 2 * np.pi / count + rng.choice([0, np.pi / count]):
         way = np.array([np.cos(angle), np.sin(angle), 0])
-        start = way * top + [0, 0, plan.seat_bottom + 0.3 * plan.height]
+        start = way * top + up_by(plan.seat_bottom + 0.3 * plan.height)
         pieces.append(
             ("leg", bar(start, way * foot, radii, squareness=plan.section if len(radii) < 4 else 2, count=12))
         )
@@ -257,7 +245,7 @@ def star_base(plan: Plan, rng: np.random.Generator) -> list[Piece]:
     for angle in np.arange(count) * 2 * np.pi / count + rng.uniform(0, 2 * np.pi):
         way = np.array([np.cos(angle), np.sin(angle), 0])
         path = np.stack(
-            [way * 0.01 + [0, 0, hub], way * reach * 0.5 + [0, 0, hub * 0.6 + droop * 0.4], way * reach + [0, 0, droop]]
+            [way * 0.01 + up_by(hub), way * reach * 0.5 + up_by(hub * 0.6 + droop * 0.4), way * reach + up_by(droop)]
         )
         pieces.append(
             (
@@ -274,12 +262,12 @@ def castors(place: Floats, radius: float, rng: np.random.Generator) -> list[Piec
     """A twin wheel that swivelled to any side, under `place`."""
     swivel = rng.uniform(0, 2 * np.pi)
     axle = np.array([np.cos(swivel), np.sin(swivel), 0])
-    wheel = place + [0, 0, radius]
+    wheel = place + up_by(radius)
     wheels = [
         bar(wheel + axle * radius * a, wheel + axle * radius * b, radius, count=2)
         for a, b in ((-0.8, -0.15), (0.15, 0.8))
     ]
-    pin = bar(wheel, place + [0, 0, radius * 2.6], radius * 0.4, count=2, segments=8)
+    pin = bar(wheel, place + up_by(radius * 2.6), radius * 0.4, count=2, segments=8)
     return [("leg", solid) for solid in (*wheels, pin)]
 
 
@@ -330,7 +318,7 @@ def sled(plan: Plan, rng: np.random.Generator) -> list[Piece]:
 def rockers(plan: Plan, rng: np.random.Generator) -> list[Piece]:
     """Four legs on two curved runners."""
     rise = rng.uniform(0.05, 0.1)
-    radii = leg_profile(plan, rng)
+    radii = leg_radii(rng, plan.bar)
     pieces: list[Piece] = []
     front, rear = plan.corner(True, 0.9), plan.corner(False, 0.9)
     side = (front[1] + rear[1]) / 2
@@ -338,7 +326,7 @@ def rockers(plan: Plan, rng: np.random.Generator) -> list[Piece]:
     runner = np.column_stack([x, np.full(20, side), rise * 1.6 * (2 * x / (x[-1] - x[0])) ** 2 + plan.bar])
     for start in (front, rear):
         end = [start[0], side, float(np.interp(start[0], runner[:, 0], runner[:, 2]))]
-        pieces.append(("leg", bar(start + [0, 0, 0.01], end, radii, count=12)))
+        pieces.append(("leg", bar(start + up_by(0.01), end, radii, count=12)))
     pieces.append(("leg", tube(runner, plan.bar * rng.uniform(0.7, 1.2), 10, squareness=4, normal=(0, 1, 0))))
     return pieces + [(part, mirrored(solid)) for part, solid in pieces]
 
@@ -495,7 +483,7 @@ def stays(plan: Plan, rng: np.random.Generator, low: float, thickness: float) ->
     pieces: list[Piece] = []
     bracket = chance(rng, 0.5)
     for u in places:
-        path = plan.spine(np.full(10, u), np.linspace(0, reach, 10)) + [behind, 0, 0]
+        path = plan.spine(np.full(10, u), np.linspace(0, reach, 10)) + np.array([behind, 0, 0])
         if bracket:
             foot = path[0].copy()
             under = np.array([foot[0] + plan.depth * 0.25, foot[1], plan.seat_bottom - radius * 0.5])

@@ -7,7 +7,7 @@ into a `MeshBuilder`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,7 +23,7 @@ def chance(rng: np.random.Generator, probability: float) -> bool:
     return bool(rng.random() < probability)
 
 
-def pick(rng: np.random.Generator, weights: dict[str, float]) -> str:
+def pick(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
     """One key, drawn in proportion to its weight."""
     names = list(weights)
     weight = np.array([weights[name] for name in names], float)
@@ -34,6 +34,16 @@ def mirrored(solid: Solid) -> Solid:
     """The solid on the other side of the plane y = 0."""
     vertices, faces = solid
     return vertices * [1.0, -1.0, 1.0], faces[:, ::-1]
+
+
+def up_by(height: float) -> Floats:
+    """The vector `[3]` straight up."""
+    return np.array([0.0, 0.0, height])
+
+
+def knots(*points: ArrayLike) -> Floats:
+    """Some points as one array `[K, D]`."""
+    return np.stack([np.asarray(point, float) for point in points])
 
 
 def line(start: ArrayLike, end: ArrayLike, count: int = 8) -> Floats:
@@ -57,6 +67,20 @@ def bar(
     knots = np.atleast_1d(np.asarray(radius, float))
     profile = np.full(count, knots[0]) if len(knots) == 1 else smooth(knots[:, None], count)[:, 0]
     return tube(line(start, end, count), profile, segments, squareness=squareness, aspect=aspect, normal=normal)
+
+
+def leg_radii(rng: np.random.Generator, radius: float) -> Floats:
+    """Knots of a leg's radius from top to floor: straight, tapered, swelling, footed or turned."""
+    kind = pick(rng, {"straight": 3, "tapered": 3, "cone": 1, "turned": 1, "foot": 1})
+    if kind == "straight":
+        return np.array([radius])
+    if kind == "tapered":
+        return radius * np.array([1.15, rng.uniform(0.5, 0.9)])
+    if kind == "cone":
+        return radius * np.array([0.6, 1.3])
+    if kind == "foot":
+        return radius * np.array([1.2, 0.9, 0.8, 0.75, 1.3])
+    return radius * rng.uniform(0.7, 1.35, 9)
 
 
 def rounded_path(corners: ArrayLike, radius: float, *, closed: bool = False, per_corner: int = 5) -> Floats:
