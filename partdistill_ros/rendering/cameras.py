@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.scans.scan import Scan
 
 # (elevation, azimuth) in degrees of the ten views in use by PartSLIP and PartDistill (CVPR 2024).
 TEN_VIEWS = (
@@ -139,7 +140,7 @@ def near_views(
     1.5 radii). The roll keeps `up` upright; unknown, it defaults to -y of an optical frame."""
     middle = np.asarray(center, np.float64)
     ray = np.asarray(viewpoint, np.float64) - middle
-    distance = max(np.linalg.norm(ray), 1.5 * radius)
+    distance = max(float(np.linalg.norm(ray)), 1.5 * radius)
     axis, first, second = _frame(ray if np.linalg.norm(ray) > 1e-9 else np.array([0.0, 0.0, -1.0]))
     turn = np.linspace(0, 2 * np.pi, max(count - 1, 1), endpoint=False)[: count - 1, None]
     angle = np.radians(spread)
@@ -149,6 +150,17 @@ def near_views(
     rotation = look_at(position, middle, (0, -1, 0) if up is None else up)
     names = ("near", *(f"near_{index}" for index in range(1, count)))
     return Views(rotation, position.astype(np.float32), focal, names=names)
+
+
+def views_for(scan: Scan) -> Views:
+    """The views that suit a scan: near its viewpoint where it was seen from one side, else the ten.
+
+    Raises PartDistillError where no point is finite.
+    """
+    center, radius = bounding_sphere(scan.points)
+    if scan.viewpoint is None:
+        return ten_views(scan.up, center, radius)
+    return near_views(scan.viewpoint, center, radius, up=scan.up)
 
 
 def random_views(

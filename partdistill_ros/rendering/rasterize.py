@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Literal
 
@@ -59,6 +59,7 @@ class Rendering:
     of: what `index` counts.
     pixel: `[V, N] i4` the pixel `row * W + column` in which each of the scan's points is seen, -1
         where it is hidden or outside the picture; None: only `index` tells.
+    name: of the scan.
     """
 
     picture: NDArray[np.uint8]
@@ -66,6 +67,7 @@ class Rendering:
     index: NDArray[np.int32]
     of: Literal["points", "faces"] = "points"
     pixel: NDArray[np.int32] | None = None
+    name: str = ""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -80,9 +82,11 @@ def render_scan(scan: Scan, views: Views, size: int = 224, *, device: str = "cpu
     """Render the faces of a scan with a mesh, else its points; `pixel` concerns `scan.points` and
     `index` faces or points. Normals are estimated for shading where a cloud has none."""
     if scan.mesh is not None and len(scan.mesh.faces):
-        return render_faces(scan.mesh, views, size, points=scan.points, device=device)
-    normals = estimate_normals(scan.points, viewpoint=scan.viewpoint) if scan.normals is None else scan.normals
-    return render_points(scan.points, views, size, normals=normals, colors=scan.colors, device=device)
+        rendering = render_faces(scan.mesh, views, size, points=scan.points, device=device)
+    else:
+        normals = estimate_normals(scan.points, viewpoint=scan.viewpoint) if scan.normals is None else scan.normals
+        rendering = render_points(scan.points, views, size, normals=normals, colors=scan.colors, device=device)
+    return replace(rendering, name=scan.name)
 
 
 def render_points(
@@ -180,11 +184,9 @@ def locate_points(
     center, _ = bounding_sphere(points)
     scale = _pixels_per_unit(views, np.linalg.norm(views.position - center, axis=1), size)
     allowed = FACE_TOLERANCE / scale if tolerance is None else np.full(len(views), tolerance, np.float32)
-    uv, depth = project(
-        _batch(points, len(views), "cpu"), *_camera_tensors(views, "cpu"), size, views.orthographic
-    )
+    uv, depth = project(_batch(points, len(views), "cpu"), *_camera_tensors(views, "cpu"), size, views.orthographic)
     pixel = _locate(uv, depth, torch.from_numpy(rendering.depth), torch.from_numpy(allowed))
-    return Rendering(rendering.picture, rendering.depth, rendering.index, rendering.of, pixel.numpy())
+    return replace(rendering, pixel=pixel.numpy())
 
 
 def point_spacing(points: NDArray[np.float32], extent: float, samples: int = 500) -> float:

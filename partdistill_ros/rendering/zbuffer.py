@@ -8,6 +8,7 @@ nearest wins, the lower index wins a tie and the answer does not depend on the o
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -65,7 +66,8 @@ def zbuffer_points(
     """
     keys = _keys(depth, torch.isfinite(uv).all(-1))
     radii = torch.as_tensor(radius, dtype=torch.float32, device=uv.device)
-    radii = (radii if radii.ndim == 2 else radii.reshape(-1, 1)).expand(keys.shape).clamp(DISC_SQUARES[0] ** 0.5 + 1e-4, DISC_SQUARES[-1] ** 0.5)
+    radii = (radii if radii.ndim == 2 else radii.reshape(-1, 1)).expand(keys.shape)
+    radii = radii.clamp(DISC_SQUARES[0] ** 0.5 + 1e-4, DISC_SQUARES[-1] ** 0.5)
     buffer = _splat_exact(uv, keys, size, radii) if exact else _splat_snapped(uv, keys, size, radii)
     return _unpack(buffer)
 
@@ -113,9 +115,9 @@ def disc_radius(
 ) -> Tensor:
     """Disc radii `[B, N]` in pixels that cover a surface of points `spacing` (one number or `[B]`,
     scan units) apart, for points at `depth [B, N]`."""
-    gap, scale = (torch.as_tensor(value, dtype=depth.dtype).to(depth.device).reshape(-1, 1) for value in (spacing, focal))
+    scale = torch.as_tensor(focal).to(depth).reshape(-1, 1) * torch.as_tensor(spacing).to(depth).reshape(-1, 1)
     away = torch.ones_like(depth) if orthographic else depth.clamp(min=1e-9)
-    return torch.nan_to_num(DISC_PER_SPACING * gap * scale * (size / 2) / away)
+    return torch.nan_to_num(DISC_PER_SPACING * size / 2 * scale / away)
 
 
 def shade(
@@ -181,24 +183,29 @@ def zbuffer_faces(uv: Tensor, depth: Tensor, size: int, orthographic: bool = Fal
     buffer = torch.full((len(uv) * size * size,), EMPTY, device=uv.device)
     corners, depths = uv.reshape(-1, 3, 2), depth.reshape(-1, 3)
     low, width = low.reshape(-1, 2), extent[..., 0].reshape(-1)
-    ends = pixels[used].cumsum(0)
-    start = 0
-    while start < len(used):
-        before = int(ends[start - 1]) if start else 0
-        stop = max(int(torch.searchsorted(ends, before + CANDIDATES, right=True)), start + 1)
-        chunk = used[start:stop]
-        face = chunk.repeat_interleave(pixels[chunk])
-        rank = torch.arange(len(face), device=uv.device) - (ends[start:stop] - pixels[chunk] - before).repeat_interleave(
-            pixels[chunk]
-        )
+    for chunk in _chunks(used, pixels[used]):
+        amount = pixels[chunk]
+        face = chunk.repeat_interleave(amount)
+        first = (amount.cumsum(0) - amount).repeat_interleave(amount)
+        rank = torch.arange(len(face), device=uv.device) - first
         columns = width[face].long()
         at = low[face].long() + torch.stack([rank % columns, rank // columns], -1)
         covered, z = _cover(corners[face], depths[face], at + 0.5, orthographic)
         keys = (z.view(torch.int32).long() << 32) | (face % count)
         flat = (face // count) * (size * size) + at[:, 1] * size + at[:, 0]
         buffer.scatter_reduce_(0, flat[covered], keys[covered], "amin")
-        start = stop
     return _unpack(buffer.view(len(uv), size, size))
+
+
+def _chunks(faces: Tensor, pixels: Tensor) -> Iterator[Tensor]:
+    """Runs of `faces` whose bounding boxes hold about `CANDIDATES` pixels together."""
+    ends = pixels.cumsum(0)
+    start = 0
+    while start < len(faces):
+        before = int(ends[start - 1]) if start else 0
+        stop = max(int(torch.searchsorted(ends, before + CANDIDATES, right=True)), start + 1)
+        yield faces[start:stop]
+        start = stop
 
 
 def _cover(corners: Tensor, depths: Tensor, center: Tensor, orthographic: bool) -> tuple[Tensor, Tensor]:

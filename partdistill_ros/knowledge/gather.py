@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a scan to its knowledge units: choose views, render, ask the teacher, project back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.knowledge.store import KnowledgeStore, knowledge_key
+from partdistill_ros.knowledge.units import KnowledgeUnits, units_from_boxes, units_from_pixels
+from partdistill_ros.rendering.cameras import Views, views_for
+from partdistill_ros.rendering.rasterize import Rendering, render_scan
+from partdistill_ros.scans.scan import Scan
+from partdistill_ros.teachers.teacher import PixelAnswer, Teacher
+
+Renderer = Callable[[Scan, Views, int], Rendering]
+
+
+def gather(
+    scan: Scan,
+    parts: Sequence[str],
+    teacher: Teacher,
+    *,
+    views: Views | None = None,
+    size: int | None = None,
+    store: KnowledgeStore | None = None,
+    renderer: Renderer = render_scan,
+) -> KnowledgeUnits:
+    """Units about `scan.points`, from the store where it has them.
+
+    views: by default the ten views, or views near the recording viewpoint of a one-sided scan.
+    size: of the pictures, by default what the teacher wants.
+    Raises PartDistillError for a scan without finite points or an empty list of parts.
+    """
+    if not parts:
+        raise PartDistillError("no part names were given to ask the teacher for")
+    cameras = views_for(scan) if views is None else views
+    side = teacher.size if size is None else size
+
+    def make() -> KnowledgeUnits:
+        return ask(teacher, renderer(scan, cameras, side), len(scan.points), parts, scan.category)
+
+    if store is None:
+        return make()
+    name = getattr(renderer, "__qualname__", type(renderer).__name__)
+    return store.get(knowledge_key(scan, cameras, side, teacher.key, parts, name), make)
+
+
+def ask(
+    teacher: Teacher, rendering: Rendering, n_points: int, parts: Sequence[str], category: str | None
+) -> KnowledgeUnits:
+    """The teacher's answer about a rendering, as units."""
+    answer = teacher.answer(rendering, parts, category)
+    if isinstance(answer, PixelAnswer):
+        return units_from_pixels(answer, rendering, n_points, parts)
+    return units_from_boxes(answer, rendering, n_points, parts)
