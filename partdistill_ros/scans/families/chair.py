@@ -16,6 +16,7 @@ from partdistill_ros.scans.families.forms import (
     chance,
     cut,
     dense_path,
+    knots,
     leg_radii,
     line,
     mirrored,
@@ -60,19 +61,20 @@ class Plan:
     section: float
     dish: float
 
-    def rear(self, u: float | Floats = 1.0) -> tuple[float | Floats, float | Floats]:
-        """Where a back standing at lateral place `u` (-1..1) meets the seat: x and y."""
+    @property
+    def rear(self) -> tuple[float, float]:
+        """Where a back meets the seat: its x, and y at its +y end."""
         inset = 0.5 ** (1 / self.squareness)
-        return -self.depth / 2 * (0.55 + 0.45 * inset) * 0.96, self.width / 2 * (1 - self.taper) * inset * 0.98 * u
+        return -self.depth / 2 * (0.55 + 0.45 * inset) * 0.96, self.width / 2 * (1 - self.taper) * inset * 0.98
 
     def spine(self, u: float | Floats, v: float | Floats) -> Floats:
         """Points `[..., 3]` of the back's surface at lateral place `u` (-1..1) and height `v` (0 seat, 1 top)."""
         u, v = np.broadcast_arrays(np.asarray(u, float), np.asarray(v, float))
-        x, y = self.rear(u)
+        x, half = self.rear
         lean = np.tan(self.recline) * v + self.hollow * np.sin(np.pi * v) + self.curl * v**3
         wrap = self.width * self.flare * (u**2 - 0.5)
         return np.stack(
-            [x - self.back * lean + wrap * np.minimum(1, 0.3 + v), y * (1 + 0.0 * v), self.seat_top + self.back * v], -1
+            [x - self.back * lean + wrap * np.minimum(1, 0.3 + v), half * u, self.seat_top + self.back * v], -1
         )
 
     @property
@@ -425,13 +427,13 @@ def open_back(plan: Plan, rng: np.random.Generator) -> list[Piece]:
         gap = 2 * 0.9 / count
         for u in np.linspace(-0.9 + gap / 2, 0.9 - gap / 2, count):
             path = plan.spine(np.full(8, u), np.linspace(low - 0.02, 1 - crest * 0.7, 8))
-            wide = plan.rear()[1] * gap * rng.uniform(0.2, 0.35) if fill == "slats" else radius * 0.6
+            wide = plan.rear[1] * gap * rng.uniform(0.2, 0.35) if fill == "slats" else radius * 0.6
             solid = tube(path, radius * 0.5, 10, aspect=wide / (radius * 0.5), squareness=4, normal=(0, 1, 0))
             pieces.append(("back", solid))
     if fill == "splat":
-        knots = rng.uniform(0.12, 0.45, 6)
+        waist = rng.uniform(0.12, 0.45, 6)
         v = np.linspace(low - 0.02, 1 - crest * 0.7, 12)
-        half = smooth(knots[:, None], 12)[:, 0]
+        half = smooth(waist[:, None], 12)[:, 0]
         pieces.append(("back", sheet(plan.spine(np.linspace(-1, 1, 9)[:, None] * half, v[None]), thin, edge=edge)))
     if fill == "cross":
         for sign in (1, -1):
@@ -497,7 +499,7 @@ def stays(plan: Plan, rng: np.random.Generator, low: float, thickness: float) ->
 def headrest(plan: Plan, rng: np.random.Generator, thickness: float) -> list[Piece]:
     """A small cushion above the back."""
     center = plan.spine(0.0, 1.0 + rng.uniform(0.1, 0.25))
-    size = (max(thickness, 0.03), plan.rear()[1] * rng.uniform(0.4, 0.9), plan.back * rng.uniform(0.07, 0.13))
+    size = (max(thickness, 0.03), plan.rear[1] * rng.uniform(0.4, 0.9), plan.back * rng.uniform(0.07, 0.13))
     neck = bar(plan.spine(0.0, 0.9), center, rng.uniform(0.008, 0.015), aspect=rng.uniform(1, 3), normal=(0, 1, 0))
     return [("back", transform(ellipsoid((0.5 * size[0], size[1], size[2]), 24, 12, 3.0), move=center)), ("back", neck)]
 
@@ -549,7 +551,7 @@ def bar_arms(plan: Plan, rng: np.random.Generator) -> list[Piece]:
         center, reach = rng.uniform(-0.1, 0.1) * plan.depth, plan.depth * rng.uniform(0.25, 0.42)
         side += rng.uniform(0.02, 0.07)
         low = np.array([center, side * 0.6, plan.seat_bottom - 0.006])
-        stem = rounded_path([low, [center, side, low[2]], [center, side, rest]], 0.05)
+        stem = rounded_path(knots(low, [center, side, low[2]], [center, side, rest]), 0.05)
         solids = [
             tube(dense_path(stem, 20), radius, 10, aspect=flat, squareness=4, normal=(1, 0, 0)),
             bar(
@@ -572,7 +574,7 @@ def bar_arms(plan: Plan, rng: np.random.Generator) -> list[Piece]:
         ]
     else:
         slope, over = rng.uniform(-0.04, 0.02), rng.uniform(0.0, 0.08)
-        path = smooth([behind, [0.3 * behind[0], side + 0.01, rest], [front + over, side, rest + slope]], 12)
+        path = smooth(knots(behind, [0.3 * behind[0], side + 0.01, rest], [front + over, side, rest + slope]), 12)
         solids = [
             tube(path, pad, 10, aspect=flat, squareness=3, normal=(0, 1, 0)),
             bar(
@@ -688,13 +690,8 @@ def shell(plan: Plan, rng: np.random.Generator) -> list[Piece]:
     )
     armed = chance(rng, 0.5)
     bowl = rng.uniform(0.25, 0.6) if armed else rng.uniform(0.0, 0.15)
-    half = (
-        plan.width
-        / 2
-        * smooth([[1 - rng.uniform(0, 0.2)], [1], [1.03], [1], [rng.uniform(0.7, 1.05)], [rng.uniform(0.5, 0.95)]], 41)[
-            :, 0
-        ]
-    )
+    widths = [1 - rng.uniform(0, 0.2), 1, 1.03, 1, rng.uniform(0.7, 1.05), rng.uniform(0.5, 0.95)]
+    half = plan.width / 2 * smooth(np.array(widths)[:, None], 41)[:, 0]
     ends = (1 - np.abs(2 * s - 1) ** rng.uniform(6, 20)).clip(0.05) ** 0.5
     width = half * ends
     middle = np.exp(-(((s - knee + 0.05) / 0.22) ** 2))

@@ -16,6 +16,7 @@ from partdistill_ros.scans.families.forms import (
     chance,
     cut,
     dense_path,
+    knots,
     leg_radii,
     line,
     pick,
@@ -87,7 +88,9 @@ def draw_outline(rng: np.random.Generator, length: float, width: float, squarene
         base[:, 1] *= 1 - rng.uniform(0.1, 0.35) * base[:, 0] ** 2
     if kind == "free":
         angle = np.arctan2(base[:, 1], base[:, 0])
-        wave = sum(rng.uniform(0, 0.12) * np.cos(k * angle + rng.uniform(0, 6.3)) for k in (2, 3))
+        wave = np.zeros(64)
+        for k in (2, 3):
+            wave += rng.uniform(0, 0.12) * np.cos(k * angle + rng.uniform(0, 6.3))
         base = circle(1.0, 64, 2.3) * (1 + wave)[:, None]
     if kind == "stadium":
         base = circle(1.0, 64, 2.0)
@@ -262,8 +265,8 @@ def column(plan: Plan, rng: np.random.Generator, x: float, reach: float) -> list
         profile = np.concatenate([[(foot, 0), (foot, rim)], shaft])
     elif kind == "trumpet":
         flare = neck * rng.uniform(1, 3)
-        knots = [(foot, rim * 0.4), (foot * 0.55, rim * 2), (neck, top * 0.4), (neck, top * 0.75), (flare, top)]
-        profile = np.concatenate([[(foot * 0.98, 0)], smooth(knots, 24)])
+        shape = [(foot, rim * 0.4), (foot * 0.55, rim * 2), (neck, top * 0.4), (neck, top * 0.75), (flare, top)]
+        profile = np.concatenate([[(foot * 0.98, 0)], smooth(shape, 24)])
     elif kind == "drum":
         profile = np.array([(foot * rng.uniform(0.7, 1.2), 0), (foot, top)])
     else:
@@ -285,13 +288,12 @@ def pedestal_feet(plan: Plan, rng: np.random.Generator, x: float, reach: float, 
     for angle in np.arange(count) * 2 * np.pi / count + (np.pi / 4 if count == 4 else 0.3):
         way = np.array([np.cos(angle), np.sin(angle), 0])
         mid = way * reach * 0.55 + up_by(radius + (lift - radius) * (0.5 + 0.5 * knee))
-        path = smooth([[0, 0, lift], mid, way * reach + up_by(radius)], 14)
+        path = smooth(knots([0, 0, lift], mid, way * reach + up_by(radius)), 14)
         widths = np.linspace(radius * 1.3, radius * 0.8, 14)
         pieces.append(("leg", tube(path, widths, 10, squareness=plan.section, normal=np.cross(way, [0, 0, 1]))))
     if chance(rng, 0.3):
         span = min(plan.length, plan.width) * rng.uniform(0.3, 0.7)
-        for way in ((span, 0.0), (0.0, span)):
-            size = (max(way[0], 0.04), max(way[1], 0.04), 0.025)
+        for size in ((span, 0.04, 0.025), (0.04, span, 0.025)):
             pieces.append(("leg", box(size, (0, 0, plan.under - 0.01))))
     return [(part, transform(solid, move=(x, 0, 0))) for part, solid in pieces]
 
@@ -389,8 +391,8 @@ def loops(plan: Plan, rng: np.random.Generator) -> list[Piece]:
     if kind == "hairpin":
         spread = rng.uniform(0.04, 0.12)
         for cx, cy, _ in plan.feet(rng.uniform(0.75, 0.97)):
-            foot = np.array([cx + np.sign(cx) * 0.03, cy + np.sign(cy) * 0.03, r * 0.5])
-            corners = [[cx - np.sign(cx) * spread, cy, top], foot, [cx, cy - np.sign(cy) * spread, top]]
+            tip = [cx + np.sign(cx) * 0.03, cy + np.sign(cy) * 0.03, r * 0.5]
+            corners = knots([cx - np.sign(cx) * spread, cy, top], tip, [cx, cy - np.sign(cy) * spread, top])
             pieces.append(("leg", tube(dense_path(rounded_path(corners, 0.04), 30), min(r, 0.012), 8)))
         return pieces
     foot = rng.uniform(0.6, 1.1)
