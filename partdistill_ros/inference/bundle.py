@@ -199,7 +199,7 @@ def _from_manifest(directory: Path, manifest: Mapping[str, Any], content: Mappin
         sampling=_one_of(directory, {"sampling": "random", **manifest}, "sampling", SAMPLINGS),
         normalisation=_one_of(directory, manifest, "normalisation", (NORMALISATION,)),
         up=_one_of(directory, manifest, "up", ("z",)),
-        text_space=_field(directory, text, "space", str),
+        text_space=_field(directory, text, "space", str, "text.space"),
         text_dim=dim,
         opset=_positive(directory, manifest, "opset"),
         vocabulary=_read_vocabulary(directory, content[VOCABULARY], dim, manifest),
@@ -270,11 +270,12 @@ def _fits(found: TensorSpec, wanted: TensorSpec) -> bool:
     )
 
 
-def _field(directory: Path, values: Mapping[str, Any], name: str, kind: type) -> Any:
+def _field(directory: Path, values: Mapping[str, Any], name: str, kind: type, shown: str | None = None) -> Any:
     value = values.get(name)
     if not isinstance(value, kind):
         raise PartDistillError(
-            f"{directory / MANIFEST}: field '{name}' must be a {kind.__name__}, it is {value!r}: export the bundle again"
+            f"{directory / MANIFEST}: field '{shown or name}' must be a {kind.__name__}, it is {value!r}: "
+            "export the bundle again"
         )
     return value
 

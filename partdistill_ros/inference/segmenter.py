@@ -126,7 +126,7 @@ class Segmenter:
         ups = [None] * len(points) if ups is None else list(ups)
         if len(ups) != len(points) or votes < 1:
             raise PartDistillError(
-                f"{len(points)} clouds with {len(ups)} ups and {votes} votes: give one up per cloud and at least one vote"
+                f"{len(points)} clouds with {len(ups)} ups and {votes} votes: give one up per cloud, votes from 1"
             )
         start = time.perf_counter()
         prepared = [self._prepare(cloud, up, votes) for cloud, up in zip(points, ups, strict=True)]
@@ -180,16 +180,21 @@ class Segmenter:
     ) -> Labels:
         up, group = _most_confident(logits, query)
         columns = query.columns(group)
-        values = spread(item.points, item.sampled, logits[up][:, columns], smooth=smooth, workers=self._session.threads)
-        probability = _softmax(values)
-        best = probability.argmax(axis=1)
-        confidence = np.take_along_axis(probability, best[:, None], axis=1)[:, 0]
+        asked = logits[up][:, columns]
+        if smooth:
+            best, confidence = _decide(self._spread(item, asked, smooth=True))
+        else:  # decided before spreading: the same answer for fewer points
+            decided = np.stack(_decide(asked), axis=1)
+            best, confidence = self._spread(item, decided.astype(np.float32), smooth=False).T
         names = np.where(columns < len(query.names), columns, -1).astype(np.int16)
         labels = np.full(size, -1, np.int16)
-        labels[item.rows] = np.where(confidence >= min_confidence, names[best], -1)
+        labels[item.rows] = np.where(confidence >= min_confidence, names[best.astype(np.intp)], -1)
         every_confidence = np.zeros(size, np.float32)
         every_confidence[item.rows] = confidence
         return Labels(labels, every_confidence, query.names, group.category, item.ups[up])
+
+    def _spread(self, item: _Prepared, values: NDArray[np.float32], smooth: bool) -> NDArray[np.float32]:
+        return spread(item.points, item.sampled, values, smooth=smooth, workers=self._session.threads)
 
     def _unlabeled(self, cloud: NDArray[np.floating], query: PartQuery) -> Labels:
         problem = (
@@ -216,6 +221,12 @@ def _most_confident(logits: NDArray[np.float32], query: PartQuery) -> tuple[int,
     score = np.stack([probability[..., query.columns(group)].max(-1).mean(-1) for group in query.groups], axis=-1)
     up, group = np.unravel_index(int(score.argmax()), score.shape)
     return int(up), query.groups[int(group)]
+
+
+def _decide(logits: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Best column and its probability, for each row."""
+    probability = _softmax(logits)
+    return probability.argmax(axis=-1), probability.max(axis=-1)
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

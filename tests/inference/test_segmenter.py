@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What comes back fits what went in: every point, its order, its frame, its object, its name."""
+
+import time
+
+import numpy as np
+import pytest
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.inference.normalise import rotation_to_z
+from partdistill_ros.inference.segmenter import MAX_BATCH, Segmenter
+
+TOP, BOTTOM = 0, 1
+
+
+@pytest.fixture
+def segmenter(toy_bundle):
+    return Segmenter(toy_bundle, device="cpu", threads=1)
+
+
+def block(count=3_000, size=(0.2, 0.2, 1.0), seed=0):
+    """A filled block standing on z, centred on the origin, with two corners so that its box is exact."""
+    points = (np.random.default_rng(seed).random((count, 3)) - 0.5) * size
+    points[0], points[1] = np.array(size) / 2, -np.array(size) / 2
+    return points.astype(np.float32)
+
+
+def agreement(labels, expected):
+    return (labels == expected).mean()
+
+
+def by_height(points):
+    return np.where(points[:, 2] > 0, TOP, BOTTOM)
+
+
+def test_labels_follow_the_points_in_their_order(segmenter):
+    points = block()
+    labels = segmenter.segment([points], "top, bottom", [(0, 0, 1)])[0]
+    assert labels.labels.dtype == np.int16 and labels.confidence.dtype == np.float32
+    assert labels.parts == ("top", "bottom") and labels.problem is None and labels.category is None
+    assert agreement(labels.labels, by_height(points)) > 0.97
+    order = np.random.default_rng(1).permutation(len(points))
+    shuffled = segmenter.segment([points[order]], "top, bottom", [(0, 0, 1)])[0]
+    assert agreement(shuffled.labels, labels.labels[order]) > 0.97
+
+
+def test_exactly_the_networks_number_of_points_is_answered_exactly(segmenter):
+    points = block(2048)
+    labels = segmenter.segment([points], "top, bottom", [(0, 0, 1)])[0]
+    assert np.array_equal(labels.labels, by_height(points))
+    radius = np.linalg.norm(points, axis=1).max()
+    assert np.allclose(labels.confidence, 1 / (1 + np.exp(-16 * np.abs(points[:, 2]) / radius)), atol=1e-4)
+
+
+def test_the_order_of_names_decides_the_index_only(segmenter):
+    points = block(2048)
+    ups = [(0, 0, 1)]
+    swapped = segmenter.segment([points], "bottom, top", ups)[0]
+    assert swapped.parts == ("bottom", "top")
+    assert np.array_equal(1 - swapped.labels, segmenter.segment([points], "top, bottom", ups)[0].labels)
+
+
+@pytest.mark.parametrize("up", [(0, 0, -1), (0, -1, 0), (1, 0, 0), (0.3, -0.5, 0.8)])
+def test_up_turns_the_cloud(segmenter, up):
+    points = block(2048)
+    turned = points @ rotation_to_z(up)
+    labels = segmenter.segment([turned + [5, 6, 7]], "top, bottom", [up])[0]
+    assert agreement(labels.labels, by_height(points)) > 0.995
+    assert np.allclose(labels.up, up)
+
+
+def test_unknown_up_keeps_the_most_confident_direction(segmenter):
+    points = block(2048) @ rotation_to_z((0, 1, 0))
+    labels = segmenter.segment([points], "top, bottom", None)[0]
+    assert abs(labels.up @ [0, 1, 0]) == pytest.approx(1)
+    expected = np.where(points @ labels.up > 0, TOP, BOTTOM)
+    assert agreement(labels.labels, expected) > 0.99
+
+
+def test_unknown_up_of_one_cloud_beside_a_known_one(segmenter):
+    points = block(2048)
+    known, unknown = segmenter.segment([points, points @ rotation_to_z((1, 0, 0))], "top, bottom", [(0, 0, 1), None])
+    assert np.array_equal(known.labels, by_height(points))
+    assert abs(unknown.up @ [1, 0, 0]) == pytest.approx(1)
+
+
+def test_flat_things_may_lie_askew(segmenter):
+    normal = np.array([1, 2, 2]) / 3
+    plate = block(2048, size=(1, 1, 0.02)) @ rotation_to_z(normal)
+    up = segmenter.segment([plate], "nothing, lid", None)[0].up
+    assert np.linalg.norm(up) == pytest.approx(1)
+
+
+def test_invalid_points_are_unlabelled_and_the_rest_is_not_moved(segmenter):
+    points = block(4_000)
+    clean = segmenter.segment([points], "top, bottom", [(0, 0, 1)])[0]
+    holes = np.insert(points, np.arange(0, 4_000, 4), np.nan, axis=0)
+    holes[0, 1] = 0
+    labels = segmenter.segment([holes], "top, bottom", [(0, 0, 1)])[0]
+    invalid = ~np.isfinite(holes).all(axis=1)
+    assert (labels.labels[invalid] == -1).all() and (labels.confidence[invalid] == 0).all()
+    assert np.array_equal(labels.labels[~invalid], clean.labels)
+
+
+def test_a_batch_answers_like_single_clouds(segmenter):
+    clouds = [block(count, seed=count) for count in (40, 500, 2048, 9_000)] * 5
+    assert len(clouds) > MAX_BATCH
+    ups = [(0, 0, 1), (0, 1, 0), (0, 0, -1), (1, 0, 0)] * 5
+    together = segmenter.segment(clouds, "top, bottom", ups)
+    for cloud, up, labels in zip(clouds, ups, together, strict=True):
+        single = segmenter.segment([cloud], "top, bottom", [up])[0]
+        assert np.array_equal(single.labels, labels.labels)
+        assert np.allclose(single.confidence, labels.confidence, atol=1e-5)
+
+
+def test_small_cloud_is_repeated_to_fill_the_network(segmenter):
+    points = block(40)
+    assert np.array_equal(segmenter.segment([points], "top, bottom", [(0, 0, 1)])[0].labels, by_height(points))
+
+
+@pytest.mark.parametrize(
+    "cloud",
+    [
+        np.zeros((0, 3), np.float32),
+        [],
+        np.full((5_000, 3), np.nan, np.float32),
+        block(31),
+        np.concatenate([block(31), np.full((900, 3), np.inf)]),
+    ],
+)
+def test_too_few_points_say_so_and_do_not_stop_the_others(segmenter, cloud):
+    empty, good = segmenter.segment([cloud, block(2048)], "top, bottom", None)
+    assert len(empty.labels) == len(cloud) and (empty.labels == -1).all() and (empty.confidence == 0).all()
+    assert "points are finite, fewer than the 32 of a patch" in empty.problem and empty.up is None
+    assert good.problem is None and (good.labels >= 0).all()
+
+
+def test_no_clouds(segmenter):
+    assert segmenter.segment([], "top, bottom") == []
+
+
+@pytest.mark.parametrize(
+    "cloud",
+    [
+        np.zeros((500, 3), np.float32),
+        np.full((500, 3), 1e30, np.float32),
+        np.resize(np.eye(3, dtype=np.float32) * 3e38, (40_000, 3)),
+        np.concatenate([block(5_000), [[1e20, 0, 0]]]).astype(np.float32),
+    ],
+)
+def test_degenerate_clouds_are_answered(segmenter, cloud):
+    labels = segmenter.segment([cloud], "top, bottom", None)[0]
+    assert len(labels.labels) == len(cloud) and np.isfinite(labels.confidence).all() and (labels.labels >= 0).all()
+
+
+def test_a_million_points(segmenter):
+    points = block(1_000_000)
+    points[::7] = np.nan
+    start = time.perf_counter()
+    labels = segmenter.segment([points], "top, bottom", [(0, 0, 1)])[0]
+    assert time.perf_counter() - start < 5  # measured: 0.2 s
+    valid = np.isfinite(points[:, 0])
+    assert agreement(labels.labels[valid], by_height(points)[valid]) > 0.97
+
+
+def test_the_group_that_fits_an_object_wins(segmenter):
+    query = "post: top, bottom; bar: left, right"
+    post, bar = segmenter.segment([block(), block(size=(1.0, 0.2, 0.2))], query, [(0, 0, 1)] * 2)
+    assert (post.category, bar.category) == ("post", "bar")
+    assert post.parts == bar.parts == ("top", "bottom", "left", "right")
+    assert set(np.unique(post.labels)) == {0, 1} and set(np.unique(bar.labels)) == {2, 3}
+    assert agreement(bar.labels, np.where(block(size=(1.0, 0.2, 0.2))[:, 0] > 0, 3, 2)) > 0.97
+
+
+def test_one_name_does_not_take_every_point(segmenter):
+    points = block(2048)
+    labels = segmenter.segment([points], "post: top", [(0, 0, 1)])[0]
+    assert labels.parts == ("top",) and labels.category == "post"
+    assert np.array_equal(labels.labels, np.where(points[:, 2] > 0, 0, -1))
+
+
+def test_low_confidence_is_unlabelled_but_told(segmenter):
+    points = block(2048)
+    every = segmenter.segment([points], "top, bottom", [(0, 0, 1)])[0]
+    sure = segmenter.segment([points], "top, bottom", [(0, 0, 1)], min_confidence=0.9)[0]
+    assert np.array_equal(sure.confidence, every.confidence)
+    assert np.array_equal(sure.labels == -1, every.confidence < 0.9)
+    assert 0.1 < (sure.labels == -1).mean() < 0.9
+
+
+def test_votes_average_over_turns_about_the_vertical(segmenter, monkeypatch):
+    points = block(2048, size=(1.0, 0.2, 0.2))
+    seen = []
+    run = segmenter._session.run
+    monkeypatch.setattr(segmenter._session, "run", lambda *a: seen.append(a[0]) or run(*a))
+    single = segmenter.segment([points], "left, right", [(0, 0, 1)])[0]
+    voted = segmenter.segment([points], "left, right", [(0, 0, 1)], votes=4)[0]
+    assert [batch.shape[0] for batch in seen] == [1, 4]
+    assert np.allclose(seen[1][1][:, 1], seen[1][0][:, 0], atol=1e-6)  # a quarter turn: x goes to y
+    assert single.confidence.mean() > 0.9
+    assert np.allclose(voted.confidence, 0.5, atol=1e-3)  # the toy's left and right cancel over a full turn
+    height = segmenter.segment([points], "top, bottom", [(0, 0, 1)], votes=3)[0]
+    assert np.array_equal(height.labels, by_height(points))
+
+
+def test_smooth_moves_boundaries_only(segmenter):
+    points = block(20_000)
+    rough = segmenter.segment([points], "top, bottom", [(0, 0, 1)])[0]
+    smooth = segmenter.segment([points], "top, bottom", [(0, 0, 1)], smooth=True)[0]
+    assert agreement(smooth.labels, by_height(points)) > agreement(rough.labels, by_height(points))
+
+
+def test_the_network_gets_what_the_contract_says(segmenter, monkeypatch):
+    seen = []
+    run = segmenter._session.run
+    monkeypatch.setattr(segmenter._session, "run", lambda *a: seen.append(a) or run(*a))
+    segmenter.segment([block(5_000) * 30 + 8], "top, bottom", [(0, 1, 0)])
+    points, centers, text = seen[0]
+    assert (points.shape, points.dtype) == ((1, 2048, 3), np.float32)
+    assert (centers.shape, centers.dtype) == ((1, 128), np.int64) and len(np.unique(centers)) == 128
+    assert (text.shape, text.dtype) == ((2, 4), np.float32)
+    assert np.allclose(points[0].min(0) + points[0].max(0), 0, atol=1e-5)
+    assert np.linalg.norm(points[0], axis=1).max() == pytest.approx(1)
+
+
+def test_timings_by_stage(segmenter):
+    assert segmenter.timings.total == 0
+    start = time.perf_counter()
+    segmenter.segment([block(20_000)], "top, bottom", [(0, 0, 1)])
+    wall = time.perf_counter() - start
+    timings = segmenter.timings
+    assert min(timings.sample, timings.network, timings.spread) > 0
+    assert timings.total == pytest.approx(wall, rel=0.2, abs=2e-3)
+
+
+def test_wrong_arguments(segmenter):
+    with pytest.raises(PartDistillError, match=r"a cloud must be \[N, 3\], got \(5, 4\)"):
+        segmenter.segment([np.zeros((5, 4))], "top, bottom")
+    with pytest.raises(PartDistillError, match="1 clouds with 2 ups"):
+        segmenter.segment([block()], "top, bottom", [None, None])
+    with pytest.raises(PartDistillError, match="0 votes"):
+        segmenter.segment([block()], "top, bottom", votes=0)
+    with pytest.raises(PartDistillError, match="up must be three finite numbers"):
+        segmenter.segment([block()], "top, bottom", [(0, np.nan, 0)])
+    with pytest.raises(PartDistillError, match="unknown part name 'handle'"):
+        segmenter.segment([block()], "handle")
+
+
+def test_a_bundle_is_given_by_path_too(toy_path):
+    segmenter = Segmenter(toy_path, device="cpu", threads=1)
+    segmenter.warm_up()
+    assert (segmenter.provider, segmenter.provider_note) == ("cpu", "")
+    assert segmenter.query("post: top, bottom").groups[0].category == "post"
+
+
+def test_integers_and_lists_are_clouds_too(segmenter):
+    points = (block(100) * 1000).astype(int)
+    given, listed = segmenter.segment([points, points.tolist()], "top, bottom", [(0, 0, 1)] * 2)
+    assert np.array_equal(given.labels, listed.labels)
