@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One recorded cloud to labels of every point: cut the objects out where asked, then segment them as one batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.inference.query import PartQuery
+from partdistill_ros.inference.segmenter import Segmenter
+from partdistill_ros.scans.scan import Scan
+from partdistill_ros.scans.tabletop import TabletopParams, extract_objects
+
+SCENE_MODES = ("object", "tabletop")
+
+
+@dataclass(frozen=True)
+class SceneOptions:
+    """How a cloud becomes objects.
+
+    mode: `object`, the whole cloud is one; `tabletop`, clusters on the support plane are.
+    up: `[3]` opposite to gravity in object mode (None: the scan's own, else it is searched for); in
+        tabletop mode the plane's normal is taken.
+    min_confidence: points below it stay unlabelled.
+    max_objects: the largest clusters on the plane.  tabletop: limits of the extraction.
+    """
+
+    mode: str = "object"
+    up: NDArray[np.floating] | None = None
+    min_confidence: float = 0.0
+    max_objects: int = 16
+    tabletop: TabletopParams = TabletopParams()
+
+    def __post_init__(self) -> None:
+        if self.mode not in SCENE_MODES:
+            raise PartDistillError(f"scene mode '{self.mode}' is unknown: choose {' or '.join(SCENE_MODES)}")
+
+
+@dataclass(frozen=True)
+class SceneObject:
+    """One object: `index [M]` of its points in the cloud, the `category` whose names won (None where the
+    query has none), and `up [3]` as used (None where it stayed unlabelled)."""
+
+    index: NDArray[np.intp]
+    category: str | None
+    up: NDArray[np.floating] | None
+
+
+@dataclass(frozen=True)
+class SceneLabels:
+    """The answer for a whole cloud, in the order of its points.
+
+    labels: `[N] i2`, indices into `parts`, -1 unlabelled.  confidence: `[N] f4`, 0 outside objects.
+    objects: largest first.  plane: `[4]` the support plane in tabletop mode.
+    stages: seconds by name.  problem: why something is unlabelled, None where nothing is wrong.
+    """
+
+    labels: NDArray[np.int16]
+    confidence: NDArray[np.float32]
+    parts: tuple[str, ...]
+    objects: tuple[SceneObject, ...]
+    stages: Mapping[str, float]
+    plane: NDArray[np.floating] | None = None
+    problem: str | None = None
+
+
+def label_scene(segmenter: Segmenter, query: PartQuery, scan: Scan, options: SceneOptions | None = None) -> SceneLabels:
+    """Label every point of a cloud that may hold NaN.
+
+    A cloud without finite points, without a support plane or without objects comes back unlabelled with
+    its `problem`: a live node goes on, a command may refuse.
+    """
+    options = options or SceneOptions()
+    start = time.perf_counter()
+    try:
+        plane, indices, ups = _objects(scan, options)
+    except PartDistillError as error:
+        return _unlabeled(scan, query, {"extract": time.perf_counter() - start}, str(error))
+    extracted = time.perf_counter()
+    answers = segmenter.segment(
+        [scan.points[index] for index in indices], query, ups, min_confidence=options.min_confidence
+    )
+    labels = np.full(len(scan.points), -1, np.int16)
+    confidence = np.zeros(len(scan.points), np.float32)
+    for index, answer in zip(indices, answers, strict=True):
+        labels[index] = answer.labels
+        confidence[index] = answer.confidence
+    timings = segmenter.timings
+    return SceneLabels(
+        labels,
+        confidence,
+        query.names,
+        tuple(SceneObject(index, answer.category, answer.up) for index, answer in zip(indices, answers, strict=True)),
+        {
+            "extract": extracted - start,
+            "sample": timings.sample,
+            "network": timings.network,
+            "spread": timings.spread,
+        },
+        plane,
+        next((answer.problem for answer in answers if answer.problem), None),
+    )
+
+
+def _objects(
+    scan: Scan, options: SceneOptions
+) -> tuple[NDArray[np.floating] | None, list[NDArray[np.intp]], list[NDArray[np.floating] | None]]:
+    """The plane, the points of each object and its up; PartDistillError where there is no object."""
+    finite = np.flatnonzero(scan.finite())
+    if not len(finite):
+        raise PartDistillError(
+            f"none of the {len(scan.points)} points of {scan.name} is finite: check that the sensor sees "
+            "something within its range"
+        )
+    if options.mode == "object":
+        return None, [finite], [scan.up if options.up is None else options.up]
+    found = extract_objects(scan, options.tabletop)
+    objects = list(found.objects[: options.max_objects])
+    if not objects:
+        raise PartDistillError(
+            f"no object of at least {options.tabletop.min_points} points stands on the support plane of {scan.name}: "
+            "lower min_points, or use scene mode 'object' for a cloud of one object"
+        )
+    return found.plane, objects, [found.plane[:3]] * len(objects)
+
+
+def _unlabeled(scan: Scan, query: PartQuery, stages: Mapping[str, float], problem: str) -> SceneLabels:
+    count = len(scan.points)
+    return SceneLabels(
+        np.full(count, -1, np.int16), np.zeros(count, np.float32), query.names, (), stages, problem=problem
+    )
