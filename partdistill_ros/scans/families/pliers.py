@@ -143,13 +143,13 @@ def pivot(rng: np.random.Generator, opening: float) -> list[Piece]:
 def build(rng: np.random.Generator) -> MeshBuilder:
     """One tool: two levers, the second the mirror image of the first, opened about the pivot."""
     lever, grips, length = half_tool(rng)
-    opening = rng.uniform(0, 0.12) if chance(rng, 0.25) else rng.uniform(0.05, 0.8)
+    opening = rng.uniform(0, 0.12) if chance(rng, 0.25) else rng.uniform(0.05, 1.0)
     bend = bent(rng)
     reach_jaw = min(rng.uniform(0.1, 0.2), 0.45 * length)
     reach_handle = rng.uniform(0.1, 0.2) if chance(rng, 0.75) else rng.uniform(0.2, 0.32)
 
     def labels(center: Floats) -> np.ndarray:
-        ahead = lever[1][:, 0] // SEGMENTS < ROW_OF_PIVOT
+        ahead = lever[1].min(1) // SEGMENTS < ROW_OF_PIVOT
         near = np.linalg.norm(center[:, :2], axis=1) < np.where(ahead, reach_jaw, reach_handle)
         return np.where(near, "joint", np.where(ahead, "jaw", "handle"))
 
