@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+# Installs into .venv on the ROS 2 wheels of the Python registry; on a ROS 2 machine use colcon build instead.
+#   make PYTHON=python3.12     another interpreter than python3 (3.10 to 3.13)
+#   make ONNXRUNTIME=cuda      ONNX Runtime with CUDA (the default where an NVIDIA GPU answers) or cpu
+
+BIN := .venv/bin
+export PYTHON ONNXRUNTIME
+
+.PHONY: all demo test clean help
+.DEFAULT_GOAL := all
+
+all:  ## the live path: commands in .venv/bin, executables in .venv/lib, launch files in .venv/share
+	@tools/install.sh live
+	@echo "Ready: $(BIN)/partdistill --help"
+
+demo:  ## a simulated table scene goes through the real node; picture, labelled PLY, timings in out/demo
+	@tools/install.sh live
+	$(BIN)/partdistill demo --out out/demo
+
+test:  ## installs everything, then ruff, mypy and pytest
+	@tools/install.sh all
+	@status=0; \
+	timeout 100 $(BIN)/ruff check . || status=1; \
+	timeout 300 $(BIN)/mypy || status=1; \
+	timeout 1000 $(BIN)/python -m pytest || status=1; \
+	exit $$status
+
+clean:  ## removes .venv, build outputs, caches and the demo's output; other things in out/ stay
+	rm -rf .venv build install log dist *.egg-info out/demo .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):  ## /  make \1 - /p' $(MAKEFILE_LIST)
