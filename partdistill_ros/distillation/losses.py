@@ -3,14 +3,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 
+def padded_text(rows: Sequence[NDArray[np.float32]], device: str) -> Tensor:
+    """Arrays `[Pi, D]` stacked to `[B, max P, D]`; rows of NaN mark the parts a category lacks."""
+    most = max(len(row) for row in rows)
+    stacked = np.full((len(rows), most, rows[0].shape[1]), np.nan, np.float32)
+    for i, row in enumerate(rows):
+        stacked[i, : len(row)] = row
+    return torch.from_numpy(stacked).to(device)
+
+
 def soft_cross_entropy(logits: Tensor, soft_labels: Tensor) -> Tensor:
-    """Forward distillation (PartDistill, CVPR 2024): `logits [N, P]` against `soft_labels [N, P]`.
+    """Forward distillation (PartDistill, CVPR 2024): `logits [..., N, P]` against `soft_labels [..., N, P]`.
 
     soft_labels: `sum over the units k that hold the point of w(c_k) s_k [c_k = c] / max(1, units)`;
-    a point in no unit has a row of zeros and adds nothing. Mean over all N points.
+    a point in no unit has a row of zeros and adds nothing. Mean over all points.
     """
-    return -(soft_labels * F.log_softmax(logits, dim=-1)).sum(-1).mean()
+    log_probability = F.log_softmax(logits, dim=-1)
+    return -(soft_labels * log_probability.masked_fill(soft_labels == 0, 0)).sum(-1).mean()
+
+
+def part_loss(
+    embeddings: Tensor, scale: Tensor, weights: Tensor, text: Tensor, canonical: Tensor, every: Tensor, negatives: float
+) -> Tensor:
+    """Forward distillation among the parts of each cloud's category, plus `negatives` times the same
+    against all names of the collection, so that a query tells a mug from a bottle.
+
+    embeddings `[B, N, D]`; weights `[B, P, N]`, text and canonical `[B, P, D]` as `padded_text` gives
+    them; every `[M, D]`.
+    """
+    absent = text[:, None, :, 0].isnan()
+    soft = weights.nan_to_num(0).transpose(1, 2)
+    own = scale * embeddings @ text.nan_to_num(0).transpose(1, 2)
+    loss = soft_cross_entropy(own.masked_fill(absent, float("-inf")), soft)
+    if negatives <= 0 or len(every) <= text.shape[1]:
+        return loss
+    named = scale * embeddings @ canonical.nan_to_num(0).transpose(1, 2)
+    among_all = torch.logsumexp(scale * embeddings @ every.T, dim=-1, keepdim=True)
+    return loss - negatives * (soft * (named - among_all)).sum(-1).mean()

@@ -37,7 +37,8 @@ class Bundle:
     """One loaded student.
 
     model: the bytes of `student.onnx`, those whose checksum was verified.
-    points, patches: points per cloud and farthest-point centres that the network takes.
+    points: of a cloud as the network takes it.  patches: of the network.
+    centers: farthest-point samples that the network takes, in sampling order (`patches`, if not stated).
     patch_size: points in a patch; clouds with fewer are not labelled (`patch_size`, 32 if not stated).
     sampling: how a larger cloud is cut down to `points` (`random` as `sample_surface` draws, the
         default, or `farthest`); it should be what the student was trained on.
@@ -50,6 +51,7 @@ class Bundle:
     model: bytes = field(repr=False)
     points: int
     patches: int
+    centers: int
     patch_size: int
     sampling: str
     normalisation: str
@@ -86,12 +88,16 @@ class Bundle:
 
 
 def write_bundle(
-    directory: str | os.PathLike[str], onnx_bytes: bytes, spec: Mapping[str, Any], vocabulary: Vocabulary
+    directory: str | os.PathLike[str],
+    onnx_bytes: bytes,
+    spec: Mapping[str, Any],
+    vocabulary: Vocabulary,
+    extras: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Write a bundle so that `directory` holds the old one or the new one, never a mixture.
 
     spec: the content of bundle.json; `schema` and `files` are filled in here, `categories` defaults to
-    the vocabulary's. The new bundle is written beside the target, loaded once as a check, and moved in
+    the vocabulary's. extras: further files by name, such as the weights to train on from. The new bundle is written beside the target, loaded once as a check, and moved in
     by rename (readers that come between the two renames of a replacement find no bundle).
     Raises PartDistillError where the content is not a valid bundle or the target is something else.
     """
@@ -103,7 +109,7 @@ def write_bundle(
         fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
         try:
             fresh.chmod(0o755)
-            _write_files(fresh, onnx_bytes, spec, vocabulary)
+            _write_files(fresh, onnx_bytes, spec, vocabulary, extras or {})
             Bundle.load(fresh)
             _swap(fresh, target)
         finally:
@@ -113,12 +119,18 @@ def write_bundle(
     return target
 
 
-def _write_files(directory: Path, onnx_bytes: bytes, spec: Mapping[str, Any], vocabulary: Vocabulary) -> None:
+def _write_files(
+    directory: Path,
+    onnx_bytes: bytes,
+    spec: Mapping[str, Any],
+    vocabulary: Vocabulary,
+    extras: Mapping[str, bytes],
+) -> None:
     arrays = io.BytesIO()
     np.savez_compressed(
         arrays, names=np.array(vocabulary.names, dtype=str), embeddings=vocabulary.embeddings.astype(np.float32)
     )
-    content = {MODEL: onnx_bytes, VOCABULARY: arrays.getvalue()}
+    content = {**extras, MODEL: onnx_bytes, VOCABULARY: arrays.getvalue()}
     manifest = {
         "categories": {name: list(parts) for name, parts in vocabulary.categories.items()},
         "training": {},
@@ -187,14 +199,19 @@ def _from_manifest(directory: Path, manifest: Mapping[str, Any], content: Mappin
     dim = _positive(directory, text, "dim", "text.dim")
     points = _positive(directory, manifest, "points")
     patches = _positive(directory, manifest, "patches")
-    if patches > points:
-        raise PartDistillError(f"{directory / MANIFEST}: patches ({patches}) exceed points ({points}): export again")
+    centers = _positive(directory, {"centers": patches, **manifest}, "centers")
+    if not patches <= centers <= points:
+        raise PartDistillError(
+            f"{directory / MANIFEST}: patches ({patches}) <= centers ({centers}) <= points ({points}) does not hold: "
+            "export the bundle again"
+        )
     return Bundle(
         path=directory,
         name=_field(directory, manifest, "name", str),
         model=content[MODEL],
         points=points,
         patches=patches,
+        centers=centers,
         patch_size=_positive(directory, {"patch_size": 32, **manifest}, "patch_size"),
         sampling=_one_of(directory, {"sampling": "random", **manifest}, "sampling", SAMPLINGS),
         normalisation=_one_of(directory, manifest, "normalisation", (NORMALISATION,)),
@@ -241,10 +258,10 @@ def _read_categories(directory: Path, manifest: Mapping[str, Any], known: set[st
 
 def _check_network(bundle: Bundle) -> None:
     header = read_header(bundle.model)
-    points, patches, dim = bundle.points, bundle.patches, bundle.text_dim
+    points, dim = bundle.points, bundle.text_dim
     wanted = {
         "points": (header.inputs, TensorSpec(FLOAT, (None, points, 3))),
-        "centers": (header.inputs, TensorSpec(INT64, (None, patches))),
+        "centers": (header.inputs, TensorSpec(INT64, (None, bundle.centers))),
         "text": (header.inputs, TensorSpec(FLOAT, (None, dim))),
         "logits": (header.outputs, TensorSpec(FLOAT, (None, points, None))),
     }

@@ -38,3 +38,20 @@ def to_onnx(student: PatchTransformer) -> bytes:
         )
         student.train(training)
         return path.read_bytes()
+
+
+def parity(student: PatchTransformer, graph: bytes, clouds: int = 3, names: int = 5, seed: int = 1) -> float:
+    """Largest difference of a logit between torch and ONNX Runtime on random clouds, in another batch
+    size and another number of names than those traced."""
+    import onnxruntime
+
+    config = student.config
+    generator = torch.Generator().manual_seed(seed)
+    points = torch.randn(clouds, config.points, 3, generator=generator) * 0.4
+    centers = torch.stack([torch.randperm(config.points, generator=generator)[: config.centers] for _ in range(clouds)])
+    text = torch.nn.functional.normalize(torch.randn(names, config.dim, generator=generator), dim=-1)
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    feed = {"points": points.numpy(), "centers": centers.numpy(), "text": text.numpy()}
+    answer = torch.from_numpy(session.run(None, feed)[0])
+    with torch.no_grad():
+        return float((answer - student.eval()(points, centers, text)).abs().max())

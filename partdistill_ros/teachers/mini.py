@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ class MiniTeacher:
     """
 
     name = "mini"
-    kind = "pixel"
+    kind: Literal["pixel"] = "pixel"
 
     def __init__(self, path: Path = DEFAULT_PATH, device: str = "cpu", batch: int = 16) -> None:
         try:
@@ -40,11 +41,16 @@ class MiniTeacher:
             raise PartDistillError(f"cannot read the weights of the teacher 'mini' at {path}: {error}") from error
         self._net.to(device).eval()
         self._space, self._device, self._batch = TextSpace.load(), device, batch
-        self.size = self._net.config.size
+        self.picture_size = self._net.config.size
         self.key = f"mini-{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}-{self._space.identity}"
 
+    @classmethod
+    def load(cls, device: str = "cpu") -> MiniTeacher:
+        """The shipped weights."""
+        return cls(device=device)
+
     @torch.no_grad()
-    def answer(self, rendering: Rendering, parts: Sequence[str], category: str | None = None) -> PixelAnswer:
+    def answer(self, rendering: Rendering, parts: Sequence[str], category: str | None) -> PixelAnswer:
         """Scores `[V, P, H, W]` that sum to 1 over the parts on the object and are 0 beside it."""
         text = torch.from_numpy(self._space.encode(parts)).to(self._device)
         scores = []
@@ -53,8 +59,8 @@ class MiniTeacher:
             depth = torch.from_numpy(rendering.depth[at : at + self._batch]).to(self._device)
             planes = network_input(picture, depth)
             height, width = planes.shape[2:]
-            if (height, width) != (self.size, self.size):
-                planes = F.interpolate(planes, (self.size, self.size), mode="area")
+            if (height, width) != (self.picture_size, self.picture_size):
+                planes = F.interpolate(planes, (self.picture_size, self.picture_size), mode="area")
             logits = self._net.logits(self._net(planes), text)
             logits = F.interpolate(logits, (height, width), mode="bilinear", align_corners=False)
             scores.append((logits.softmax(1) * torch.isfinite(depth)[:, None]).cpu().numpy())

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The clouds that a student is distilled on, with what the teacher knows of their points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.inference.normalise import rotation_to_z
+from partdistill_ros.inference.sampling import finite_rows
+from partdistill_ros.knowledge.gather import Renderer, gather
+from partdistill_ros.knowledge.store import KnowledgeStore
+from partdistill_ros.knowledge.units import KnowledgeUnits
+from partdistill_ros.rendering.cameras import bounding_sphere, random_views
+from partdistill_ros.rendering.rasterize import render_points, render_scan, visible_points
+from partdistill_ros.scans.scan import Scan, sample_surface
+from partdistill_ros.teachers.teacher import Teacher
+
+ONE_SIDED_VIEWS = 8  # cameras whose visible points make one-sided training clouds of a whole object
+LEAST_POINTS = 64  # a scan with fewer finite points teaches nothing
+
+
+@dataclass(frozen=True)
+class Member:
+    """One scan of a collection: points `[N, 3]` in the unit ball with up = +z, the units that the
+    teacher's views gave, what single cameras see of it `[V, N]` (None: the scan is one-sided).
+    flat: the object has no vertical of its own and is learnt under free turns."""
+
+    name: str
+    category: str
+    points: NDArray[np.float32]
+    units: KnowledgeUnits
+    one_sided: NDArray[np.bool_] | None = None
+    flat: bool = False
+
+
+def upright_cloud(scan: Scan, count: int, seed: int = 0) -> Scan:
+    """A cloud of at most `count` surface points in the unit ball, up = +z where the scan knows up.
+
+    Raises PartDistillError for a scan with fewer than `LEAST_POINTS` finite points.
+    """
+    usable = len(finite_rows(scan.points))
+    if scan.mesh is None and usable < LEAST_POINTS:
+        raise PartDistillError(f"{scan.name}: {usable} finite points, {LEAST_POINTS} at least are needed: scan it closer")
+    cloud = sample_surface(scan, count if scan.mesh is not None else min(count, usable), seed)
+    turned = np.eye(3) if scan.up is None else rotation_to_z(scan.up)
+    points = cloud.points.astype(np.float64) @ turned.T
+    center = (points.min(0) + points.max(0)) / 2
+    radius = max(np.linalg.norm(points - center, axis=1).max(), 1e-12)
+    viewpoint = None if scan.viewpoint is None else (turned @ scan.viewpoint - center) / radius
+    return cloud.with_(
+        points=((points - center) / radius).astype(np.float32),
+        normals=None if cloud.normals is None else (cloud.normals @ turned.T).astype(np.float32),
+        viewpoint=None if viewpoint is None else viewpoint.astype(np.float32),
+        up=np.array([0, 0, 1], np.float32),
+    )
+
+
+def one_sided_masks(cloud: Scan, seed: int, size: int = 128) -> NDArray[np.bool_] | None:
+    """What each of `ONE_SIDED_VIEWS` random cameras sees of a whole object `[V, N]`, None for a scan
+    that is one-sided itself."""
+    if cloud.viewpoint is not None:
+        return None
+    center, radius = bounding_sphere(cloud.points)
+    views = random_views(
+        np.random.default_rng(seed), ONE_SIDED_VIEWS, center=center, radius=radius, elevation=(5, 65), distance=4.0
+    )
+    return visible_points(render_points(cloud.points, views, size), len(cloud.points))
+
+
+def teach(
+    cloud: Scan,
+    parts: Sequence[str],
+    category: str,
+    teacher: Teacher,
+    *,
+    store: KnowledgeStore | None = None,
+    seed: int = 0,
+    flat: bool = False,
+    renderer: Renderer = render_scan,
+) -> Member:
+    """Ask the teacher about an upright cloud. The truth that the cloud may carry plays no part."""
+    cloud = cloud.with_(point_labels=None, category=category)
+    units = gather(cloud, parts, teacher, store=store, renderer=renderer)
+    return Member(cloud.name, category, cloud.points, units, one_sided_masks(cloud, seed), flat)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the shipped student: `python -m partdistill_ros.distillation.default_bundle` (see --help).
+
+The teacher `mini` looks at ten views of unlabelled procedural shapes of every family; one student is
+distilled from what it says of all of them together. The shapes' true parts are never read.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from partdistill_ros.distillation.augment import Augmentation
+from partdistill_ros.distillation.collection import Member, teach, upright_cloud
+from partdistill_ros.distillation.config import Schedule
+from partdistill_ros.distillation.fit import Fit, Progress
+from partdistill_ros.distillation.procedural import procedural_clouds
+from partdistill_ros.distillation.trainer import save_student
+from partdistill_ros.inference.bundle import DEFAULT_PATH
+from partdistill_ros.inference.vocabulary import Vocabulary
+from partdistill_ros.knowledge.store import KnowledgeStore
+from partdistill_ros.scans.families import FAMILIES
+from partdistill_ros.students.patch_transformer import PatchTransformer, PatchTransformerConfig
+from partdistill_ros.teachers.teacher import load_teacher
+from partdistill_ros.text.space import TextSpace
+
+
+def members(per_family: int, first_seed: int, points: int, work: Path) -> list[Member]:
+    """What the teacher sees of every shape, from the store where an earlier run has asked already."""
+    teacher, store, found = load_teacher("mini"), KnowledgeStore(work / "knowledge"), []
+    clouds = procedural_clouds(sorted(FAMILIES), per_family, first_seed, points)
+    for number, cloud in enumerate(tqdm(clouds, total=per_family * len(FAMILIES), desc="teacher", unit="shape")):
+        family = FAMILIES[cloud.category or ""]
+        cloud = upright_cloud(cloud, points)
+        found.append(teach(cloud, family.parts, family.name, teacher, store=store, seed=number, flat=family.flat))
+    return found
+
+
+def main() -> None:
+    """Teach, distil, export."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=DEFAULT_PATH)
+    parser.add_argument("--work", type=Path, default=Path("out/default.work"), help="knowledge and checkpoints")
+    parser.add_argument("--per-family", type=int, default=150)
+    parser.add_argument("--first-seed", type=int, default=0, help="of the shapes; the teacher learnt on 100000 and up")
+    parser.add_argument("--points", type=int, default=6144, help="a shape keeps")
+    parser.add_argument("--epochs", type=int, default=24)
+    parser.add_argument("--backward", default="kept-mass", choices=["kept-mass", "published", "none"])
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+
+    torch.manual_seed(options.seed)
+    space = TextSpace.load()
+    taught = members(options.per_family, options.first_seed, options.points, options.work)
+    names = {
+        name: [space.encode([part, *family.synonyms.get(part, ())]) for part in family.parts]
+        for name, family in FAMILIES.items()
+    }
+    schedule = replace(Schedule(), epochs=options.epochs)
+    fit = Fit(
+        PatchTransformer(PatchTransformerConfig(dim=space.dim)), taught, names, schedule, Augmentation(),
+        backward=options.backward, device=options.device, seed=options.seed, checkpoint=options.work / "fit.pt",
+    )  # fmt: skip
+    student = fit.run(_tell)
+    categories = {name: family.parts for name, family in sorted(FAMILIES.items())}
+    training = {
+        "command": "python -m partdistill_ros.distillation.default_bundle",
+        "data": f"{len(taught)} unlabelled procedural shapes, {options.per_family} of each family",
+        "teacher": "mini", "backward": options.backward, "backward_from": fit.state.backward_from,
+        "epochs": options.epochs, "seed": options.seed, "loss": round(float(np.mean(fit.state.losses[-3:])), 4),
+    }  # fmt: skip
+    vocabulary = Vocabulary(space.names, space.embeddings, categories)
+    print(save_student(student, options.out, "default", vocabulary, space, training))
+
+
+def _tell(progress: Progress) -> None:
+    tqdm.write(f"{progress.stage} {progress.epoch}/{progress.epochs} loss {progress.loss:.4f}")
+
+
+if __name__ == "__main__":
+    main()
