@@ -65,7 +65,7 @@ def resample(points: NDArray[np.floating], count: int, *, method: str = "random"
 
 
 def farthest_points(points: NDArray[np.floating], count: int) -> NDArray[np.int64]:
-    """Indices `[count]` of farthest-point samples of `points [N, 3]`, `count <= N`.
+    """Indices `[count]` of farthest-point samples of `points [N, 3]` in sampling order, `count <= N`.
 
     Repeatable, but the first is an arbitrary point: start_idx of fpsample 1.0 counts the points in the
     order of its k-d tree, not in ours.

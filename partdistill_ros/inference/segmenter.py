@@ -94,7 +94,7 @@ class Segmenter:
 
     def warm_up(self) -> None:
         """Run the network once, so that the first cloud is answered as fast as the next."""
-        self._session.warm_up(self.bundle.points, self.bundle.patches, self.bundle.text_dim)
+        self._session.warm_up(self.bundle.points, self.bundle.centers, self.bundle.text_dim)
 
     def query(self, text: str) -> PartQuery:
         """Parse a query with the bundle's vocabulary (see `parse_query`)."""
@@ -155,7 +155,7 @@ class Segmenter:
         ups = candidate_ups(sampled) if up is None else np.asarray(up, np.float64)[None]
         turns = [turn_about_z(2 * np.pi * vote / votes) for vote in range(votes)]
         turned = [center_max_radius(sampled @ (turn @ rotation_to_z(one)).T) for one in ups for turn in turns]
-        return _Prepared(rows, points, sampled, farthest_points(sampled, self.bundle.patches), ups, np.stack(turned))
+        return _Prepared(rows, points, sampled, farthest_points(sampled, self.bundle.centers), ups, np.stack(turned))
 
     def _run(self, prepared: Sequence[_Prepared], query: PartQuery) -> Iterator[NDArray[np.float32]]:
         """Per cloud the logits `[ups, points, P + R]`, averaged over the votes."""

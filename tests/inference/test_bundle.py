@@ -51,7 +51,8 @@ def refused(path, match):
 def test_round_trip(toy_path, toy_model, toy_vocabulary):
     bundle = Bundle.load(toy_path)
     assert bundle.model == toy_model
-    assert (bundle.name, bundle.points, bundle.patches, bundle.patch_size) == ("toy", 2048, 128, 32)
+    assert (bundle.name, bundle.points, bundle.patches, bundle.centers) == ("toy", 2048, 128, 128)
+    assert bundle.patch_size == 32
     assert (bundle.text_space, bundle.text_dim, bundle.opset, bundle.sampling) == ("toy-4", 4, 17, "random")
     assert bundle.vocabulary.names == toy_vocabulary.names
     assert np.array_equal(bundle.vocabulary.embeddings, toy_vocabulary.embeddings)
@@ -108,6 +109,7 @@ def test_truncated_or_missing_file(toy_path, no_runtime, name):
     ("field", "value"),
     [
         ("name", None), ("points", 0), ("points", "2048"), ("points", True), ("patches", -1), ("patches", 4096),
+        ("centers", 64), ("centers", 4096),
         ("normalisation", "unit_cube"), ("up", "y"), ("text", "toy"), ("text", {"space": "toy", "dim": None}),
         ("text", {"dim": 4}), ("opset", None), ("sampling", "best"), ("patch_size", 0), ("training", []),
         ("categories", []), ("categories", {"post": "top"}), ("categories", {"post": []}), ("files", None),
@@ -154,6 +156,15 @@ def test_vocabulary_that_does_not_fit(toy_path, no_runtime):
 def test_network_of_other_sizes(toy_path, no_runtime, student_maker, axes, match):
     put(toy_path, "student.onnx", student_maker(**axes))
     refused(toy_path, match)
+
+
+def test_more_centres_than_patches(toy_path, student_maker):
+    put(toy_path, "student.onnx", student_maker(patches=512))
+    edit(toy_path, lambda m: m.update(centers=512))
+    bundle = Bundle.load(toy_path)
+    assert (bundle.patches, bundle.centers) == (128, 512)
+    labels = Segmenter(bundle, "cpu").segment([np.random.default_rng(0).random((500, 3))], "top, bottom")[0]
+    assert (labels.labels >= 0).all()
 
 
 def test_a_network_with_free_point_count_is_accepted(toy_path, student_maker):
