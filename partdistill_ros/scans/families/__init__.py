@@ -3,23 +3,33 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.scans.families import (
+    airplane,
+    bottle,
+    cap,
+    chair,
+    eyeglasses,
+    hammer,
+    kettle,
+    knife,
+    lamp,
+    laptop,
+    mug,
+    pliers,
+    table,
+    vase,
+)
 from partdistill_ros.scans.families.family import Family, draw
 from partdistill_ros.scans.scan import Scan
 
-_NAMES = (
-    "airplane", "bottle", "cap", "chair", "eyeglasses", "hammer", "kettle",
-    "knife", "lamp", "laptop", "mug", "pliers", "table", "vase",
+_MODULES = (
+    airplane, bottle, cap, chair, eyeglasses, hammer, kettle, knife, lamp, laptop, mug, pliers, table, vase,
 )  # fmt: skip
 
-FAMILIES: dict[str, Family] = {}
-for _name in _NAMES:
-    try:
-        FAMILIES[_name] = import_module(f"{__name__}.{_name}").FAMILY
-    except ImportError:
-        pass
+FAMILIES: dict[str, Family] = {module.FAMILY.name: module.FAMILY for module in _MODULES}
+
+__all__ = ["FAMILIES", "Family", "generate"]
 
 
 def generate(family: str, seed: int) -> Scan:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from partdistill_ros.scans.families.family import Family
-from partdistill_ros.scans.families.primitives import MeshBuilder, smooth, transform
+from partdistill_ros.scans.families.primitives import MeshBuilder, Solid, smooth, transform
 from partdistill_ros.scans.families.vessel import (
     Array,
     cavity,
@@ -27,19 +27,16 @@ def build(rng: np.random.Generator) -> MeshBuilder:
     """One mug of rim radius about 1, its handle toward +x."""
     style = pick(rng, {"mug": 10, "teacup": 1.5, "stein": 1.5, "enamel": 1, "beaker": 0.4})
     profile = _profile(rng, style)
-    height = profile[-1, 1]
     section = round_section(rng, 48, odd=0.1 if style == "teacup" else 0.25)
     wall = rng.uniform(0.02, 0.05) if style in ("enamel", "teacup") else rng.uniform(0.035, 0.16)
     mesh = MeshBuilder(PARTS)
     for shell in _body(rng, profile, wall, style):
         mesh.add("cup", skin(shell, section))
     if style != "beaker":
-        _handle(rng, mesh, profile, height, wall, style)
+        handle = _handle(rng, profile, wall, style)
+        mesh.add("handle", handle)
         if style == "mug" and rng.random() < 0.015:
-            second = MeshBuilder(PARTS)
-            _handle(rng, second, profile, height, wall, style)
-            built = second.build()
-            mesh.add("handle", transform((built.vertices, built.faces), scale=(-1, 1, 1)))
+            mesh.add("handle", transform(handle, scale=(-1, 1, 1)))
     return mesh
 
 
@@ -125,9 +122,9 @@ def _body(rng: np.random.Generator, profile: Array, wall: float, style: str) -> 
     return shells
 
 
-def _handle(
-    rng: np.random.Generator, mesh: MeshBuilder, profile: Array, height: float, wall: float, style: str
-) -> None:
+def _handle(rng: np.random.Generator, profile: Array, wall: float, style: str) -> Solid:
+    """One or more fingers wide, near the rim or low, from wire-thin to a broad strap."""
+    height = profile[-1, 1]
     big = rng.random() < 0.4 or style == "stein"
     span = rng.uniform(0.6, 0.9) if big else rng.uniform(0.38, 0.8)
     middle = rng.uniform(max(0.36, span / 2 + 0.02), max(0.37, min(0.68, 1.02 - span / 2)))
@@ -146,10 +143,7 @@ def _handle(
     embed = min(wall * 0.9, 0.02 + (thickness * width) ** 2 / 2)
     top = min(top, height - thickness * rng.uniform(0.3, 1.0))
     kinds = {"arc": 6, "bent": 2, "curl": 1.2, "free": 1}
-    mesh.add(
-        "handle",
-        loop_handle(rng, profile, top, bottom, reach, thickness, embed=embed, kinds=kinds, width=width),
-    )
+    return loop_handle(rng, profile, top, bottom, reach, thickness, embed=embed, kinds=kinds, width=width)
 
 
 FAMILY = Family(
@@ -157,7 +151,7 @@ FAMILY = Family(
     parts=PARTS,
     build=build,
     synonyms={
-        "mug": ("cup", "coffee mug", "coffee cup", "teacup", "beer mug", "tankard"),
+        "mug": ("coffee mug", "coffee cup", "teacup", "beer mug", "tankard"),
         "handle": ("grip", "ear", "holder"),
         "cup": ("body", "container", "vessel", "bowl"),
     },

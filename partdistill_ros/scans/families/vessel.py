@@ -8,9 +8,11 @@ cross-section always has the profile's own radius.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import Akima1DInterpolator
 
 from partdistill_ros.scans.families.primitives import Solid, circle, loft, tube
 
@@ -29,9 +31,9 @@ def skin(profile: ArrayLike, section: Array) -> Solid:
     return loft(np.stack(rings), caps=False)
 
 
-def radius_at(profile: Array, z: ArrayLike) -> Array:
+def radius_at(profile: Array, z: float | Array) -> Array:
     """Radius of a profile (heights ascending) at height `z`."""
-    return np.interp(z, profile[:, 1], profile[:, 0])
+    return np.asarray(np.interp(z, profile[:, 1], profile[:, 0]))
 
 
 def between(profile: Array, low: float, high: float) -> Array:
@@ -137,17 +139,15 @@ def free_loop(rng: np.random.Generator, count: int = 30) -> Array:
     return spline([(0, 0), *middle, (0, 1)], count)
 
 
-def spline(points: ArrayLike, count: int) -> Array:
-    """Catmull-Rom-like smooth curve `[count, D]` through `points`, by chord length."""
-    from scipy.interpolate import Akima1DInterpolator
-
+def spline(points: Sequence[Any] | Array, count: int) -> Array:
+    """Akima curve `[count, D]` through `points`, by chord length."""
     points = np.asarray(points, float)
     step = np.maximum(np.linalg.norm(np.diff(points, axis=0), axis=1), 1e-9)
     at = np.concatenate([[0], np.cumsum(step)])
     return np.asarray(Akima1DInterpolator(at, points)(np.linspace(0, at[-1], count)))
 
 
-def rounded(corners: ArrayLike, amount: float, count: int) -> Array:
+def rounded(corners: Sequence[Any] | Array, amount: float, count: int) -> Array:
     """Polyline `[count, D]` through `corners` with each inner corner cut to a curve (amount 0..0.5)."""
     corners = np.asarray(corners, float)
     pieces: list[Array] = [corners[:1]]
