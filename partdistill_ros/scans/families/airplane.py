@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from partdistill_ros.scans.families.family import Family
 from partdistill_ros.scans.families.forms import (
@@ -19,6 +19,7 @@ from partdistill_ros.scans.families.forms import (
     mirrored,
     pick,
     weathered,
+    without,
 )
 from partdistill_ros.scans.families.primitives import (
     MeshBuilder,
@@ -49,6 +50,14 @@ class Hull:
     def at(self, x: float) -> tuple[float, float]:
         """Half height and level of the middle at `x`."""
         return float(np.interp(x, self.x, self.radius)), float(np.interp(x, self.x, self.level))
+
+    def covers(self, points: Floats) -> NDArray[np.bool_]:
+        """Mask `[N]` of the points `[N, 3]` well inside the skin."""
+        half, level = (np.interp(points[:, 0], self.x, values) for values in (self.radius, self.level))
+        across = np.abs(points[:, 1]) / (half * self.wide)
+        upright = np.abs(points[:, 2] - level) / half
+        inside = (across**self.squareness + upright**self.squareness) < 0.9
+        return inside & (np.abs(points[:, 0]) < 0.5)
 
     def solid(self) -> Solid:
         """The skin."""
@@ -583,12 +592,13 @@ def build(rng: np.random.Generator) -> MeshBuilder:
         x = center[:, 0]
         return np.where(x < begin, "tail", np.where(x > nose, "engine", "body"))
 
-    pieces = cut(hull.solid(), labels) + canopy(hull, rng, style) + rear + engines
+    pieces = canopy(hull, rng, style) + rear + engines
     pieces += second_wing(hull, wing, rng) if style == "biplane" else wings(wing, rng, style)
     if style in ("fighter", "delta") and chance(rng, 0.22):
         pieces += canards(hull, rng)
     if chance(rng, {"prop": 0.5, "biplane": 0.8, "twin": 0.2}.get(style, 0.08)):
         pieces += gear(hull, rng)
+    pieces = cut(hull.solid(), labels) + [(part, without(solid, hull.covers)) for part, solid in pieces]
     return assemble(PARTS, weathered(pieces, rng))
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from partdistill_ros.scans.families.family import Family
 from partdistill_ros.scans.families.forms import (
@@ -26,6 +27,7 @@ from partdistill_ros.scans.families.forms import (
     slab,
     up_by,
     weathered,
+    without,
 )
 from partdistill_ros.scans.families.primitives import (
     MeshBuilder,
@@ -126,11 +128,23 @@ def draw_plan(rng: np.random.Generator, style: str) -> Plan:
     return Plan(**plan)
 
 
+def seat_outline(plan: Plan) -> Floats:
+    """Rim `[48, 2]` of the seat."""
+    outline = circle(1.0, 48, plan.squareness) * [plan.depth / 2, plan.width / 2]
+    outline[:, 1] *= 1 + plan.taper * outline[:, 0] / (plan.depth / 2)
+    return outline
+
+
+def seat_frame(plan: Plan, rng: np.random.Generator) -> list[Piece]:
+    """The boards under a seat that carry it; people count them as seat."""
+    depth = rng.uniform(0.02, 0.07)
+    board = slab(seat_outline(plan) * rng.uniform(0.8, 0.96), depth, edge=rng.uniform(0.02, 0.3))
+    return [("seat", transform(board, move=(0, 0, plan.seat_bottom - depth / 2 + 0.002)))]
+
+
 def make_seat(plan: Plan, rng: np.random.Generator) -> list[Piece]:
     """Plate, cushion on a frame, slats or woven frame."""
-    outline = circle(1.0, 48, plan.squareness)
-    outline = outline * [plan.depth / 2, plan.width / 2]
-    outline[:, 1] *= 1 + plan.taper * outline[:, 0] / (plan.depth / 2)
+    outline = seat_outline(plan)
     kind = pick(rng, {"plate": 5, "cushion": 3, "slats": 1, "on frame": 2})
     if kind == "slats" and plan.squareness >= 3.5:
         count = int(rng.integers(4, 10))
@@ -168,8 +182,12 @@ def four_legs(plan: Plan, rng: np.random.Generator) -> list[Piece]:
     section = plan.section if len(radii) < 4 else 2.0
     pieces: list[Piece] = []
     feet: dict[bool, tuple[Floats, Floats]] = {}
+    posts_below = chance(rng, 0.5)
     for front in (True, False):
-        start = plan.corner(front, inset) + up_by(min(0.4 * plan.height, 0.02))
+        corner = plan.corner(front, inset)
+        if posts_below and not front:
+            corner[:2] = plan.rear
+        start = corner + up_by(min(0.4 * plan.height, 0.02))
         end = np.array([start[0] + (splay[0] if front else -rng.uniform(0.6, 1.6) * splay[0]), start[1] + splay[1], 0])
         feet[front] = (start, end)
         path = line(start, end, steps)
@@ -375,7 +393,22 @@ def cross_legs(plan: Plan, rng: np.random.Generator) -> list[Piece]:
     return pieces
 
 
+def zigzag(plan: Plan, rng: np.random.Generator) -> list[Piece]:
+    """One bent board from the front or the rear of the seat down to the floor."""
+    half, thick = plan.depth / 2 * rng.uniform(0.85, 1.0), rng.uniform(0.015, 0.04)
+    sign, wide = rng.choice([-1, 1]), plan.width / 2 * rng.uniform(0.6, 0.95)
+    corners = knots([sign * half, 0, plan.seat_bottom], [-sign * half, 0, thick / 2], [sign * half, 0, thick / 2])
+    if chance(rng, 0.5):
+        corners[1] = [sign * half * rng.uniform(0.3, 1.0), 0, thick / 2]
+        corners[2] = [-sign * half, 0, thick / 2]
+    path = dense_path(rounded_path(corners, rng.uniform(0.02, 0.12)), 40)
+    y = np.linspace(-wide, wide, 8)
+    grid = path[:, None] + np.stack([0 * y, y, 0 * y], -1)[None]
+    return [("leg", sheet(grid, thick, edge=0.8))]
+
+
 BASES = {
+    "zigzag": zigzag,
     "four": four_legs,
     "three": three_legs,
     "star": star_base,
@@ -608,6 +641,12 @@ def sofa(plan: Plan, rng: np.random.Generator) -> list[Piece]:
             pieces.append(("seat", transform(pad_solid, move=(0.01, y, plan.seat_top + 0.02))))
     pieces += sofa_back(plan, rng, (low, top), back, arm)
     armless = chance(rng, 0.12)
+
+    def touching(center: Floats) -> NDArray[np.bool_]:
+        sides = (np.abs(center[:, 1]) > 0.495 * plan.width) & (center[:, 2] < rest) & (not armless)
+        return sides | (center[:, 0] < -0.495 * plan.depth)
+
+    pieces = [(part, without(solid, touching) if part == "seat" else solid) for part, solid in pieces]
     if not armless:
         pieces += sofa_arms(plan, rng, (low, rest), arm, back)
     if low > 0.02:
@@ -733,7 +772,7 @@ def base_kind(style: str, rng: np.random.Generator) -> str:
             "bar": {"four": 3.0, "three": 2, "pedestal": 3, "sled": 1},
             "sled": {"sled": 1.0},
             "shell": mixed,
-            "odd": {"rockers": 3.0, "panels": 3, "cross": 3, "pedestal": 3},
+            "odd": {"rockers": 3.0, "panels": 3, "cross": 3, "pedestal": 3, "zigzag": 2},
         }[style],
     )
 
@@ -741,6 +780,8 @@ def base_kind(style: str, rng: np.random.Generator) -> str:
 def backed_chair(plan: Plan, style: str, rng: np.random.Generator) -> list[Piece]:
     """Seat, back and perhaps arms of anything but a sofa or a shell."""
     pieces = make_seat(plan, rng)
+    if style in ("four", "stool", "bar") and chance(rng, 0.25):
+        pieces += seat_frame(plan, rng)
     if style == "stool" or (style == "bar" and chance(rng, 0.4)):
         return pieces
     weights = {"open": 5.0, "closed": 4, "hoop": 2}

@@ -184,6 +184,12 @@ def cut(solid: Solid, labels: Callable[[Floats], Sequence[str] | NDArray[np.str_
     return [(str(name), (vertices, faces[names == name])) for name in np.unique(names)]
 
 
+def without(solid: Solid, hidden: Callable[[Floats], NDArray[np.bool_]]) -> Solid:
+    """Drop the faces whose centres `[F, 3]` lie hidden inside something else."""
+    vertices, faces = solid
+    return vertices, faces[~hidden(vertices[faces].mean(1))]
+
+
 def weathered(pieces: Sequence[Piece], rng: np.random.Generator, strength: float = 1.0) -> list[Piece]:
     """The shape with low-frequency waves, a slight bend and a slight taper, as hand-made things have.
 
