@@ -205,6 +205,14 @@ def test_write_makes_parents_and_takes_an_empty_directory(tmp_path, toy_model, t
         assert Bundle.load(target).name == "toy"
 
 
+def test_further_files_travel_with_their_checksum(tmp_path, toy_model, toy_vocabulary, spec_maker):
+    path = write_bundle(tmp_path / "toy", toy_model, spec_maker(), toy_vocabulary, {"weights.pt": b"weights"})
+    assert (path / "weights.pt").read_bytes() == b"weights"
+    files = json.loads((path / "bundle.json").read_text())["files"]
+    assert files["weights.pt"]["sha256"] == hashlib.sha256(b"weights").hexdigest()
+    assert Bundle.load(path).name == "toy"
+
+
 def test_a_failed_write_keeps_the_old_bundle(toy_path, toy_model, toy_vocabulary, spec_maker, monkeypatch):
     with pytest.raises(PartDistillError, match="normalisation"):
         write_bundle(toy_path, toy_model, spec_maker(normalisation="other"), toy_vocabulary)
