@@ -137,7 +137,7 @@ class Fit:
         with torch.no_grad():
             for slow, fast in zip(self.average.parameters(), self.student.parameters(), strict=True):
                 slow.lerp_(fast, 1 - decay)
-        return float(loss)
+        return float(loss.detach())
 
     def _batch(self, chosen: NDArray[np.int64], rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         config = self.student.config

@@ -97,10 +97,9 @@ def write_bundle(
     """Write a bundle so that `directory` holds the old one or the new one, never a mixture.
 
     spec: the content of bundle.json; `schema` and `files` are filled in here, `categories` defaults to
-    the vocabulary's.  extras: further files by name, such as the weights to train on from; they get
-    their checksum but are not read with the bundle.
-    The new bundle is written beside the target, loaded once as a check, and moved in by rename (readers
-    that come between the two renames of a replacement find no bundle).
+    the vocabulary's. extras: further files by name, such as the weights to train on from. The new
+    bundle is written beside the target, loaded once as a check, and moved in by rename (readers that
+    come between the two renames of a replacement find no bundle).
     Raises PartDistillError where the content is not a valid bundle or the target is something else.
     """
     target = Path(directory)

@@ -41,7 +41,7 @@ class MiniTeacher:
             raise PartDistillError(f"cannot read the weights of the teacher 'mini' at {path}: {error}") from error
         self._net.to(device).eval()
         self._space, self._device, self._batch = TextSpace.load(), device, batch
-        self.picture_size = self._net.config.size
+        self.size = self._net.config.size
         self.key = f"mini-{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}-{self._space.identity}"
 
     @classmethod
@@ -59,8 +59,8 @@ class MiniTeacher:
             depth = torch.from_numpy(rendering.depth[at : at + self._batch]).to(self._device)
             planes = network_input(picture, depth)
             height, width = planes.shape[2:]
-            if (height, width) != (self.picture_size, self.picture_size):
-                planes = F.interpolate(planes, (self.picture_size, self.picture_size), mode="area")
+            if (height, width) != (self.size, self.size):
+                planes = F.interpolate(planes, (self.size, self.size), mode="area")
             logits = self._net.logits(self._net(planes), text)
             logits = F.interpolate(logits, (height, width), mode="bilinear", align_corners=False)
             scores.append((logits.softmax(1) * torch.isfinite(depth)[:, None]).cpu().numpy())
