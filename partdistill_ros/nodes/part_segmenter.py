@@ -1,0 +1,369 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The live node: clouds in, the same clouds with part labels out."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header, String
+from visualization_msgs.msg import MarkerArray
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.inference.query import PartQuery
+from partdistill_ros.inference.scene import SceneOptions, label_scene
+from partdistill_ros.inference.segmenter import Segmenter
+from partdistill_ros.msg import PartLegend
+from partdistill_ros.nodes.conversions import (
+    diagnostics_message,
+    labeled_message,
+    legend_message,
+    markers_message,
+    read_cloud,
+)
+from partdistill_ros.nodes.parameters import declare, updated
+from partdistill_ros.nodes.qos import latched, mismatch_warning
+from partdistill_ros.nodes.runtime import run_node
+from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
+from partdistill_ros.nodes.statistics import Statistics, Summary
+from partdistill_ros.nodes.worker import LatestWorker
+from partdistill_ros.scans.tabletop import TabletopParams
+from partdistill_ros.srv import LoadBundle, SetQuery
+
+STOP_SECONDS = 1.0
+"""How long the end of the node waits for the cloud in work."""
+SILENCE_SECONDS = 5.0
+"""After so long without a cloud the diagnostics warn."""
+LOG_SECONDS = 5.0
+"""The same kind of problem is logged at most this often: a broken driver sends 30 clouds a second."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The student and the query in force; replaced as a whole, so that a cloud never meets half a change."""
+
+    segmenter: Segmenter
+    query: PartQuery
+
+    @staticmethod
+    def load(parameters: SegmenterParameters) -> Engine:
+        """Raises PartDistillError for a bundle, device or query that cannot be used."""
+        segmenter = Segmenter(parameters.bundle, parameters.device, parameters.threads or None)
+        engine = Engine(segmenter, segmenter.query(parameters.query))
+        segmenter.warm_up()
+        return engine
+
+    def adapted(self, before: SegmenterParameters, after: SegmenterParameters, reload: bool) -> Engine:
+        """The engine for changed parameters; what did not change is kept, unless `reload` asks for the files anew."""
+        if reload or any(getattr(before, name) != getattr(after, name) for name in ("bundle", "device", "threads")):
+            return Engine.load(after)
+        return self if before.query == after.query else replace(self, query=self.segmenter.query(after.query))
+
+
+class PartSegmenter(LifecycleNode):
+    """configure loads the student, activate subscribes, deactivate stops, cleanup frees.
+
+    Every change at run time (topic, service or parameter) goes through the parameters and their
+    callback `_change`, so that there is one place where it is accepted or refused.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("part_segmenter", **options)
+        self._settings = declare(self, SegmenterParameters())
+        self._engine: Engine | None = None
+        self._worker: LatestWorker[tuple[PointCloud2, float]] | None = None
+        self._statistics = Statistics()
+        self._inputs: list[Any] = []
+        self._outputs: list[Any] = []
+        self._services_offered: list[Any] = []
+        self._reload = False
+        self.add_on_set_parameters_callback(self._change)
+
+    # --- the life of the node -----------------------------------------------------------------
+
+    def start(self) -> bool:
+        """Configures and activates where `autostart` says so; False where that failed."""
+        if not self._settings.autostart:
+            self.get_logger().info("waiting for a lifecycle manager (autostart is false)")
+            return True
+        done = TransitionCallbackReturn.SUCCESS
+        return self.trigger_configure() == done and self.trigger_activate() == done
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Loads the student and offers topics and services."""
+        try:
+            self._engine = Engine.load(self._settings)
+        except Exception as error:
+            self.get_logger().error(_sentence(error))
+            return TransitionCallbackReturn.FAILURE
+        self._create_outputs()
+        self._services_offered = [
+            self.create_service(SetQuery, "~/set_query", self._on_set_query),
+            self.create_service(LoadBundle, "~/load_bundle", self._on_load_bundle),
+        ]
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Listens to clouds and queries."""
+        result = super().on_activate(state)
+        self._statistics = Statistics()
+        self._worker = LatestWorker(self._label, self._unexpected)
+        self._worker.start()
+        self._create_inputs()
+        self._announce()
+        engine = self._require_engine()
+        note = f" ({engine.segmenter.provider_note})" if engine.segmenter.provider_note else ""
+        self.get_logger().info(
+            f"labelling '{engine.query.text}' on {self._points_name()} with bundle "
+            f"'{engine.segmenter.bundle.name}' on {engine.segmenter.provider}{note}"
+        )
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stops listening; the student stays loaded."""
+        self._stop()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Frees the student."""
+        self._free()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stops and frees from any state."""
+        self._stop()
+        self._free()
+        return super().on_shutdown(state)
+
+    def stop(self) -> bool:
+        """Ends the work in hand; False if it did not end in time. For the end of the process."""
+        return self._worker is None or self._worker.stop(STOP_SECONDS)
+
+    def _create_outputs(self) -> None:
+        qos = self._settings.qos
+        events = PublisherEventCallbacks(
+            incompatible_qos=mismatch_warning("labeled_points", "qos.labeled_points.reliability", self._warn)
+        )
+        self._labeled = self.create_lifecycle_publisher(
+            PointCloud2, "labeled_points", qos.labeled_points.profile(), event_callbacks=events
+        )
+        self._legend = self.create_lifecycle_publisher(PartLegend, "part_legend", latched())
+        self._markers = self.create_lifecycle_publisher(MarkerArray, "part_markers", qos.part_markers.profile())
+        self._diagnostics = self.create_lifecycle_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._outputs = [self._labeled, self._legend, self._markers, self._diagnostics]
+
+    def _create_inputs(self) -> None:
+        qos = self._settings.qos
+        events = SubscriptionEventCallbacks(
+            incompatible_qos=mismatch_warning("points", "qos.points.reliability", self._warn)
+        )
+        self._inputs = [
+            self.create_subscription(
+                PointCloud2, "points", self._on_points, qos.points.profile(), event_callbacks=events
+            ),
+            self.create_subscription(String, "part_query", self._on_query, qos.part_query.profile()),
+        ]
+        self._timer = self.create_timer(self._settings.diagnostics_period, self._report)
+
+    def _stop(self) -> None:
+        for subscription in self._inputs:
+            self.destroy_subscription(subscription)
+        if self._inputs:
+            self.destroy_timer(self._timer)
+        self._inputs = []
+        if self._worker is not None:
+            self._worker.stop(STOP_SECONDS)
+
+    def _free(self) -> None:
+        for publisher in self._outputs:
+            self.destroy_lifecycle_publisher(publisher)
+        for service in self._services_offered:
+            self.destroy_service(service)
+        self._outputs, self._services_offered = [], []
+        self._engine = None
+
+    # --- clouds -------------------------------------------------------------------------------
+
+    def _on_points(self, message: PointCloud2) -> None:
+        now = time.monotonic()
+        self._statistics.arrived(now)
+        if self._settings.enable and self._worker is not None:
+            self._worker.offer((message, now))
+
+    def _label(self, item: tuple[PointCloud2, float]) -> None:
+        """One cloud, on the worker's thread."""
+        message, arrival = item
+        engine, parameters = self._require_engine(), self._settings
+        begin = time.monotonic()
+        try:
+            cloud = read_cloud(message, self._points_name())
+            decoded = time.monotonic()
+            answer = label_scene(engine.segmenter, engine.query, cloud.scan, _options(parameters))
+        except PartDistillError as error:
+            self._refuse(str(error))
+            return
+        if answer.problem is not None:
+            self._complain(answer.problem)
+        labeled = time.monotonic()
+        self._labeled.publish(labeled_message(cloud, answer))
+        bundle = engine.segmenter.bundle.name
+        self._legend.publish(legend_message(cloud.header, engine.query.text, bundle, answer.parts, answer.labels))
+        if parameters.markers:
+            self._markers.publish(markers_message(cloud, answer))
+        end = time.monotonic()
+        own = {"wait": begin - arrival, "decode": decoded - begin, "publish": end - labeled, "total": end - arrival}
+        self._statistics.labeled(end, own | dict(answer.stages))
+
+    def _refuse(self, problem: str) -> None:
+        self._statistics.refused(problem)
+        self._warn(f"a cloud was not labelled: {problem}")
+
+    def _complain(self, problem: str) -> None:
+        self._statistics.warned(problem)
+        self._warn(f"nothing to label: {problem}")
+
+    def _unexpected(self, error: Exception) -> None:
+        if self.context.ok():
+            self._refuse(_sentence(error))
+            self.get_logger().debug("".join(traceback.format_exception(error)))
+
+    # --- changes at run time ------------------------------------------------------------------
+
+    def _change(self, changes: Sequence[Parameter[Any]]) -> SetParametersResult:
+        """Takes all the changes or none; a refusal says why and leaves everything as it was."""
+        own = {change.name: change.value for change in changes if change.name != "use_sim_time"}
+        try:
+            parameters = updated(self._settings, own)
+            engine = self._engine and self._engine.adapted(self._settings, parameters, self._reload)
+        except Exception as error:
+            return SetParametersResult(successful=False, reason=_sentence(error))
+        changed = engine is not self._engine
+        self._settings, self._engine = parameters, engine
+        if changed and engine is not None:
+            self.get_logger().info(f"labelling '{engine.query.text}' with bundle '{engine.segmenter.bundle.name}'")
+            self._announce()
+        return SetParametersResult(successful=True)
+
+    def _set(self, changes: Mapping[str, str]) -> str | None:
+        """Sets parameters together; what is wrong, or None."""
+        result = self.set_parameters_atomically([Parameter(name, value=value) for name, value in changes.items()])
+        return None if result.successful else str(result.reason)
+
+    def _on_query(self, message: String) -> None:
+        problem = self._set({"query": message.data})
+        if problem is not None:
+            kept = f"the query on part_query was refused, '{self._settings.query}' stays in force: {problem}"
+            self._statistics.warned(kept)
+            self.get_logger().error(kept)
+
+    def _on_set_query(self, request: SetQuery.Request, response: SetQuery.Response) -> SetQuery.Response:
+        problem = self._set({"query": request.query})
+        query = self._require_engine().query
+        response.success = problem is None
+        response.message = problem or f"labelling {', '.join(query.names)}"
+        response.query = self._settings.query
+        response.names = list(query.names)
+        return response
+
+    def _on_load_bundle(self, request: LoadBundle.Request, response: LoadBundle.Response) -> LoadBundle.Response:
+        changes = {"bundle": request.bundle} | ({"query": request.query} if request.query else {})
+        self._reload = True
+        try:
+            problem = self._set(changes)
+        finally:
+            self._reload = False
+        if problem and not request.query and "unknown part name" in problem:
+            problem += "; give the query to use with this bundle in the same call"
+        response.success = problem is None
+        response.message = problem or f"loaded '{self._require_engine().segmenter.bundle.name}'"
+        response.bundle = self._settings.bundle
+        response.query = self._settings.query
+        return response
+
+    def _announce(self) -> None:
+        """Latches the legend of the query in force."""
+        engine = self._require_engine()
+        header = Header(stamp=self.get_clock().now().to_msg())
+        self._legend.publish(
+            legend_message(header, engine.query.text, engine.segmenter.bundle.name, engine.query.names)
+        )
+
+    # --- reports ------------------------------------------------------------------------------
+
+    def _report(self) -> None:
+        engine, worker = self._require_engine(), self._worker
+        summary = self._statistics.summary(time.monotonic(), 0 if worker is None else worker.dropped)
+        level, words = _verdict(summary, self._points_name(), self._settings.enable)
+        values: dict[str, object] = {
+            "bundle": engine.segmenter.bundle.name,
+            "query": engine.query.text,
+            "provider": engine.segmenter.provider,
+            "provider note": engine.segmenter.provider_note or "none",
+            "rate (Hz)": summary.rate,
+            "clouds received": summary.received,
+            "clouds labelled": summary.labeled,
+            "clouds dropped": summary.dropped,
+            "clouds refused": summary.refused,
+        }
+        for stage, (median, greatest) in summary.latency.items():
+            values[f"{stage} median (ms)"] = median * 1e3
+            values[f"{stage} max (ms)"] = greatest * 1e3
+        stamp = self.get_clock().now().to_msg()
+        name = f"{self.get_fully_qualified_name()[1:]}: part segmentation"
+        self._diagnostics.publish(diagnostics_message(stamp, name, level, words, values))
+
+    def _points_name(self) -> str:
+        return str(self.resolve_topic_name("points"))
+
+    def _require_engine(self) -> Engine:
+        if self._engine is None:
+            raise PartDistillError("the node is not configured: call its lifecycle transition 'configure' first")
+        return self._engine
+
+    def _warn(self, words: str) -> None:
+        self.get_logger().warning(words, throttle_duration_sec=LOG_SECONDS)
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, PartDistillError) else f"{type(error).__name__}: {error}"
+
+
+def _options(parameters: SegmenterParameters) -> SceneOptions:
+    limits = parameters.tabletop
+    return SceneOptions(
+        mode=parameters.scene_mode,
+        up=parameters.up_vector(),
+        min_confidence=parameters.confidence_threshold,
+        max_objects=limits.max_objects,
+        tabletop=TabletopParams(
+            min_points=limits.min_points,
+            max_range=limits.max_range,
+            max_height=limits.max_height,
+            max_size=limits.max_size,
+        ),
+    )
+
+
+def _verdict(summary: Summary, topic: str, enabled: bool) -> tuple[bytes, str]:
+    """Level and sentence of the diagnostics."""
+    if not enabled:
+        return DiagnosticStatus.OK, "switched off by the parameter 'enable'"
+    if summary.problem is not None:
+        return DiagnosticStatus.WARN, summary.problem
+    if summary.idle is None or summary.idle > SILENCE_SECONDS:
+        return DiagnosticStatus.WARN, f"no clouds on {topic}: check the topic's name, its publisher and its QoS"
+    return DiagnosticStatus.OK, f"labelling at {summary.rate:.1f} Hz"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the node until it is interrupted; the exit code is 0 then, 1 where it could not start."""
+    return run_node(PartSegmenter, arguments)

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every parameter of the `scan_publisher` node, with its meaning, default and lawful values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from partdistill_ros.nodes.parameters import setting
+from partdistill_ros.nodes.qos import TopicQos
+
+
+@dataclass(frozen=True)
+class PublisherQos:
+    """Transport of the clouds."""
+
+    points: TopicQos = field(default=TopicQos("reliable", 1))
+
+
+@dataclass(frozen=True)
+class PublisherParameters:
+    """The parameters of `scan_publisher`."""
+
+    source: str = setting("", "What to play: a scan file, a folder of scans, or a rosbag2 recording.", read_only=True)
+    topic: str = setting("", "PointCloud2 topic of the recording; empty where it has only one.", read_only=True)
+    rate: float = setting(2.0, "Clouds a second.", minimum=0.01, maximum=100.0)
+    loop: bool = setting(True, "Begin again at the end; false: end the node after the last cloud.", read_only=True)
+    frame_id: str = setting("camera", "Frame the clouds are said to be in.")
+    samples: int = setting(
+        20_000, "Points drawn on the surface of a mesh; clouds are played as they are.", minimum=100, maximum=1_000_000
+    )
+    wait_for_subscribers: int = setting(
+        0, "Publish nothing before so many subscribers are there.", minimum=0, maximum=100, read_only=True
+    )
+    qos: PublisherQos = field(default=PublisherQos())

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a topic is transported, as parameters, and a warning instead of silence where two ends do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from partdistill_ros.nodes.parameters import setting
+
+if TYPE_CHECKING:
+    from rclpy.qos import QoSProfile
+
+
+@dataclass(frozen=True)
+class TopicQos:
+    """Reliability and depth of one topic."""
+
+    reliability: str = setting(
+        "reliable",
+        "A best_effort subscription hears every publisher, a reliable one only reliable publishers; "
+        "a best_effort publisher reaches best_effort subscriptions only.",
+        choices=("reliable", "best_effort"),
+        read_only=True,
+    )
+    depth: int = setting(
+        1, "Messages kept for a slow peer; 1 is the newest only.", minimum=1, maximum=100, read_only=True
+    )
+
+    def profile(self) -> QoSProfile:
+        """Keeps the last `depth` messages, nothing for those who join late."""
+        from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+        reliable = self.reliability == "reliable"
+        return QoSProfile(
+            history=HistoryPolicy.KEEP_LAST,
+            depth=self.depth,
+            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        )
+
+
+def latched(depth: int = 1) -> QoSProfile:
+    """Reliable, and the last message is there for those who join late."""
+    from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+    return QoSProfile(depth=depth, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+def mismatch_warning(topic: str, parameter: str, warn: Callable[[str], None]) -> Callable[[Any], None]:
+    """An event callback that says which parameter to change when the other end of `topic` asks for more."""
+
+    def incompatible(event: Any) -> None:
+        from rclpy.qos import qos_policy_name_from_kind
+
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        warn(
+            f"a peer on '{topic}' has an incompatible {policy} policy and nothing passes between us: "
+            f"set the parameter {parameter} to what the peer uses ('ros2 topic info -v {topic}' shows it)"
+        )
+
+    return incompatible

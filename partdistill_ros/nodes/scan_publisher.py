@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plays a scan, a folder of scans or a recording as PointCloud2, for trying things out without a camera."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.duration import Duration
+from rclpy.event_handler import PublisherEventCallbacks
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.nodes.conversions import cloud_message
+from partdistill_ros.nodes.parameters import declare, updated
+from partdistill_ros.nodes.playlist import play
+from partdistill_ros.nodes.publisher_parameters import PublisherParameters
+from partdistill_ros.nodes.qos import mismatch_warning
+from partdistill_ros.nodes.runtime import NodeEnded, run_node
+
+ACKNOWLEDGE_SECONDS = 2.0
+"""How long the last cloud of a playlist may take to arrive."""
+
+
+class ScanPublisher(Node):
+    """Publishes the next scan on `points` at each tick; organised clouds stay organised."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("scan_publisher", **options)
+        self._settings = declare(self, PublisherParameters())
+        settings = self._settings
+        self._scans = play(
+            settings.source,
+            topic=settings.topic,
+            loop=settings.loop,
+            samples=settings.samples,
+            skip=lambda problem: self._warn(f"left out: {problem}"),
+        )
+        self._upcoming = next(self._scans)
+        events = PublisherEventCallbacks(
+            incompatible_qos=mismatch_warning("points", "qos.points.reliability", self._warn)
+        )
+        self._publisher = self.create_publisher(
+            PointCloud2, "points", settings.qos.points.profile(), event_callbacks=events
+        )
+        self._ticker = self.create_timer(1.0 / settings.rate, self._tick)
+        self.add_on_set_parameters_callback(self._change)
+
+    def start(self) -> bool:
+        """Says what is played."""
+        name = self.resolve_topic_name("points")
+        self.get_logger().info(f"playing {self._settings.source} on {name} at {self._settings.rate:g} Hz")
+        return True
+
+    def stop(self) -> bool:
+        """Nothing is in work between two ticks."""
+        return True
+
+    def _tick(self) -> None:
+        if self._publisher.get_subscription_count() < self._settings.wait_for_subscribers:
+            return
+        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._settings.frame_id)
+        self._publisher.publish(cloud_message(self._upcoming, header))
+        try:
+            self._upcoming = next(self._scans)
+        except StopIteration:
+            # A reliable cloud may still be on its way.
+            self._publisher.wait_for_all_acked(Duration(seconds=ACKNOWLEDGE_SECONDS))
+            self.get_logger().info("played to the end")
+            raise NodeEnded from None
+
+    def _warn(self, words: str) -> None:
+        self.get_logger().warning(words)
+
+    def _change(self, changes: Sequence[Parameter[Any]]) -> SetParametersResult:
+        own = {change.name: change.value for change in changes if change.name != "use_sim_time"}
+        try:
+            self._settings = updated(self._settings, own)
+        except PartDistillError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self._ticker.timer_period_ns = int(1e9 / self._settings.rate)
+        return SetParametersResult(successful=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the node until it is interrupted or, without `loop`, has played everything."""
+    return run_node(ScanPublisher, arguments)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every parameter of the `part_segmenter` node, with its meaning, default and lawful values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partdistill_ros.nodes.parameters import setting
+from partdistill_ros.nodes.qos import TopicQos
+
+UP_AXES = {
+    "x": (1, 0, 0),
+    "-x": (-1, 0, 0),
+    "y": (0, 1, 0),
+    "-y": (0, -1, 0),
+    "z": (0, 0, 1),
+    "-z": (0, 0, -1),
+}
+
+
+@dataclass(frozen=True)
+class SegmenterQos:
+    """Transport of each topic."""
+
+    points: TopicQos = field(default=TopicQos("best_effort", 1))
+    part_query: TopicQos = field(default=TopicQos("reliable", 5))
+    labeled_points: TopicQos = field(default=TopicQos("reliable", 1))
+    part_markers: TopicQos = field(default=TopicQos("reliable", 1))
+
+
+@dataclass(frozen=True)
+class Tabletop:
+    """Which clusters on the support plane count as objects."""
+
+    max_objects: int = setting(8, "At most this many objects a cloud, the largest first.", minimum=1, maximum=64)
+    min_points: int = setting(150, "Objects of fewer points are noise.", minimum=16, maximum=1_000_000)
+    max_range: float = setting(
+        4.0,
+        "Points farther from the sensor are ignored, in metres; at 4 m a Kinect's noise is 3 cm.",
+        minimum=0.1,
+        maximum=100.0,
+    )
+    max_height: float = setting(
+        0.6, "How far above the plane an object may reach, in metres.", minimum=0.02, maximum=10.0
+    )
+    max_size: float = setting(
+        0.7, "Things that extend farther along the plane are walls or people, in metres.", minimum=0.02, maximum=10.0
+    )
+
+
+@dataclass(frozen=True)
+class SegmenterParameters:
+    """The parameters of `part_segmenter`; those not marked read-only can be changed while it runs."""
+
+    bundle: str = setting(
+        "default", "Student bundle: a directory, or 'default' for the one that ships with the package."
+    )
+    query: str = setting(
+        "mug: handle, cup",
+        "Parts to label: 'handle, cup', 'mug: handle, cup' or several groups separated by ';'. "
+        "The topic part_query and the service ~/set_query change it too.",
+    )
+    scene_mode: str = setting(
+        "tabletop",
+        "object: the whole cloud is one object. tabletop: objects are cut out from a support plane first.",
+        choices=("object", "tabletop"),
+    )
+    up: str = setting(
+        "auto",
+        "Axis of the cloud's frame that points up in object mode; auto tries several and keeps the most "
+        "confident. In tabletop mode the plane tells.",
+        choices=("auto", *UP_AXES),
+    )
+    confidence_threshold: float = setting(
+        0.0, "Points below this confidence are left unlabelled.", minimum=0.0, maximum=1.0
+    )
+    enable: bool = setting(True, "false: clouds are ignored until it is true again.")
+    device: str = setting(
+        "auto", "Where the student runs; auto takes CUDA where it works.", choices=("auto", "cpu", "cuda")
+    )
+    threads: int = setting(2, "CPU threads of the student; 0 leaves it to the runtime.", minimum=0, maximum=256)
+    markers: bool = setting(True, "Publish part_markers: name and box of each part.")
+    diagnostics_period: float = setting(
+        1.0, "Seconds between two reports on /diagnostics.", minimum=0.1, maximum=60.0, read_only=True
+    )
+    autostart: bool = setting(
+        True, "Configure and activate at once; false waits for a lifecycle manager.", read_only=True
+    )
+    tabletop: Tabletop = field(default=Tabletop())
+    qos: SegmenterQos = field(default=SegmenterQos())
+
+    def up_vector(self) -> NDArray[np.float32] | None:
+        """`up` as a unit vector `[3]`, None for auto."""
+        return None if self.up == "auto" else np.array(UP_AXES[self.up], np.float32)

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A toy bundle, a table scene, and nodes that run as processes of their own on a private ROS domain."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from partdistill_ros.inference.bundle import write_bundle
+from partdistill_ros.scans.scan import Scan
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 40.0
+# Domains beyond 101 meet the ports of ordinary programs; 0 is everybody's.
+_DOMAINS = itertools.count(1 + os.getpid() % 90)
+
+
+def missing_ros() -> str:
+    """Why the ROS tests cannot run; empty where they can."""
+    if importlib.util.find_spec("rclpy") is None:
+        return "rclpy is not installed: source ROS 2 or run make"
+    if importlib.util.find_spec("partdistill_ros.msg") is None:
+        return "the interfaces of partdistill_ros are not built: run make or colcon build"
+    return ""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "ros: needs rclpy and the built interfaces of this package")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    reason = missing_ros()
+    for item in items:
+        if item.get_closest_marker("ros") and reason:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def load_helper(path: Path) -> ModuleType:
+    """A module of the tests by its file: test folders are no packages."""
+    spec = importlib.util.spec_from_file_location(f"helper_{path.parent.name}_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def toy_bundle_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle whose answers can be worked out: `top` and `bottom`, `left` and `right` of an object."""
+    toy = load_helper(ROOT / "tests" / "inference" / "conftest.py")
+    return write_bundle(
+        tmp_path_factory.mktemp("bundle") / "toy", toy.make_student(), toy.make_spec(), toy.make_vocabulary()
+    )
+
+
+@pytest.fixture(scope="session")
+def table_scene() -> Scan:
+    """Two posts on a table seen from above and in front, 160 x 120, NaN around the table; z up."""
+    rng = np.random.default_rng(0)
+    height, width = 120, 160
+    spots = rng.uniform((-0.5, 0.6), (0.5, 1.4), (height * width, 2))
+    level = rng.normal(0, 0.001, len(spots))
+    for number, center in enumerate(((-0.2, 0.9), (0.25, 1.1))):
+        post = slice(number * 1500, (number + 1) * 1500)
+        angle = rng.uniform(0, 2 * np.pi, 1500)
+        spots[post] = center + 0.05 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        level[post] = rng.uniform(0, 0.2, 1500)
+    points = np.column_stack([spots, level - 0.5]).astype(np.float32)
+    points[rng.random(len(points)) < 0.1] = np.nan
+    colors = rng.integers(0, 256, (len(points), 3), dtype=np.uint8)
+    return Scan(points, colors, grid=(height, width), viewpoint=np.zeros(3, np.float32), name="posts")
+
+
+class NodeProcess:
+    """A node in a process of its own; `output()` is what it has printed so far."""
+
+    def __init__(self, module: str, arguments: list[str], environment: dict[str, str], log: Path) -> None:
+        self.log = log
+        code = f"import sys; from partdistill_ros.nodes.{module} import main; sys.exit(main())"
+        with open(log, "wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-u", "-c", code, *arguments],
+                env=environment,
+                cwd=log.parent,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def wait_for(self, words: str, seconds: float = START_SECONDS) -> str:
+        """Waits until `words` were printed; fails with the output so far."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if words in self.output():
+                return self.output()
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise AssertionError(f"'{words}' was not printed (exit code {self.process.poll()}):\n{self.output()}")
+
+    def end(self, number: signal.Signals = signal.SIGINT, seconds: float = 10.0) -> tuple[int, float]:
+        """Sends a signal; the exit code and how long the end took."""
+        begin = time.monotonic()
+        self.process.send_signal(number)
+        code = self.process.wait(seconds)
+        return code, time.monotonic() - begin
+
+    def resident_megabytes(self) -> float:
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+def parameter_arguments(parameters: dict[str, object]) -> list[str]:
+    """`--ros-args -p name:=value` for each."""
+    words = [word for name, value in parameters.items() for word in ("-p", f"{name}:={_yaml(value)}")]
+    return ["--ros-args", *words]
+
+
+def _yaml(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value).lower()
+
+
+@pytest.fixture
+def ros_environment() -> dict[str, str]:
+    """The environment of one test's nodes: nobody else hears them."""
+    quiet = {
+        "ROS_DOMAIN_ID": str(next(_DOMAINS) % 100 + 1),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA",
+        "OMP_NUM_THREADS": "1",
+        "RCUTILS_COLORIZED_OUTPUT": "0",
+    }
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    return os.environ | quiet | {"PYTHONPATH": path}
+
+
+@pytest.fixture
+def peer(ros_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The other end of the nodes under test (see peer.py)."""
+    for name in ("FASTDDS_BUILTIN_TRANSPORTS", "ROS_AUTOMATIC_DISCOVERY_RANGE"):
+        monkeypatch.setenv(name, ros_environment[name])
+    with load_helper(ROOT / "tests" / "nodes" / "peer.py").Peer(int(ros_environment["ROS_DOMAIN_ID"])) as other:
+        yield other
+
+
+@pytest.fixture
+def run_node(ros_environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., NodeProcess]]:
+    """`run_node(module, **parameters)` starts a node; all are killed at the end of the test."""
+    started: list[NodeProcess] = []
+
+    def start(module: str, **parameters: object) -> NodeProcess:
+        named = {name.replace("__", "."): value for name, value in parameters.items()}
+        log = tmp_path / f"{module}_{len(started)}.log"
+        started.append(NodeProcess(module, parameter_arguments(named), ros_environment, log))
+        return started[-1]
+
+    yield start
+    for node in started:
+        node.kill()

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The live node as its users meet it: a process of its own on real DDS."""
+
+from __future__ import annotations
+
+import signal
+
+import numpy as np
+import pytest
+
+from partdistill_ros.scans.pointcloud2 import LABELED_FIELDS, UNLABELED_CODE, CloudLayout, unpack_colors
+
+pytestmark = pytest.mark.ros
+
+QUERY = "post: top, bottom"
+
+
+@pytest.fixture
+def segmenter(run_node, peer, toy_bundle_path):
+    """A running node in tabletop mode, connected to the peer."""
+    node = run_node("part_segmenter", bundle=str(toy_bundle_path), query=QUERY, threads=1, diagnostics_period=0.2)
+    node.wait_for("labelling 'post: top, bottom' on /points")
+    peer.connect()
+    return node
+
+
+def columns(message):
+    fields = tuple((field.name, field.offset, field.datatype, field.count) for field in message.fields)
+    layout = CloudLayout(fields, message.height, message.width, message.point_step, message.row_step)
+    layout.check(len(message.data))
+    labels = layout.column(message.data, "label").reshape(-1).copy()
+    return layout, labels, layout.column(message.data, "confidence").reshape(-1).copy()
+
+
+def test_a_table_scene_comes_back_labelled(segmenter, peer, table_scene):
+    sent = peer.cloud(table_scene)
+    labeled = peer.ask(sent)
+    layout, labels, confidence = columns(labeled)
+    assert layout.fields == LABELED_FIELDS
+    assert (labeled.height, labeled.width, labeled.is_dense) == (120, 160, False)
+    np.testing.assert_array_equal(layout.points(labeled.data), table_scene.points)
+
+    height = table_scene.points[:, 2] + 0.5
+    on_table, high, low = np.abs(height) < 0.003, height > 0.15, (height > 0.01) & (height < 0.05)
+    assert on_table.sum() > 1000 and high.sum() > 20 and low.sum() > 20
+    assert (labels[on_table] == UNLABELED_CODE).mean() > 0.99
+    assert (labels[np.isnan(height)] == UNLABELED_CODE).all() and (confidence[np.isnan(height)] == 0).all()
+    assert (labels[high] == 0).mean() > 0.95 and (labels[low] == 1).mean() > 0.95
+
+    colors = unpack_colors(layout.packed_colors(labeled.data))
+    np.testing.assert_array_equal(colors[labels == UNLABELED_CODE], table_scene.colors[labels == UNLABELED_CODE])
+
+    def legend_of_result():
+        return [one for one in peer.heard["part_legend"] if one.header == sent.header]
+
+    legend = peer.until(legend_of_result, "the legend of the result")[0]
+    assert (legend.query, legend.bundle, list(legend.names)) == (QUERY, "toy", ["top", "bottom"])
+    assert list(legend.counts) == [int((labels == 0).sum()), int((labels == 1).sum())]
+    shown = [round(channel * 255) for channel in (legend.colors[0].r, legend.colors[0].g, legend.colors[0].b)]
+    assert (colors[labels == 0] == shown).all()
+
+    markers = peer.until(lambda: peer.heard["part_markers"], "markers")[-1].markers
+    assert sorted(marker.text for marker in markers if marker.text) == ["bottom", "bottom", "top", "top"]
+    assert len(markers) == 1 + 2 * 4
+
+
+def test_diagnostics_tell_rate_latency_and_provider(segmenter, peer, table_scene):
+    peer.ask(peer.cloud(table_scene))
+    peer.ask(peer.cloud(table_scene))
+
+    def busy():
+        statuses = [array.status[0] for array in peer.heard["/diagnostics"]]
+        return [status for status in statuses if dict((v.key, v.value) for v in status.values)["clouds labelled"] == "2"]
+
+    status = peer.until(busy, "diagnostics of two clouds")[0]
+    values = {value.key: value.value for value in status.values}
+    assert status.name == "part_segmenter: part segmentation" and status.level == b"\0"
+    assert values["provider"] == "cpu" and values["clouds received"] == "2" and values["clouds dropped"] == "0"
+    assert float(values["rate (Hz)"]) > 0
+    for stage in ("wait", "decode", "extract", "sample", "network", "spread", "publish", "total"):
+        assert 0 < float(values[f"{stage} max (ms)"]) < 20_000
+
+
+def test_only_the_newest_cloud_is_worked_on(segmenter, peer, table_scene):
+    big = table_scene.select(np.tile(np.arange(len(table_scene.points)), 15))
+    clouds = [peer.cloud(big, frame=f"number_{number}") for number in range(12)]
+    for cloud in clouds:
+        peer.points.publish(cloud)
+        peer.executor.spin_once(timeout_sec=0.01)
+    peer.until(lambda: [c for c in peer.heard["labeled_points"] if c.header.frame_id == "number_11"], "the newest")
+    assert len(peer.heard["labeled_points"]) < 12
+
+    def dropped():
+        return [v for a in peer.heard["/diagnostics"] for v in a.status[0].values
+                if v.key == "clouds dropped" and int(v.value) > 0]  # fmt: skip
+
+    peer.until(dropped, "dropped clouds in the diagnostics")
+
+
+def test_a_query_on_the_topic_changes_the_legend_and_a_bad_one_does_not(segmenter, peer, table_scene):
+    from std_msgs.msg import String
+
+    peer.query.publish(String(data="bar: left, right"))
+    legend = peer.until(lambda: [o for o in peer.heard["part_legend"] if o.query == "bar: left, right"], "new legend")
+    assert list(legend[0].names) == ["left", "right"]
+    for bad in ("handel", "", "left, " * 2000):
+        peer.query.publish(String(data=bad))
+    segmenter.wait_for("unknown part name 'handel'")
+    segmenter.wait_for("the query is empty")
+    segmenter.wait_for("at most 2,000")
+    assert "'bar: left, right' stays in force" in segmenter.output()
+    peer.ask(peer.cloud(table_scene))
+    assert peer.heard["part_legend"][-1].query == "bar: left, right"
+
+
+def test_services_say_what_was_accepted_and_what_not(segmenter, peer, toy_bundle_path, tmp_path):
+    from partdistill_ros.srv import LoadBundle, SetQuery
+
+    name = "/part_segmenter/set_query"
+    good = peer.call(SetQuery, name, query="pot: lid, bottom")
+    assert good.success and list(good.names) == ["lid", "bottom"] and good.query == "pot: lid, bottom"
+    bad = peer.call(SetQuery, name, query="spoke")
+    assert not bad.success and "unknown part name 'spoke'" in bad.message
+    assert list(bad.names) == ["lid", "bottom"] and bad.query == "pot: lid, bottom"
+
+    name = "/part_segmenter/load_bundle"
+    missing = peer.call(LoadBundle, name, bundle=str(tmp_path / "nothing"))
+    assert not missing.success and "no bundle.json there" in missing.message and missing.bundle == str(toy_bundle_path)
+    misfit = peer.call(LoadBundle, name, bundle=str(toy_bundle_path), query="wheel")
+    assert not misfit.success and "wheel" in misfit.message and misfit.query == "pot: lid, bottom"
+    loaded = peer.call(LoadBundle, name, bundle=str(toy_bundle_path), query="left, right")
+    assert loaded.success and "toy" in loaded.message and loaded.query == "left, right"
+
+
+def test_malformed_clouds_are_refused_with_a_reason_and_the_node_goes_on(segmenter, peer, table_scene):
+    from sensor_msgs.msg import PointCloud2
+
+    wrong_step, missing_z, no_points = (peer.cloud(table_scene) for _ in range(3))
+    wrong_step.row_step = 1
+    missing_z.fields = missing_z.fields[:2]
+    for cloud, words in (
+        (wrong_step, "row_step is 1"),
+        (missing_z, "no field 'z' (fields: x, y)"),
+        (PointCloud2(), "none of the 0 points"),
+        (peer.cloud(table_scene.with_(points=np.full_like(table_scene.points, np.nan))), "none of the 19200 points"),
+    ):
+        peer.points.publish(cloud)
+
+        def reported(words=words):
+            return [a for a in peer.heard["/diagnostics"] if words in a.status[0].message]
+
+        status = peer.until(reported, f"'{words}' in the diagnostics")[0].status[0]
+        assert status.level == b"\1"
+    _, labels, _ = columns(peer.ask(no_points))
+    assert (labels != UNLABELED_CODE).any()
+
+
+def test_big_endian_clouds_are_understood(segmenter, peer, table_scene):
+    cloud = peer.cloud(table_scene)
+    words = np.frombuffer(cloud.data, "<u4").byteswap()
+    cloud.is_bigendian = True
+    cloud.data = words.tobytes()
+    layout, labels, _ = columns(peer.ask(cloud))
+    np.testing.assert_array_equal(layout.points(peer.heard["labeled_points"][-1].data), table_scene.points)
+    assert (labels != UNLABELED_CODE).any()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_cleanly_and_soon(segmenter, peer, table_scene, number):
+    peer.ask(peer.cloud(table_scene))
+    peer.points.publish(peer.cloud(table_scene))
+    code, seconds = segmenter.end(number)
+    assert code == 0, segmenter.output()
+    assert seconds < 2
+    assert "Traceback" not in segmenter.output()
+
+
+def test_one_million_points_fit_into_the_memory_limit(segmenter, peer, table_scene):
+    huge = table_scene.select(np.tile(np.arange(len(table_scene.points)), 53)[:1_000_000])
+    labeled = peer.ask(peer.cloud(huge), seconds=60)
+    _, labels, _ = columns(labeled)
+    assert len(labels) == 1_000_000 and (labels != UNLABELED_CODE).any()
+    assert segmenter.resident_megabytes() < 500
+
+
+def test_parameters_change_at_run_time_and_refuse_nonsense(segmenter, peer, table_scene):
+    from rcl_interfaces.srv import SetParametersAtomically
+    from rclpy.parameter import Parameter
+
+    def change(**values):
+        wanted = [Parameter(name.replace("__", "."), value=value).to_parameter_msg() for name, value in values.items()]
+        return peer.call(SetParametersAtomically, "/part_segmenter/set_parameters_atomically", parameters=wanted).result
+
+    assert change(scene_mode="object", up="z", confidence_threshold=1.0).successful
+    _, labels, _ = columns(peer.ask(peer.cloud(table_scene)))
+    assert (labels == UNLABELED_CODE).all()
+    assert change(confidence_threshold=0.0).successful
+    _, labels, _ = columns(peer.ask(peer.cloud(table_scene)))
+    finite = table_scene.finite()
+    assert (labels[finite] != UNLABELED_CODE).all() and (labels[~finite] == UNLABELED_CODE).all()
+
+    for values, words in (
+        ({"scene_mode": "shelf"}, "must be one of object, tabletop"),
+        ({"confidence_threshold": 2.0}, "range"),
+        ({"qos__points__depth": 3}, "read-only"),
+        ({"query": "nonsense"}, "unknown part name"),
+    ):
+        refused = change(**values)
+        assert not refused.successful and words in refused.reason
+    assert change(enable=False).successful
+    before = len(peer.heard["labeled_points"])
+    peer.points.publish(peer.cloud(table_scene))
+    assert change(enable=True).successful
+    peer.ask(peer.cloud(table_scene))
+    assert len(peer.heard["labeled_points"]) == before + 1
+
+
+def test_a_lifecycle_manager_can_drive_it(run_node, peer, toy_bundle_path, table_scene):
+    from lifecycle_msgs.msg import Transition
+    from lifecycle_msgs.srv import ChangeState
+
+    node = run_node("part_segmenter", bundle=str(toy_bundle_path), query=QUERY, threads=1, autostart=False)
+    node.wait_for("waiting for a lifecycle manager")
+
+    def change(number):
+        request = Transition(id=number)
+        return peer.call(ChangeState, "/part_segmenter/change_state", transition=request).success
+
+    for _ in range(2):
+        assert change(Transition.TRANSITION_CONFIGURE)
+        assert change(Transition.TRANSITION_ACTIVATE)
+        peer.connect()
+        peer.ask(peer.cloud(table_scene))
+        assert change(Transition.TRANSITION_DEACTIVATE)
+        assert change(Transition.TRANSITION_CLEANUP)
+    assert node.end()[0] == 0
+
+
+@pytest.mark.parametrize(("parameters", "words"), [
+    ({"bundle": "/nowhere"}, "/nowhere: no bundle.json there"),
+    ({"query": "wheel"}, "unknown part name 'wheel'"),
+    ({"threads": -1}, "parameter 'threads' must be 0 to 256"),
+    ({"scene_mode": "shelf"}, "parameter 'scene_mode' is 'shelf'; it must be one of object, tabletop"),
+    ({"confidence_threshold": 1}, "parameter 'confidence_threshold' must be 0.0 to 1.0"),
+])  # fmt: skip
+def test_it_does_not_start_on_nonsense(run_node, toy_bundle_path, parameters, words):
+    node = run_node("part_segmenter", **{"bundle": str(toy_bundle_path), "query": QUERY} | parameters)
+    assert node.process.wait(40) == 1
+    assert words in node.output() and "Traceback" not in node.output()
