@@ -54,7 +54,7 @@ class TabletopParams:
     """
 
     plane_tolerance: float = 0.010
-    clearance: float = 0.008
+    clearance: float = 0.006
     foot: float = 0.004
     max_range: float = 4.0
     max_height: float = 0.60
@@ -235,18 +235,21 @@ def _picture_up(rays: NDArray[np.float64], row: NDArray[np.intp]) -> NDArray[np.
 def _refine(
     plane: NDArray[np.float64], cloud: NDArray[np.float64], tolerance: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Least squares over the points near the plane, three times; the plane and the mask of those points."""
-    on_plane = np.abs(cloud @ plane[:3] + plane[3]) < tolerance
-    for _ in range(3):
-        if on_plane.sum() < 3:
+    """Least squares over the points near the plane; the plane and the mask of the points within `tolerance`.
+
+    Nearer and nearer ones are used: flat things lying on the table would tilt the plane otherwise
+    (0.26 degrees in a scene with a laptop, 0.0x so).
+    """
+    for share in (1.0, 0.6, 0.4, 0.3):
+        near = np.abs(cloud @ plane[:3] + plane[3]) < tolerance * share
+        if np.count_nonzero(near) < 3:
             break
-        center = cloud[on_plane].mean(axis=0)
-        spread = (cloud[on_plane] - center).T @ (cloud[on_plane] - center)
+        center = cloud[near].mean(axis=0)
+        spread = (cloud[near] - center).T @ (cloud[near] - center)
         normal = np.linalg.eigh(spread)[1][:, 0]
         normal *= 1 if normal @ plane[:3] >= 0 else -1
         plane = np.array([*normal, -normal @ center])
-        on_plane = np.abs(cloud @ plane[:3] + plane[3]) < tolerance
-    return plane, on_plane
+    return plane, np.abs(cloud @ plane[:3] + plane[3]) < tolerance
 
 
 def _higher_plane(
