@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The teacher alone: what it says of each view, voted onto the points (as PointCLIP V2 does).
+
+A pixel teacher's probabilities are averaged over the views that see a point, a box teacher's
+confidences are added up over the boxes around it. A point that no view sees, or that nothing was
+said about, gets no label and counts as wrong: that is what a student has to mend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partdistill_ros.evaluation.shapes import Question
+from partdistill_ros.inference.normalise import candidate_ups
+from partdistill_ros.knowledge.units import units_from_boxes
+from partdistill_ros.rendering.cameras import views_for
+from partdistill_ros.rendering.rasterize import Rendering, locate_points, render_scan
+from partdistill_ros.scans.scan import Scan
+from partdistill_ros.teachers.teacher import PixelAnswer, Teacher
+
+
+class VoteMethod:
+    """teacher: who is asked.  The views are those that distillation would take."""
+
+    setting = "zero-shot"
+
+    def __init__(self, teacher: Teacher) -> None:
+        self._teacher = teacher
+        self.name = f"vote ({teacher.name})"
+
+    def answer(self, questions: Sequence[Question]) -> Iterator[NDArray[np.int16]]:
+        """Views and votes per shape; an unknown up is the candidate about which the teacher is surest."""
+        for question in questions:
+            ups = self._candidate_ups(question)
+            tries = [self._votes(question, question.scan.with_(up=up)) for up in ups]
+            yield decide(max(tries, key=confidence))
+
+    def _candidate_ups(self, question: Question) -> Sequence[NDArray[np.float32] | None]:
+        # Detections of a file belong to the views that were rendered for it: no other can be asked for.
+        if question.scan.up is not None or self._teacher.kind == "box":
+            return [question.scan.up]
+        return [up.astype(np.float32) for up in candidate_ups(question.cloud.points)]
+
+    def _votes(self, question: Question, scan: Scan) -> NDArray[np.float32]:
+        views = views_for(scan)
+        rendering = locate_points(render_scan(scan, views, self._teacher.size), question.cloud.points, views)
+        answer = self._teacher.answer(rendering, question.parts, question.category)
+        if isinstance(answer, PixelAnswer):
+            return pixel_votes(answer, rendering)
+        units = units_from_boxes(answer, rendering, len(question.cloud.points), question.parts)
+        votes = np.zeros((units.n_points, len(question.parts)), np.float32)
+        owner = units.owner()
+        np.add.at(votes, (units.indices, units.part[owner]), units.score[owner])
+        return votes
+
+
+def pixel_votes(answer: PixelAnswer, rendering: Rendering) -> NDArray[np.float32]:
+    """Mean probability `[N, P]` over the views that see a point, 0 where none does."""
+    pixel = rendering.pixel
+    if pixel is None:
+        raise ValueError("the rendering has no located points")
+    height, width = rendering.size
+    row, column = np.divmod(np.maximum(pixel, 0), width)
+    small_height, small_width = answer.scores.shape[2:]
+    view = np.arange(len(pixel))[:, None]
+    scores = answer.scores[view, :, row * small_height // height, column * small_width // width]
+    seen = (pixel >= 0)[..., None]
+    mean: NDArray[np.float32] = (scores * seen).sum(0) / np.maximum(seen.sum(0), 1)
+    return mean
+
+
+def decide(votes: NDArray[np.float32]) -> NDArray[np.int16]:
+    """The part with the most votes, -1 without any; `votes [N, P]`."""
+    return np.where(votes.max(1) > 0, votes.argmax(1), -1).astype(np.int16)
+
+
+def confidence(votes: NDArray[np.float32]) -> float:
+    """Mean over points of the winner's votes: how sure the teacher is of this pose, without any truth."""
+    return float(votes.max(1).mean())

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluations as tables to read and records to process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from partdistill_ros.evaluation.evaluate import Evaluation
+from partdistill_ros.evaluation.miou import PROTOCOL
+
+DIGITS = 2  # of a per cent; one shape of 48 moves the mean by more
+
+
+def record(evaluation: Evaluation) -> dict[str, Any]:
+    """The JSON object of `partdistill evaluate`, mIoU in per cent."""
+    sampled = evaluation.sampled
+    return {
+        "protocol": PROTOCOL,
+        "method": evaluation.method,
+        "setting": evaluation.setting,
+        "overall": round(sampled.overall, DIGITS),
+        "instance": round(sampled.instance, DIGITS),
+        "present": round(sampled.present, DIGITS),
+        "categories": _rounded(sampled.categories),
+        "shapes": sampled.shapes,
+        "present_categories": _rounded(sampled.present_categories),
+        "parts": {category: _rounded(parts) for category, parts in sampled.part_iou.items()},
+        "all_points": {
+            "overall": round(evaluation.every.overall, DIGITS),
+            "present": round(evaluation.every.present, DIGITS),
+        },
+    }
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, DIGITS) for name, value in values.items()}
+
+
+def category_table(evaluation: Evaluation) -> str:
+    """One method: a row per category with both readings and the IoU of each part, then the means."""
+    sampled = evaluation.sampled
+    counts = {name: sum(score.category == name for score in evaluation.scores) for name in sampled.categories}
+    rows = [("category", "shapes", "mIoU", "present", "parts present in the truth")]
+    for name, miou in sampled.categories.items():
+        parts = ", ".join(f"{part} {value:.1f}" for part, value in sampled.part_iou[name].items())
+        rows.append((name, str(counts[name]), f"{miou:.1f}", f"{sampled.present_categories[name]:.1f}", parts))
+    rows.append(
+        ("overall", str(sampled.shapes), f"{sampled.overall:.1f}", f"{sampled.present:.1f}", "mean over categories")
+    )
+    rows.append(("instance", str(sampled.shapes), f"{sampled.instance:.1f}", "", "mean over shapes"))
+    every = evaluation.every
+    rows.append(
+        (
+            "all points",
+            str(every.shapes),
+            f"{every.overall:.1f}",
+            f"{every.present:.1f}",
+            "spread, mean over categories",
+        )
+    )
+    return f"{evaluation.method} ({evaluation.setting}), mIoU in per cent\n{aligned(rows)}"
+
+
+def comparison_table(evaluations: Sequence[Evaluation]) -> str:
+    """Methods in columns, categories in rows: the mIoU of ShapeNetPart, then `present` in brackets."""
+    first = evaluations[0].sampled
+    rows = [("category", "shapes", *(evaluation.method for evaluation in evaluations))]
+    for name in first.categories:
+        count = sum(score.category == name for score in evaluations[0].scores)
+        rows.append(
+            (
+                name,
+                str(count),
+                *(_pair(e.sampled.categories[name], e.sampled.present_categories[name]) for e in evaluations),
+            )
+        )
+    rows.append(("overall", str(first.shapes), *(_pair(e.sampled.overall, e.sampled.present) for e in evaluations)))
+    rows.append(("all points", str(first.shapes), *(_pair(e.every.overall, e.every.present) for e in evaluations)))
+    return aligned(rows)
+
+
+def _pair(miou: float, present: float) -> str:
+    return f"{miou:.1f} ({present:.1f})"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """A text table: a rule under the head; columns of numbers to the right, words to the left."""
+    columns = list(zip(*rows, strict=True))
+    widths = [max(len(cell) for cell in column) for column in columns]
+    numeric = [all(not cell or cell[0].isdigit() or cell == "-" for cell in column[1:]) for column in columns]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])

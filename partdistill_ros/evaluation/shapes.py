@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Labelled shapes made ready for measuring: what a method may look at, and the truth it may not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.scans.load import load_scan, load_scans
+from partdistill_ros.scans.scan import Scan, sample_surface
+
+POINTS = 2048  # the protocol's points a shape
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Question:
+    """All that a method is shown of a shape.
+
+    cloud: `POINTS` samples of the surface, with normals where the shape has them.  scan: the shape
+    itself (mesh or whole cloud). Neither carries labels; `up` is known where the file states it.
+    category, parts: what is asked for; answers index into `parts`.
+    """
+
+    name: str
+    category: str
+    parts: tuple[str, ...]
+    cloud: Scan
+    scan: Scan
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A question with its truth: `truth [POINTS] i2` of the samples; `every_point [M, 3]` and
+    `every_truth [M] i2` of the whole shape (a mesh's face centres, a cloud's finite points)."""
+
+    question: Question
+    truth: NDArray[np.int16]
+    every_point: NDArray[np.float32]
+    every_truth: NDArray[np.int16]
+
+
+def load_shapes(
+    paths: Iterable[str | Path], on_skip: Callable[[Path, PartDistillError], None] | None = None
+) -> list[Shape]:
+    """The labelled shapes of files and folders, by category and name.
+
+    A file that was named and cannot be read is an error; one found in a folder goes to `on_skip`.
+    Raises PartDistillError also for a shape without labels or category, and where nothing is left.
+    """
+    scans: list[Scan] = []
+    for path in map(Path, paths):
+        scans += load_scans([path], on_skip=on_skip) if path.is_dir() else [load_scan(path)]
+    return prepare(scans)
+
+
+def prepare(scans: Sequence[Scan], points: int = POINTS, seed: int = SEED) -> list[Shape]:
+    """Sample the shapes and set their labels apart; parts that only some shapes of a category list
+    are parts of the category."""
+    scans = [_checked(scan) for scan in scans]
+    if not scans:
+        raise PartDistillError("no shapes to evaluate: name labelled shape files or folders of them")
+    parts: dict[str, tuple[str, ...]] = {}
+    for scan in scans:
+        category = str(scan.category)
+        parts[category] = tuple(dict.fromkeys(parts.get(category, ()) + scan.parts))
+    ordered = sorted(scans, key=lambda scan: (scan.category or "", scan.name))
+    return [_shape(scan, parts[str(scan.category)], points, seed) for scan in ordered]
+
+
+def _checked(scan: Scan) -> Scan:
+    mesh_labels = None if scan.mesh is None else scan.mesh.face_labels
+    labels = scan.point_labels if scan.mesh is None else mesh_labels
+    if labels is None or not (labels >= 0).any():
+        raise PartDistillError(
+            f"{scan.name}: the shape carries no part labels to compare with; give .npz shapes with "
+            "face_labels or point_labels"
+        )
+    if not scan.category or not scan.parts:
+        raise PartDistillError(f"{scan.name}: the file must name the shape's 'category' and its 'parts'")
+    if int(labels.max()) >= len(scan.parts):
+        raise PartDistillError(f"{scan.name}: label {int(labels.max())} has no name among {len(scan.parts)} 'parts'")
+    return scan
+
+
+def _shape(scan: Scan, parts: tuple[str, ...], points: int, seed: int) -> Shape:
+    cloud = sample_surface(scan, points, seed)
+    if cloud.point_labels is None:
+        raise PartDistillError(f"{scan.name}: the samples of the shape came without labels")
+    place = np.array([*(parts.index(part) for part in scan.parts), -1], np.int16)  # label -1 takes the last
+    every_point, every_label = _every_point(scan)
+    question = Question(scan.name, str(scan.category), parts, _blind(cloud, parts), _blind(scan, parts))
+    return Shape(question, place[cloud.point_labels], every_point, place[every_label])
+
+
+def _every_point(scan: Scan) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
+    if scan.mesh is not None and scan.mesh.face_labels is not None:
+        return scan.mesh.triangles().mean(axis=1).astype(np.float32), scan.mesh.face_labels
+    if scan.point_labels is None:
+        raise PartDistillError(f"{scan.name}: the shape carries no part labels")
+    usable = scan.finite()
+    return scan.points[usable], scan.point_labels[usable]
+
+
+def _blind(scan: Scan, parts: tuple[str, ...]) -> Scan:
+    mesh = None if scan.mesh is None else replace(scan.mesh, face_labels=None)
+    return scan.with_(point_labels=None, mesh=mesh, parts=parts)
