@@ -121,6 +121,8 @@ def draw_plan(rng: np.random.Generator, style: str) -> Plan:
         plan |= {"squareness": float(rng.choice([5.0, 8.0, 14.0])), "flare": 0.0, "taper": 0.0}
     if style == "bar":
         plan |= {"seat": rng.uniform(0.6, 0.85), "back": rng.uniform(0.12, 0.4)}
+    if style == "frames":
+        plan |= {"squareness": float(rng.choice([5.0, 8.0, 14.0])), "taper": 0.0}
     if style == "shell":
         plan |= {"height": 0.03}
     if style == "office":
@@ -407,7 +409,36 @@ def zigzag(plan: Plan, rng: np.random.Generator) -> list[Piece]:
     return [("leg", sheet(grid, thick, edge=0.8))]
 
 
+def side_frames(plan: Plan, rng: np.random.Generator) -> list[Piece]:
+    """A hoop or board at each side that carries the seat and rises to the armrest: leg below the seat, arm above."""
+    rest, out = plan.seat_top + rng.uniform(0.12, 0.28), plan.width / 2 + plan.bar * 0.6
+    front, rear = plan.depth / 2 * rng.uniform(0.85, 1.1), -plan.depth / 2 * rng.uniform(0.85, 1.15)
+    lean, slope = rng.uniform(-0.08, 0.08), rng.uniform(-0.06, 0.06)
+    r = plan.bar
+    corners = knots(
+        [front, out, r], [front + lean, out, rest - slope], [rear - lean, out, rest + slope], [rear, out, r]
+    )
+    if chance(rng, 0.35):
+        u, v = np.meshgrid(np.linspace(0, 1, 10), np.linspace(0, 1, 24), indexing="ij")
+        low, high = (
+            corners[3] + u[..., None] * (corners[0] - corners[3]),
+            corners[2] + u[..., None] * (corners[1] - corners[2]),
+        )
+        solid = sheet(low + v[..., None] * (high - low), rng.uniform(0.015, 0.08), edge=0.8)
+    else:
+        closed = chance(rng, 0.6)
+        path = dense_path(rounded_path(corners, rng.uniform(0.01, 0.12), closed=closed), 64, closed=closed)
+        aspect, section = (rng.uniform(1, 2.5), 8.0) if chance(rng, 0.4) else (1.0, plan.section)
+        solid = tube(path, r, 10, squareness=section, aspect=aspect, normal=(0, 1, 0), closed=closed)
+    pieces = cut(solid, lambda center: np.where(center[:, 2] < plan.seat, "leg", "arm"))
+    for x in (front * 0.7, rear * 0.7):
+        low_y = plan.width / 2 * 0.5
+        pieces.append(("leg", bar((x, low_y, plan.seat_bottom), (x, out, plan.seat_bottom), max(0.6 * r, 0.008))))
+    return pieces + [(part, mirrored(solid)) for part, solid in pieces]
+
+
 BASES = {
+    "frames": side_frames,
     "zigzag": zigzag,
     "four": four_legs,
     "three": three_legs,
@@ -756,7 +787,18 @@ def shell(plan: Plan, rng: np.random.Generator) -> list[Piece]:
 
 # --- whole chairs --------------------------------------------------------------------------------
 
-STYLES = {"four": 34, "office": 13, "sofa": 12, "stool": 8, "bar": 6, "sled": 9, "shell": 10, "lounge": 3, "odd": 9}
+STYLES = {
+    "four": 34,
+    "office": 13,
+    "sofa": 12,
+    "stool": 8,
+    "bar": 6,
+    "sled": 9,
+    "shell": 10,
+    "lounge": 3,
+    "frames": 5,
+    "odd": 9,
+}
 
 
 def base_kind(style: str, rng: np.random.Generator) -> str:
@@ -771,6 +813,7 @@ def base_kind(style: str, rng: np.random.Generator) -> str:
             "stool": {"four": 4.0, "three": 4, "pedestal": 2, "panels": 1, "star": 1, "sled": 1, "cross": 1},
             "bar": {"four": 3.0, "three": 2, "pedestal": 3, "sled": 1},
             "sled": {"sled": 1.0},
+            "frames": {"frames": 1.0},
             "shell": mixed,
             "odd": {"rockers": 3.0, "panels": 3, "cross": 3, "pedestal": 3, "zigzag": 2},
         }[style],
@@ -788,7 +831,7 @@ def backed_chair(plan: Plan, style: str, rng: np.random.Generator) -> list[Piece
     if style in ("office", "lounge"):
         weights = {"closed": 1.0}
     pieces += BACKS[pick(rng, weights)](plan, rng)
-    if chance(rng, {"office": 0.65, "bar": 0.15, "lounge": 0.7}.get(style, 0.35)):
+    if chance(rng, {"office": 0.65, "bar": 0.15, "lounge": 0.7, "frames": 0.0}.get(style, 0.35)):
         pieces += bar_arms(plan, rng)
     return pieces
 

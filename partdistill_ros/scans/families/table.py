@@ -198,7 +198,7 @@ def four_legs(plan: Plan, rng: np.random.Generator) -> list[Piece]:
     for start in plan.feet(inset):
         way = start * [1, 1, 0] / np.linalg.norm(start[:2])
         end = start * [1, 1, 0] + way * splay
-        path = line(start + up_by(0.3 * plan.top), end, steps)
+        path = line(start + up_by(0.15 * plan.top), end, steps)
         path += np.sin(np.linspace(0, 2 * np.pi if double else np.pi, steps))[:, None] * way * bow
         normal = way if bow else (0, 1, 0)
         pieces.append(("leg", tube(path, profile, 12, squareness=2 if len(radii) > 3 else section, normal=normal)))
