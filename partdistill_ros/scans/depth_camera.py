@@ -221,17 +221,17 @@ def _fray(
 
 
 def _shadow(camera: DepthCamera, depth: Floats) -> NDArray[np.bool_]:
-    """Pixels that the projector, `baseline` to the left, cannot see past something nearer."""
+    """Pixels that the projector, `baseline` to the right as in a Kinect, cannot see past something nearer."""
     shape = depth.shape
     if camera.baseline <= 0:
         return np.zeros(shape, bool)
     disparity = np.where(np.isfinite(depth), camera.fx * camera.baseline / depth, 0.0)
     row, column = np.indices(shape)
     reach = int(np.ceil(disparity.max())) + 2
-    projected = np.rint(column + disparity).astype(np.int64)
+    projected = np.rint(column - disparity).astype(np.int64) + reach
     nearest = np.zeros((shape[0], shape[1] + reach))
     np.maximum.at(nearest, (row, projected), disparity)
-    covered = np.maximum(nearest[row, projected], nearest[row, np.maximum(projected - 1, 0)])
+    covered = np.maximum(nearest[row, projected], nearest[row, projected - 1])
     return covered > disparity + 2.0
 
 

@@ -97,7 +97,8 @@ def _draw(
     ids = [np.full(len(mesh.faces), number, np.int16) for mesh, number in zip(meshes, owner, strict=True)]
     scan, object_index = _record(rng, meshes, np.concatenate(ids), pose, camera, parts, f"tabletop_{seed:05d}")
     scene = TabletopScene(scan, object_index, objects, pose)
-    return scene, _merit(scene)
+    lens = camera or DepthCamera()
+    return scene, _merit(scene, lens.fx * lens.fy / 525.0**2)
 
 
 def _record(
@@ -125,16 +126,17 @@ def _record(
     return scan.with_(point_labels=part_index), object_index
 
 
-def _merit(scene: TabletopScene) -> int:
-    """How many objects show enough of themselves (a mug: of its handle too)."""
+def _merit(scene: TabletopScene, zoom: float) -> int:
+    """How many objects show enough of themselves (a mug: of its handle too), `zoom` being the
+    camera's pixels per those of the usual one."""
     good = 0
     labels = scene.scan.point_labels
     assert labels is not None
     for number, family in enumerate(scene.objects):
         mine = scene.object_mask(number)
-        enough = mine.sum() >= _MIN_OBJECT_PIXELS
+        enough = mine.sum() >= _MIN_OBJECT_PIXELS * zoom
         if number == 0 and family == "mug":
-            enough &= (mine & (labels == scene.scan.parts.index("handle"))).sum() >= _MIN_HANDLE_PIXELS
+            enough &= (mine & (labels == scene.scan.parts.index("handle"))).sum() >= _MIN_HANDLE_PIXELS * zoom
         good += int(enough)
     return good
 

@@ -37,7 +37,7 @@ def build(rng: np.random.Generator) -> MeshBuilder:
     """One bottle with a body of radius about 1; cap and neck may be missing."""
     style = pick(rng, {"wine": 3, "soda": 3, "jar": 1.5, "flask": 2, "detergent": 2.5, "pump": 1.2, "spray": 1.2})
     if style == "detergent":
-        section = np.array(round_section(rng, 48, odd=0)) * [1, rng.uniform(0.4, 1.0)]
+        section = np.array(round_section(rng, 48, odd=0)) * [1, rng.uniform(0.55, 1.0)]
     else:
         section = round_section(rng, 48, odd=0.7 if style in ("flask", "pump", "spray") else 0.25)
     profile, shoulder = _profile(rng, style)

@@ -259,7 +259,7 @@ def _upright_shade(
         mesh.add("pole", transform(cylinder(0.05, raised + 0.02, 12), move=(x, 0, top + raised / 2 - 0.01)))
         top += raised
     mesh.add("shade", transform(solid, rotate=rotation((1, 0, 0), np.pi), move=(x, 0, top + lift)))
-    if kind in ("drum", "cone", "bell") and rng.random() < 0.6:
+    if kind in ("drum", "cone", "bell") and rng.random() < 0.85:
         _spider(mesh, x, top + lift - 0.12 * height, radius * 0.5, top)
 
 

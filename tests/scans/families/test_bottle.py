@@ -23,7 +23,7 @@ def test_necks_are_narrower_than_bodies():
     for seed in range(40):
         cloud = sample_surface(generate("bottle", seed), 4000)
         neck, body = (cloud.points[cloud.point_labels == k] for k in (1, 2))
-        assert np.ptp(neck[:, 1]) < 1.02 * np.ptp(body[:, 1])
+        assert np.ptp(neck[:, 0]) < 1.02 * np.ptp(body[:, 0])
 
 
 def test_open_bottles_exist():
