@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -32,9 +32,11 @@ from partdistill_ros.scans.normals import estimate_normals
 from partdistill_ros.scans.scan import Mesh, Scan
 
 __all__ = [
+    "Backend",
     "Rendering",
     "Splats",
     "disc_radius",
+    "load_backend",
     "locate_points",
     "point_spacing",
     "project",
@@ -48,6 +50,27 @@ __all__ = [
 ]
 
 FACE_TOLERANCE = 2.0  # pixels in depth: a surface tilted by 63 degrees still counts as seen
+
+
+class Backend(Protocol):
+    """What finds the nearest point or face of each pixel: the functions of `zbuffer` are the default,
+    `pytorch3d_backend.Pytorch3d` is the other. Signatures and results as in `zbuffer`."""
+
+    def points(
+        self, uv: Tensor, depth: Tensor, size: int, radius: float | Tensor, exact: bool
+    ) -> tuple[Tensor, Tensor]: ...
+
+    def faces(self, uv: Tensor, depth: Tensor, size: int, orthographic: bool) -> tuple[Tensor, Tensor]: ...
+
+
+class ZBuffer:
+    """The built-in backend."""
+
+    points = staticmethod(zbuffer_points)
+    faces = staticmethod(zbuffer_faces)
+
+
+BUILT_IN = ZBuffer()
 
 
 @dataclass(frozen=True)
@@ -78,14 +101,33 @@ class Rendering:
         return len(self.index)
 
 
-def render_scan(scan: Scan, views: Views, size: int = 224, *, device: str = "cpu") -> Rendering:
+def load_backend(name: str, device: str = "cpu") -> Backend:
+    """The backend `zbuffer` or `pytorch3d`.
+
+    Raises PartDistillError for another name or a pytorch3d that does not work, MissingDependencyError
+    where pytorch3d is not installed.
+    """
+    if name == "zbuffer":
+        return BUILT_IN
+    if name == "pytorch3d":
+        from partdistill_ros.rendering.pytorch3d_backend import Pytorch3d
+
+        return Pytorch3d.load(device)
+    raise PartDistillError(f"unknown renderer '{name}': choose zbuffer or pytorch3d")
+
+
+def render_scan(
+    scan: Scan, views: Views, size: int = 224, *, device: str = "cpu", backend: Backend = BUILT_IN
+) -> Rendering:
     """Render the faces of a scan with a mesh, else its points; `pixel` concerns `scan.points` and
     `index` faces or points. Normals are estimated for shading where a cloud has none."""
     if scan.mesh is not None and len(scan.mesh.faces):
-        rendering = render_faces(scan.mesh, views, size, points=scan.points, device=device)
+        rendering = render_faces(scan.mesh, views, size, points=scan.points, device=device, backend=backend)
     else:
         normals = estimate_normals(scan.points, viewpoint=scan.viewpoint) if scan.normals is None else scan.normals
-        rendering = render_points(scan.points, views, size, normals=normals, colors=scan.colors, device=device)
+        rendering = render_points(
+            scan.points, views, size, normals=normals, colors=scan.colors, device=device, backend=backend
+        )
     return replace(rendering, name=scan.name)
 
 
@@ -99,6 +141,7 @@ def render_points(
     radius_px: float | None = None,
     exact: bool = False,
     device: str = "cpu",
+    backend: Backend = BUILT_IN,
 ) -> Rendering:
     """Splat `points [N, 3]` (rows that are not finite are never seen) as discs.
 
@@ -113,7 +156,7 @@ def render_points(
     rotation, position, focal = _camera_tensors(views, device)
     uv, depth = project(cloud, rotation, position, focal, size, views.orthographic)
     radius = disc_radius(gap, depth, focal, size, views.orthographic) if radius_px is None else radius_px
-    index, front = zbuffer_points(uv, depth, size, radius, exact)
+    index, front = backend.points(uv, depth, size, radius, exact)
     tint = torch.full((batch, len(points), 3), GREY, device=device) if colors is None else _batch(colors, batch, device)
     if normals is not None:
         tint = tint * shade(cloud, _batch(normals, batch, device), rotation, position)[..., None]
@@ -129,6 +172,7 @@ def render_faces(
     *,
     points: NDArray[np.float32] | None = None,
     device: str = "cpu",
+    backend: Backend = BUILT_IN,
 ) -> Rendering:
     """Flat-shaded triangles of either winding; with `points [N, 3]` of the surface (such as
     `sample_mesh` gives, or the vertices) their pixels are located as well.
@@ -143,7 +187,7 @@ def render_faces(
     rotation, position, focal = _camera_tensors(views, device)
     uv, depth = project(_batch(mesh.vertices, batch, device), rotation, position, focal, size, views.orthographic)
     faces = torch.from_numpy(mesh.faces.astype(np.int64)).to(device)
-    index, front = zbuffer_faces(uv[:, faces], depth[:, faces], size, views.orthographic)
+    index, front = backend.faces(uv[:, faces], depth[:, faces], size, views.orthographic)
 
     middle = _batch(mesh.triangles().mean(1), batch, device)
     light = shade(middle, _batch(mesh.face_normals(), batch, device), rotation, position)
@@ -159,7 +203,9 @@ def visible_points(rendering: Rendering, count: int) -> NDArray[np.bool_]:
 
     With `rendering.pixel` a point is seen where it lies on the nearest surface after gaps between
     discs were closed (within a disc radius in depth, so walls thinner than about 1.2 point spacings
-    are transparent). Without, the points (or faces) that win a pixel are the visible ones.
+    are transparent). Half the points of a surface seen at 15 degrees do not pass: their neighbours'
+    discs stand out by more than that, and a wider tolerance lets inner walls through. Without
+    `pixel`, the points (or faces) that win a pixel are the visible ones.
     Raises PartDistillError where `count` is not the number of points rendered.
     """
     if rendering.pixel is not None:
