@@ -4,17 +4,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from partdistill_ros.scans.families.family import Family
-from partdistill_ros.scans.families.forms import Floats, Piece, assemble, chance, cut, pick, slab, up_by, weathered
+from partdistill_ros.scans.families.forms import (
+    Floats,
+    Piece,
+    assemble,
+    chance,
+    cut,
+    pick,
+    slab,
+    up_by,
+    weathered,
+    without,
+)
 from partdistill_ros.scans.families.primitives import (
     MeshBuilder,
     Solid,
     circle,
     cylinder,
-    ellipsoid,
     loft,
     rotation,
     smooth,
@@ -76,8 +88,9 @@ def handle_shape(rng: np.random.Generator) -> tuple[Floats, Floats]:
     )
 
 
-def half_tool(rng: np.random.Generator) -> tuple[Solid, list[Solid], float]:
-    """One lever from the tip of the upper jaw to the end of the lower handle, its grips, and the jaw's length."""
+def half_tool(rng: np.random.Generator) -> tuple[Solid, list[Solid], float, float]:
+    """One lever from the tip of the upper jaw to the end of the lower handle, its grips,
+    the jaw's length and half the height at the pivot."""
     length, jaw_half, stand_off = jaw_shape(rng)
     handle, handle_half = handle_shape(rng)
     jaw_x = length * np.array([1.0, 0.82, 0.6, 0.4, 0.2])
@@ -108,7 +121,7 @@ def half_tool(rng: np.random.Generator) -> tuple[Solid, list[Solid], float]:
         swell = 1 + rng.uniform(0, 0.2) * np.sin(np.linspace(0, rng.uniform(3, 9), STEPS - start))
         tall = np.maximum(thick[start:] * 1.15, sleeve * rng.uniform(0.6, 1.0))
         grips.append(ribbon(path[start:], sleeve * swell, tall, 2.3))
-    return lever, grips, length
+    return lever, grips, length, flat * 1.1
 
 
 def bent(rng: np.random.Generator) -> Callable[[Solid], Solid]:
@@ -127,22 +140,42 @@ def bent(rng: np.random.Generator) -> Callable[[Solid], Solid]:
     return apply
 
 
-def pivot(rng: np.random.Generator, opening: float) -> list[Piece]:
-    """The round or oval plate around the rivet, and the rivet."""
-    radius, height = rng.uniform(0.075, 0.135), rng.uniform(0.05, 0.13)
-    outline = circle(radius, 32, rng.uniform(2, 3)) * [rng.uniform(1.0, 1.5), 1.0]
-    plate = slab(outline, height, edge=rng.uniform(0.1, 0.5), top_dome=rng.uniform(0, 0.01))
-    if chance(rng, 0.25):
-        plate = ellipsoid((radius * rng.uniform(1, 1.5), radius, height * 0.55), 28, 14, 2.4)
-    pieces: list[Piece] = [("joint", transform(plate, rotate=rotation((0, 0, 1), rng.uniform(-1, 1) * opening)))]
-    if chance(rng, 0.7):
-        pieces.append(("joint", cylinder(radius * rng.uniform(0.25, 0.6), height * rng.uniform(1.1, 1.5), 20)))
+@dataclass(frozen=True)
+class Plate:
+    """The round or oval plate around the rivet: half length and half width, height and turn in its plane."""
+
+    length: float
+    width: float
+    height: float
+    turn: float
+
+    def covers(self, points: Floats) -> NDArray[np.bool_]:
+        """Mask `[N]` of the points `[N, 3]` inside the plate."""
+        local = points @ rotation((0, 0, 1), self.turn) / [self.length, self.width, self.height / 2]
+        return (np.linalg.norm(local[:, :2], axis=1) < 0.95) & (np.abs(local[:, 2]) < 0.97)
+
+
+def draw_plate(rng: np.random.Generator, opening: float, thick: float) -> Plate:
+    """Sample a plate a little higher than levers of half height `thick`, so that it hides their crossing."""
+    radius = rng.uniform(0.07, 0.13)
+    height = thick * 2 * rng.uniform(1.06, 1.5)
+    return Plate(radius * rng.uniform(1.0, 1.5), radius, height, rng.uniform(-1, 1) * opening)
+
+
+def pivot(plate: Plate, rng: np.random.Generator) -> list[Piece]:
+    """The plate and, on most tools, the rivet in it."""
+    outline = circle(1.0, 32, rng.uniform(2, 2.6)) * [plate.length, plate.width]
+    solid = slab(outline, plate.height, edge=rng.uniform(0.1, 0.5), top_dome=rng.uniform(0, 0.01))
+    pieces: list[Piece] = [("joint", transform(solid, rotate=rotation((0, 0, 1), plate.turn)))]
+    if chance(rng, 0.6):
+        radius = plate.width * rng.uniform(0.25, 0.6)
+        pieces.append(("joint", cylinder(radius, plate.height * rng.uniform(1.1, 1.5), 20)))
     return pieces
 
 
 def build(rng: np.random.Generator) -> MeshBuilder:
     """One tool: two levers, the second the mirror image of the first, opened about the pivot."""
-    lever, grips, length = half_tool(rng)
+    lever, grips, length, thick = half_tool(rng)
     opening = rng.uniform(0, 0.12) if chance(rng, 0.25) else rng.uniform(0.05, 1.0)
     bend = bent(rng)
     reach_jaw = min(rng.uniform(0.1, 0.2), 0.45 * length)
@@ -153,13 +186,15 @@ def build(rng: np.random.Generator) -> MeshBuilder:
         near = np.linalg.norm(center[:, :2], axis=1) < np.where(ahead, reach_jaw, reach_handle)
         return np.where(near, "joint", np.where(ahead, "jaw", "handle"))
 
-    step = rng.uniform(0, 0.4) * 0.03
+    step = rng.uniform(0, 0.2) * thick
+    plate = draw_plate(rng, opening / 2, thick + step)
     pieces: list[Piece] = []
     for sign in (1, -1):
         turn, lift = rotation((0, 0, 1), sign * opening / 2), up_by(sign * step)
         for part, solid in [*cut(lever, labels), *(("handle", grip) for grip in grips)]:
-            pieces.append((part, bend(transform(solid, scale=(1, sign, 1), rotate=turn, move=lift))))
-    pieces += pivot(rng, opening)
+            placed = transform(solid, scale=(1, sign, 1), rotate=turn, move=lift)
+            pieces.append((part, bend(without(placed, plate.covers))))
+    pieces += pivot(plate, rng)
     return assemble(PARTS, weathered(pieces, rng))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from partdistill_ros.scans.families.pliers import FAMILY, ROW_OF_PIVOT, SEGMENTS, STEPS, half_tool, ribbon
+from partdistill_ros.scans.families.pliers import FAMILY, ROW_OF_PIVOT, SEGMENTS, STEPS, Plate, half_tool, ribbon
 
 
 def test_every_shape_is_sound(check_family):
@@ -26,7 +26,7 @@ def test_tool_lies_flat(shapes):
 
 def test_pivot_row_is_at_the_origin():
     for seed in range(8):
-        (vertices, _), _, length = half_tool(np.random.default_rng(seed))
+        (vertices, _), _, length, _ = half_tool(np.random.default_rng(seed))
         rows = vertices[: STEPS * SEGMENTS].reshape(STEPS, SEGMENTS, 3).mean(1)
         assert np.linalg.norm(rows[ROW_OF_PIVOT]) < 0.03
         assert np.isclose(rows[0, 0], length, atol=0.02) and np.isclose(rows[-1, 0], -1.0, atol=0.02)
@@ -38,3 +38,9 @@ def test_ribbon_faces_point_outwards():
     corners = vertices[faces]
     volume = np.einsum("ij,ij->i", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])).sum() / 6
     assert np.isclose(volume, np.pi * 0.1 * 0.05 * 2, rtol=0.06)
+
+
+def test_plate_covers_what_lies_inside_it():
+    plate = Plate(length=0.2, width=0.1, height=0.1, turn=np.pi / 2)
+    points = np.array([[0, 0, 0], [0, 0.15, 0], [0.15, 0, 0], [0, 0, 0.06]])
+    assert plate.covers(points).tolist() == [True, True, False, False]
