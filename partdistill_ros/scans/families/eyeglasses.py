@@ -36,7 +36,7 @@ def build(rng: np.random.Generator) -> MeshBuilder:
         mesh.add("lens", transform(lens, rotate=turn, move=place))
         if not rimless:
             rim = np.column_stack([outline[:, 0], np.zeros(40), outline[:, 1]]) * (1 + wire)
-            rim = (rim[: 21] if half else rim) @ turn.T + place
+            rim = (rim[:21] if half else rim) @ turn.T + place
             mesh.add("frame", tube(rim, wire, 10, aspect=rng.uniform(0.8, 2.0), closed=not half))
     _bridge(mesh, rng, gap, high, max(wire, 0.015))
     _temples(mesh, rng, wide + gap / 2, high, wire)

@@ -40,7 +40,14 @@ def _handle(mesh: MeshBuilder, rng: np.random.Generator, length: float, radius: 
     path = np.column_stack([along, bend, np.zeros(28)])
     mesh.add(
         "handle",
-        tube(path, radius * swell[:, 0], 16, aspect=rng.uniform(0.6, 1.4), squareness=rng.choice([2, 3, 5]), normal=(0, 0, 1)),
+        tube(
+            path,
+            radius * swell[:, 0],
+            16,
+            aspect=rng.uniform(0.6, 1.4),
+            squareness=rng.choice([2, 3, 5]),
+            normal=(0, 0, 1),
+        ),
     )
     if rng.random() < 0.35:
         grip = rng.uniform(0.25, 0.45) * length
@@ -67,7 +74,9 @@ def _claw(rng: np.random.Generator, reach: float, thick: float) -> list[Solid]:
     for side in (-1, 1):
         spread = side * thick * rng.uniform(0.4, 0.7)
         path = bezier([[0, -0.1 * reach, spread * 0.6], [0.02, -end * 0.7, spread], [-drop, -end, spread * 1.2]], 14)
-        solids.append(tube(path, np.linspace(0.55, 0.2, 14) * thick, 12, aspect=rng.uniform(0.6, 1.0), normal=(0, 0, 1)))
+        solids.append(
+            tube(path, np.linspace(0.55, 0.2, 14) * thick, 12, aspect=rng.uniform(0.6, 1.0), normal=(0, 0, 1))
+        )
     return solids
 
 

@@ -50,9 +50,12 @@ def _handle(mesh: MeshBuilder, rng: np.random.Generator, radius: float, style: s
     length = rng.uniform(0.75, 1.3)
     swell = smooth(rng.uniform(0.65, 1.25, 6)[:, None], 26)[:, 0]
     swell[:2] *= [0.5, 0.85]
-    path = np.column_stack([np.linspace(-length, 0.02, 26), rng.normal(0, 0.06) * np.linspace(1, 0, 26) ** 2, np.zeros(26)])
+    sag = rng.normal(0, 0.06) * np.linspace(1, 0, 26) ** 2
+    path = np.column_stack([np.linspace(-length, 0.02, 26), sag, np.zeros(26)])
     flatness = rng.uniform(0.35, 0.9) if style != "table" else rng.uniform(0.2, 0.5)
-    mesh.add("handle", tube(path, radius * swell, 16, aspect=flatness, squareness=rng.choice([2, 2.5, 4]), normal=(0, 0, 1)))
+    mesh.add(
+        "handle", tube(path, radius * swell, 16, aspect=flatness, squareness=rng.choice([2, 2.5, 4]), normal=(0, 0, 1))
+    )
     if rng.random() < 0.4:
         mesh.add("handle", transform(box((0.07, radius * rng.uniform(1.8, 3.2), radius * 1.2)), move=(0.0, 0, 0)))
     if rng.random() < 0.3:
