@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,19 @@ from partdistill_ros.scans.scan import Scan
 
 SCHEMA = 1
 ARRAYS = ("part", "score", "view", "indptr", "indices")
+# What reading a truncated or altered npz was seen to raise, and contents that contradict themselves.
+DAMAGE = (
+    EOFError,
+    IndexError,
+    KeyError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+    PartDistillError,
+)
 log = logging.getLogger(__name__)
 
 
@@ -47,7 +61,7 @@ class KnowledgeStore:
                 )
         except FileNotFoundError:
             return None
-        except (OSError, EOFError, ValueError, KeyError, IndexError, zipfile.BadZipFile, PartDistillError) as error:
+        except DAMAGE as error:
             log.warning("%s is damaged (%s) and is made anew", path, error)
             return None
 

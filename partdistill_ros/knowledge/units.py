@@ -89,11 +89,12 @@ def units_from_pixels(
         best = np.where(scores.max(0) > 0, scores.argmax(0), -1)
         seen = np.flatnonzero(point_pixel[view] >= 0)
         at = point_pixel[view, seen]
-        for part in np.unique(best[best >= 0]):
+        for part in range(names):
             region, count = ndimage.label(best == part, NEIGHBORS)
-            pixels = np.bincount(region.ravel(), minlength=count + 1)
-            mean = np.bincount(region.ravel(), scores[part].ravel(), count + 1) / np.maximum(pixels, 1)
-            rows += _rows(int(part), view, mean, region.ravel()[at], seen, min_points)
+            if count:
+                flat = region.ravel()
+                mean = np.bincount(flat, scores[part].ravel()) / np.maximum(np.bincount(flat), 1)
+                rows += _rows(part, view, mean, flat[at], seen, min_points)
     return _assemble(rows, n_points, parts)
 
 

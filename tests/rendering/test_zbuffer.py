@@ -139,8 +139,8 @@ def test_spacing_makes_near_discs_larger():
 
 
 def test_thousands_of_clouds_are_affordable():
-    """3 ms per view of 10k points at 128 pixels on one idle core were asked for, 1.5 measured; a
-    loaded machine gets four times as much."""
+    """3 ms per view of 10k points at 128 pixels on one idle core were asked for, 1.5 measured
+    (time of the processor); four times as much is allowed."""
     views = random_views(np.random.default_rng(0), 8)
     points = torch.nn.functional.normalize(
         torch.randn((8, 10000, 3), generator=torch.Generator().manual_seed(0)), dim=-1
@@ -148,7 +148,7 @@ def test_thousands_of_clouds_are_affordable():
     cameras = [torch.from_numpy(array) for array in (views.rotation, views.position, views.focal)]
     seconds = []
     for _ in range(4):
-        started = time.perf_counter()
+        started = time.process_time()
         render_clouds(points, *cameras, normals=points, size=128, radius=1.5)
-        seconds.append(time.perf_counter() - started)
+        seconds.append(time.process_time() - started)
     assert min(seconds) / 8 < 0.012

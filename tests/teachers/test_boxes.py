@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Detections from a file: the forms they come in and the mistakes they hold."""
+
+import json
+
+import numpy as np
+import pytest
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.rendering.cameras import ten_views
+from partdistill_ros.rendering.rasterize import render_points, render_scan
+from partdistill_ros.rendering.save import write_views
+from partdistill_ros.scans.scan import Scan
+from partdistill_ros.teachers.boxes import BoxFileTeacher
+
+POINTS = np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32)
+VIEWS = ten_views(radius=4)
+RENDERING = render_scan(Scan(POINTS, name="mug_1"), VIEWS, 50)
+
+
+def write(tmp_path, content):
+    path = tmp_path / "found.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def entry(**changes):
+    return {"image_id": 0, "category": "cup", "bbox": [10, 20, 5, 6], "score": 0.5} | changes
+
+
+def test_a_results_list_names_views_by_number(tmp_path):
+    rows = [entry(), entry(image_id="view_07.png", category="Handle ", score=1), entry(category="spout")]
+    answer = BoxFileTeacher.load(write(tmp_path, rows)).answer(RENDERING, ["handle", "cup"], None)
+    assert answer.part.tolist() == [1, 0] and answer.view.tolist() == [0, 7]
+    assert answer.boxes.tolist() == [[10, 20, 15, 26]] * 2 and answer.confidence.tolist() == [0.5, 1]
+
+
+def test_a_dataset_leads_through_images_and_categories(tmp_path):
+    names = [("mug_1/view_03.png", 1), ("mug_2/view_04.png", 2)]
+    dataset = {
+        "images": [{"id": number, "file_name": name, "width": 100, "height": 100} for name, number in names],
+        "categories": [{"id": 8, "name": "mug handle"}],
+        "annotations": [{"image_id": n, "category_id": 8, "bbox": [0, 0, 20, 40], "score": 0.9} for n in (1, 2)],
+    }
+    teacher = BoxFileTeacher.load(write(tmp_path, dataset))
+    assert teacher.size == 100
+    answer = teacher.answer(RENDERING, ["handle"], "mug")
+    assert answer.view.tolist() == [3] and answer.boxes.tolist() == [[0, 0, 10, 20]]
+    assert len(teacher.answer(RENDERING, ["handle"], None).part) == 0
+    unknown = render_points(POINTS, VIEWS, 50)
+    with pytest.raises(PartDistillError, match="no pictures of the scan ''.*mug_1, mug_2"):
+        teacher.answer(unknown, ["handle"], "mug")
+
+
+def test_ids_of_the_written_manifest_fit(tmp_path):
+    manifest = json.loads(write_views(tmp_path / "views", RENDERING, VIEWS).read_text())
+    dataset = {"images": manifest["images"], "annotations": [entry(image_id=manifest["images"][6]["id"])]}
+    teacher = BoxFileTeacher.load(write(tmp_path, dataset))
+    assert teacher.answer(RENDERING, ["cup"], None).view.tolist() == [6] and teacher.size == 50
+
+
+def test_the_key_follows_the_content(tmp_path):
+    keys = {BoxFileTeacher.load(write(tmp_path, [entry(score=score)])).key for score in (0.1, 0.2, 0.1)}
+    assert len(keys) == 2
+
+
+def test_nothing_found_is_an_answer(tmp_path):
+    answer = BoxFileTeacher.load(write(tmp_path, [])).answer(RENDERING, ["cup"], None)
+    assert answer.boxes.shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("{", "not valid JSON"),
+        ("3", "list of detections"),
+        ({"images": []}, "list of detections"),
+        ({"images": [{}], "annotations": []}, "needs an 'id'"),
+        ({"images": 5, "annotations": []}, "needs an 'id'"),
+        ([entry(), entry(bbox=[1, 2, 3])], "detection 1"),
+        ([entry(bbox=[0, 0, -1, 5])], "detection 0"),
+        ([entry(score=7)], "within 0-1"),
+        ([entry(score=None)], "detection 0"),
+        ([{"bbox": [0, 0, 1, 1]}], "no 'image_id'"),
+        ([7], "detection 0"),
+        ([entry(category=None)], "no part name"),
+        ([entry(image_id="front.png")], "cannot tell the view"),
+        (
+            {"images": [{"id": 1, "file_name": "view_1.png"}], "annotations": [entry(image_id=2)]},
+            "not among the images",
+        ),
+        ({"images": [{"id": 0, "width": 0, "height": 9}], "annotations": [entry()]}, "must be positive"),
+    ],
+)
+def test_wrong_files_are_told(tmp_path, content, reason):
+    with pytest.raises(PartDistillError, match=reason):
+        BoxFileTeacher.load(write(tmp_path, content))
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(PartDistillError, match="cannot read the detections"):
+        BoxFileTeacher.load(tmp_path / "none.json")
+
+
+def test_a_view_that_was_not_rendered_is_told(tmp_path):
+    teacher = BoxFileTeacher.load(write(tmp_path, [entry(image_id=12)]))
+    with pytest.raises(PartDistillError, match="view 12, but only 10"):
+        teacher.answer(RENDERING, ["cup"], None)
