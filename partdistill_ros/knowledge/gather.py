@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.knowledge.store import KnowledgeStore, knowledge_key
 from partdistill_ros.knowledge.units import KnowledgeUnits, units_from_boxes, units_from_pixels
 from partdistill_ros.rendering.cameras import Views, views_for
-from partdistill_ros.rendering.rasterize import Rendering, render_scan
+from partdistill_ros.rendering.rasterize import BUILT_IN, Rendering, render_scan
 from partdistill_ros.scans.scan import Scan
 from partdistill_ros.teachers.teacher import PixelAnswer, Teacher
 
@@ -29,7 +30,8 @@ def gather(
     """Units about `scan.points`, from the store where it has them.
 
     views: by default the ten views, or views near the recording viewpoint of a one-sided scan.
-    size: of the pictures, by default what the teacher wants.
+    size: of the pictures, by default what the teacher wants.  renderer: `render_scan`, or a
+        `functools.partial` of it with `backend` and `device`.
     Raises PartDistillError for a scan without finite points or an empty list of parts.
     """
     if not parts:
@@ -42,8 +44,7 @@ def gather(
 
     if store is None:
         return make()
-    name = getattr(renderer, "__qualname__", type(renderer).__name__)
-    return store.get(knowledge_key(scan, cameras, side, teacher.key, parts, name), make)
+    return store.get(knowledge_key(scan, cameras, side, teacher.key, parts, renderer_name(renderer)), make)
 
 
 def ask(
@@ -54,3 +55,11 @@ def ask(
     if isinstance(answer, PixelAnswer):
         return units_from_pixels(answer, rendering, n_points, parts)
     return units_from_boxes(answer, rendering, n_points, parts)
+
+
+def renderer_name(renderer: Renderer) -> str:
+    """What distinguishes a renderer in the store: its function and its backend (not the device)."""
+    function = renderer.func if isinstance(renderer, partial) else renderer
+    options = renderer.keywords if isinstance(renderer, partial) else {}
+    name: str = getattr(function, "__qualname__", type(function).__name__)
+    return f"{name} {type(options.get('backend', BUILT_IN)).__name__}"

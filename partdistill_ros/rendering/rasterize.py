@@ -32,6 +32,7 @@ from partdistill_ros.scans.normals import estimate_normals
 from partdistill_ros.scans.scan import Mesh, Scan
 
 __all__ = [
+    "BUILT_IN",
     "Backend",
     "Rendering",
     "Splats",

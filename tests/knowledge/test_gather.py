@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """From scan to units: views by the kind of scan, both kinds of teacher, and the store in between."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.knowledge.gather import gather
+from partdistill_ros.knowledge.gather import gather, renderer_name
 from partdistill_ros.knowledge.store import KnowledgeStore
 from partdistill_ros.knowledge.units import class_weights, soft_labels
+from partdistill_ros.rendering.rasterize import BUILT_IN, render_scan
 from partdistill_ros.scans.scan import Scan
 from partdistill_ros.teachers.teacher import BoxAnswer, PixelAnswer
 
@@ -76,3 +79,9 @@ def test_no_parts_and_no_points_are_refused():
         gather(ball(), [], ColorTeacher())
     with pytest.raises(PartDistillError, match="no finite points"):
         gather(Scan(np.full((9, 3), np.nan, np.float32)), ["top", "bottom"], ColorTeacher())
+
+
+def test_the_backend_but_not_the_device_names_a_renderer():
+    plain = renderer_name(render_scan)
+    assert renderer_name(partial(render_scan, backend=BUILT_IN, device="cuda")) == plain
+    assert renderer_name(partial(render_scan, backend=ColorTeacher())) != plain
