@@ -128,10 +128,7 @@ def parse_up(up: ArrayLike | str) -> NDArray[np.float32]:
         if axis.lstrip("+-") not in _AXES or len(axis) > 2:
             raise PartDistillError(f"up must be one of x, y, z, -x, -y, -z, or three numbers; it is {up!r}")
         return np.array(_AXES[axis[-1]], np.float32) * (-1 if axis[0] == "-" else 1)
-    try:
-        direction = common.unit_vector(up, "up")
-    except (TypeError, ValueError):
-        direction = None
+    direction = common.unit_vector(up, "up")
     if direction is None:
         raise PartDistillError(f"up must be three finite numbers, e.g. (0, 0, 1); it is {up!r}")
     return direction

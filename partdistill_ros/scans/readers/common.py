@@ -125,7 +125,10 @@ def unit_vector(values: ArrayLike, owner: str) -> NDArray[np.float32] | None:
 
     Raises PartDistillError (naming `owner`) for another shape or no length.
     """
-    vector = np.asarray(values, np.float64)
+    try:
+        vector = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        vector = np.empty(0)
     if vector.shape != (3,) or not np.linalg.norm(vector) > 0 and not np.isnan(vector).any():
         raise PartDistillError(f"{owner} must be three numbers, not all zero, e.g. 0 0 1; it is {values!r}")
     if not np.isfinite(vector).all():

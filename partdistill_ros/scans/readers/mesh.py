@@ -32,13 +32,14 @@ def read_mesh(path: Path) -> Scan:
         shape: Any = loaded.to_geometry() if isinstance(loaded, trimesh.Scene) else loaded
         if path.suffix.lower() == ".stl":
             shape.merge_vertices()
+        vertices = np.asarray(getattr(shape, "vertices", np.empty((0, 3))), np.float32)
+        faces = np.asarray(getattr(shape, "faces", np.empty((0, 3))), np.int32)
+        vertices, faces = vertices.reshape(len(vertices), 3), faces.reshape(len(faces), 3)
     except OSError:
         raise
     except Exception as error:  # trimesh passes on whatever its parsers run into
         raise common.malformed(path, f"it is not a whole {path.suffix} file ({error})") from error
-    vertices = np.asarray(getattr(shape, "vertices", np.empty((0, 3))), np.float32).reshape(-1, 3)
     common.check_count(path, "vertices", len(vertices))
-    faces = np.asarray(getattr(shape, "faces", np.empty((0, 3))), np.int32).reshape(-1, 3)
     point_colors, face_colors = _colors(shape, len(vertices), len(faces))
     mesh = Mesh(vertices, faces, face_colors=face_colors) if len(faces) else None
     return Scan(vertices, colors=point_colors, mesh=mesh, name=path.stem)
