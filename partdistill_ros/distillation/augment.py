@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from partdistill_ros.inference.normalise import center_max_radius
 from partdistill_ros.inference.sampling import farthest_points
 
 
@@ -60,12 +61,6 @@ def turn(rng: np.random.Generator, free: float, tilt: float) -> NDArray[np.float
     q, _ = np.linalg.qr(tilted)
     q *= np.sign(np.diag(q))
     return q @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
-
-
-def normalise(points: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Centre of the bounding box to the origin, largest radius to 1: the bundle's normalisation."""
-    points = points - (points.min(0) + points.max(0)) / 2
-    return (points / max(np.linalg.norm(points, axis=1).max(), 1e-9)).astype(np.float32)
 
 
 def uneven(rng: np.random.Generator, points: NDArray[np.floating], count: int) -> NDArray[np.int64]:
@@ -120,5 +115,5 @@ def draw(
     cloud, source = cloud[order], source[order]
     if rng.random() < 0.7:
         cloud = cloud + rng.normal(0, rng.uniform(0, how.noise), cloud.shape)
-    cloud = normalise(cloud)
-    return Drawn(cloud, farthest_points(cloud, patches), source)
+    final = center_max_radius(cloud)
+    return Drawn(final, farthest_points(final, patches), source)

@@ -20,7 +20,9 @@ def agreement(units: KnowledgeUnits, labels: NDArray[np.integer]) -> NDArray[np.
     return (np.bincount(owner, agrees, len(size)) / np.maximum(size, 1)).astype(np.float32)
 
 
-def rescore(members: Sequence[KnowledgeUnits], labels: Sequence[NDArray[np.integer]], rule: str) -> list[KnowledgeUnits]:
+def rescore(
+    members: Sequence[KnowledgeUnits], labels: Sequence[NDArray[np.integer]], rule: str
+) -> list[KnowledgeUnits]:
     """Units with new scores from the student's answer on every point of every member of a category.
 
     rule `published`: s' alone. `kept-mass`: s' rescaled so that every part name keeps the total weight

@@ -45,7 +45,9 @@ def upright_cloud(scan: Scan, count: int, seed: int = 0) -> Scan:
     """
     usable = len(finite_rows(scan.points))
     if scan.mesh is None and usable < LEAST_POINTS:
-        raise PartDistillError(f"{scan.name}: {usable} finite points, {LEAST_POINTS} at least are needed: scan it closer")
+        raise PartDistillError(
+            f"{scan.name}: {usable} finite points, {LEAST_POINTS} at least are needed: scan it closer"
+        )
     cloud = sample_surface(scan, count if scan.mesh is not None else min(count, usable), seed)
     turned = np.eye(3) if scan.up is None else rotation_to_z(scan.up)
     points = cloud.points.astype(np.float64) @ turned.T

@@ -28,7 +28,7 @@ class Schedule:
     epochs: int = 30
     batch: int = 16
     min_steps: int = 8
-    rate: float = 1.5e-3
+    rate: float = 1.2e-3
     decay: float = 0.998
     window: int = 5
     tolerance: float = 0.01
@@ -58,7 +58,7 @@ class DistillConfig:
     start: str = "default"
     backward: str = "kept-mass"
     device: str = "cpu"
-    renderer: str = "torch"
+    renderer: str = "zbuffer"
     seed: int = 0
     view_size: int = 128
     cloud_points: int = 8192

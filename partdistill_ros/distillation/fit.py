@@ -22,12 +22,13 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 from tqdm import tqdm
 
-from partdistill_ros.distillation.augment import Augmentation, draw, normalise
+from partdistill_ros.distillation.augment import Augmentation, draw
 from partdistill_ros.distillation.backward import rescore
 from partdistill_ros.distillation.collection import Member
 from partdistill_ros.distillation.config import Schedule
 from partdistill_ros.distillation.losses import padded_text, part_loss
 from partdistill_ros.files import atomic_path
+from partdistill_ros.inference.normalise import center_max_radius
 from partdistill_ros.inference.sampling import farthest_points
 from partdistill_ros.knowledge.units import KnowledgeUnits, class_weights, soft_labels
 from partdistill_ros.students.patch_transformer import PatchTransformer
@@ -81,7 +82,9 @@ class Fit:
         self.state = State()
         self.average = copy.deepcopy(self.student).eval()
         self.optimizer = torch.optim.AdamW(self.student.parameters(), lr=schedule.rate, weight_decay=0.02)
-        self._canonical = torch.from_numpy(np.concatenate([[p[0] for p in parts] for parts in names.values()])).to(device)
+        self._canonical = torch.from_numpy(np.concatenate([[p[0] for p in parts] for parts in names.values()])).to(
+            device
+        )
         self._grade()
 
     @property
@@ -114,7 +117,9 @@ class Fit:
         order = np.concatenate([rng.permutation(len(self.members)) for _ in range(rounds)])
         self.student.train()
         total = 0.0
-        bar = tqdm(range(steps), desc=f"epoch {self.state.epoch + 1}/{self.schedule.epochs}", leave=False, mininterval=5)
+        bar = tqdm(
+            range(steps), desc=f"epoch {self.state.epoch + 1}/{self.schedule.epochs}", leave=False, mininterval=5
+        )
         for step in bar:
             total += self._step(order[step * batch : (step + 1) * batch], step)
             bar.set_postfix(loss=f"{total / (step + 1):.3f}", refresh=False)
@@ -127,7 +132,9 @@ class Fit:
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.rate * cycle(done)
         embeddings = self.student.embed(points, centers, ASKED)
-        loss = part_loss(embeddings, self.student.log_scale.exp(), weights, text, canonical, self._canonical, self.schedule.negatives)
+        loss = part_loss(
+            embeddings, self.student.log_scale.exp(), weights, text, canonical, self._canonical, self.schedule.negatives
+        )
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
@@ -139,12 +146,16 @@ class Fit:
                 slow.lerp_(fast, 1 - decay)
         return float(loss.detach())
 
-    def _batch(self, chosen: NDArray[np.int64], rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def _batch(
+        self, chosen: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         config = self.student.config
         drawn, weights, text, canonical = [], [], [], []
         for i in chosen:
             member = self.members[i]
-            cloud = draw(rng, member.points, member.one_sided, member.flat, self.augmentation, config.points, config.centers)
+            cloud = draw(
+                rng, member.points, member.one_sided, member.flat, self.augmentation, config.points, config.centers
+            )
             source = cloud.source[:ASKED]
             weight = self.soft[i][np.maximum(source, 0)].astype(np.float32)
             weight[source < 0] = 0
@@ -155,8 +166,8 @@ class Fit:
             canonical.append(np.stack([options[0] for options in parts]))
         points = torch.from_numpy(np.stack([cloud.points for cloud in drawn])).to(self.device)
         centers = torch.from_numpy(np.stack([cloud.centers for cloud in drawn])).to(self.device)
-        return (points, centers, *(padded_text(rows, self.device) for rows in (
-            [weight.T for weight in weights], text, canonical)))  # fmt: skip
+        by_part = padded_text([weight.T for weight in weights], self.device)
+        return points, centers, by_part, padded_text(text, self.device), padded_text(canonical, self.device)
 
     def _grade(self) -> None:
         """Soft labels of every member from its units' present scores; class weights by category."""
@@ -210,7 +221,9 @@ class Fit:
         self.average.load_state_dict(content["average"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.state = State(**json.loads(content["state"]))
-        self.units = [units.with_scores(s.cpu().numpy()) for units, s in zip(self.units, content["scores"], strict=True)]
+        self.units = [
+            units.with_scores(s.cpu().numpy()) for units, s in zip(self.units, content["scores"], strict=True)
+        ]
         self._grade()
 
 
@@ -251,7 +264,7 @@ def predict(
         for offset, member in enumerate(group):
             rng = np.random.default_rng([seed, at + offset])
             picks.append(rng.choice(len(member.points), config.points, replace=len(member.points) < config.points))
-        clouds = [normalise(member.points[rows]) for member, rows in zip(group, picks, strict=True)]
+        clouds = [center_max_radius(member.points[rows]) for member, rows in zip(group, picks, strict=True)]
         centers = np.stack([farthest_points(cloud, config.centers) for cloud in clouds])
         embeddings = student.embed(torch.from_numpy(np.stack(clouds)).to(device), torch.from_numpy(centers).to(device))
         for member, rows, embedding in zip(group, picks, embeddings.cpu().numpy(), strict=True):

@@ -31,7 +31,7 @@ def outer_cloud(scan: Scan, count: int, seed: int = 0) -> Scan:
     cloud = unit_cloud(scan, int(count * 1.35), seed)
     views = orbit_views(LOOK_ELEVATION, LOOK_AZIMUTH, distance=3.0)
     seen = visible_points(render_points(cloud.points, views, 128), len(cloud.points)).any(0)
-    outer = cloud.select(seen)
+    outer = cloud.select(np.flatnonzero(seen))
     return sample_surface(outer, count, seed)
 
 

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from partdistill_ros.distillation.collection import Member, teach, upright_cloud
+from partdistill_ros.distillation.collection import LEAST_POINTS, Member, teach, upright_cloud
 from partdistill_ros.distillation.config import DistillConfig
 from partdistill_ros.distillation.fit import Fit, Progress
 from partdistill_ros.errors import PartDistillError
@@ -79,7 +79,9 @@ def gather_members(
     if not members:
         raise PartDistillError("no scan could be used: see the warnings above for what is wrong with each")
     if not any(len(member.units) for member in members):
-        raise PartDistillError(f"the teacher '{config.teacher}' saw none of {', '.join(parts)} in any view: check the names")
+        raise PartDistillError(
+            f"the teacher '{config.teacher}' saw none of {', '.join(parts)} in any view: check the names"
+        )
     return members
 
 
@@ -124,8 +126,8 @@ def save_student(
     if not difference < PARITY:
         raise PartDistillError(f"the exported student differs from torch by {difference:.2g} in a logit: not written")
     spec = {
-        "name": name, "points": student.config.points, "patches": student.config.centers,
-        "patch_size": student.config.centers, "normalisation": "center_max_radius", "up": "z", "opset": OPSET,
+        "name": name, "points": student.config.points, "patches": student.config.patches,
+        "centers": student.config.centers, "patch_size": LEAST_POINTS, "normalisation": "center_max_radius", "up": "z", "opset": OPSET,
         "text": {"space": space.identity, "dim": space.dim}, "training": dict(training),
     }  # fmt: skip
     weights = io.BytesIO()

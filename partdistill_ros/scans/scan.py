@@ -86,7 +86,7 @@ class Scan:
 
     def finite(self) -> NDArray[np.bool_]:
         """Mask `[N]` of points whose coordinates are all finite."""
-        return np.isfinite(self.points).all(axis=1)
+        return np.asarray(np.isfinite(self.points).all(axis=1))
 
 
 def sample_mesh(

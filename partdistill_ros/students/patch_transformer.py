@@ -99,7 +99,7 @@ class PatchTransformer(nn.Module):
         self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.layers))
         self.norm = nn.LayerNorm(width)
         self.from_patch = nn.Linear(width, inner)
-        self.from_offset = nn.Linear(3, inner)
+        self.from_place = nn.Linear(6, inner)
         self.head = nn.Sequential(nn.Linear(inner, inner), nn.GELU(), nn.Linear(inner, config.dim))
         self.log_scale = nn.Parameter(torch.tensor(2.5))
 
@@ -122,7 +122,8 @@ class PatchTransformer(nn.Module):
         weight = 1 / (distance.clamp(min=0) + 1e-4)
         weight = weight / weight.sum(-1, keepdim=True)
         offset = points[:, :, None] - gather(spots, index)
-        seen = F.relu(gather(self.from_patch(tokens), index) + self.from_offset(offset * 4))
+        place = torch.cat([offset * 4, points[:, :, None].expand(-1, -1, 3, -1)], -1)
+        seen = F.relu(gather(self.from_patch(tokens), index) + self.from_place(place))
         return (seen * weight[..., None]).sum(2)
 
     def forward(self, points: Tensor, centers: Tensor, text: Tensor) -> Tensor:

@@ -34,8 +34,7 @@ class MiniTeacher:
     def __init__(self, path: Path = DEFAULT_PATH, device: str = "cpu", batch: int = 16) -> None:
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
-            config = {key: tuple(v) if isinstance(v, list) else v for key, v in content["config"].items()}
-            self._net = MiniNet(MiniConfig(**config))
+            self._net = MiniNet(MiniConfig(**content["config"]))
             self._net.load_state_dict({key: value.float() for key, value in content["state"].items()})
         except Exception as error:  # torch.load raises many kinds of error on a damaged file
             raise PartDistillError(f"cannot read the weights of the teacher 'mini' at {path}: {error}") from error

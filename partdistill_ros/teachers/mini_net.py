@@ -18,7 +18,7 @@ class MiniConfig:
     channels: int = 3
     widths: tuple[int, int, int, int] = (16, 32, 72, 128)
     dim: int = 64
-    size: int = 128
+    size: int = 96
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)

@@ -35,10 +35,10 @@ FOCAL = 2.4  # a unit sphere at distance 2.6 just fills the picture
 class TrainConfig:
     """What makes the shipped teacher; first_seed keeps its shapes apart from those students see."""
 
-    per_family: int = 110
+    per_family: int = 100
     first_seed: int = 100_000
     points: int = 8192
-    steps: int = 3000
+    steps: int = 2200
     batch: int = 16
     rate: float = 2e-3
     seed: int = 0
@@ -115,6 +115,9 @@ def one_sided(points: Tensor, rotation: Tensor, position: Tensor) -> list[Tensor
     return [torch.unique(row[row >= 0]) for row in index.reshape(len(index), -1)]
 
 
+SIZE = MiniConfig().size
+
+
 def draw_batch(shapes: Shapes, config: TrainConfig, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Network input `[B, 3, S, S]`, part labels `[B, S/2, S/2]` (-1 background), family `[B]`."""
     chosen = torch.from_numpy(rng.integers(0, len(shapes.points), config.batch))
@@ -138,10 +141,12 @@ def draw_batch(shapes: Shapes, config: TrainConfig, rng: np.random.Generator) ->
             hidden = torch.ones(count, dtype=torch.bool)
             hidden[seen] = False
             noisy[row, hidden] = torch.nan
-    spacing = 128 * FOCAL / 2 / 2.6 * 2.6 / np.sqrt(count)
-    light = F.normalize(torch.from_numpy(rng.normal(0, 0.7, (config.batch, 3)).astype(np.float32)) - torch.tensor([0, 0, 1.0]), dim=-1)
+    spacing = SIZE / 2 * 2.6 / np.sqrt(count)  # in pixels, of a surface of about 7 square radii
+    light = F.normalize(
+        torch.from_numpy(rng.normal(0, 0.7, (config.batch, 3)).astype(np.float32)) - torch.tensor([0, 0, 1.0]), dim=-1
+    )
     splats = render_clouds(
-        noisy, rotation, position, FOCAL, normals=normals, size=128,
+        noisy, rotation, position, FOCAL, normals=normals, size=SIZE,
         radius=float(spacing * rng.uniform(0.8, 1.5)),
         ambient=torch.from_numpy(rng.uniform(0.15, 0.5, config.batch).astype(np.float32)), light=light,
     )  # fmt: skip
@@ -185,7 +190,7 @@ def train(config: TrainConfig, out: Path) -> None:
     rng = np.random.default_rng(config.seed)
     shapes, space = Shapes(config), TextSpace.load()
     names = Names(shapes.families, space)
-    net = MiniNet(MiniConfig(dim=space.dim)).to(memory_format=torch.channels_last)
+    net = MiniNet(MiniConfig(dim=space.dim))
     optimizer = torch.optim.AdamW(net.parameters(), lr=config.rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, config.steps, pct_start=0.08)
     started, smooth_loss, smooth_right = time.time(), 3.0, 0.3
@@ -205,11 +210,14 @@ def train(config: TrainConfig, out: Path) -> None:
     save(net, out, config, space, smooth_right, time.time() - started, config.steps)
 
 
-def save(net: MiniNet, out: Path, config: TrainConfig, space: TextSpace, right: float, seconds: float, steps: int) -> None:
+def save(
+    net: MiniNet, out: Path, config: TrainConfig, space: TextSpace, right: float, seconds: float, steps: int
+) -> None:
     """Weights in half precision and what made them."""
+    state = {key: value.half() for key, value in net.state_dict().items()}
     out.mkdir(parents=True, exist_ok=True)
     with atomic_path(out / "mini.pt") as temporary:
-        torch.save({"config": net.config.as_dict(), "state": {k: v.half() for k, v in net.state_dict().items()}}, temporary)
+        torch.save({"config": net.config.as_dict(), "state": state}, temporary)
     summary = {
         "text": space.identity, "families": sorted(FAMILIES), "training": asdict(config), "steps_done": steps,
         "pixel_accuracy": round(right, 4), "minutes": round(seconds / 60, 1),

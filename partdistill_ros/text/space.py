@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,9 @@ class TextSpace:
         _, singular, axes = np.linalg.svd(sentences - mean, full_matrices=False)
         projection = axes[:dim].T / np.sqrt(singular[:dim])
         names = tuple(sorted({clean_name(name) for name in known}))
-        space = cls(f"minilm{dim}", mean.astype(np.float32), projection.astype(np.float32), (), np.zeros((0, dim), "f4"))
+        space = cls(
+            f"minilm{dim}", mean.astype(np.float32), projection.astype(np.float32), (), np.zeros((0, dim), "f4")
+        )
         return cls(space.identity, space.mean, space.projection, names, space.project(names))
 
     def project(self, names: Sequence[str]) -> NDArray[np.float32]:
@@ -93,5 +96,5 @@ class TextSpace:
                 header = json.loads(str(file["header"]))
                 names = tuple(str(name) for name in file["names"])
                 return cls(header["identity"], file["mean"], file["projection"], names, file["embeddings"])
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
             raise PartDistillError(f"cannot read the text space {path}: {error}; reinstall the package") from error

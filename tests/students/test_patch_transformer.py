@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The student: what it must not depend on, and that it learns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from partdistill_ros.inference.sampling import farthest_points
+from partdistill_ros.students.patch_transformer import (
+    PatchTransformer,
+    PatchTransformerConfig,
+    gather,
+    squared_distances,
+)
+
+SMALL = PatchTransformerConfig(points=256, centers=64, patches=16, neighbours=8, width=40, layers=1, heads=2, dim=16)
+
+
+def cloud(seed: int, config: PatchTransformerConfig = SMALL) -> tuple[torch.Tensor, torch.Tensor]:
+    points = np.random.default_rng(seed).normal(size=(config.points, 3)).astype(np.float32) * 0.4
+    return torch.from_numpy(points)[None], torch.from_numpy(farthest_points(points, config.centers))[None]
+
+
+@pytest.fixture
+def student() -> PatchTransformer:
+    torch.manual_seed(0)
+    return PatchTransformer(SMALL).eval()
+
+
+def test_squared_distances_are_those_of_the_definition() -> None:
+    a, b = torch.randn(2, 5, 3), torch.randn(2, 7, 3)
+    expected = (a[:, :, None] - b[:, None]).square().sum(-1)
+    torch.testing.assert_close(squared_distances(a, b), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_gather_takes_rows_of_each_cloud() -> None:
+    values, index = torch.randn(2, 6, 3), torch.tensor([[[0, 5]], [[2, 2]]])
+    taken = gather(values, index)
+    assert taken.shape == (2, 1, 2, 3)
+    assert torch.equal(taken[1, 0, 1], values[1, 2]) and torch.equal(taken[0, 0, 1], values[0, 5])
+
+
+def test_embeddings_have_unit_length(student: PatchTransformer) -> None:
+    embeddings = student.embed(*cloud(0))
+    assert embeddings.shape == (1, SMALL.points, SMALL.dim)
+    torch.testing.assert_close(embeddings.norm(dim=-1), torch.ones(1, SMALL.points))
+
+
+def test_the_order_of_the_points_does_not_matter(student: PatchTransformer) -> None:
+    points, centers = cloud(1)
+    order = torch.randperm(SMALL.points)
+    place = torch.argsort(order)
+    text = torch.randn(3, SMALL.dim)
+    shuffled = student(points[:, order], place[centers[0]][None], text)
+    torch.testing.assert_close(shuffled, student(points, centers, text)[:, order], atol=1e-4, rtol=1e-4)
+
+
+def test_asked_points_get_what_all_points_get(student: PatchTransformer) -> None:
+    points, centers = cloud(2)
+    torch.testing.assert_close(student.embed(points, centers, 50), student.embed(points, centers)[:, :50])
+
+
+def test_clouds_of_a_batch_do_not_mix(student: PatchTransformer) -> None:
+    first, second = cloud(3), cloud(4)
+    text = torch.randn(2, SMALL.dim)
+    both = student(torch.cat([first[0], second[0]]), torch.cat([first[1], second[1]]), text)
+    torch.testing.assert_close(both[1:], student(*second, text), atol=1e-4, rtol=1e-4)
+
+
+def test_it_learns_top_from_bottom() -> None:
+    torch.manual_seed(0)
+    student, text = PatchTransformer(SMALL), torch.nn.functional.normalize(torch.randn(2, SMALL.dim), dim=-1)
+    optimizer = torch.optim.AdamW(student.parameters(), lr=2e-3)
+    for step in range(100):
+        points, centers = cloud(step)
+        loss = torch.nn.functional.cross_entropy(student(points, centers, text)[0], (points[0, :, 2] > 0).long())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    points, centers = cloud(1000)
+    right = (student(points, centers, text)[0].argmax(1) == (points[0, :, 2] > 0)).float().mean()
+    assert right > 0.85
