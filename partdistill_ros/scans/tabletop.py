@@ -35,8 +35,9 @@ class TabletopParams:
     max_range: points farther from the sensor (or, where its position is unknown, from the middle of the
         cloud) are ignored; at 4 m a Kinect's noise is 3 cm.
     max_height: how far above the table an object may reach.
-    max_float: how far above the table the lowest visible point of an object may lie: clutter in front
-        hides its foot, but a lamp or a robot's arm over the table is no object on it.
+    max_float, max_under: a thing whose lowest visible point is higher than this hangs, if the table is
+        seen under more than that share of it: a lamp, a robot's arm. A thing whose foot is out of sight,
+        behind clutter or right under the camera, hides the table below it as well.
     outline_margin: how far an object may stick out over the table's edge.
     cell: edge of the cells; points closer than this are always one object, farther apart than
         about three cells never.
@@ -59,6 +60,7 @@ class TabletopParams:
     max_range: float = 4.0
     max_height: float = 0.60
     max_float: float = 0.10
+    max_under: float = 0.40
     outline_margin: float = 0.03
     cell: float = 0.010
     rejoin: float = 0.025
@@ -67,11 +69,11 @@ class TabletopParams:
     min_size: float = 0.03
     max_size: float = 0.70
     step_up: float = 0.25
-    step_share: float = 0.30
+    step_share: float = 0.15
     min_support: float = 0.05
     hypotheses: int = 500
     tried_on: int = 1500
-    thinned: int = 20_000
+    thinned: int = 12_000
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -119,7 +121,8 @@ def extract_objects(scan: Scan, params: TabletopParams | None = None) -> Tableto
     noise = _noise_model(scan, params)
     plane, support = _find_plane(scan, points, noise, params)
     frame = np.vstack([_table_axes(plane[:3]), plane[:3]]).astype(np.float32)
-    outline = _outline(points[support] @ frame[:2].T)
+    table = points[support] @ frame[:2].T
+    outline = _outline(table)
     if scan.viewpoint is None and scan.up is None:
         plane, frame = _face_objects(points, plane, frame, outline, params)
     height = points @ frame[2] + np.float32(plane[3])
@@ -130,7 +133,7 @@ def extract_objects(scan: Scan, params: TabletopParams | None = None) -> Tableto
     low = (height > params.foot * growth) & ~clear
     cells = _grid_cells(np.column_stack([place[clear], height[clear]]), params.cell)
     group = _join_cells(cells, _inside(outline, (cells.index[:, :2] + 0.5) * params.cell, params.outline_margin))
-    group = _number_objects(cells, _rejoin_fragments(cells, group, params), params)
+    group = _number_objects(cells, _rejoin_fragments(cells, group, params), table, params)
     feet = _feet(place[low], cells, group, params)
     index = np.concatenate([raised[clear], raised[low]])
     return TabletopResult(plane, _gather(index, np.concatenate([group[cells.of_point], feet])))
@@ -405,9 +408,11 @@ def _rejoin_fragments(cells: _Cells, group: NDArray[np.int64], params: TabletopP
         if not len(partners):
             continue
         tree = cKDTree(groups.cells[small])
-        distances = [
-            tree.query(groups.cells[partner], distance_upper_bound=reach + 1e-6)[0].min() for partner in partners
-        ]
+        distances = []
+        for partner in partners:
+            index = groups.cells[partner]
+            close = ((index >= low[small] - reach) & (index <= high[small] + reach)).all(axis=1)
+            distances.append(tree.query(index[close])[0].min(initial=np.inf))
         if min(distances) <= reach:
             joined[small] = partners[int(np.argmin(distances))]
     return _follow(joined, group)
@@ -420,17 +425,32 @@ def _follow(joined: NDArray[np.intp], group: NDArray[np.int64]) -> NDArray[np.in
     return np.where(group >= 0, np.append(joined, -1)[group], -1)
 
 
-def _number_objects(cells: _Cells, group: NDArray[np.int64], params: TabletopParams) -> NDArray[np.int64]:
-    """Object number `[M]` of each cell, without gaps; -1 for groups that are no objects on the table."""
-    used, group = np.unique(np.append(group, -1), return_inverse=True)
-    group = group[:-1] - 1
+def _number_objects(
+    cells: _Cells, group: NDArray[np.int64], table: NDArray[np.float32], params: TabletopParams
+) -> NDArray[np.int64]:
+    """Object number `[M]` of each cell, without gaps; -1 for groups that are no objects on the table,
+    some of whose own points `[T, 2]` are given."""
+    group = np.unique(np.append(group, -1), return_inverse=True)[1][:-1] - 1
     groups = _describe(cells, group)
     size = (groups.high - groups.low + 1) * params.cell
     kept = groups.weight >= params.min_points
     kept &= (size.max(axis=1) >= params.min_size) & (size[:, :2].max(axis=1) <= params.max_size)
-    kept &= groups.low[:, 2] * params.cell <= params.max_float
+    for floating in np.flatnonzero(kept & (groups.low[:, 2] * params.cell > params.max_float)):
+        kept[floating] = _seen_under(groups.cells[floating], table, params) <= params.max_under
     number = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
     return number[group]
+
+
+def _seen_under(index: NDArray[np.int64], table: NDArray[np.float32], params: TabletopParams) -> float:
+    """The share of the ground under these cells `[C, 3]` on which a point of the table `[T, 2]` is seen."""
+    # twice the cell: the table's points are thinned, one or two to a cell
+    ground = np.unique(index[:, :2] // 2, axis=0)
+    seen = np.floor(table / np.float32(2 * params.cell)).astype(np.int64)
+    low, width = ground.min(axis=0), ground.max(axis=0) - ground.min(axis=0) + 1
+    seen = seen[((seen >= low) & (seen < low + width)).all(axis=1)] - low
+    filled = np.zeros(width, bool)
+    filled[seen[:, 0], seen[:, 1]] = True
+    return float(filled[tuple((ground - low).T)].mean())
 
 
 def _feet(
