@@ -31,7 +31,7 @@ from partdistill_ros.nodes.conversions import (
     read_cloud,
 )
 from partdistill_ros.nodes.parameters import declare, updated
-from partdistill_ros.nodes.qos import latched, mismatch_warning
+from partdistill_ros.nodes.qos import latched, mismatch_warning, profile
 from partdistill_ros.nodes.runtime import run_node
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
 from partdistill_ros.nodes.statistics import Statistics, Summary
@@ -82,7 +82,7 @@ class PartSegmenter(LifecycleNode):
         self._engine: Engine | None = None
         self._worker: LatestWorker[tuple[PointCloud2, float]] | None = None
         self._statistics = Statistics()
-        self._inputs: list[Any] = []
+        self._clouds: Any = None
         self._outputs: list[Any] = []
         self._services_offered: list[Any] = []
         self._reload = False
@@ -149,37 +149,56 @@ class PartSegmenter(LifecycleNode):
         return self._worker is None or self._worker.stop(STOP_SECONDS)
 
     def _create_outputs(self) -> None:
-        qos = self._settings.qos
+        labeled, markers = self._settings.qos.labeled_points, self._settings.qos.part_markers
         events = PublisherEventCallbacks(
             incompatible_qos=mismatch_warning("labeled_points", "qos.labeled_points.reliability", self._warn)
         )
         self._labeled = self.create_lifecycle_publisher(
-            PointCloud2, "labeled_points", qos.labeled_points.profile(), event_callbacks=events
+            PointCloud2, "labeled_points", profile(labeled.reliability, labeled.depth), event_callbacks=events
         )
         self._legend = self.create_lifecycle_publisher(PartLegend, "part_legend", latched())
-        self._markers = self.create_lifecycle_publisher(MarkerArray, "part_markers", qos.part_markers.profile())
+        self._markers = self.create_lifecycle_publisher(
+            MarkerArray, "part_markers", profile(markers.reliability, markers.depth)
+        )
         self._diagnostics = self.create_lifecycle_publisher(DiagnosticArray, "/diagnostics", 10)
         self._outputs = [self._labeled, self._legend, self._markers, self._diagnostics]
 
     def _create_inputs(self) -> None:
-        qos = self._settings.qos
-        events = SubscriptionEventCallbacks(
-            incompatible_qos=mismatch_warning("points", "qos.points.reliability", self._warn)
+        query = self._settings.qos.part_query
+        self._listen(self._settings.qos.points.reliability)
+        self._queries = self.create_subscription(
+            String, "part_query", self._on_query, profile(query.reliability, query.depth)
         )
-        self._inputs = [
-            self.create_subscription(
-                PointCloud2, "points", self._on_points, qos.points.profile(), event_callbacks=events
-            ),
-            self.create_subscription(String, "part_query", self._on_query, qos.part_query.profile()),
-        ]
         self._timer = self.create_timer(self._settings.diagnostics_period, self._report)
 
+    def _listen(self, reliability: str) -> None:
+        """Subscribes to clouds, in place of an earlier subscription."""
+        if self._clouds is not None:
+            self.destroy_subscription(self._clouds)
+        incompatible = mismatch_warning("points", "qos.points.reliability", self._warn)
+        if reliability == "auto":
+            incompatible = self._give_in
+        self._clouds = self.create_subscription(
+            PointCloud2,
+            "points",
+            self._on_points,
+            profile(reliability, self._settings.qos.points.depth),
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
+        )
+
+    def _give_in(self, event: Any) -> None:
+        """A publisher does not offer what a reliable subscription asks for."""
+        self.get_logger().info(f"a publisher of {self._points_name()} is best_effort: listening as best_effort")
+        # Not at once: the subscription would be destroyed within a callback of its own.
+        if self.executor is not None:
+            self.executor.create_task(self._listen, "best_effort")
+
     def _stop(self) -> None:
-        for subscription in self._inputs:
-            self.destroy_subscription(subscription)
-        if self._inputs:
+        if self._clouds is not None:
+            self.destroy_subscription(self._clouds)
+            self.destroy_subscription(self._queries)
             self.destroy_timer(self._timer)
-        self._inputs = []
+            self._clouds = None
         if self._worker is not None:
             self._worker.stop(STOP_SECONDS)
 

@@ -6,14 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from partdistill_ros.nodes.parameters import setting
-from partdistill_ros.nodes.qos import TopicQos
+from partdistill_ros.nodes.qos import OutputQos
 
 
 @dataclass(frozen=True)
 class PublisherQos:
     """Transport of the clouds."""
 
-    points: TopicQos = field(default=TopicQos("reliable", 1))
+    points: OutputQos = field(default=OutputQos())
 
 
 @dataclass(frozen=True)

@@ -14,30 +14,46 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TopicQos:
-    """Reliability and depth of one topic."""
+class OutputQos:
+    """Reliability and depth of a topic that the node publishes."""
 
     reliability: str = setting(
         "reliable",
-        "A best_effort subscription hears every publisher, a reliable one only reliable publishers; "
-        "a best_effort publisher reaches best_effort subscriptions only.",
+        "reliable reaches every subscription, best_effort best_effort ones only and loses clouds on a busy network.",
         choices=("reliable", "best_effort"),
         read_only=True,
     )
     depth: int = setting(
-        1, "Messages kept for a slow peer; 1 is the newest only.", minimum=1, maximum=100, read_only=True
+        1, "Messages kept for a slow subscriber; 1 is the newest only.", minimum=1, maximum=100, read_only=True
     )
 
-    def profile(self) -> QoSProfile:
-        """Keeps the last `depth` messages, nothing for those who join late."""
-        from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-        reliable = self.reliability == "reliable"
-        return QoSProfile(
-            history=HistoryPolicy.KEEP_LAST,
-            depth=self.depth,
-            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
-        )
+@dataclass(frozen=True)
+class InputQos:
+    """Reliability and depth of a topic that the node subscribes to."""
+
+    reliability: str = setting(
+        "auto",
+        "auto: reliable until a best_effort publisher shows up; reliable hears reliable publishers only; "
+        "best_effort hears all and loses large clouds.",
+        choices=("auto", "reliable", "best_effort"),
+        read_only=True,
+    )
+    depth: int = setting(
+        1, "Messages kept while the node is busy; 1 is the newest only.", minimum=1, maximum=100, read_only=True
+    )
+
+
+def profile(reliability: str, depth: int) -> QoSProfile:
+    """Keeps the last `depth` messages, nothing for those who join late; `auto` begins reliable."""
+    from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+    best_effort = reliability == "best_effort"
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=ReliabilityPolicy.BEST_EFFORT if best_effort else ReliabilityPolicy.RELIABLE,
+    )
 
 
 def latched(depth: int = 1) -> QoSProfile:

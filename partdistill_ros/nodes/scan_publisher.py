@@ -19,7 +19,7 @@ from partdistill_ros.nodes.conversions import cloud_message
 from partdistill_ros.nodes.parameters import declare, updated
 from partdistill_ros.nodes.playlist import play
 from partdistill_ros.nodes.publisher_parameters import PublisherParameters
-from partdistill_ros.nodes.qos import mismatch_warning
+from partdistill_ros.nodes.qos import mismatch_warning, profile
 from partdistill_ros.nodes.runtime import NodeEnded, run_node
 
 ACKNOWLEDGE_SECONDS = 2.0
@@ -41,11 +41,12 @@ class ScanPublisher(Node):
             skip=lambda problem: self._warn(f"left out: {problem}"),
         )
         self._upcoming = next(self._scans)
+        qos = settings.qos.points
         events = PublisherEventCallbacks(
             incompatible_qos=mismatch_warning("points", "qos.points.reliability", self._warn)
         )
         self._publisher = self.create_publisher(
-            PointCloud2, "points", settings.qos.points.profile(), event_callbacks=events
+            PointCloud2, "points", profile(qos.reliability, qos.depth), event_callbacks=events
         )
         self._ticker = self.create_timer(1.0 / settings.rate, self._tick)
         self.add_on_set_parameters_callback(self._change)

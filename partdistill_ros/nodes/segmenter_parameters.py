@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.nodes.parameters import setting
-from partdistill_ros.nodes.qos import TopicQos
+from partdistill_ros.nodes.qos import InputQos, OutputQos
 
 UP_AXES = {
     "x": (1, 0, 0),
@@ -25,10 +25,10 @@ UP_AXES = {
 class SegmenterQos:
     """Transport of each topic."""
 
-    points: TopicQos = field(default=TopicQos("best_effort", 1))
-    part_query: TopicQos = field(default=TopicQos("reliable", 5))
-    labeled_points: TopicQos = field(default=TopicQos("reliable", 1))
-    part_markers: TopicQos = field(default=TopicQos("reliable", 1))
+    points: InputQos = field(default=InputQos())
+    part_query: InputQos = field(default=InputQos("best_effort", 5))
+    labeled_points: OutputQos = field(default=OutputQos())
+    part_markers: OutputQos = field(default=OutputQos())
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,11 @@ import numpy as np
 import pytest
 
 from partdistill_ros.inference.bundle import write_bundle
+from partdistill_ros.nodes.environment import cloud_transports
 from partdistill_ros.scans.scan import Scan
+
+# Before the first participant of this process: Fast DDS reads its profile once.
+os.environ.update(cloud_transports(os.environ))
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 40.0
@@ -145,7 +149,6 @@ def ros_environment() -> dict[str, str]:
     quiet = {
         "ROS_DOMAIN_ID": str(next(_DOMAINS) % 100 + 1),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA",
         "OMP_NUM_THREADS": "1",
         "RCUTILS_COLORIZED_OUTPUT": "0",
     }
@@ -156,8 +159,7 @@ def ros_environment() -> dict[str, str]:
 @pytest.fixture
 def peer(ros_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The other end of the nodes under test (see peer.py)."""
-    for name in ("FASTDDS_BUILTIN_TRANSPORTS", "ROS_AUTOMATIC_DISCOVERY_RANGE"):
-        monkeypatch.setenv(name, ros_environment[name])
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", ros_environment["ROS_AUTOMATIC_DISCOVERY_RANGE"])
     with load_helper(ROOT / "tests" / "nodes" / "peer.py").Peer(int(ros_environment["ROS_DOMAIN_ID"])) as other:
         yield other
 

@@ -86,7 +86,7 @@ def test_only_the_newest_cloud_is_worked_on(segmenter, peer, table_scene):
     clouds = [peer.cloud(big, frame=f"number_{number}") for number in range(12)]
     for cloud in clouds:
         peer.points.publish(cloud)
-        peer.executor.spin_once(timeout_sec=0.01)
+        peer.executor.spin_once(timeout_sec=0.05)
     peer.until(lambda: [c for c in peer.heard["labeled_points"] if c.header.frame_id == "number_11"], "the newest")
     assert len(peer.heard["labeled_points"]) < 12
 
@@ -95,6 +95,19 @@ def test_only_the_newest_cloud_is_worked_on(segmenter, peer, table_scene):
                 if v.key == "clouds dropped" and int(v.value) > 0]  # fmt: skip
 
     peer.until(dropped, "dropped clouds in the diagnostics")
+
+
+def test_a_best_effort_camera_is_heard_as_well(segmenter, peer, table_scene):
+    from rclpy.qos import QoSProfile, ReliabilityPolicy
+    from sensor_msgs.msg import PointCloud2
+
+    peer.node.destroy_publisher(peer.points)
+    sensor = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    peer.points = peer.node.create_publisher(PointCloud2, "points", sensor)
+    segmenter.wait_for("listening as best_effort")
+    peer.until(peer.points.get_subscription_count, "connection")
+    _, labels, _ = columns(peer.ask(peer.cloud(table_scene)))
+    assert (labels != UNLABELED_CODE).any()
 
 
 def test_a_query_on_the_topic_changes_the_legend_and_a_bad_one_does_not(segmenter, peer, table_scene):
