@@ -10,6 +10,7 @@ A field that is itself such a dataclass becomes a group: its parameters are name
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -154,3 +155,48 @@ def _descriptor(described: Setting) -> ParameterDescriptor:
         else:
             descriptor.floating_point_range = [FloatingPointRange(from_value=float(low), to_value=float(high))]
     return descriptor
+
+
+def from_text(parameters: object, texts: Mapping[str, str]) -> dict[str, Value]:
+    """Values by name from launch arguments; empty texts are left out.
+
+    Raises PartDistillError for a text that is no lawful value.
+    """
+    known = {known.name: known for known in settings(parameters)}
+    return {name: known[name].checked(_parse(known[name], text)) for name, text in texts.items() if text}
+
+
+def _parse(described: Setting, text: str) -> object:
+    kind = type(described.default)
+    try:
+        return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
+        raise PartDistillError(f"'{described.name}' is '{text}'; it must be a {_KINDS[kind]}") from None
+
+
+def documented_yaml(parameters: object, heading: str) -> str:
+    """A parameter file with every parameter, its default, meaning and lawful values."""
+    lines = [f"# {line}" for line in heading.splitlines()] + ["/**:", "  ros__parameters:"]
+    groups: list[str] = []
+    for described in settings(parameters):
+        *path, name = described.name.split(".")
+        shared = sum(1 for here, there in zip(path, groups, strict=False) if here == there)
+        lines += [f"{_indent(depth)}{path[depth]}:" for depth in range(shared, len(path))]
+        groups = path
+        indent = _indent(len(path))
+        lines += [f"{indent}# {line}" for line in textwrap.wrap(_meaning(described), 110 - len(indent))]
+        lines.append(f"{indent}{name}: {_yaml(described.default)}")
+    return "\n".join(lines) + "\n"
+
+
+def _indent(depth: int) -> str:
+    return "  " * (depth + 2)
+
+
+def _meaning(described: Setting) -> str:
+    constraint = f" Lawful: {described.constraint()}." if described.constraint() else ""
+    return described.description + constraint + (" Read at the start only." if described.read_only else "")
+
+
+def _yaml(value: Value) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value).lower()

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from partdistill_ros.nodes.parameters import setting
 from partdistill_ros.nodes.qos import InputQos, OutputQos
 
+YAML_HEADING = """Every parameter of part_segmenter with its default; copy it, change it, and launch with
+params_file:=YOURS.yaml. Those not marked as read at the start only can be changed with 'ros2 param set'."""
+
 UP_AXES = {
     "x": (1, 0, 0),
     "-x": (-1, 0, 0),

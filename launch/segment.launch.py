@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The live node: `ros2 launch partdistill_ros segment.launch.py points_topic:=/camera/depth/points`.
+
+Every parameter of the node is an argument; those not given come from `params_file`.
+"""
+
+import os
+from pathlib import Path
+
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from launch import LaunchDescription
+from partdistill_ros.nodes.environment import cloud_transports
+from partdistill_ros.nodes.parameters import from_text, settings
+from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
+
+# launch/ and config/ lie side by side in the source tree and in share/partdistill_ros.
+CONFIG = Path(__file__).resolve().parents[1] / "config"
+TOPICS = ("points", "part_query", "labeled_points", "part_legend", "part_markers")
+
+
+def arguments():
+    """The launch arguments: the node's surroundings first, then its parameters."""
+    surroundings = [
+        DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node and its topics."),
+        DeclareLaunchArgument("name", default_value="part_segmenter", description="Name of the node."),
+        DeclareLaunchArgument(
+            "params_file",
+            default_value=str(CONFIG / "segment.yaml"),
+            description="Parameter file; arguments given here win over it.",
+        ),
+        DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn or error."),
+        DeclareLaunchArgument("rviz", default_value="false", description="true: also show the result in RViz."),
+    ]
+    topics = [
+        DeclareLaunchArgument(f"{topic}_topic", default_value=topic, description=f"What '{topic}' is called here.")
+        for topic in TOPICS
+    ]
+    parameters = [
+        DeclareLaunchArgument(
+            known.name,
+            default_value="",
+            description=f"{known.description} Empty: as in params_file ({known.default}).",
+        )
+        for known in settings(SegmenterParameters())
+    ]
+    return surroundings + topics + parameters
+
+
+def segmenter(context):
+    """The node with those parameters that were given."""
+    names = [known.name for known in settings(SegmenterParameters())]
+    given = from_text(SegmenterParameters(), {name: LaunchConfiguration(name).perform(context) for name in names})
+    node = Node(
+        package="partdistill_ros",
+        executable="part_segmenter",
+        name=LaunchConfiguration("name"),
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[LaunchConfiguration("params_file"), given],
+        remappings=[(topic, LaunchConfiguration(f"{topic}_topic")) for topic in TOPICS],
+        arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+        output="screen",
+        emulate_tty=True,
+    )
+    return [node]
+
+
+def generate_launch_description():
+    """The node, and RViz where asked for."""
+    viewer = Node(
+        package="rviz2",
+        executable="rviz2",
+        namespace=LaunchConfiguration("namespace"),
+        arguments=["-d", str(CONFIG / "segment.rviz")],
+        condition=IfCondition(LaunchConfiguration("rviz")),
+    )
+    transports = [SetEnvironmentVariable(name, value) for name, value in cloud_transports(os.environ).items()]
+    return LaunchDescription([*arguments(), *transports, OpaqueFunction(function=segmenter), viewer])
