@@ -44,6 +44,19 @@ class InputQos:
     )
 
 
+@dataclass(frozen=True)
+class CommandQos:
+    """Reliability and depth of a topic of small messages that the node subscribes to."""
+
+    reliability: str = setting(
+        "best_effort",
+        "best_effort hears every publisher, reliable reliable ones only.",
+        choices=("reliable", "best_effort"),
+        read_only=True,
+    )
+    depth: int = setting(5, "Messages kept while the node is busy.", minimum=1, maximum=100, read_only=True)
+
+
 def profile(reliability: str, depth: int) -> QoSProfile:
     """Keeps the last `depth` messages, nothing for those who join late; `auto` begins reliable."""
     from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy

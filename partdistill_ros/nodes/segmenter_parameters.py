@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.nodes.parameters import setting
-from partdistill_ros.nodes.qos import InputQos, OutputQos
+from partdistill_ros.nodes.qos import CommandQos, InputQos, OutputQos
 
 YAML_HEADING = """Every parameter of part_segmenter with its default; copy it, change it, and launch with
 params_file:=YOURS.yaml. Those not marked as read at the start only can be changed with 'ros2 param set'."""
@@ -29,7 +29,7 @@ class SegmenterQos:
     """Transport of each topic."""
 
     points: InputQos = field(default=InputQos())
-    part_query: InputQos = field(default=InputQos("best_effort", 5))
+    part_query: CommandQos = field(default=CommandQos())
     labeled_points: OutputQos = field(default=OutputQos())
     part_markers: OutputQos = field(default=OutputQos())
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from partdistill_ros.msg import PartLegend
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -16,7 +17,6 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header, String
 from visualization_msgs.msg import MarkerArray
 
-from partdistill_ros.msg import PartLegend
 from partdistill_ros.nodes.conversions import cloud_message
 from partdistill_ros.scans.scan import Scan
 
@@ -88,4 +88,3 @@ class Peer:
         self.until(future.done, f"the answer of {name}")
         self.node.destroy_client(client)
         return future.result()
-

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The middleware is set up for clouds unless somebody chose otherwise."""
+
+from __future__ import annotations
+
+import importlib.util
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.nodes import environment
+
+
+def test_a_profile_with_room_for_clouds(monkeypatch):
+    monkeypatch.setattr(environment, "_shared_memory", lambda: environment.ROOM)
+    added = environment.cloud_transports({"HOME": "/"})
+    assert set(added) == set(environment.PROFILE_VARIABLES) and set(added.values()) == {str(environment.PROFILE)}
+    size = ElementTree.parse(environment.PROFILE).find(".//{*}segment_size")
+    assert 3 * 307_200 * 32 < int(size.text) < environment.ROOM / 3
+
+
+def test_little_shared_memory(monkeypatch):
+    monkeypatch.setattr(environment, "_shared_memory", lambda: environment.ROOM - 1)
+    assert environment.cloud_transports({}) == {"FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA"}
+
+
+def test_no_shared_memory_at_all(monkeypatch, tmp_path):
+    monkeypatch.setattr(environment, "SHARED_MEMORY", tmp_path / "nothing")
+    assert environment.cloud_transports({}) == {"FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA"}
+
+
+@pytest.mark.parametrize("name", [environment.TRANSPORTS, *environment.PROFILE_VARIABLES])
+def test_a_choice_made_stays(name):
+    assert environment.cloud_transports({name: "mine"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"), [("rclpy", "ROS 2's Python client"), ("partdistill_ros.msg", "not built")]
+)
+def test_what_is_missing_is_named_with_its_remedy(monkeypatch, missing, words):
+    find = importlib.util.find_spec
+    present = importlib.util.find_spec("json")
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == missing else present if name in ("rclpy", "partdistill_ros.msg") else find(name),
+    )
+    monkeypatch.setenv(environment.TRANSPORTS, "DEFAULT")
+    with pytest.raises(PartDistillError, match=words):
+        environment.prepare()

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parameters of the live node, and the parameter file that documents them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from partdistill_ros.nodes.parameters import documented_yaml, settings, updated
+from partdistill_ros.nodes.segmenter_parameters import UP_AXES, YAML_HEADING, SegmenterParameters
+from partdistill_ros.scans.tabletop import TabletopParams
+
+
+def test_the_parameter_file_is_up_to_date(repository):
+    expected = "# SPDX-License-Identifier: Apache-2.0\n" + documented_yaml(SegmenterParameters(), YAML_HEADING)
+    assert (repository / "config" / "segment.yaml").read_text() == expected
+
+
+def test_every_number_has_a_range_and_every_default_is_lawful():
+    for known in settings(SegmenterParameters()):
+        assert known.description.endswith(".")
+        assert known.checked(known.default) == known.default
+        if type(known.default) in (int, float):
+            assert known.minimum is not None and known.maximum is not None, known.name
+
+
+def test_tabletop_defaults_are_those_of_the_extraction():
+    node, extraction = SegmenterParameters().tabletop, TabletopParams()
+    for name in ("min_points", "max_range", "max_height", "max_size"):
+        assert getattr(node, name) == getattr(extraction, name)
+
+
+@pytest.mark.parametrize("name", UP_AXES)
+def test_up_axes(name):
+    up = updated(SegmenterParameters(), {"up": name}).up_vector()
+    assert np.abs(up).sum() == 1 and up["xyz".index(name[-1])] == (-1 if name.startswith("-") else 1)
+
+
+def test_up_is_searched_for_by_default():
+    assert SegmenterParameters().up_vector() is None
