@@ -13,8 +13,8 @@ from partdistill_ros.scans.families import generate
 from partdistill_ros.scans.scan import Scan, sample_surface
 
 # Cameras all round, from straight below to straight above.
-LOOK_ELEVATION = np.repeat([-80.0, -40.0, 0.0, 40.0, 80.0], [3, 5, 6, 5, 3])
-LOOK_AZIMUTH = np.concatenate([np.arange(n) * 360.0 / n for n in (3, 5, 6, 5, 3)])
+LOOK_ELEVATION = np.repeat([-75.0, -25.0, 25.0, 75.0], [3, 5, 5, 3])
+LOOK_AZIMUTH = np.concatenate([np.arange(n) * 360.0 / n for n in (3, 5, 5, 3)])
 
 
 def unit_cloud(scan: Scan, count: int, seed: int = 0) -> Scan:

@@ -50,15 +50,28 @@ def run(config: DistillConfig, progress: Callable[[Progress], None] | None = Non
     names = {category: [space.encode([part]) for part in parts]}
     student = new_student(config, space)
     fit = Fit(
-        student, members, names, config.schedule, config.augmentation, backward=config.backward,
-        device=config.device, seed=config.seed, checkpoint=work / f"fit-{run_key(config, members)}.pt",
-    )  # fmt: skip
+        student,
+        members,
+        names,
+        config.schedule,
+        config.augmentation,
+        backward=config.backward,
+        device=config.device,
+        seed=config.seed,
+        checkpoint=work / f"fit-{run_key(config, members)}.pt",
+    )
     student = fit.run(progress)
     training = {
-        "scans": len(members), "teacher": config.teacher, "mode": config.mode, "backward": config.backward,
-        "start": config.start, "seed": config.seed, "epochs": fit.state.epoch,
-        "backward_from": fit.state.backward_from, "loss": round(fit.state.losses[-1], 4),
-    }  # fmt: skip
+        "scans": len(members),
+        "teacher": config.teacher,
+        "mode": config.mode,
+        "backward": config.backward,
+        "start": config.start,
+        "seed": config.seed,
+        "epochs": fit.state.epoch,
+        "backward_from": fit.state.backward_from,
+        "loss": round(fit.state.losses[-1], 4),
+    }
     vocabulary = Vocabulary(*_known(space, (category, *parts)), {category: parts})
     return save_student(student, config.out, config.out.name, vocabulary, space, training)
 
@@ -126,10 +139,17 @@ def save_student(
     if not difference < PARITY:
         raise PartDistillError(f"the exported student differs from torch by {difference:.2g} in a logit: not written")
     spec = {
-        "name": name, "points": student.config.points, "patches": student.config.patches,
-        "centers": student.config.centers, "patch_size": LEAST_POINTS, "normalisation": "center_max_radius", "up": "z", "opset": OPSET,
-        "text": {"space": space.identity, "dim": space.dim}, "training": dict(training),
-    }  # fmt: skip
+        "name": name,
+        "points": student.config.points,
+        "patches": student.config.patches,
+        "centers": student.config.centers,
+        "patch_size": LEAST_POINTS,
+        "normalisation": "center_max_radius",
+        "up": "z",
+        "opset": OPSET,
+        "text": {"space": space.identity, "dim": space.dim},
+        "training": dict(training),
+    }
     weights = io.BytesIO()
     torch.save({"config": asdict(student.config), "state": state}, weights)
     return write_bundle(out, graph, spec, vocabulary, extras={WEIGHTS: weights.getvalue()})
@@ -137,8 +157,20 @@ def save_student(
 
 def run_key(config: DistillConfig, members: Sequence[Member]) -> str:
     """Changes with everything that a checkpoint depends on."""
-    digest = hashlib.sha256(repr((config.parts, config.category, config.teacher, config.start, config.backward,
-                                  config.seed, config.schedule, config.augmentation)).encode())  # fmt: skip
+    digest = hashlib.sha256(
+        repr(
+            (
+                config.parts,
+                config.category,
+                config.teacher,
+                config.start,
+                config.backward,
+                config.seed,
+                config.schedule,
+                config.augmentation,
+            )
+        ).encode()
+    )
     for member in members:
         digest.update(member.name.encode() + member.points.tobytes() + member.units.score.tobytes())
     return digest.hexdigest()[:16]

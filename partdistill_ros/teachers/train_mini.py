@@ -146,10 +146,16 @@ def draw_batch(shapes: Shapes, config: TrainConfig, rng: np.random.Generator) ->
         torch.from_numpy(rng.normal(0, 0.7, (config.batch, 3)).astype(np.float32)) - torch.tensor([0, 0, 1.0]), dim=-1
     )
     splats = render_clouds(
-        noisy, rotation, position, FOCAL, normals=normals, size=SIZE,
+        noisy,
+        rotation,
+        position,
+        FOCAL,
+        normals=normals,
+        size=SIZE,
         radius=float(spacing * rng.uniform(0.8, 1.5)),
-        ambient=torch.from_numpy(rng.uniform(0.15, 0.5, config.batch).astype(np.float32)), light=light,
-    )  # fmt: skip
+        ambient=torch.from_numpy(rng.uniform(0.15, 0.5, config.batch).astype(np.float32)),
+        light=light,
+    )
     brightness = torch.from_numpy(rng.uniform(0.6, 1.2, (config.batch, 1, 1, 1)).astype(np.float32))
     picture = (splats.picture.float() * brightness).clamp(0, 255)
     index = splats.index[:, ::2, ::2]
@@ -219,9 +225,13 @@ def save(
     with atomic_path(out / "mini.pt") as temporary:
         torch.save({"config": net.config.as_dict(), "state": state}, temporary)
     summary = {
-        "text": space.identity, "families": sorted(FAMILIES), "training": asdict(config), "steps_done": steps,
-        "pixel_accuracy": round(right, 4), "minutes": round(seconds / 60, 1),
-    }  # fmt: skip
+        "text": space.identity,
+        "families": sorted(FAMILIES),
+        "training": asdict(config),
+        "steps_done": steps,
+        "pixel_accuracy": round(right, 4),
+        "minutes": round(seconds / 60, 1),
+    }
     with atomic_path(out / "mini.json") as temporary:
         temporary.write_text(json.dumps(summary, indent=1) + "\n")
 
