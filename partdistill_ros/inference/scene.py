@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.query import PartQuery
+from partdistill_ros.inference.sampling import finite_rows
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.scans.scan import Scan
 from partdistill_ros.scans.tabletop import TabletopParams, extract_objects
@@ -111,7 +112,7 @@ def _objects(
     scan: Scan, options: SceneOptions
 ) -> tuple[NDArray[np.floating] | None, list[NDArray[np.intp]], list[NDArray[np.floating] | None]]:
     """The plane, the points of each object and its up; PartDistillError where there is no object."""
-    finite = np.flatnonzero(scan.finite())
+    finite = finite_rows(scan.points)
     if not len(finite):
         raise PartDistillError(
             f"none of the {len(scan.points)} points of {scan.name} is finite: check that the sensor sees "

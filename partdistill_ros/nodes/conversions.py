@@ -65,7 +65,7 @@ def cloud_message(scan: Scan, header: Header) -> PointCloud2:
     """A scan as x y z (rgb), organised where it has a grid."""
     colors = None if scan.colors is None else pack_colors(scan.colors)
     packed = encode(scan.points, colors)
-    return _message(packed, header, scan, is_dense=bool(scan.finite().all()))
+    return _message(packed, header, scan, is_dense=bool(np.isfinite(scan.points).all()))
 
 
 def labeled_message(cloud: Cloud, answer: SceneLabels) -> PointCloud2:

@@ -70,9 +70,7 @@ def test_diagnostics_tell_rate_latency_and_provider(segmenter, peer, table_scene
 
     def busy():
         statuses = [array.status[0] for array in peer.heard["/diagnostics"]]
-        return [
-            status for status in statuses if {v.key: v.value for v in status.values}["clouds labelled"] == "2"
-        ]
+        return [status for status in statuses if {v.key: v.value for v in status.values}["clouds labelled"] == "2"]
 
     status = peer.until(busy, "diagnostics of two clouds")[0]
     values = {value.key: value.value for value in status.values}

@@ -169,9 +169,10 @@ def test_300k_points_in_and_out_take_milliseconds():
     labels, confidence = np.zeros(count, np.int16), np.zeros(count, np.float32)
     seconds = []
     for _ in range(7):
-        begin = time.perf_counter()
+        # CPU time, not the clock: other programs must not decide the test.
+        begin = time.thread_time()
         layout.check(data.nbytes)
         encode_labeled(layout.points(data), layout.packed_colors(data), labels, confidence)
-        seconds.append(time.perf_counter() - begin)
-    # 3 ms measured on an idle 2-core machine; the margin is for a busy one, a Python loop takes 1,500.
+        seconds.append(time.thread_time() - begin)
+    # 3 ms measured, 15 where every page is mapped in anew; a Python loop takes 1,500.
     assert min(seconds) < 0.03
