@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The launch files: with the real `launch` where ROS 2 is installed, else their logic with stand-ins."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.nodes.parameters import settings
+from partdistill_ros.nodes.publisher_parameters import PublisherParameters
+from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
+
+MODULES = {
+    "launch": ["LaunchDescription"],
+    "launch.actions": [
+        "DeclareLaunchArgument", "IncludeLaunchDescription", "OpaqueFunction", "SetEnvironmentVariable",
+    ],
+    "launch.conditions": ["IfCondition"],
+    "launch.launch_description_sources": ["PythonLaunchDescriptionSource"],
+    "launch.substitutions": ["LaunchConfiguration"],
+    "launch_ros": [],
+    "launch_ros.actions": ["Node"],
+}  # fmt: skip
+
+
+class Recorded:
+    """Keeps what it was made with; a LaunchConfiguration looks its value up in the context."""
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        self.values, self.named = values, named
+
+    def perform(self, context: dict[str, str]) -> str:
+        return context[self.values[0]]
+
+
+@pytest.fixture
+def stand_ins(monkeypatch):
+    for name, members in MODULES.items():
+        module = ModuleType(name)
+        for member in members:
+            setattr(module, member, type(member, (Recorded,), {}))
+        monkeypatch.setitem(sys.modules, name, module)
+
+
+def load(repository: Path, name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name.split(".")[0], repository / "launch" / name)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def declared(actions) -> dict[str, Recorded]:
+    return {action.values[0]: action for action in actions if type(action).__name__ == "DeclareLaunchArgument"}
+
+
+def context_of(actions, **given: str) -> dict[str, str]:
+    defaults = {name: argument.named["default_value"] for name, argument in declared(actions).items()}
+    assert set(given) <= set(defaults)
+    return defaults | given
+
+
+def test_every_parameter_is_a_described_argument(stand_ins, repository):
+    arguments = declared(load(repository, "segment.launch.py").generate_launch_description().values[0])
+    assert {known.name for known in settings(SegmenterParameters())} <= set(arguments)
+    for name, argument in arguments.items():
+        assert len(argument.named["description"]) > 10, name
+
+
+def test_the_node_gets_what_was_given_and_the_file_for_the_rest(stand_ins, repository):
+    module = load(repository, "segment.launch.py")
+    context = context_of(module.arguments(), points_topic="/cam/points", enable="false", threads="4")
+    (node,) = module.segmenter(context)
+    assert (node.named["package"], node.named["executable"]) == ("partdistill_ros", "part_segmenter")
+    file, given = node.named["parameters"]
+    assert Path(file.perform(context)) == repository / "config" / "segment.yaml"
+    assert given == {"enable": False, "threads": 4}
+    remapped = {old: new.perform(context) for old, new in node.named["remappings"]}
+    assert remapped["points"] == "/cam/points" and remapped["labeled_points"] == "labeled_points"
+
+
+def test_a_wrong_argument_is_refused_before_anything_starts(stand_ins, repository):
+    module = load(repository, "segment.launch.py")
+    with pytest.raises(PartDistillError, match="'scene_mode' is 'shelf'"):
+        module.segmenter(context_of(module.arguments(), scene_mode="shelf"))
+
+
+def test_the_transports_are_set(stand_ins, repository, monkeypatch):
+    for name in ("FASTDDS_BUILTIN_TRANSPORTS", "FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    actions = load(repository, "segment.launch.py").generate_launch_description().values[0]
+    names = {action.values[0] for action in actions if type(action).__name__ == "SetEnvironmentVariable"}
+    assert names & {"FASTDDS_BUILTIN_TRANSPORTS", "FASTDDS_DEFAULT_PROFILES_FILE"}
+
+
+def test_the_demo_plays_a_made_up_scene_unless_told(stand_ins, repository, tmp_path):
+    module = load(repository, "demo.launch.py")
+    arguments = declared(module.arguments())
+    wanted = {known.name for known in settings(PublisherParameters()) if not known.name.startswith("qos.")}
+    assert set(arguments) == wanted
+    (node,) = module.publisher(context_of(module.arguments(), source=str(tmp_path), rate="5"))
+    assert node.named["parameters"] == [{"source": str(tmp_path), "rate": 5.0}]
+    (node,) = module.publisher(context_of(module.arguments()))
+    assert Path(node.named["parameters"][0]["source"]).stat().st_size > 100_000
+
+
+@pytest.mark.parametrize("name", ["segment.launch.py", "demo.launch.py"])
+def test_with_the_real_launch(repository, name):
+    # The folder launch/ of the repository is importable too, as an empty namespace: ask for a member.
+    pytest.importorskip("launch_ros.actions", reason="launch and launch_ros are part of a ROS 2 installation")
+    from launch import LaunchService
+
+    description = load(repository, name).generate_launch_description()
+    service = LaunchService()
+    service.include_launch_description(description)
+    assert description.get_launch_arguments()
