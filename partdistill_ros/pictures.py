@@ -199,7 +199,8 @@ def before_after(
     look: Look = LOOK,
 ) -> Image.Image:
     """The scan as it came and coloured by `labels [N]` (into `parts`, -1 none), side by side with a
-    legend. A mesh is drawn as samples of its surface, labelled by the nearest vertex."""
+    legend: each part's share of the labelled points. A mesh is drawn as samples of its surface,
+    labelled by the nearest vertex."""
     if len(labels) != len(scan.points):
         raise PartDistillError(f"{scan.name}: {len(labels)} labels for {len(scan.points)} points")
     scan, labels = _drawable(scan, labels, look)
@@ -207,7 +208,7 @@ def before_after(
     before = draw_cloud(scan.points, cloud_colors(scan, look), camera, size, look)
     after = draw_cloud(scan.points, label_colors(scan, labels, parts, look), camera, size, look)
     counts = np.bincount(labels[labels >= 0], minlength=len(parts))
-    share = [f"{part}  {100 * count / len(labels):.1f} %" for part, count in zip(parts, counts, strict=True)]
+    share = [f"{part}  {100 * count / max(counts.sum(), 1):.0f} %" for part, count in zip(parts, counts, strict=True)]
     return _sheet((before, after), titles, share, part_colors(parts), look)
 
 

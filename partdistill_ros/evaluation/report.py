@@ -8,6 +8,7 @@ from typing import Any
 
 from partdistill_ros.evaluation.evaluate import Evaluation
 from partdistill_ros.evaluation.miou import PROTOCOL
+from partdistill_ros.tables import aligned
 
 DIGITS = 2  # of a per cent; one shape of 48 moves the mean by more
 
@@ -82,18 +83,3 @@ def comparison_table(evaluations: Sequence[Evaluation]) -> str:
 
 def _pair(miou: float, present: float) -> str:
     return f"{miou:.1f} ({present:.1f})"
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """A text table: a rule under the head; columns of numbers to the right, words to the left."""
-    columns = list(zip(*rows, strict=True))
-    widths = [max(len(cell) for cell in column) for column in columns]
-    numeric = [all(not cell or cell[0].isdigit() or cell == "-" for cell in column[1:]) for column in columns]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(row, widths, numeric, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
-    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])

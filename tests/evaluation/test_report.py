@@ -7,7 +7,7 @@ import pytest
 
 from partdistill_ros.evaluation.evaluate import evaluate
 from partdistill_ros.evaluation.methods.constant import Constant
-from partdistill_ros.evaluation.report import aligned, category_table, comparison_table, record
+from partdistill_ros.evaluation.report import category_table, comparison_table, record
 from partdistill_ros.evaluation.shapes import prepare
 
 
@@ -33,8 +33,3 @@ def test_tables_show_the_numbers(constant):
     both = comparison_table([constant, constant])
     assert both.splitlines()[0].split() == ["category", "shapes", "constant", "constant"]
     assert f"{constant.sampled.overall:.1f} ({constant.sampled.present:.1f})" in both
-
-
-def test_columns_line_up():
-    lines = aligned([("name", "n"), ("cup", "7"), ("a handle", "1234")]).splitlines()
-    assert lines == ["name         n", "--------  ----", "cup          7", "a handle  1234"]

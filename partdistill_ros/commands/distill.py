@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`partdistill distill`: scans and part names in, a student bundle out."""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from partdistill_ros.commands.common import Answer, check_folder, check_inputs, positive, split_names
+from partdistill_ros.commands.torch_device import DEVICES, choose_device
+from partdistill_ros.errors import PartDistillError
+
+if TYPE_CHECKING:
+    from partdistill_ros.distillation.config import DistillConfig
+
+SUMMARY = "distil a student from unlabelled scans and part names"
+DESCRIPTION = """\
+Render each scan, ask a vision-language model (the teacher) where the named parts are, and distil
+its answers into a student bundle. No labels are needed or used. A run that was stopped goes on where
+it was, from BUNDLE.work."""
+EXAMPLES = """\
+  partdistill distill scans/ --category mug --parts "handle, cup" --out my_mugs
+  partdistill distill tool.ply --mode tta --parts "handle, jaw" --out tool_bundle --epochs 15
+  partdistill distill scans/ --parts "handle, cup" --teacher boxes:detections.json --out my_mugs"""
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("scans", nargs="+", type=Path, metavar="SCAN", help="scan, mesh, bag, or folder of them")
+    parser.add_argument("--parts", required=True, metavar="NAMES", help='part names, for example "handle, cup"')
+    parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="folder of the student to write")
+    parser.add_argument("--category", metavar="NAME", help="what the objects are, for example mug")
+    parser.add_argument("--teacher", default="mini", metavar="T", help="mini (shipped, default) or boxes:FILE")
+    parser.add_argument(
+        "--mode",
+        choices=("pre", "tta"),
+        default="pre",
+        help="pre: for shapes not seen yet (default); tta: for these very scans",
+    )
+    parser.add_argument("--student", choices=("patch_transformer",), default="patch_transformer", help="network")
+    parser.add_argument(
+        "--start",
+        choices=("default", "scratch"),
+        default="default",
+        help="first weights: the shipped student's or random",
+    )
+    parser.add_argument(
+        "--backward",
+        choices=("kept-mass", "published", "none"),
+        default="kept-mass",
+        help="how the student grades the teacher (kept-mass keeps small parts alive)",
+    )
+    parser.add_argument("--renderer", metavar="R", help="rasterizer: the built-in one (default) or pytorch3d")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="where to train")
+    parser.add_argument("--epochs", type=positive, metavar="N", help="at most, both directions together")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of everything random")
+
+
+def run(arguments: Namespace) -> Answer:
+    """Check everything, then train."""
+    settings = _settings(arguments)
+    settings["device"] = choose_device(arguments.device, "distillation")
+    _check_words(settings)
+    from partdistill_ros.distillation import trainer
+    from partdistill_ros.inference.bundle import Bundle
+
+    start = time.monotonic()
+    with _Bar() as bar:
+        path = trainer.run(_config(settings, arguments.epochs), bar)
+    bundle = Bundle.load(path)
+    seconds = round(time.monotonic() - start, 1)
+    record = {
+        "bundle": str(path),
+        "name": bundle.name,
+        "categories": {name: list(parts) for name, parts in bundle.categories.items()},
+        "training": dict(bundle.training),
+        "seconds": seconds,
+    }
+    training = ", ".join(f"{key} {value}" for key, value in bundle.training.items())
+    known = "; ".join(f"{name}: {', '.join(parts)}" for name, parts in bundle.categories.items())
+    return Answer(record, f'wrote {path} in {seconds:.0f} s ({training})\nask it for "{known}"')
+
+
+def _settings(arguments: Namespace) -> dict[str, Any]:
+    """The values of `DistillConfig`; what cannot go together is refused here, before torch is loaded."""
+    parts = split_names(arguments.parts)
+    if len(parts) < 2:
+        raise PartDistillError(f"--parts names only '{parts[0]}': a student needs at least two parts to tell apart")
+    check_inputs(arguments.scans)
+    _check_bundle_folder(arguments.out)
+    kind, _, file = arguments.teacher.partition(":")
+    if kind == "boxes":
+        if not file:
+            raise PartDistillError("--teacher boxes needs the file with the detections: boxes:FILE.json")
+        check_inputs([Path(file)])
+    category = None if arguments.category is None else " ".join(arguments.category.split()).lower()
+    if category == "":
+        raise PartDistillError("--category is empty: name the objects, or leave the option out")
+    settings = {"scans": tuple(arguments.scans), "parts": parts, "category": category}
+    own = ("teacher", "mode", "student", "start", "backward", "seed", "out")
+    settings |= {name: getattr(arguments, name) for name in own}
+    return settings if arguments.renderer is None else settings | {"renderer": arguments.renderer}
+
+
+def _check_words(settings: dict[str, Any]) -> None:
+    """The teacher's name and the names of parts and category, which torch's rooms judge."""
+    from partdistill_ros.teachers.teacher import LOADERS
+    from partdistill_ros.text.space import TextSpace
+
+    teacher = settings["teacher"]
+    if teacher.partition(":")[0] not in LOADERS:
+        raise PartDistillError(f"--teacher {teacher} is unknown: choose one of {', '.join(sorted(LOADERS))}")
+    TextSpace.load().encode([*settings["parts"], *filter(None, [settings["category"]])])
+
+
+def _check_bundle_folder(out: Path) -> None:
+    check_folder(out)
+    if str(out) == "default":
+        raise PartDistillError("--out default: that name means the shipped student, choose another")
+    if out.is_dir() and any(out.iterdir()) and not (out / "bundle.json").is_file():
+        raise PartDistillError(f"{out} holds other things than a bundle: choose an empty or new folder")
+
+
+def _config(settings: dict[str, Any], epochs: int | None) -> DistillConfig:
+    from partdistill_ros.distillation.config import DistillConfig, Schedule
+
+    return DistillConfig(**settings, schedule=Schedule() if epochs is None else Schedule(epochs=epochs))
+
+
+class _Bar:
+    """A progress bar over the epochs, with direction and loss."""
+
+    def __enter__(self) -> _Bar:
+        self._bar: Any = None
+        return self
+
+    def __call__(self, state: Any) -> None:
+        from tqdm import tqdm
+
+        if self._bar is None:
+            self._bar = tqdm(total=state.epochs, desc="distil", unit="epoch", disable=None)
+        self._bar.set_postfix_str(f"{state.stage}, loss {state.loss:.3f}", refresh=False)
+        self._bar.update(state.epoch - self._bar.n)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()

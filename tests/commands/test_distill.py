@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What cannot work is refused before torch is loaded; the rest reaches the trainer unchanged."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import partdistill_ros
+
+ROOT = Path(partdistill_ros.__file__).parents[1]
+
+
+@pytest.fixture
+def asked(monkeypatch, toy_bundle):
+    """A trainer that only notes what it was told, reports two epochs and returns the toy."""
+    trainer = pytest.importorskip("partdistill_ros.distillation.trainer", reason="torch: the extra 'train'")
+    from partdistill_ros.distillation.fit import Progress
+
+    configs = []
+
+    def run(config, progress):
+        configs.append(config)
+        progress(Progress("forward", 1, 2, 0.5))
+        progress(Progress("backward", 2, 2, 0.25))
+        return toy_bundle
+
+    monkeypatch.setattr(trainer, "run", run)
+    return configs
+
+
+def test_options_reach_the_trainer(partdistill, asked, cloud_file, tmp_path):
+    names = ("--parts", "Handle, cup", "--category", " Coffee  mug")
+    modes = ("--mode", "tta", "--start", "scratch", "--backward", "none", "--device", "cpu")
+    numbers = ("--epochs", "3", "--seed", "7")
+    done = partdistill("distill", cloud_file, *names, *modes, *numbers, "--out", tmp_path / "mugs", "--json")
+    assert done.code == 0, done.err
+    config = asked[0]
+    assert config.scans == (cloud_file,) and config.out == tmp_path / "mugs"
+    assert (config.parts, config.category) == (("handle", "cup"), "coffee mug")
+    assert (config.mode, config.start, config.backward) == ("tta", "scratch", "none")
+    assert (config.device, config.seed, config.schedule.epochs, config.teacher) == ("cpu", 7, 3, "mini")
+    record = done.json()
+    assert record["name"] == "toy" and record["categories"]["post"] == ["top", "bottom"]
+
+
+def test_defaults_are_those_of_the_trainer(partdistill, asked, cloud_file, tmp_path):
+    from partdistill_ros.distillation.config import DistillConfig
+
+    done = partdistill("distill", cloud_file, "--parts", "handle, cup", "--device", "cpu", "--out", tmp_path / "b")
+    assert done.code == 0 and 'ask it for "post: top, bottom' in done.out
+    assert asked[0] == DistillConfig(scans=(cloud_file,), parts=("handle", "cup"), out=tmp_path / "b", device="cpu")
+
+
+def test_choices_of_the_command_line_are_those_of_the_trainer():
+    config = pytest.importorskip("partdistill_ros.distillation.config", reason="torch: the extra 'train'")
+    from argparse import ArgumentParser
+
+    from partdistill_ros.commands import distill
+
+    parser = ArgumentParser()
+    distill.configure(parser)
+    choices = {action.dest: action.choices for action in parser._actions}
+    assert choices["mode"] == config.MODES
+    assert choices["student"] == config.STUDENTS
+    assert choices["backward"] == config.BACKWARD
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"--parts": "handle"}, "at least two parts"),
+        ({"--parts": "handle, Handle"}, "given twice"),
+        ({"--parts": " "}, "no part names"),
+        ({"--category": " "}, "--category is empty"),
+        ({"--teacher": "boxes"}, "boxes:FILE.json"),
+        ({"--teacher": "boxes:nowhere.json"}, "nowhere.json does not exist"),
+        ({"--teacher": "oracle"}, "oracle"),
+        ({"--out": "default"}, "the shipped student"),
+        ({"--mode": "both"}, "invalid choice"),
+        ({"--epochs": "0"}, "whole number from 1"),
+    ],
+)
+def test_refused_at_the_start(partdistill, asked, cloud_file, tmp_path, change, words):
+    options = {"--parts": "handle, cup", "--out": tmp_path / "mugs", "--device": "cpu", **change}
+    done = partdistill("distill", cloud_file, *(word for pair in options.items() for word in pair))
+    assert done.code == 2 and words in done.err
+    assert not asked and not (tmp_path / "mugs").exists()
+
+
+def test_inputs_and_outputs_are_checked(partdistill, asked, cloud_file, tmp_path):
+    wanted = ("--parts", "handle, cup", "--device", "cpu")
+    done = partdistill("distill", tmp_path / "gone.ply", *wanted, "--out", tmp_path / "mugs")
+    assert done.code == 2 and "gone.ply does not exist" in done.err
+    done = partdistill("distill", cloud_file, *wanted, "--out", cloud_file)
+    assert done.code == 2 and "is a file" in done.err
+    done = partdistill("distill", cloud_file, *wanted, "--out", tmp_path)
+    assert done.code == 2 and "holds other things than a bundle" in done.err
+    assert not asked
+
+
+def test_without_torch_the_extra_is_named(cloud_file, tmp_path):
+    code = "import sys; sys.modules['torch'] = None\nfrom partdistill_ros.cli import main\nsys.exit(main(sys.argv[1:]))"
+    arguments = ["distill", cloud_file, "--parts", "handle, cup", "--out", tmp_path / "mugs"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=60
+    )
+    assert done.returncode == 2 and 'pip install "partdistill_ros[train]"' in done.stderr
