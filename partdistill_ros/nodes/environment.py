@@ -14,7 +14,8 @@ from partdistill_ros.errors import PartDistillError
 
 PROFILE = Path(__file__).with_name("fastdds.xml")
 PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
-"""Fast DDS 3 (Kilted) and 2 (Jazzy)."""
+"""Where Fast DDS 3 (Kilted and later) and 2 (up to Jazzy) look for a profile; 3 warns about the old one."""
+OLD_DISTRIBUTIONS = ("humble", "iron", "jazzy")
 TRANSPORTS = "FASTDDS_BUILTIN_TRANSPORTS"
 
 SHARED_MEMORY = Path("/dev/shm")
@@ -34,7 +35,7 @@ def cloud_transports(environment: Mapping[str, str]) -> dict[str, str]:
         return {}
     if _shared_memory() < ROOM:
         return {TRANSPORTS: "LARGE_DATA"}
-    return dict.fromkeys(PROFILE_VARIABLES, str(PROFILE))
+    return {PROFILE_VARIABLES[environment.get("ROS_DISTRO") in OLD_DISTRIBUTIONS]: str(PROFILE)}
 
 
 def prepare() -> None:

@@ -220,11 +220,11 @@ class PartSegmenter(LifecycleNode):
 
     def _label(self, item: tuple[PointCloud2, float]) -> None:
         """One cloud, on the worker's thread."""
-        message, arrival = item
+        received, arrival = item
         engine, parameters = self._require_engine(), self._settings
         begin = time.monotonic()
         try:
-            cloud = read_cloud(message, self._points_name())
+            cloud = read_cloud(received, self._points_name())
             decoded = time.monotonic()
             answer = label_scene(engine.segmenter, engine.query, cloud.scan, _options(parameters))
         except PartDistillError as error:
@@ -233,14 +233,17 @@ class PartSegmenter(LifecycleNode):
         if answer.problem is not None:
             self._complain(answer.problem)
         labeled = time.monotonic()
-        self._labeled.publish(labeled_message(cloud, answer))
+        message = labeled_message(cloud, answer)
+        encoded = time.monotonic()
+        self._labeled.publish(message)
         bundle = engine.segmenter.bundle.name
         self._legend.publish(legend_message(cloud.header, engine.query.text, bundle, answer.parts, answer.labels))
-        if parameters.markers:
+        if parameters.markers and self._markers.get_subscription_count():
             self._markers.publish(markers_message(cloud, answer))
         end = time.monotonic()
-        own = {"wait": begin - arrival, "decode": decoded - begin, "publish": end - labeled, "total": end - arrival}
-        self._statistics.labeled(end, own | dict(answer.stages))
+        before = {"wait": begin - arrival, "decode": decoded - begin}
+        after = {"encode": encoded - labeled, "publish": end - encoded, "total": end - arrival}
+        self._statistics.labeled(end, before | dict(answer.stages) | after)
 
     def _refuse(self, problem: str) -> None:
         self._statistics.refused(problem)

@@ -38,7 +38,7 @@ class SegmenterQos:
 class Tabletop:
     """Which clusters on the support plane count as objects."""
 
-    max_objects: int = setting(8, "At most this many objects a cloud, the largest first.", minimum=1, maximum=64)
+    max_objects: int = setting(16, "At most this many objects a cloud, the largest first.", minimum=1, maximum=64)
     min_points: int = setting(150, "Objects of fewer points are noise.", minimum=16, maximum=1_000_000)
     max_range: float = setting(
         4.0,

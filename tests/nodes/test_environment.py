@@ -12,10 +12,15 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.nodes import environment
 
 
-def test_a_profile_with_room_for_clouds(monkeypatch):
+@pytest.mark.parametrize(("distribution", "variable"), [
+    ("", "FASTDDS_DEFAULT_PROFILES_FILE"),
+    ("kilted", "FASTDDS_DEFAULT_PROFILES_FILE"),
+    ("jazzy", "FASTRTPS_DEFAULT_PROFILES_FILE"),
+])  # fmt: skip
+def test_a_profile_with_room_for_clouds(monkeypatch, distribution, variable):
     monkeypatch.setattr(environment, "_shared_memory", lambda: environment.ROOM)
-    added = environment.cloud_transports({"HOME": "/"})
-    assert set(added) == set(environment.PROFILE_VARIABLES) and set(added.values()) == {str(environment.PROFILE)}
+    added = environment.cloud_transports({"ROS_DISTRO": distribution})
+    assert added == {variable: str(environment.PROFILE)}
     size = ElementTree.parse(environment.PROFILE).find(".//{*}segment_size")
     assert 3 * 307_200 * 32 < int(size.text) < environment.ROOM / 3
 
