@@ -17,12 +17,13 @@ demo:  ## a simulated table scene goes through the real node; picture, labelled 
 	@tools/install.sh live
 	$(BIN)/partdistill demo --out out/demo
 
+# Limits in seconds, so that a run that hangs ends within 30 minutes; interrupted, pytest still sums up.
 test:  ## installs everything, then ruff, mypy and pytest
 	@tools/install.sh all
 	@status=0; \
 	timeout 100 $(BIN)/ruff check . || status=1; \
 	timeout 300 $(BIN)/mypy || status=1; \
-	timeout 1000 $(BIN)/python -m pytest || status=1; \
+	timeout --signal INT --kill-after 30 1300 $(BIN)/python -m pytest || status=1; \
 	exit $$status
 
 clean:  ## removes .venv, build outputs, caches and the demo's output; other things in out/ stay
