@@ -26,6 +26,7 @@ from partdistill_ros.scans.scan import Scan, sample_surface
 # Disc radius over the distance to the third neighbour: randomly sampled surfaces show what lies behind
 # them through holes at 0.8 and no longer at 1.5.
 DISC_PER_SPACING = 1.5
+EMPTY = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -79,24 +80,39 @@ def camera_for(scan: Scan) -> Camera:
     return Camera(position, look_at(position, center, up)[0].astype(np.float64))
 
 
-def draw_cloud(
-    points: ArrayLike, colors: NDArray[np.uint8], camera: Camera, size: tuple[int, int] = (640, 480), look: Look = LOOK
-) -> Image.Image:
-    """Draw `points [N, 3]` in `colors [N, 3] u1`, framed to fill `size` (width, height) pixels."""
+@dataclass(frozen=True)
+class Drawing:
+    """A cloud laid out in a picture, to be painted in any colours: `index [H, W]` of the point that each
+    supersampled pixel shows (-1 none) and the brightness `light [H, W]` there."""
+
+    index: NDArray[np.int64]
+    light: NDArray[np.float64]
+    size: tuple[int, int]
+    look: Look
+
+    def paint(self, colors: NDArray[np.uint8]) -> Image.Image:
+        """The picture in the points' `colors [N, 3] u1`."""
+        picture = np.empty((*self.index.shape, 3), np.uint8)
+        picture[:] = self.look.background
+        drawn = self.index >= 0
+        lit = colors[self.index[drawn]] * self.light[drawn, None]
+        picture[drawn] = lit.clip(0, 255).astype(np.uint8)
+        return Image.fromarray(picture).resize(self.size, Image.Resampling.LANCZOS)
+
+
+def draw_cloud(points: ArrayLike, camera: Camera, size: tuple[int, int] = (640, 480), look: Look = LOOK) -> Drawing:
+    """Lay out `points [N, 3]`, framed to fill `size` (width, height) pixels."""
     seen = (np.asarray(points, np.float64) - camera.position) @ camera.rotation.T
-    usable = np.isfinite(seen).all(1) & (seen[:, 2] > 1e-6)
-    seen, colors = seen[usable], colors[usable]
+    usable = np.flatnonzero(np.isfinite(seen).all(1) & (seen[:, 2] > 1e-6))
+    seen = seen[usable]
     width, height = size[0] * look.supersample, size[1] * look.supersample
     if not len(seen):
-        return Image.new("RGB", size, look.background)
+        return Drawing(np.full((height, width), -1), np.ones((height, width)), size, look)
     column, row, scale = _frame(seen, width, height, look.margin)
     radius = _disc_radius(seen, scale, look)
     depth, index = _splat(column, row, seen[:, 2], width, height, radius)
-    picture = np.full((height, width, 3), look.background, np.float64)
     drawn = index >= 0
-    light = _light(depth, drawn, scale, look)
-    picture[drawn] = colors[index[drawn]] * light[drawn, None]
-    return Image.fromarray(picture.clip(0, 255).astype(np.uint8)).resize(size, Image.Resampling.LANCZOS)
+    return Drawing(np.where(drawn, usable[index], -1), _light(depth, drawn, scale, look), size, look)
 
 
 def _frame(
@@ -131,25 +147,18 @@ def _splat(
     radius: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Nearest depth (inf empty) and point (-1 empty) of each pixel, `[height, width]`."""
-    order = np.argsort(-depth, kind="stable")  # far to near: numpy keeps the last of repeated writes
-    nearest = np.full(height * width, np.inf)
-    index = np.full(height * width, -1, np.int64)
-    reach = int(np.ceil(radius))
-    for down in range(-reach, reach + 1):
-        for right in range(-reach, reach + 1):
-            if down * down + right * right > radius * radius:
-                continue
-            x = np.floor(column[order] + right).astype(np.int64)
-            y = np.floor(row[order] + down).astype(np.int64)
-            inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-            cell, point = (y * width + x)[inside], order[inside]
-            layer = np.full(height * width, -1, np.int64)
-            layer[cell] = point
-            touched = np.flatnonzero(layer >= 0)
-            closer = touched[depth[layer[touched]] < nearest[touched]]
-            nearest[closer] = depth[layer[closer]]
-            index[closer] = layer[closer]
-    return nearest.reshape(height, width), index.reshape(height, width)
+    # The smallest key of depth bits and index wins a pixel, whatever the order of the points.
+    bits = depth.astype(np.float32).view(np.int32).astype(np.int64)
+    key = bits << 32 | np.arange(len(depth))
+    nearest = np.full(height * width, EMPTY)
+    x, y = np.floor(column).astype(np.int64), np.floor(row).astype(np.int64)
+    reach = np.arange(-int(np.ceil(radius)), int(np.ceil(radius)) + 1)
+    for down, right in ((d, r) for d in reach for r in reach if d * d + r * r <= radius * radius):
+        inside = (x + right >= 0) & (x + right < width) & (y + down >= 0) & (y + down < height)
+        np.minimum.at(nearest, ((y + down) * width + x + right)[inside], key[inside])
+    index = np.where(nearest < EMPTY, nearest & 0xFFFFFFFF, -1)
+    front = np.where(index >= 0, depth[index], np.inf)
+    return front.reshape(height, width), index.reshape(height, width)
 
 
 def _light(depth: NDArray[np.float64], drawn: NDArray[np.bool_], scale: float, look: Look) -> NDArray[np.float64]:
@@ -205,8 +214,10 @@ def before_after(
         raise PartDistillError(f"{scan.name}: {len(labels)} labels for {len(scan.points)} points")
     scan, labels = _drawable(scan, labels, look)
     camera = camera_for(scan)
-    before = draw_cloud(scan.points, cloud_colors(scan, look), camera, size, look)
-    after = draw_cloud(scan.points, label_colors(scan, labels, parts, look), camera, size, look)
+    drawing = draw_cloud(scan.points, camera, size, look)
+    before, after = (
+        drawing.paint(colors) for colors in (cloud_colors(scan, look), label_colors(scan, labels, parts, look))
+    )
     counts = np.bincount(labels[labels >= 0], minlength=len(parts))
     share = [f"{part}  {100 * count / max(counts.sum(), 1):.0f} %" for part, count in zip(parts, counts, strict=True)]
     return _sheet((before, after), titles, share, part_colors(parts), look)

@@ -35,13 +35,13 @@ def test_the_nearer_surface_hides_the_farther_whatever_the_order(near_first):
     clouds = clouds if near_first else clouds[::-1]
     points = np.concatenate([cloud for cloud, _ in clouds])
     colors = np.concatenate([painted(cloud, color) for cloud, color in clouds])
-    red, _, blue = middle(draw_cloud(points, colors, AHEAD, (80, 60)))
+    red, _, blue = middle(draw_cloud(points, AHEAD, (80, 60)).paint(colors))
     assert red > 3 * blue
 
 
 def test_the_cloud_fills_the_frame_without_holes_and_the_background_stays():
     points = sheet(3.0)
-    picture = np.asarray(draw_cloud(points, painted(points, (200, 30, 30)), AHEAD, (100, 100)))
+    picture = np.asarray(draw_cloud(points, AHEAD, (100, 100)).paint(painted(points, (200, 30, 30))))
     drawn = picture[..., 0].astype(int) - picture[..., 1] > 60
     assert drawn[12:88, 12:88].all()
     assert not drawn[:2].any() and not drawn[:, :2].any()
@@ -50,16 +50,17 @@ def test_the_cloud_fills_the_frame_without_holes_and_the_background_stays():
 def test_points_behind_the_camera_and_nan_are_left_out():
     points = np.concatenate([sheet(1.0), -sheet(1.0), np.full((10, 3), np.nan, np.float32)])
     colors = np.concatenate([painted(sheet(1.0), (20, 200, 20)), painted(points[1600:], (200, 20, 20))])
-    red, green, _ = middle(draw_cloud(points, colors, AHEAD, (60, 60)))
+    red, green, _ = middle(draw_cloud(points, AHEAD, (60, 60)).paint(colors))
     assert green > 3 * red
-    empty = draw_cloud(np.full((5, 3), np.nan), painted(points[:5], (0, 0, 0)), AHEAD, (30, 20))
+    empty = draw_cloud(np.full((5, 3), np.nan), AHEAD, (30, 20)).paint(painted(points[:5], (0, 0, 0)))
     assert empty.size == (30, 20)
 
 
 def test_one_point_and_a_flat_line_can_be_drawn():
-    draw_cloud(np.array([[0, 0, 1.0]]), painted([0], (9, 9, 9)), AHEAD, (30, 20))
+    dot = draw_cloud(np.array([[0, 0, 1.0]]), AHEAD, (30, 20)).paint(painted([0], (9, 9, 9)))
     line = np.array([[x, 0, 1.0] for x in np.linspace(-1, 1, 50)])
-    draw_cloud(line, painted(line, (9, 9, 9)), AHEAD, (30, 20))
+    drawn = draw_cloud(line, AHEAD, (30, 20)).paint(painted(line, (9, 9, 9)))
+    assert middle(dot).max() < 60 and middle(drawn).max() < 60
 
 
 def test_camera_looks_from_the_recording_viewpoint_or_from_above():
