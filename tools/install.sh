@@ -58,7 +58,7 @@ check_tools() {
   exit 1
 }
 
-onnxruntime() {
+choose_onnxruntime() {
   local choice=${ONNXRUNTIME:-}
   if [[ -z $choice ]]; then
     choice=cpu
@@ -91,7 +91,7 @@ make_venv() {
 }
 
 install_wheels() {
-  local chosen=$1 other=onnxruntime extras state
+  local other=onnxruntime extras state
   extras="$chosen,ros,ros-build"
   [[ $what == all ]] && extras+=",train,test"
   state="$extras $(fingerprint pyproject.toml setup.py)"
@@ -140,8 +140,9 @@ unset PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PA
   PARTDISTILL_ROS_PREFIX _ROS_WHEELS_BOOTSTRAP_COMPLETE
 [[ -n ${ROS_DISTRO:-} ]] && say "ROS 2 $ROS_DISTRO is sourced here; .venv takes no notice of it (colcon build uses it)"
 base=$(find_python)
+chosen=$(choose_onnxruntime)
 check_tools
 make_venv
 export AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv PATH=$venv/bin:$PATH
-install_wheels "$(onnxruntime)"
+install_wheels
 install_interfaces

@@ -64,3 +64,7 @@ def test_an_unfit_python_is_refused(checkout: Path) -> None:
     said = install(checkout, PYTHON="/nowhere/python3.9")
     assert "(PYTHON=/nowhere/python3.9)" in said
     assert "make PYTHON=" in said
+
+
+def test_an_unknown_onnx_runtime_is_refused(checkout: Path) -> None:
+    assert "ONNXRUNTIME is cpu or cuda, not 'tpu'" in install(checkout, ONNXRUNTIME="tpu")
