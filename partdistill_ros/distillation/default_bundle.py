@@ -8,7 +8,11 @@ distilled from what it says of all of them together. The shapes' true parts are 
 from __future__ import annotations
 
 import argparse
+import pickle
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +25,7 @@ from partdistill_ros.distillation.config import Schedule
 from partdistill_ros.distillation.fit import Fit, Progress
 from partdistill_ros.distillation.procedural import procedural_clouds
 from partdistill_ros.distillation.trainer import save_student
+from partdistill_ros.files import atomic_path
 from partdistill_ros.inference.bundle import DEFAULT_PATH
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.knowledge.store import KnowledgeStore
@@ -29,19 +34,32 @@ from partdistill_ros.students.patch_transformer import PatchTransformer, PatchTr
 from partdistill_ros.teachers.teacher import load_teacher
 from partdistill_ros.text.space import TextSpace
 
-
 VARIED = ("airplane", "chair", "lamp", "mug", "table")  # families of many styles get twice the shapes
 
 
-def members(per_family: int, first_seed: int, points: int, work: Path) -> list[Member]:
-    """What the teacher sees of every shape, from the store where an earlier run has asked already."""
-    teacher, store, found = load_teacher("mini"), KnowledgeStore(work / "knowledge"), []
+def member(family: str, seed: int, points: int, work: Path) -> Member:
+    """One shape and what the teacher sees of it, from the store where an earlier run has asked already."""
+    torch.set_num_threads(1)
+    kind = FAMILIES[family]
+    cloud = upright_cloud(next(procedural_clouds([family], 1, seed, points)), points)
+    store = KnowledgeStore(work / "knowledge")
+    return teach(cloud, kind.parts, family, load_teacher("mini"), store=store, seed=seed, flat=kind.flat)
+
+
+def members(per_family: int, first_seed: int, points: int, work: Path, workers: int) -> list[Member]:
+    """All shapes, made by `workers` processes and kept for a run that is started again."""
+    kept = work / f"members-{per_family}-{first_seed}-{points}.pickle"
+    if kept.exists():
+        return pickle.loads(kept.read_bytes())
     counts = {name: per_family * (2 if name in VARIED else 1) for name in sorted(FAMILIES)}
-    clouds = (cloud for name, count in counts.items() for cloud in procedural_clouds([name], count, first_seed, points))
-    for number, cloud in enumerate(tqdm(clouds, total=sum(counts.values()), desc="teacher", unit="shape")):
-        family = FAMILIES[cloud.category or ""]
-        cloud = upright_cloud(cloud, points)
-        found.append(teach(cloud, family.parts, family.name, teacher, store=store, seed=number, flat=family.flat))
+    wanted = [(name, first_seed + number) for name, count in counts.items() for number in range(count)]
+    work.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        families, seeds = zip(*wanted, strict=True)
+        made = pool.map(member, families, seeds, repeat(points), repeat(work), chunksize=8)
+        found = list(tqdm(made, total=len(wanted), desc="teacher", unit="shape"))
+    with atomic_path(kept) as temporary:
+        temporary.write_bytes(pickle.dumps(found))
     return found
 
 
@@ -53,6 +71,8 @@ def main() -> None:
     parser.add_argument("--per-family", type=int, default=90)
     parser.add_argument("--first-seed", type=int, default=0, help="of the shapes; the teacher learnt on 100000 and up")
     parser.add_argument("--points", type=int, default=6144, help="a shape keeps")
+    parser.add_argument("--workers", type=int, default=2, help="processes that render and ask the teacher")
+    parser.add_argument("--rate", type=float, default=Schedule().rate, help="peak learning rate")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--backward", default="kept-mass", choices=["kept-mass", "published", "none"])
     parser.add_argument("--device", default="cpu")
@@ -61,12 +81,12 @@ def main() -> None:
 
     torch.manual_seed(options.seed)
     space = TextSpace.load()
-    taught = members(options.per_family, options.first_seed, options.points, options.work)
+    taught = members(options.per_family, options.first_seed, options.points, options.work, options.workers)
     names = {
         name: [space.encode([part, *family.synonyms.get(part, ())]) for part in family.parts]
         for name, family in FAMILIES.items()
     }
-    schedule = replace(Schedule(), epochs=options.epochs)
+    schedule = replace(Schedule(), epochs=options.epochs, rate=options.rate)
     fit = Fit(
         PatchTransformer(PatchTransformerConfig(dim=space.dim)),
         taught,

@@ -50,22 +50,69 @@ def gather(values: Tensor, index: Tensor) -> Tensor:
     return values.gather(1, flat).reshape(*index.shape, channels)
 
 
+def outward(spots: Tensor, middle: Tensor) -> Tensor:
+    """The level unit direction `[B, G, 2]` from the vertical through `middle [B, 1, 3]` to each of
+    `spots [B, G, 3]`."""
+    away = spots[..., :2] - middle[..., :2]
+    return away / (away.square().sum(-1, keepdim=True) + 1e-8).sqrt()
+
+
+def turned(offset: Tensor, away: Tensor) -> Tensor:
+    """Offsets `[..., 3]` told as outward, sideways, up by their spot's `away [..., 2]`: what no turn of
+    the object about the vertical changes."""
+    x, y, z = offset.split(1, -1)
+    cos, sin = away.split(1, -1)
+    return torch.cat([x * cos + y * sin, y * cos - x * sin, z], -1)
+
+
+def place(points: Tensor, middle: Tensor) -> Tensor:
+    """Where a point is, `[B, N, 5]`: x, y, z, and what no turn about the vertical changes, its distance
+    from the vertical through `middle` and from `middle` itself."""
+    offset = points - middle
+    level = (offset[..., :2].square().sum(-1, keepdim=True) + 1e-8).sqrt()
+    return torch.cat([points, level, (offset.square().sum(-1, keepdim=True) + 1e-8).sqrt()], -1)
+
+
+def principal_spread(offset: Tensor) -> Tensor:
+    """Shares `[B, G, 3]` of the three principal axes in the variance of `offset [B, G, K, 3]`, largest
+    first: a rod is (1, 0, 0), a plate (1/2, 1/2, 0). Closed form for symmetric 3 x 3 matrices
+    (Smith 1961), so that it exports."""
+    centered = offset - offset.mean(2, keepdim=True)
+    covariance = centered.transpose(2, 3) @ centered
+    diagonal = torch.stack([covariance[..., i, i] for i in range(3)], -1)
+    mean = diagonal.mean(-1, keepdim=True)
+    beside = covariance[..., 0, 1].square() + covariance[..., 0, 2].square() + covariance[..., 1, 2].square()
+    p = (((diagonal - mean).square().sum(-1) + 2 * beside) / 6 + 1e-12 * mean[..., 0].square() + 1e-20).sqrt()[
+        ..., None
+    ]
+    a, b, c = ((diagonal - mean) / p).unbind(-1)
+    d, e, f = (covariance[..., 0, 1] / p[..., 0], covariance[..., 1, 2] / p[..., 0], covariance[..., 0, 2] / p[..., 0])
+    half = (a * b * c + 2 * d * e * f - a * e.square() - b * f.square() - c * d.square()) / 2
+    angle = torch.acos(half.clamp(-0.9999, 0.9999)) / 3
+    third = 2 * torch.pi / 3
+    waves = torch.stack([torch.cos(angle), torch.cos(angle - third), torch.cos(angle + third)], -1)
+    return (mean + 2 * p * waves) / (3 * mean + 1e-12)
+
+
 class PatchEncoder(nn.Module):
-    """A PointNet over the neighbours of each centre (Qi et al. 2017)."""
+    """A PointNet (Qi et al. 2017) over the neighbours of each centre, told outward, sideways and up,
+    with how they spread: geometry that a small network would need long to find by itself."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.inner = nn.Sequential(nn.Linear(4, 48), nn.ReLU(), nn.Linear(48, 96))
-        self.outer = nn.Sequential(nn.ReLU(), nn.Linear(192, width))
+        self.outer = nn.Sequential(nn.Linear(192 + 7, width), nn.ReLU(), nn.Linear(width, width))
 
-    def forward(self, points: Tensor, centers: Tensor, neighbours: int) -> Tensor:
+    def forward(self, points: Tensor, centers: Tensor, away: Tensor, neighbours: int) -> Tensor:
         """Features `[B, G, width]` of the patches of `points [B, M, 3]` around `centers [B, G, 3]`."""
         index = squared_distances(centers, points).topk(neighbours, dim=-1, largest=False, sorted=False).indices
-        offset = gather(points, index) - centers[:, :, None]
+        offset = turned(gather(points, index) - centers[:, :, None], away[:, :, None])
         distance = (offset.square().sum(-1, keepdim=True) + 1e-12).sqrt()
         reach = distance.amax(2, keepdim=True) + 1e-6
-        features = self.inner(torch.cat([offset / reach, distance / reach], -1))
-        return self.outer(torch.cat([features.amax(2), features.mean(2)], -1)) + torch.log(reach[:, :, 0])
+        offset = offset / reach
+        features = F.relu(self.inner(torch.cat([offset, distance / reach], -1)))
+        told = [features.amax(2), features.mean(2), offset.mean(2), principal_spread(offset), torch.log(reach[:, :, 0])]
+        return self.outer(torch.cat(told, -1))
 
 
 class Block(nn.Module):
@@ -95,11 +142,11 @@ class PatchTransformer(nn.Module):
         self.config = config
         width, inner = config.width, config.point_width
         self.patches = nn.ModuleList(PatchEncoder(width) for _ in range(3))
-        self.position = nn.Sequential(nn.Linear(3, 96), nn.GELU(), nn.Linear(96, width))
+        self.position = nn.Sequential(nn.Linear(5, 96), nn.GELU(), nn.Linear(96, width))
         self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.layers))
         self.norm = nn.LayerNorm(width)
         self.from_patch = nn.Linear(width, inner)
-        self.from_place = nn.Linear(6, inner)
+        self.from_place = nn.Linear(8, inner)
         self.head = nn.Sequential(nn.Linear(inner, inner), nn.GELU(), nn.Linear(inner, config.dim))
         self.log_scale = nn.Parameter(torch.tensor(2.5))
 
@@ -108,22 +155,25 @@ class PatchTransformer(nn.Module):
         asked: only of the first so many points (training needs no more, and is a third faster)."""
         coarse = gather(points, centers)
         spots = coarse[:, : self.config.patches]
-        tokens = self.position(spots)
+        middle = coarse.mean(1, keepdim=True)
+        away = outward(spots, middle)
+        tokens = self.position(place(spots, middle))
         for encoder, candidates in zip(self.patches, (points, coarse, spots), strict=True):
-            tokens = tokens + encoder(candidates, spots, self.config.neighbours)
+            tokens = tokens + encoder(candidates, spots, away, self.config.neighbours)
         for block in self.blocks:
             tokens = block(tokens)
-        return F.normalize(self.head(self._spread(points[:, :asked], spots, self.norm(tokens))), dim=-1)
+        inner = self._spread(points[:, :asked], spots, away, middle, self.norm(tokens))
+        return F.normalize(self.head(inner), dim=-1)
 
-    def _spread(self, points: Tensor, spots: Tensor, tokens: Tensor) -> Tensor:
+    def _spread(self, points: Tensor, spots: Tensor, away: Tensor, middle: Tensor, tokens: Tensor) -> Tensor:
         """Point features `[B, N, inner]`: the three nearest patches, each seen from the point, weighted
         by inverse squared distance (PointNet++'s interpolation with the offset told)."""
         distance, index = squared_distances(points, spots).topk(3, dim=-1, largest=False)
         weight = 1 / (distance.clamp(min=0) + 1e-4)
         weight = weight / weight.sum(-1, keepdim=True)
-        offset = points[:, :, None] - gather(spots, index)
-        place = torch.cat([offset * 4, points[:, :, None].expand(-1, -1, 3, -1)], -1)
-        seen = F.relu(gather(self.from_patch(tokens), index) + self.from_place(place))
+        offset = turned(points[:, :, None] - gather(spots, index), gather(away, index))
+        where = torch.cat([offset * 4, place(points, middle)[:, :, None].expand(-1, -1, 3, -1)], -1)
+        seen = F.relu(gather(self.from_patch(tokens), index) + self.from_place(where))
         return (seen * weight[..., None]).sum(2)
 
     def forward(self, points: Tensor, centers: Tensor, text: Tensor) -> Tensor:

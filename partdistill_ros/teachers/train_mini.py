@@ -121,7 +121,7 @@ SIZE = MiniConfig().size
 def draw_batch(shapes: Shapes, config: TrainConfig, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Network input `[B, 3, S, S]`, part labels `[B, S/2, S/2]` (-1 background), family `[B]`."""
     chosen = torch.from_numpy(rng.integers(0, len(shapes.points), config.batch))
-    count = int(rng.integers(2500, config.points + 1))
+    count = int(rng.integers(min(2500, config.points // 2), config.points + 1))
     subset = torch.from_numpy(rng.permutation(config.points)[:count])
     points, normals = shapes.points[chosen][:, subset], shapes.normals[chosen][:, subset]
     labels = shapes.labels[chosen][:, subset]
