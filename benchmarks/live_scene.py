@@ -3,9 +3,10 @@
 
     python benchmarks/live_scene.py [--bundle default] [--scan test64.pcd] [--count 10]
 
-The whole organised cloud, NaN included, is published over DDS from this process to `part_segmenter` in
-another one, in tabletop mode. Printed are whether every point came back in its order, the mug's mIoU over
-handle and cup (truth: the labels in the scan, used for nothing else), the same without ROS, and timings.
+The whole organised cloud, NaN included, goes over DDS from the process of `scan_publisher` to that of
+`part_segmenter` in tabletop mode, and from there to this one. Printed are whether every point came back
+in its order, the mug's mIoU over handle and cup (truth: the labels in the scan, used for nothing else),
+the same without ROS, and timings.
 """
 
 from __future__ import annotations
@@ -13,41 +14,28 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
-import time
-from dataclasses import dataclass, field
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from partdistill_ros.commands.common import CommandFailed
+from partdistill_ros.commands.live import Ear, NodeProcess, go_private, running, wait_until
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.scene import SceneOptions, label_scene
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.nodes.environment import prepare
 from partdistill_ros.scans.load import load_scan
-from partdistill_ros.scans.pointcloud2 import UNLABELED_CODE, CloudLayout
 from partdistill_ros.scans.scan import Scan
 
 TARGET = 0.60
 TRUTH = {"cup": "30", "handle": "31"}
 """Names of the mug's parts among the labels of the scan."""
-STANDARD_ERROR = 2
-START_SECONDS, ANSWER_SECONDS = 60.0, 60.0
-
-
-@dataclass
-class Answers:
-    """What came back from the node."""
-
-    labels: NDArray[np.int16]
-    parts: tuple[str, ...]
-    same_points: bool
-    milliseconds: list[float] = field(default_factory=list)
-    diagnostics: dict[str, str] = field(default_factory=dict)
-    megabytes: float = 0.0
+START_SECONDS, CLOUD_SECONDS = 60.0, 10.0
 
 
 def default_scan() -> Path:
@@ -56,101 +44,50 @@ def default_scan() -> Path:
     return Path(os.environ.get("PARTDISTILL_DATA") or root.parent / "shared" / "data") / "scans" / "test64.pcd"
 
 
-def through_the_node(scan: Scan, options: argparse.Namespace) -> Answers:
-    """Publishes the scan `count` times, one at a time, and keeps the last answer."""
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+@dataclass(frozen=True)
+class Live:
+    """What came back: labels `[N]` of the last cloud, and of all clouds whether each had shape, number
+    and order of the points sent; delays in milliseconds from publication to arrival here."""
+
+    labels: NDArray[np.int16]
+    parts: tuple[str, ...]
+    same_points: bool
+    milliseconds: list[float]
+    diagnostics: dict[str, str]
+    megabytes: float
+
+
+def through_the_node(scan: Scan, options: argparse.Namespace) -> Live:
+    """Plays the scan with `scan_publisher` until `count` labelled clouds came back.
+
+    Raises CommandFailed with the node's own words where it ends or stays silent.
+    """
     prepare()
-    node = subprocess.Popen(_command(options), stdout=STANDARD_ERROR)
-    try:
-        answers = _converse(scan, options.count)
-        answers.megabytes = _peak_megabytes(node.pid)
-        return answers
-    finally:
-        node.terminate()
-        try:
-            node.wait(5)
-        except subprocess.TimeoutExpired:
-            node.kill()
+    domain = go_private()
+    folder = tempfile.TemporaryDirectory(prefix="live_scene_")
+    logs = Path(folder.name)
+    segmenter = {"bundle": options.bundle, "query": options.query, "scene_mode": "tabletop", "device": options.device}
+    segmenter |= {"threads": options.threads, "diagnostics_period": 0.5}
+    publisher = {"source": str(options.scan), "rate": options.rate, "wait_for_subscribers": 1}
+    starts = [
+        lambda: NodeProcess("part_segmenter", segmenter, logs / "part_segmenter.log"),
+        lambda: NodeProcess("scan_publisher", publisher, logs / "scan_publisher.log"),
+    ]
+    with folder, Ear(domain) as ear, running(starts) as nodes:
+        heard = ear.heard
 
+        def done() -> bool:
+            told = int(heard.diagnostics.get("clouds labelled", 0))
+            return len(heard.clouds) >= options.count and told >= options.count and bool(heard.parts)
 
-def _command(options: argparse.Namespace) -> list[str]:
-    parameters = {
-        "bundle": f'"{options.bundle}"',
-        "query": f'"{options.query}"',
-        "scene_mode": "tabletop",
-        "device": options.device,
-        "threads": options.threads,
-        "diagnostics_period": 0.5,
-    }
-    code = "import sys; from partdistill_ros.nodes.part_segmenter import main; sys.exit(main())"
-    words = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
-    return [sys.executable, "-c", code, "--ros-args", *words]
-
-
-def _converse(scan: Scan, count: int) -> Answers:
-    import rclpy
-    from diagnostic_msgs.msg import DiagnosticArray
-    from partdistill_ros.msg import PartLegend
-    from sensor_msgs.msg import PointCloud2
-    from std_msgs.msg import Header
-
-    from partdistill_ros.nodes.conversions import cloud_message
-    from partdistill_ros.nodes.qos import latched
-
-    heard: dict[str, Any] = {}
-    rclpy.init()
-    peer = rclpy.create_node("live_scene")
-    try:
-        publisher = peer.create_publisher(PointCloud2, "points", 1)
-        peer.create_subscription(PointCloud2, "labeled_points", lambda m: heard.update(cloud=m), 1)
-        peer.create_subscription(PartLegend, "part_legend", lambda m: heard.update(legend=m), latched())
-        peer.create_subscription(DiagnosticArray, "/diagnostics", lambda m: heard.update(diagnostics=m), 10)
-
-        def until(ready: Any, what: str, seconds: float) -> None:
-            end = time.monotonic() + seconds
-            while not ready():
-                if time.monotonic() > end:
-                    raise PartDistillError(f"{what} did not come within {seconds:.0f} s; see the node's output above")
-                rclpy.spin_once(peer, timeout_sec=0.05)
-
-        until(lambda: "legend" in heard and publisher.get_subscription_count(), "the node", START_SECONDS)
-        until(lambda: peer.count_publishers("labeled_points"), "the node's output", START_SECONDS)
-        milliseconds = []
-        for _ in range(count):
-            message = cloud_message(scan, Header(stamp=peer.get_clock().now().to_msg(), frame_id="camera"))
-            begin = time.monotonic()
-            publisher.publish(message)
-            until(
-                lambda: "cloud" in heard and heard["cloud"].header == message.header,  # noqa: B023
-                "the labelled cloud",
-                ANSWER_SECONDS,
-            )
-            milliseconds.append((time.monotonic() - begin) * 1e3)
-        heard.pop("diagnostics", None)
-        until(lambda: "diagnostics" in heard, "diagnostics", 10)
-        labels, same = _check(heard["cloud"], scan)
-        told = {value.key: value.value for value in heard["diagnostics"].status[0].values}
-        return Answers(labels, tuple(heard["legend"].names), same, milliseconds, told)
-    finally:
-        peer.destroy_node()
-        rclpy.try_shutdown()
-
-
-def _check(message: Any, scan: Scan) -> tuple[NDArray[np.int16], bool]:
-    """Labels `[N]`, -1 unlabelled, and whether shape, number and order of the points are those sent."""
-    fields = tuple((one.name, one.offset, one.datatype, one.count) for one in message.fields)
-    layout = CloudLayout(fields, message.height, message.width, message.point_step, message.row_step)
-    layout.check(len(message.data))
-    codes = layout.column(message.data, "label").reshape(-1).astype(np.int32)
-    points = layout.points(message.data)
-    same = layout.grid == scan.grid and np.array_equal(points, scan.points, equal_nan=True)
-    return np.where(codes == UNLABELED_CODE, -1, codes).astype(np.int16), same
-
-
-def _peak_megabytes(process: int) -> float:
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+        wait_until(done, ear, nodes, START_SECONDS + CLOUD_SECONDS * options.count, f"{options.count} labelled clouds")
+        megabytes = nodes[0].peak_megabytes() or 0.0
+    same = all(
+        cloud.grid == scan.grid and np.array_equal(cloud.points, scan.points, equal_nan=True) for cloud in heard.clouds
+    )
+    # The first cloud waits for the connection.
+    delays = [cloud.delay * 1e3 for cloud in heard.clouds[1:] or heard.clouds]
+    return Live(heard.clouds[-1].labels, heard.parts, same, delays, heard.diagnostics, megabytes)
 
 
 def mug_miou(
@@ -238,12 +175,13 @@ def format_result(result: dict[str, Any]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints the result; exit code 0 where points and target hold, 1 where not, 2 for bad input."""
+    """Prints the result; exit code 0 where points and target hold, 1 where not or a node failed, 2 for bad input."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--scan", type=Path, default=default_scan(), help="a scan with the mug's labels")
     parser.add_argument("--bundle", default="default", help="a bundle directory or `default`")
     parser.add_argument("--query", default="mug: handle, cup")
-    parser.add_argument("--count", type=int, default=10, help="how many times the cloud is published")
+    parser.add_argument("--count", type=int, default=10, help="labelled clouds to wait for")
+    parser.add_argument("--rate", type=float, default=2.0, help="clouds a second")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda", "auto"))
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
@@ -252,7 +190,7 @@ def main(arguments: list[str] | None = None) -> int:
         result = measure(options)
     except PartDistillError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, CommandFailed) else 2
     print(json.dumps(result) if options.json else format_result(result))
     reached = result["mug_live"] is None or result["mug_live"]["mean"] >= TARGET
     return 0 if result["same_points"] and reached else 1

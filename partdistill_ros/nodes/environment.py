@@ -19,8 +19,8 @@ OLD_DISTRIBUTIONS = ("humble", "iron", "jazzy")
 TRANSPORTS = "FASTDDS_BUILTIN_TRANSPORTS"
 
 SHARED_MEMORY = Path("/dev/shm")
-ROOM = 128 * 2**20
-"""Bytes of shared memory that must be free: a segment of 32 MB a process. A container may have 64 MB in all."""
+ROOM = 48 * 2**20
+"""Bytes of shared memory that must be free: a segment of 16 MB a process. Containers often have 64 MB in all."""
 
 
 def cloud_transports(environment: Mapping[str, str]) -> dict[str, str]:

@@ -39,8 +39,8 @@ from partdistill_ros.nodes.worker import LatestWorker
 from partdistill_ros.scans.tabletop import TabletopParams
 from partdistill_ros.srv import LoadBundle, SetQuery
 
-STOP_SECONDS = 1.0
-"""How long the end of the node waits for the cloud in work."""
+STOP_SECONDS = 0.3
+"""How long the end of the node waits for the cloud in work, which may have a million points."""
 SILENCE_SECONDS = 5.0
 """After so long without a cloud the diagnostics warn."""
 LOG_SECONDS = 5.0

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,13 +24,16 @@ def run_node(create: Callable[[], Any], arguments: Sequence[str] | None = None) 
     """Spins the node until Ctrl-C, SIGTERM or its own end; returns the exit code.
 
     The node has `start() -> bool` and `stop() -> bool`, which is False where work in hand could not
-    be ended: then the process leaves at once, without the destructors that would wait for it.
+    be ended: then the process leaves without waiting for it.
     0: it ran and ended; 1: it could not start, one sentence on standard error says why.
     """
     node = None
     started = False
     try:
         prepare()
+        # rclpy ends the spinning on SIGINT by itself. Python's KeyboardInterrupt on top of it may hit inside a
+        # message on its way from C++, which then makes a RuntimeError of it.
+        signal.signal(signal.SIGINT, lambda *_: None)
         rclpy.init(args=None if arguments is None else list(arguments))
         node = create()
         started = node.start()
@@ -39,16 +43,24 @@ def run_node(create: Callable[[], Any], arguments: Sequence[str] | None = None) 
         started = True
     except PartDistillError as error:
         print(f"error: {error}", file=sys.stderr)
+    except Exception:
+        # A callback that was under way when the signal came finds its publisher or clock gone.
+        if rclpy.ok():
+            raise
+        started = True
     finally:
         _end(node, 0 if started else 1)
     return 0 if started else 1
 
 
 def _end(node: Any, code: int) -> None:
+    idle = True
     if node is not None:
-        if not node.stop():
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
+        idle = node.stop()
+        # Always, even with work in hand: it takes the node's shared memory away.
         node.destroy_node()
     rclpy.try_shutdown()
+    if not idle:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)

@@ -26,7 +26,7 @@ from partdistill_ros.scans.scan import Scan
 os.environ.update(cloud_transports(os.environ))
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 40.0
+START_SECONDS = 90.0
 # Domains beyond 101 meet the ports of ordinary programs; 0 is everybody's.
 _DOMAINS = itertools.count(1 + os.getpid() % 90)
 
@@ -127,9 +127,14 @@ class NodeProcess:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
-    def kill(self) -> None:
+    def stop(self) -> None:
+        """Asks it to end, which takes its shared memory away too, and kills it where it does not."""
         if self.process.poll() is None:
-            self.process.kill()
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
         self.process.wait()
 
 
@@ -166,7 +171,7 @@ def peer(ros_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> It
 
 @pytest.fixture
 def run_node(ros_environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., NodeProcess]]:
-    """`run_node(module, **parameters)` starts a node; all are killed at the end of the test."""
+    """`run_node(module, **parameters)` starts a node; all are ended with the test."""
     started: list[NodeProcess] = []
 
     def start(module: str, **parameters: object) -> NodeProcess:
@@ -177,4 +182,4 @@ def run_node(ros_environment: dict[str, str], tmp_path: Path) -> Iterator[Callab
 
     yield start
     for node in started:
-        node.kill()
+        node.stop()

@@ -51,7 +51,7 @@ class Peer:
         self.heard[topic] = []
         self.node.create_subscription(kind, topic, self.heard[topic].append, qos)
 
-    def until(self, done: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
+    def until(self, done: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
         """Spins until `done()` is true, and returns that."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -71,7 +71,7 @@ class Peer:
         """A message with a stamp of its own."""
         return cloud_message(scan, Header(stamp=self.node.get_clock().now().to_msg(), frame_id=frame))
 
-    def ask(self, cloud: PointCloud2, seconds: float = 20.0) -> PointCloud2:
+    def ask(self, cloud: PointCloud2, seconds: float = 60.0) -> PointCloud2:
         """Publishes a cloud and waits for the answer with its stamp."""
 
         def answer() -> Any:

@@ -22,7 +22,7 @@ def test_a_profile_with_room_for_clouds(monkeypatch, distribution, variable):
     added = environment.cloud_transports({"ROS_DISTRO": distribution})
     assert added == {variable: str(environment.PROFILE)}
     size = ElementTree.parse(environment.PROFILE).find(".//{*}segment_size")
-    assert 3 * 307_200 * 32 < int(size.text) < environment.ROOM / 3
+    assert 1.5 * 307_200 * 32 < int(size.text) < environment.ROOM / 2
 
 
 def test_little_shared_memory(monkeypatch):

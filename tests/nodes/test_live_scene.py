@@ -46,8 +46,8 @@ def test_miou_counts_misses_and_spill(live_scene, mug_scene):
 
 @pytest.mark.ros
 def test_the_whole_benchmark(live_scene, mug_scene, toy_bundle_path, tmp_path, capsys, monkeypatch, ros_environment):
-    monkeypatch.setenv("ROS_DOMAIN_ID", ros_environment["ROS_DOMAIN_ID"])
-    monkeypatch.setenv("PYTHONPATH", ros_environment["PYTHONPATH"])
+    for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE", "PYTHONPATH"):
+        monkeypatch.setenv(name, ros_environment[name])
     # What the toy calls top and bottom are the two parts here.
     monkeypatch.setattr(live_scene, "TRUTH", {"top": "30", "bottom": "31"})
     save_scan(tmp_path / "scene.pcd", mug_scene)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from itertools import islice
 
 import numpy as np
@@ -59,6 +60,21 @@ def test_meshes_are_sampled(tmp_path):
     mesh = Mesh(vertices, np.array([[0, 1, 2]], np.int32))
     save_scan(tmp_path / "triangle.npz", Scan(vertices, mesh=mesh))
     assert len(next(play(str(tmp_path / "triangle.npz"), samples=500)).points) == 500
+
+
+def test_a_recording_and_its_topics(tmp_path, repository):
+    spec = importlib.util.spec_from_file_location("bags", repository / "tests" / "scans" / "readers" / "test_bag.py")
+    assert spec is not None and spec.loader is not None
+    bags = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bags)
+    topics = {"/a": [bags.message(bags.points(k)) for k in range(2)], "/b": [bags.message(bags.points(9))]}
+    path = str(bags.record(tmp_path, ".mcap", topics))
+    assert values(islice(play(path, topic="/a"), 5)) == [0, 1, 0, 1, 0]
+    assert values(play(path, topic="b", loop=False)) == [9]
+    told = []
+    with pytest.raises(PartDistillError, match="nothing that can be played"):
+        next(play(path, skip=told.append))
+    assert "choose a PointCloud2 topic" in told[0]
 
 
 def test_a_source_that_cannot_be_played(folder, tmp_path):

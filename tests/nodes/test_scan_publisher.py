@@ -34,7 +34,7 @@ def test_an_organised_scan_is_played_again_and_again(run_node, peer, table_scene
     save_scan(tmp_path / "scene.pcd", table_scene)
     heard = listen(peer)
     node = run_node("scan_publisher", source=str(tmp_path / "scene.pcd"), rate=20.0, frame_id="table")
-    peer.until(lambda: len(heard) >= 3, "three clouds", 40)
+    peer.until(lambda: len(heard) >= 3, "three clouds", 90)
     scan = scan_of(heard[-1])
     np.testing.assert_array_equal(scan.points, table_scene.points)
     np.testing.assert_array_equal(scan.colors, table_scene.colors)
@@ -53,8 +53,8 @@ def test_a_folder_once_every_cloud_arrives_and_the_node_ends(run_node, peer, tmp
     (folder / "3b.pcd").write_bytes(b"damaged")
     heard = listen(peer)
     node = run_node("scan_publisher", source=str(folder), rate=20.0, loop=False, wait_for_subscribers=1)
-    peer.until(lambda: len(heard) >= 4, "four clouds", 40)
-    assert node.process.wait(10) == 0
+    peer.until(lambda: len(heard) >= 4, "four clouds", 90)
+    assert node.process.wait(30) == 0
     assert [float(scan_of(message).points[0, 0]) for message in heard] == [0, 1, 2, 3]
     assert "left out" in node.output() and "played to the end" in node.output()
 
@@ -65,5 +65,5 @@ def test_a_folder_once_every_cloud_arrives_and_the_node_ends(run_node, peer, tmp
 ])  # fmt: skip
 def test_nothing_to_play_is_one_sentence(run_node, source, words):
     node = run_node("scan_publisher", source=source)
-    assert node.process.wait(40) == 1
+    assert node.process.wait(90) == 1
     assert words in node.output() and "Traceback" not in node.output()
