@@ -45,9 +45,10 @@ def squared_distances(a: Tensor, b: Tensor) -> Tensor:
 
 def gather(values: Tensor, index: Tensor) -> Tensor:
     """Rows of `values [B, N, C]` at `index [B, ...]`, giving `[B, ..., C]`."""
-    batch, channels = values.shape[0], values.shape[2]
-    flat = index.reshape(batch, -1, 1).expand(-1, -1, channels)
-    return values.gather(1, flat).reshape(*index.shape, channels)
+    batch, count, channels = values.shape
+    first = torch.arange(batch, device=values.device) * count
+    # rows of one long table: torch.gather would need the index expanded to every channel, 1.7 ms in all
+    return values.reshape(batch * count, channels)[index + first.reshape(-1, *[1] * (index.ndim - 1))]
 
 
 def outward(spots: Tensor, middle: Tensor) -> Tensor:
@@ -172,8 +173,9 @@ class PatchTransformer(nn.Module):
         weight = 1 / (distance.clamp(min=0) + 1e-4)
         weight = weight / weight.sum(-1, keepdim=True)
         offset = turned(points[:, :, None] - gather(spots, index), gather(away, index))
-        where = torch.cat([offset * 4, place(points, middle)[:, :, None].expand(-1, -1, 3, -1)], -1)
-        seen = F.relu(gather(self.from_patch(tokens), index) + self.from_place(where))
+        near, far = self.from_place.weight.split([3, 5], dim=1)
+        where = F.linear(place(points, middle), far, self.from_place.bias)[:, :, None] + F.linear(offset * 4, near)
+        seen = F.relu(gather(self.from_patch(tokens), index) + where)
         return (seen * weight[..., None]).sum(2)
 
     def forward(self, points: Tensor, centers: Tensor, text: Tensor) -> Tensor:
