@@ -24,7 +24,7 @@ from partdistill_ros.distillation.collection import Member, teach, upright_cloud
 from partdistill_ros.distillation.config import Schedule
 from partdistill_ros.distillation.fit import Fit, Progress
 from partdistill_ros.distillation.procedural import procedural_clouds
-from partdistill_ros.distillation.trainer import save_student
+from partdistill_ros.distillation.trainer import load_student, save_student
 from partdistill_ros.files import atomic_path
 from partdistill_ros.inference.bundle import DEFAULT_PATH
 from partdistill_ros.inference.vocabulary import Vocabulary
@@ -74,6 +74,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes that render and ask the teacher")
     parser.add_argument("--rate", type=float, default=Schedule().rate, help="peak learning rate")
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--start", type=Path, help="a bundle whose student is trained further (else from scratch)")
     parser.add_argument("--backward", default="kept-mass", choices=["kept-mass", "published", "none"])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)
@@ -87,8 +88,9 @@ def main() -> None:
         for name, family in FAMILIES.items()
     }
     schedule = replace(Schedule(), epochs=options.epochs, rate=options.rate)
+    scratch = options.start is None
     fit = Fit(
-        PatchTransformer(PatchTransformerConfig(dim=space.dim)),
+        PatchTransformer(PatchTransformerConfig(dim=space.dim)) if scratch else load_student(options.start),
         taught,
         names,
         schedule,
@@ -103,6 +105,8 @@ def main() -> None:
     training = {
         "command": "python -m partdistill_ros.distillation.default_bundle",
         "data": f"{len(taught)} unlabelled procedural shapes of {len(FAMILIES)} families",
+        "mode": "pre",
+        "start": "scratch" if scratch else "an earlier run of the same command",
         "teacher": "mini",
         "backward": options.backward,
         "backward_from": fit.state.backward_from,
