@@ -6,10 +6,9 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -19,9 +18,7 @@ from std_msgs.msg import Header, String
 from visualization_msgs.msg import MarkerArray
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.query import PartQuery
-from partdistill_ros.inference.scene import SceneOptions, label_scene
-from partdistill_ros.inference.segmenter import Segmenter
+from partdistill_ros.inference.scene import label_scene
 from partdistill_ros.msg import PartLegend
 from partdistill_ros.nodes.conversions import (
     diagnostics_message,
@@ -30,43 +27,20 @@ from partdistill_ros.nodes.conversions import (
     markers_message,
     read_cloud,
 )
+from partdistill_ros.nodes.engine import Engine, scene_options
 from partdistill_ros.nodes.parameters import declare, updated
 from partdistill_ros.nodes.qos import latched, mismatch_warning, profile
+from partdistill_ros.nodes.reports import figures, verdict
 from partdistill_ros.nodes.runtime import run_node
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
-from partdistill_ros.nodes.statistics import Statistics, Summary
+from partdistill_ros.nodes.statistics import Statistics
 from partdistill_ros.nodes.worker import LatestWorker
-from partdistill_ros.scans.tabletop import TabletopParams
 from partdistill_ros.srv import LoadBundle, SetQuery
 
 STOP_SECONDS = 0.3
 """How long the end of the node waits for the cloud in work, which may have a million points."""
-SILENCE_SECONDS = 5.0
-"""After so long without a cloud the diagnostics warn."""
 LOG_SECONDS = 5.0
-"""The same kind of problem is logged at most this often: a broken driver sends 30 clouds a second."""
-
-
-@dataclass(frozen=True)
-class Engine:
-    """The student and the query in force; replaced as a whole, so that a cloud never meets half a change."""
-
-    segmenter: Segmenter
-    query: PartQuery
-
-    @staticmethod
-    def load(parameters: SegmenterParameters) -> Engine:
-        """Raises PartDistillError for a bundle, device or query that cannot be used."""
-        segmenter = Segmenter(parameters.bundle, parameters.device, parameters.threads or None)
-        engine = Engine(segmenter, segmenter.query(parameters.query))
-        segmenter.warm_up()
-        return engine
-
-    def adapted(self, before: SegmenterParameters, after: SegmenterParameters, reload: bool) -> Engine:
-        """The engine for changed parameters; what did not change is kept, unless `reload` asks for the files anew."""
-        if reload or any(getattr(before, name) != getattr(after, name) for name in ("bundle", "device", "threads")):
-            return Engine.load(after)
-        return self if before.query == after.query else replace(self, query=self.segmenter.query(after.query))
+"""The same problem is logged at most this often: a broken driver sends 30 clouds a second."""
 
 
 class PartSegmenter(LifecycleNode):
@@ -86,6 +60,7 @@ class PartSegmenter(LifecycleNode):
         self._outputs: list[Any] = []
         self._services_offered: list[Any] = []
         self._reload = False
+        self._warned: dict[str, float] = {}
         self.add_on_set_parameters_callback(self._change)
 
     # --- the life of the node -----------------------------------------------------------------
@@ -124,7 +99,7 @@ class PartSegmenter(LifecycleNode):
         note = f" ({engine.segmenter.provider_note})" if engine.segmenter.provider_note else ""
         self.get_logger().info(
             f"labelling '{engine.query.text}' on {self._points_name()} with bundle "
-            f"'{engine.segmenter.bundle.name}' on {engine.segmenter.provider}{note}"
+            f"'{engine.bundle}' on {engine.segmenter.provider}{note}"
         )
         return result
 
@@ -226,7 +201,7 @@ class PartSegmenter(LifecycleNode):
         try:
             cloud = read_cloud(received, self._points_name())
             decoded = time.monotonic()
-            answer = label_scene(engine.segmenter, engine.query, cloud.scan, _options(parameters))
+            answer = label_scene(engine.segmenter, engine.query, cloud.scan, scene_options(parameters))
         except PartDistillError as error:
             self._refuse(str(error))
             return
@@ -236,8 +211,9 @@ class PartSegmenter(LifecycleNode):
         message = labeled_message(cloud, answer)
         encoded = time.monotonic()
         self._labeled.publish(message)
-        bundle = engine.segmenter.bundle.name
-        self._legend.publish(legend_message(cloud.header, engine.query.text, bundle, answer.parts, answer.labels))
+        self._legend.publish(
+            legend_message(cloud.header, engine.query.text, engine.bundle, answer.parts, answer.labels)
+        )
         if parameters.markers and self._markers.get_subscription_count():
             self._markers.publish(markers_message(cloud, answer))
         end = time.monotonic()
@@ -271,7 +247,7 @@ class PartSegmenter(LifecycleNode):
         changed = engine is not self._engine
         self._settings, self._engine = parameters, engine
         if changed and engine is not None:
-            self.get_logger().info(f"labelling '{engine.query.text}' with bundle '{engine.segmenter.bundle.name}'")
+            self.get_logger().info(f"labelling '{engine.query.text}' with bundle '{engine.bundle}'")
             self._announce()
         return SetParametersResult(successful=True)
 
@@ -306,7 +282,7 @@ class PartSegmenter(LifecycleNode):
         if problem and not request.query and "unknown part name" in problem:
             problem += "; give the query to use with this bundle in the same call"
         response.success = problem is None
-        response.message = problem or f"loaded '{self._require_engine().segmenter.bundle.name}'"
+        response.message = problem or f"loaded '{self._require_engine().bundle}'"
         response.bundle = self._settings.bundle
         response.query = self._settings.query
         return response
@@ -315,33 +291,17 @@ class PartSegmenter(LifecycleNode):
         """Latches the legend of the query in force."""
         engine = self._require_engine()
         header = Header(stamp=self.get_clock().now().to_msg())
-        self._legend.publish(
-            legend_message(header, engine.query.text, engine.segmenter.bundle.name, engine.query.names)
-        )
+        self._legend.publish(legend_message(header, engine.query.text, engine.bundle, engine.query.names))
 
     # --- reports ------------------------------------------------------------------------------
 
     def _report(self) -> None:
         engine, worker = self._require_engine(), self._worker
         summary = self._statistics.summary(time.monotonic(), 0 if worker is None else worker.dropped)
-        level, words = _verdict(summary, self._points_name(), self._settings.enable)
-        values: dict[str, object] = {
-            "bundle": engine.segmenter.bundle.name,
-            "query": engine.query.text,
-            "provider": engine.segmenter.provider,
-            "provider note": engine.segmenter.provider_note or "none",
-            "rate (Hz)": summary.rate,
-            "clouds received": summary.received,
-            "clouds labelled": summary.labeled,
-            "clouds dropped": summary.dropped,
-            "clouds refused": summary.refused,
-        }
-        for stage, (median, greatest) in summary.latency.items():
-            values[f"{stage} median (ms)"] = median * 1e3
-            values[f"{stage} max (ms)"] = greatest * 1e3
+        level, words = verdict(summary, self._points_name(), self._settings.enable)
         stamp = self.get_clock().now().to_msg()
         name = f"{self.get_fully_qualified_name()[1:]}: part segmentation"
-        self._diagnostics.publish(diagnostics_message(stamp, name, level, words, values))
+        self._diagnostics.publish(diagnostics_message(stamp, name, level, words, figures(summary, engine)))
 
     def _points_name(self) -> str:
         return str(self.resolve_topic_name("points"))
@@ -352,38 +312,15 @@ class PartSegmenter(LifecycleNode):
         return self._engine
 
     def _warn(self, words: str) -> None:
-        self.get_logger().warning(words, throttle_duration_sec=LOG_SECONDS)
+        # Not rclpy's throttle_duration_sec: it goes by the line of code, and would hold back other problems too.
+        now = time.monotonic()
+        if now - self._warned.get(words, -LOG_SECONDS) >= LOG_SECONDS:
+            self._warned = {**dict(list(self._warned.items())[-20:]), words: now}
+            self.get_logger().warning(words)
 
 
 def _sentence(error: Exception) -> str:
     return str(error) if isinstance(error, PartDistillError) else f"{type(error).__name__}: {error}"
-
-
-def _options(parameters: SegmenterParameters) -> SceneOptions:
-    limits = parameters.tabletop
-    return SceneOptions(
-        mode=parameters.scene_mode,
-        up=parameters.up_vector(),
-        min_confidence=parameters.confidence_threshold,
-        max_objects=limits.max_objects,
-        tabletop=TabletopParams(
-            min_points=limits.min_points,
-            max_range=limits.max_range,
-            max_height=limits.max_height,
-            max_size=limits.max_size,
-        ),
-    )
-
-
-def _verdict(summary: Summary, topic: str, enabled: bool) -> tuple[bytes, str]:
-    """Level and sentence of the diagnostics."""
-    if not enabled:
-        return DiagnosticStatus.OK, "switched off by the parameter 'enable'"
-    if summary.problem is not None:
-        return DiagnosticStatus.WARN, summary.problem
-    if summary.idle is None or summary.idle > SILENCE_SECONDS:
-        return DiagnosticStatus.WARN, f"no clouds on {topic}: check the topic's name, its publisher and its QoS"
-    return DiagnosticStatus.OK, f"labelling at {summary.rate:.1f} Hz"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The student follows the parameters; what cannot be used changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.nodes.engine import Engine, scene_options
+from partdistill_ros.nodes.parameters import updated
+from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
+from partdistill_ros.scans.tabletop import TabletopParams
+
+
+@pytest.fixture
+def parameters(toy_bundle_path):
+    return SegmenterParameters(bundle=str(toy_bundle_path), query="post: top, bottom", device="cpu", threads=1)
+
+
+def test_loading(parameters):
+    engine = Engine.load(parameters)
+    assert (engine.bundle, engine.query.names, engine.segmenter.provider) == ("toy", ("top", "bottom"), "cpu")
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"bundle": "/nowhere"}, "/nowhere"),
+    ({"query": "wheel"}, "unknown part name 'wheel'"),
+    ({"query": ""}, "the query is empty"),
+])  # fmt: skip
+def test_what_cannot_be_used_is_refused(parameters, changes, words):
+    changed = replace(parameters, **changes)
+    with pytest.raises(PartDistillError, match=words):
+        Engine.load(changed)
+    with pytest.raises(PartDistillError, match=words):
+        Engine.load(parameters).adapted(parameters, changed, reload=False)
+
+
+def test_only_what_changed_is_renewed(parameters):
+    engine = Engine.load(parameters)
+    assert engine.adapted(parameters, replace(parameters, enable=False), reload=False) is engine
+    asked = engine.adapted(parameters, replace(parameters, query="lid, bottom"), reload=False)
+    assert asked.segmenter is engine.segmenter and asked.query.names == ("lid", "bottom")
+    for changes, reload in (({"threads": 2}, False), ({}, True)):
+        assert engine.adapted(parameters, replace(parameters, **changes), reload).segmenter is not engine.segmenter
+
+
+def test_scene_options_come_from_the_parameters():
+    changes = {"scene_mode": "object", "up": "-y", "confidence_threshold": 0.4, "tabletop.max_objects": 3}
+    changes |= {"tabletop.min_points": 99, "tabletop.max_range": 2.0, "tabletop.max_height": 0.3}
+    options = scene_options(updated(SegmenterParameters(), changes | {"tabletop.max_size": 0.5}))
+    assert (options.mode, options.min_confidence, options.max_objects) == ("object", 0.4, 3)
+    np.testing.assert_array_equal(options.up, (0, -1, 0))
+    assert options.tabletop == TabletopParams(min_points=99, max_range=2.0, max_height=0.3, max_size=0.5)
+    assert scene_options(SegmenterParameters()).tabletop == TabletopParams()

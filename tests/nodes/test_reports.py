@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The diagnostics say what is wrong first, and how fast it goes where nothing is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from partdistill_ros.nodes.engine import Engine
+from partdistill_ros.nodes.reports import OK, SILENCE_SECONDS, WARN, figures, verdict
+from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
+from partdistill_ros.nodes.statistics import Summary
+
+FINE = Summary(
+    received=9, labeled=7, dropped=1, refused=1, rate=4.25, latency={"network": (0.02, 0.05)}, idle=0.1, problem=None
+)
+
+
+@pytest.mark.parametrize(("changes", "enabled", "level", "words"), [
+    ({}, True, OK, "labelling at 4.2 Hz"),
+    ({"problem": "no field 'z'"}, True, WARN, "no field 'z'"),
+    ({"idle": None}, True, WARN, "no clouds on /cam/points: check the topic's name"),
+    ({"idle": SILENCE_SECONDS + 1}, True, WARN, "no clouds on /cam/points"),
+    ({"idle": None, "problem": "no field 'z'"}, True, WARN, "no field 'z'"),
+    ({"idle": None}, False, OK, "switched off"),
+])  # fmt: skip
+def test_verdicts(changes, enabled, level, words):
+    answered_level, answered = verdict(replace(FINE, **changes), "/cam/points", enabled)
+    assert answered_level == level and answered.startswith(words)
+
+
+def test_levels_are_those_of_the_message():
+    status = pytest.importorskip("diagnostic_msgs.msg").DiagnosticStatus
+    assert (OK, WARN) == (status.OK, status.WARN)
+
+
+def test_figures(toy_bundle_path):
+    parameters = SegmenterParameters(bundle=str(toy_bundle_path), query="top, bottom", device="cpu", threads=1)
+    values = figures(FINE, Engine.load(parameters))
+    assert (values["bundle"], values["query"], values["provider"]) == ("toy", "top, bottom", "cpu")
+    assert [values[f"clouds {what}"] for what in ("received", "labelled", "dropped", "refused")] == [9, 7, 1, 1]
+    assert (values["network median (ms)"], values["network max (ms)"]) == (20.0, 50.0)
