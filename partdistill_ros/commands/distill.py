@@ -52,7 +52,9 @@ def configure(parser: ArgumentParser) -> None:
         default="kept-mass",
         help="how the student grades the teacher (kept-mass keeps small parts alive)",
     )
-    parser.add_argument("--renderer", metavar="R", help="rasterizer: the built-in one (default) or pytorch3d")
+    parser.add_argument(
+        "--renderer", choices=("zbuffer", "pytorch3d"), help="rasterizer: the built-in one (default) or pytorch3d"
+    )
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to train")
     parser.add_argument("--epochs", type=positive, metavar="N", help="at most, both directions together")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of everything random")

@@ -11,6 +11,7 @@ from partdistill_ros.errors import PartDistillError
 
 MODES = ("pre", "tta")
 STUDENTS = ("patch_transformer",)
+RENDERERS = ("zbuffer", "pytorch3d")
 BACKWARD = ("kept-mass", "published", "none")
 
 
@@ -60,7 +61,6 @@ class DistillConfig:
     device: str = "cpu"
     renderer: str = "zbuffer"
     seed: int = 0
-    view_size: int = 128
     cloud_points: int = 8192
     schedule: Schedule = field(default_factory=Schedule)
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -72,6 +72,7 @@ class DistillConfig:
             ("student", self.student, STUDENTS),
             ("backward", self.backward, BACKWARD),
             ("start", self.start, ("default", "scratch")),
+            ("renderer", self.renderer, RENDERERS),
         ):
             if value not in known:
                 raise PartDistillError(f"{label} '{value}' is not one of {', '.join(known)}")

@@ -8,6 +8,7 @@ import io
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import DEFAULT_PATH, write_bundle
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.knowledge.store import KnowledgeStore
+from partdistill_ros.rendering.rasterize import load_backend, render_scan
 from partdistill_ros.scans.load import load_scans
 from partdistill_ros.scans.scan import Scan
 from partdistill_ros.students.export import OPSET, parity, to_onnx
@@ -81,12 +83,15 @@ def gather_members(
 ) -> list[Member]:
     """Render every scan and ask the teacher; knowledge that is in the store already is not asked again."""
     teacher = load_teacher(config.teacher, config.device)
+    renderer = partial(render_scan, device=config.device, backend=load_backend(config.renderer, config.device))
     store = KnowledgeStore(work / "knowledge")
     members = []
     for number, scan in enumerate(tqdm(scans, desc="teacher", unit="scan")):
         try:
             cloud = upright_cloud(scan, config.cloud_points, config.seed)
-            members.append(teach(cloud, parts, category, teacher, store=store, seed=config.seed + number))
+            members.append(
+                teach(cloud, parts, category, teacher, store=store, seed=config.seed + number, renderer=renderer)
+            )
         except PartDistillError as error:
             _warn(Path(scan.name), error)
     if not members:

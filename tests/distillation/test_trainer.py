@@ -66,6 +66,15 @@ def test_knowledge_is_not_asked_twice(scans: Path, tmp_path: Path, teacher) -> N
     assert teacher.asked == asked == 2
 
 
+def test_the_renderer_asked_for_is_used(scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str, device: str) -> None:
+        raise PartDistillError(f"{name} on {device} was asked for")
+
+    monkeypatch.setattr(trainer, "load_backend", refuse)
+    with pytest.raises(PartDistillError, match="pytorch3d on cpu"):
+        trainer.run(config(scans, tmp_path / "x", renderer="pytorch3d"))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -73,6 +82,7 @@ def test_knowledge_is_not_asked_twice(scans: Path, tmp_path: Path, teacher) -> N
         ({"parts": ("cap",)}, "two part names"),
         ({"scans": ()}, "no scans"),
         ({"backward": "sideways"}, "kept-mass"),
+        ({"renderer": "crayons"}, "pytorch3d"),
     ],
 )
 def test_wrong_options_are_refused_before_any_work(
