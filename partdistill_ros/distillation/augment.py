@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.inference.normalise import center_max_radius
+from partdistill_ros.inference.normalise import center_max_radius, turn_about_z
 from partdistill_ros.inference.sampling import farthest_points
 
 
@@ -54,13 +54,13 @@ def turn(rng: np.random.Generator, free: float, tilt: float) -> NDArray[np.float
     """A rotation about the vertical with a slight tilt, or with chance `free` any rotation."""
     if rng.random() < free:
         return random_rotation(rng)
-    angle = rng.uniform(0, 2 * np.pi)
-    c, s = np.cos(angle), np.sin(angle)
+    about_vertical = turn_about_z(rng.uniform(0, 2 * np.pi))
     lean = rng.normal(0, tilt, 2)
     tilted = np.array([[1, 0, lean[0]], [0, 1, lean[1]], [-lean[0], -lean[1], 1]])
     q, _ = np.linalg.qr(tilted)
     q *= np.sign(np.diag(q))
-    return q @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+    rotation: NDArray[np.float64] = q @ about_vertical
+    return rotation
 
 
 def uneven(rng: np.random.Generator, points: NDArray[np.floating], count: int) -> NDArray[np.int64]:

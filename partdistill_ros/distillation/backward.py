@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +13,9 @@ from partdistill_ros.knowledge.units import KnowledgeUnits
 
 def agreement(units: KnowledgeUnits, labels: NDArray[np.integer]) -> NDArray[np.float32]:
     """`s'_k = |{p in M_k : argmax z(p) = c_k}| / |M_k|` (PartDistill, CVPR 2024) for `labels [N]`."""
-    size = np.diff(units.indptr)
-    owner = np.repeat(np.arange(len(size)), size)
+    owner = units.owner()
     agrees = labels[units.indices] == units.part[owner]
-    return (np.bincount(owner, agrees, len(size)) / np.maximum(size, 1)).astype(np.float32)
+    return (np.bincount(owner, agrees, len(units)) / np.maximum(units.sizes(), 1)).astype(np.float32)
 
 
 def rescore(
@@ -31,12 +29,12 @@ def rescore(
     """
     scores = [agreement(units, answer) for units, answer in zip(members, labels, strict=True)]
     if rule == "published":
-        return [replace(units, score=score) for units, score in zip(members, scores, strict=True)]
+        return [units.with_scores(score) for units, score in zip(members, scores, strict=True)]
     parts = len(members[0].parts)
     before, after = np.zeros(parts), np.zeros(parts)
     for units, score in zip(members, scores, strict=True):
-        size = np.diff(units.indptr)
+        size = units.sizes()
         before += np.bincount(units.part, units.score * size, parts)
         after += np.bincount(units.part, score * size, parts)
     factor = np.where(after > 0, before / np.maximum(after, 1e-9), 1.0).astype(np.float32)
-    return [replace(units, score=score * factor[units.part]) for units, score in zip(members, scores, strict=True)]
+    return [units.with_scores(score * factor[units.part]) for units, score in zip(members, scores, strict=True)]

@@ -11,6 +11,7 @@ import argparse
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import cache
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
@@ -31,10 +32,16 @@ from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.knowledge.store import KnowledgeStore
 from partdistill_ros.scans.families import FAMILIES
 from partdistill_ros.students.patch_transformer import PatchTransformer, PatchTransformerConfig
-from partdistill_ros.teachers.teacher import load_teacher
+from partdistill_ros.teachers.teacher import Teacher, load_teacher
 from partdistill_ros.text.space import TextSpace
 
 VARIED = ("airplane", "chair", "lamp", "mug", "table")  # families of many styles get twice the shapes
+
+
+@cache
+def _teacher() -> Teacher:
+    """One for each process: its weights are read once, not once for every shape."""
+    return load_teacher("mini")
 
 
 def member(family: str, seed: int, points: int, work: Path) -> Member:
@@ -43,7 +50,7 @@ def member(family: str, seed: int, points: int, work: Path) -> Member:
     kind = FAMILIES[family]
     cloud = upright_cloud(next(procedural_clouds([family], 1, seed, points)), points)
     store = KnowledgeStore(work / "knowledge")
-    return teach(cloud, kind.parts, family, load_teacher("mini"), store=store, seed=seed, flat=kind.flat)
+    return teach(cloud, kind.parts, family, _teacher(), store=store, seed=seed, flat=kind.flat)
 
 
 def members(per_family: int, first_seed: int, points: int, work: Path, workers: int) -> list[Member]:
@@ -83,10 +90,7 @@ def main() -> None:
     torch.manual_seed(options.seed)
     space = TextSpace.load()
     taught = members(options.per_family, options.first_seed, options.points, options.work, options.workers)
-    names = {
-        name: [space.encode([part, *family.synonyms.get(part, ())]) for part in family.parts]
-        for name, family in FAMILIES.items()
-    }
+    names = {name: [space.encode(family.names_of(part)) for part in family.parts] for name, family in FAMILIES.items()}
     schedule = replace(Schedule(), epochs=options.epochs, rate=options.rate)
     scratch = options.start is None
     fit = Fit(

@@ -32,6 +32,7 @@ from partdistill_ros.inference.normalise import center_max_radius
 from partdistill_ros.inference.sampling import farthest_points
 from partdistill_ros.knowledge.units import KnowledgeUnits, class_weights, soft_labels
 from partdistill_ros.students.patch_transformer import PatchTransformer
+from partdistill_ros.text.space import pick_synonym
 
 ASKED = 768  # points of each training cloud that enter the loss: a third faster than all 2,048
 
@@ -162,7 +163,7 @@ class Fit:
             parts = self.names[member.category]
             drawn.append(cloud)
             weights.append(weight)
-            text.append(np.stack([options[_pick(rng, len(options))] for options in parts]))
+            text.append(np.stack([options[pick_synonym(rng, len(options))] for options in parts]))
             canonical.append(np.stack([options[0] for options in parts]))
         points = torch.from_numpy(np.stack([cloud.points for cloud in drawn])).to(self.device)
         centers = torch.from_numpy(np.stack([cloud.centers for cloud in drawn])).to(self.device)
@@ -240,11 +241,6 @@ def converged(losses: Sequence[float], schedule: Schedule) -> bool:
         return False
     now, before = np.mean(losses[-schedule.window :]), np.mean(losses[-schedule.window - 1 : -1])
     return bool(abs(now - before) < schedule.tolerance)
-
-
-def _pick(rng: np.random.Generator, options: int) -> int:
-    """The canonical name two times in three, else a synonym."""
-    return 0 if options == 1 or rng.random() < 0.67 else int(rng.integers(1, options))
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from partdistill_ros.inference.normalise import center_max_radius
 from partdistill_ros.rendering.cameras import orbit_views
 from partdistill_ros.rendering.rasterize import render_points, visible_points
 from partdistill_ros.scans.families import generate
@@ -20,9 +21,7 @@ LOOK_AZIMUTH = np.concatenate([np.arange(n) * 360.0 / n for n in (3, 5, 5, 3)])
 def unit_cloud(scan: Scan, count: int, seed: int = 0) -> Scan:
     """A cloud of `count` surface points, centred and scaled into the unit sphere."""
     cloud = sample_surface(scan, count, seed)
-    center = (cloud.points.min(0) + cloud.points.max(0)) / 2
-    points = cloud.points - center
-    return cloud.with_(points=(points / np.linalg.norm(points, axis=1).max()).astype(np.float32))
+    return cloud.with_(points=center_max_radius(cloud.points))
 
 
 def outer_cloud(scan: Scan, count: int, seed: int = 0) -> Scan:

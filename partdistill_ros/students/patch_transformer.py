@@ -8,8 +8,7 @@ no custom point operators, and the sampling of the centres stays outside of the 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -33,9 +32,6 @@ class PatchTransformerConfig:
     heads: int = 5
     point_width: int = 128
     dim: int = 64
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:

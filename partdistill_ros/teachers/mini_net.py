@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -19,9 +19,6 @@ class MiniConfig:
     widths: tuple[int, int, int, int] = (16, 32, 72, 128)
     dim: int = 64
     size: int = 96
-
-    def as_dict(self) -> dict[str, object]:
-        return asdict(self)
 
 
 class ResidualBlock(nn.Module):

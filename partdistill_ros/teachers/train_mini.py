@@ -26,7 +26,7 @@ from partdistill_ros.rendering.cameras import look_at
 from partdistill_ros.rendering.zbuffer import render_clouds
 from partdistill_ros.scans.families import FAMILIES
 from partdistill_ros.teachers.mini_net import MiniConfig, MiniNet, network_input
-from partdistill_ros.text.space import TextSpace
+from partdistill_ros.text.space import TextSpace, pick_synonym
 
 FOCAL = 2.4  # a unit sphere at distance 2.6 just fills the picture
 
@@ -73,8 +73,7 @@ class Names:
         for i, family in enumerate(families):
             row = []
             for j, part in enumerate(FAMILIES[family].parts):
-                synonyms = tuple(FAMILIES[family].synonyms.get(part, ()))
-                row.append(torch.from_numpy(space.encode([part, *synonyms])))
+                row.append(torch.from_numpy(space.encode(FAMILIES[family].names_of(part))))
                 self.column[i, j] = names.index(part)
             self.choices.append(row)
         self.all = torch.from_numpy(space.encode(names))
@@ -83,8 +82,7 @@ class Names:
         """One text per part of the family, `[P, D]`: the canonical name two times in three."""
         rows = []
         for options in self.choices[family]:
-            pick = 0 if len(options) == 1 or rng.random() < 0.67 else rng.integers(1, len(options))
-            rows.append(options[int(pick)])
+            rows.append(options[pick_synonym(rng, len(options))])
         return torch.stack(rows)
 
 
@@ -223,7 +221,7 @@ def save(
     state = {key: value.half() for key, value in net.state_dict().items()}
     out.mkdir(parents=True, exist_ok=True)
     with atomic_path(out / "mini.pt") as temporary:
-        torch.save({"config": net.config.as_dict(), "state": state}, temporary)
+        torch.save({"config": asdict(net.config), "state": state}, temporary)
     summary = {
         "text": space.identity,
         "families": sorted(FAMILIES),

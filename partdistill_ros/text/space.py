@@ -31,6 +31,11 @@ def clean_name(name: str) -> str:
     return re.sub(r"[\s_]+", " ", name).strip().lower()
 
 
+def pick_synonym(rng: np.random.Generator, options: int) -> int:
+    """Which of a part's names a training example uses: the first two times in three, else another."""
+    return 0 if options == 1 or rng.random() < 0.67 else int(rng.integers(1, options))
+
+
 @dataclass(frozen=True)
 class TextSpace:
     """identity: what made it, part of every cache key.  mean `[384]`, projection `[384, D]`;

@@ -31,6 +31,10 @@ class Family:
     synonyms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     size: tuple[float, float] = (0.1, 0.3)
 
+    def names_of(self, part: str) -> tuple[str, ...]:
+        """The part's name, then its synonyms."""
+        return (part, *self.synonyms.get(part, ()))
+
 
 def draw(family: Family, seed: int) -> Scan:
     """The shape of `seed`: always the same one, in metres, its bounding box centred on the origin."""
