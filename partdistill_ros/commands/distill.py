@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from partdistill_ros.commands.common import Answer, check_folder, check_inputs, positive, split_names
 from partdistill_ros.commands.torch_device import DEVICES, choose_device
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.students.names import STUDENTS, check_start
 
 if TYPE_CHECKING:
     from partdistill_ros.distillation.config import DistillConfig
@@ -39,12 +40,16 @@ def configure(parser: ArgumentParser) -> None:
         default="pre",
         help="pre: for shapes not seen yet (default); tta: for these very scans",
     )
-    parser.add_argument("--student", choices=("patch_transformer",), default="patch_transformer", help="network")
+    parser.add_argument("--student", choices=STUDENTS, default="patch_transformer", help="network")
     parser.add_argument(
         "--start",
-        choices=("default", "scratch"),
         default="default",
-        help="first weights: the shipped student's or random",
+        metavar="W",
+        help="first weights: default (the shipped student's), scratch, or a path: a bundle, a .pt of "
+        "`partdistill pretrain`, the public .pth of Point-M2AE",
+    )
+    parser.add_argument(
+        "--freeze-encoder", action="store_true", help="only the head learns, as in the paper (point_m2ae)"
     )
     parser.add_argument(
         "--backward",
@@ -91,6 +96,7 @@ def _settings(arguments: Namespace) -> dict[str, Any]:
     if len(parts) < 2:
         raise PartDistillError(f"--parts names only '{parts[0]}': a student needs at least two parts to tell apart")
     check_inputs(arguments.scans)
+    check_start(arguments.student, arguments.start, arguments.freeze_encoder)
     _check_bundle_folder(arguments.out)
     kind, _, file = arguments.teacher.partition(":")
     if kind == "boxes":
@@ -101,7 +107,7 @@ def _settings(arguments: Namespace) -> dict[str, Any]:
     if category == "":
         raise PartDistillError("--category is empty: name the objects, or leave the option out")
     settings = {"scans": tuple(arguments.scans), "parts": parts, "category": category}
-    own = ("teacher", "mode", "student", "start", "backward", "seed", "out")
+    own = ("teacher", "mode", "student", "start", "freeze_encoder", "backward", "seed", "out")
     settings |= {name: getattr(arguments, name) for name in own}
     return settings if arguments.renderer is None else settings | {"renderer": arguments.renderer}
 

@@ -18,10 +18,10 @@ from partdistill_ros.knowledge.units import KnowledgeUnits
 from partdistill_ros.rendering.cameras import bounding_sphere, random_views
 from partdistill_ros.rendering.rasterize import render_points, render_scan, visible_points
 from partdistill_ros.scans.scan import Scan, sample_surface
+from partdistill_ros.students.names import LEAST_POINTS
 from partdistill_ros.teachers.teacher import Teacher
 
 ONE_SIDED_VIEWS = 8  # cameras whose visible points make one-sided training clouds of a whole object
-LEAST_POINTS = 64  # a scan with fewer finite points teaches nothing
 
 
 @dataclass(frozen=True)

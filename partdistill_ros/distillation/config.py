@@ -8,9 +8,9 @@ from pathlib import Path
 
 from partdistill_ros.distillation.augment import Augmentation
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.students.names import check_start
 
 MODES = ("pre", "tta")
-STUDENTS = ("patch_transformer",)
 RENDERERS = ("zbuffer", "pytorch3d")
 BACKWARD = ("kept-mass", "published", "none")
 
@@ -45,7 +45,7 @@ class DistillConfig:
 
     scans: files or folders.  out: the bundle's directory; checkpoints and knowledge lie beside it in
     `<out>.work`, from which a run that was stopped goes on.
-    start: `default` begins with the shipped student's weights, `scratch` with random ones.
+    start, freeze_encoder: first weights and what of them learns, see `students.build.new_student`.
     cloud_points: points a member keeps (more than the student sees at once, for variety).
     """
 
@@ -57,6 +57,7 @@ class DistillConfig:
     mode: str = "pre"
     student: str = "patch_transformer"
     start: str = "default"
+    freeze_encoder: bool = False
     backward: str = "kept-mass"
     device: str = "cpu"
     renderer: str = "zbuffer"
@@ -69,13 +70,12 @@ class DistillConfig:
         """Refuse what cannot work before any work is done."""
         for label, value, known in (
             ("mode", self.mode, MODES),
-            ("student", self.student, STUDENTS),
             ("backward", self.backward, BACKWARD),
-            ("start", self.start, ("default", "scratch")),
             ("renderer", self.renderer, RENDERERS),
         ):
             if value not in known:
                 raise PartDistillError(f"{label} '{value}' is not one of {', '.join(known)}")
+        check_start(self.student, self.start, self.freeze_encoder)
         if len(self.parts) < 2:
             raise PartDistillError(f"distillation needs at least two part names, got {list(self.parts)}")
         if not self.scans:

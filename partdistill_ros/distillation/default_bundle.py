@@ -25,13 +25,12 @@ from partdistill_ros.distillation.collection import Member, teach, upright_cloud
 from partdistill_ros.distillation.config import Schedule
 from partdistill_ros.distillation.fit import Fit, Progress
 from partdistill_ros.distillation.procedural import procedural_clouds
-from partdistill_ros.distillation.trainer import load_student, save_student
 from partdistill_ros.files import atomic_path
 from partdistill_ros.inference.bundle import DEFAULT_PATH
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.knowledge.store import KnowledgeStore
 from partdistill_ros.scans.families import FAMILIES
-from partdistill_ros.students.patch_transformer import PatchTransformer, PatchTransformerConfig
+from partdistill_ros.students.build import new_student, save_student
 from partdistill_ros.teachers.teacher import Teacher, load_teacher
 from partdistill_ros.text.space import TextSpace
 
@@ -81,7 +80,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes that render and ask the teacher")
     parser.add_argument("--rate", type=float, default=Schedule().rate, help="peak learning rate")
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--start", type=Path, help="a bundle whose student is trained further (else from scratch)")
+    parser.add_argument(
+        "--start", type=Path, help="a bundle, or an encoder of `partdistill pretrain` (else from scratch)"
+    )
     parser.add_argument("--backward", default="kept-mass", choices=["kept-mass", "published", "none"])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)
@@ -94,7 +95,7 @@ def main() -> None:
     schedule = replace(Schedule(), epochs=options.epochs, rate=options.rate)
     scratch = options.start is None
     fit = Fit(
-        PatchTransformer(PatchTransformerConfig(dim=space.dim)) if scratch else load_student(options.start),
+        new_student("patch_transformer", space.dim, "scratch" if scratch else str(options.start)),
         taught,
         names,
         schedule,

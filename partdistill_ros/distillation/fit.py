@@ -31,7 +31,7 @@ from partdistill_ros.files import atomic_path
 from partdistill_ros.inference.normalise import center_max_radius
 from partdistill_ros.inference.sampling import farthest_points
 from partdistill_ros.knowledge.units import KnowledgeUnits, class_weights, soft_labels
-from partdistill_ros.students.patch_transformer import PatchTransformer
+from partdistill_ros.students.student import Student
 from partdistill_ros.text.space import pick_synonym
 
 ASKED = 768  # points of each training cloud that enter the loss: a third faster than all 2,048
@@ -65,7 +65,7 @@ class Fit:
 
     def __init__(
         self,
-        student: PatchTransformer,
+        student: Student,
         members: Sequence[Member],
         names: Mapping[str, Sequence[NDArray[np.float32]]],
         schedule: Schedule,
@@ -92,7 +92,7 @@ class Fit:
     def steps_per_epoch(self) -> int:
         return max(self.schedule.min_steps, int(np.ceil(len(self.members) / self.schedule.batch)))
 
-    def run(self, progress: Callable[[Progress], None] | None = None) -> PatchTransformer:
+    def run(self, progress: Callable[[Progress], None] | None = None) -> Student:
         """Train to the end and return the averaged student, in eval mode."""
         self._resume()
         saved = time.monotonic()
@@ -129,6 +129,7 @@ class Fit:
     def _step(self, chosen: NDArray[np.int64], step: int) -> float:
         rng = np.random.default_rng([self.seed, self.state.epoch, step])
         points, centers, weights, text, canonical = self._batch(chosen, rng)
+        torch.manual_seed(step_seed(self.seed, self.state.epoch, step))  # students may leave blocks out at random
         done = (self.state.epoch * self.steps_per_epoch + step) / (self.schedule.epochs * self.steps_per_epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.rate * cycle(done)
@@ -145,6 +146,8 @@ class Fit:
         with torch.no_grad():
             for slow, fast in zip(self.average.parameters(), self.student.parameters(), strict=True):
                 slow.lerp_(fast, 1 - decay)
+            for kept, new in zip(self.average.buffers(), self.student.buffers(), strict=True):
+                kept.copy_(kept.lerp(new, 1 - decay) if new.is_floating_point() else new)
         return float(loss.detach())
 
     def _batch(
@@ -228,6 +231,11 @@ class Fit:
         self._grade()
 
 
+def step_seed(*place: int) -> int:
+    """A seed for torch that depends on every number of `place`: seed, epoch, step."""
+    return int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
 def cycle(done: float) -> float:
     """Learning rate over its peak at the share `done` of the training: 5 % warm-up, then a cosine to 1 %."""
     if done < 0.05:
@@ -245,7 +253,7 @@ def converged(losses: Sequence[float], schedule: Schedule) -> bool:
 
 @torch.no_grad()
 def predict(
-    student: PatchTransformer,
+    student: Student,
     members: Sequence[Member],
     names: Mapping[str, Sequence[NDArray[np.float32]]],
     device: str,

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import torch
 
-from partdistill_ros.students.patch_transformer import PatchTransformer
+from partdistill_ros.students.student import Student
 
 OPSET = 17
 
 
-def to_onnx(student: PatchTransformer) -> bytes:
+def to_onnx(student: Student) -> bytes:
     """The graph with inputs `points [B, N, 3]`, `centers [B, G]`, `text [P, D]` and output
     `logits [B, N, P]`. Traced on two clouds and three names; the batch and the names stay free."""
     config = student.config
@@ -40,7 +40,7 @@ def to_onnx(student: PatchTransformer) -> bytes:
         return path.read_bytes()
 
 
-def parity(student: PatchTransformer, graph: bytes, clouds: int = 3, names: int = 5, seed: int = 1) -> float:
+def parity(student: Student, graph: bytes, clouds: int = 3, names: int = 5, seed: int = 1) -> float:
     """Largest difference of a logit between torch and ONNX Runtime on random clouds, in another batch
     size and another number of names than those traced."""
     import onnxruntime

@@ -8,11 +8,15 @@ no custom point operators, and the sampling of the centres stays outside of the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from partdistill_ros.students.student import Student
 
 
 @dataclass(frozen=True)
@@ -131,8 +135,11 @@ class Block(nn.Module):
         return tokens + self.mlp(self.norm2(tokens))
 
 
-class PatchTransformer(nn.Module):
+class PatchTransformer(Student):
     """Clouds in the unit sphere, up = +z, to text-aligned points."""
+
+    encoder_parts: ClassVar[tuple[str, ...]] = ("patches", "position", "blocks", "norm")
+    config: PatchTransformerConfig
 
     def __init__(self, config: PatchTransformerConfig) -> None:
         super().__init__()
@@ -154,13 +161,20 @@ class PatchTransformer(nn.Module):
         spots = coarse[:, : self.config.patches]
         middle = coarse.mean(1, keepdim=True)
         away = outward(spots, middle)
+        tokens = self.encode((points, coarse, spots), spots, away, middle)
+        inner = self._spread(points[:, :asked], spots, away, middle, tokens)
+        return F.normalize(self.head(inner), dim=-1)
+
+    def encode(self, scales: Sequence[Tensor], spots: Tensor, away: Tensor, middle: Tensor) -> Tensor:
+        """Tokens `[B, G, width]` of the patches around `spots [B, G, 3]`, whose neighbours are looked for among
+        the points of each of three `scales`, `[B, M, 3]` each."""
         tokens = self.position(place(spots, middle))
-        for encoder, candidates in zip(self.patches, (points, coarse, spots), strict=True):
+        for encoder, candidates in zip(self.patches, scales, strict=True):
             tokens = tokens + encoder(candidates, spots, away, self.config.neighbours)
         for block in self.blocks:
             tokens = block(tokens)
-        inner = self._spread(points[:, :asked], spots, away, middle, self.norm(tokens))
-        return F.normalize(self.head(inner), dim=-1)
+        normed: Tensor = self.norm(tokens)
+        return normed
 
     def _spread(self, points: Tensor, spots: Tensor, away: Tensor, middle: Tensor, tokens: Tensor) -> Tensor:
         """Point features `[B, N, inner]`: the three nearest patches, each seen from the point, weighted
@@ -173,7 +187,3 @@ class PatchTransformer(nn.Module):
         where = F.linear(place(points, middle), far, self.from_place.bias)[:, :, None] + F.linear(offset * 4, near)
         seen = F.relu(gather(self.from_patch(tokens), index) + where)
         return (seen * weight[..., None]).sum(2)
-
-    def forward(self, points: Tensor, centers: Tensor, text: Tensor) -> Tensor:
-        """Logits `[B, N, P]` for `text [P, D]`."""
-        return self.log_scale.exp() * self.embed(points, centers) @ text.T

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import partdistill_ros
+from partdistill_ros.students.names import STUDENTS
 
 ROOT = Path(partdistill_ros.__file__).parents[1]
 
@@ -63,7 +64,7 @@ def test_choices_of_the_command_line_are_those_of_the_trainer():
     distill.configure(parser)
     choices = {action.dest: action.choices for action in parser._actions}
     assert choices["mode"] == config.MODES
-    assert choices["student"] == config.STUDENTS
+    assert choices["student"] == STUDENTS
     assert choices["backward"] == config.BACKWARD
 
 

@@ -15,6 +15,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.scans.families import generate
 from partdistill_ros.scans.save import save_scan
+from partdistill_ros.students.build import WEIGHTS, load_student
 from partdistill_ros.teachers import teacher as teachers
 
 QUICK = replace(Schedule(), epochs=2, batch=2, min_steps=2)
@@ -55,7 +56,7 @@ def test_scans_to_bundle(scans: Path, tmp_path: Path, caplog: pytest.LogCaptureF
 
 def test_weights_can_be_trained_on(scans: Path, tmp_path: Path) -> None:
     out = trainer.run(config(scans, tmp_path / "bottles"))
-    student = trainer.load_student(out)
+    student = load_student(out)
     assert student.config.points == 2048
 
 
@@ -99,6 +100,6 @@ def test_no_usable_scan_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_weights_that_are_damaged_are_named(tmp_path: Path) -> None:
-    (tmp_path / trainer.WEIGHTS).write_bytes(b"junk")
+    (tmp_path / WEIGHTS).write_bytes(b"junk")
     with pytest.raises(PartDistillError, match="cannot be read"):
-        trainer.load_student(tmp_path)
+        load_student(tmp_path)

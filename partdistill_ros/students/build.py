@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one place where students are made, loaded and saved."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.files import atomic_path
+from partdistill_ros.inference.bundle import DEFAULT_PATH, write_bundle
+from partdistill_ros.inference.vocabulary import Vocabulary
+from partdistill_ros.students.export import OPSET, parity, to_onnx
+from partdistill_ros.students.names import LEAST_POINTS, PUBLIC, STUDENTS, check_start
+from partdistill_ros.students.patch_transformer import PatchTransformer, PatchTransformerConfig
+from partdistill_ros.students.point_m2ae import PointM2AE, PointM2AEConfig
+from partdistill_ros.students.public_m2ae import load_public_encoder
+from partdistill_ros.students.student import Student
+from partdistill_ros.text.space import TextSpace
+
+WEIGHTS = "student.pt"
+PARITY = 1e-3  # largest difference of a logit (they span about +-12) between torch and ONNX
+ENCODER = "partdistill encoder"  # says what an encoder's file is
+
+_KINDS: dict[str, tuple[Callable[..., Student], Callable[..., Any]]] = {
+    "patch_transformer": (PatchTransformer, PatchTransformerConfig),
+    "point_m2ae": (PointM2AE, PointM2AEConfig),
+}
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """What self-supervised training leaves: the student's name, its sizes, the encoder's weights (floats in
+    half precision) under the student's own names, and how it was trained."""
+
+    student: str
+    config: Mapping[str, Any]
+    state: Mapping[str, Tensor]
+    training: Mapping[str, Any]
+
+
+def student_name(student: Student) -> str:
+    """The name under which `student` is known."""
+    return next(name for name, (kind, _) in _KINDS.items() if type(student) is kind)
+
+
+def new_student(name: str, dim: int, start: str = "scratch", freeze_encoder: bool = False) -> Student:
+    """A student for text embeddings `[P, dim]`.
+
+    start: `scratch`, random weights (of torch's global generator); `default`, the shipped student; or a path:
+    a bundle, whose student goes on with its head, or an encoder of `partdistill pretrain` (`.pt`) or the
+    public Point-M2AE (`.pth`), which gets a new head.
+    freeze_encoder: only the head learns, and it is the paper's, of four layers.
+    Raises PartDistillError where name and start do not go together or a file does not fit.
+    """
+    check_start(name, start, freeze_encoder)
+    path = DEFAULT_PATH if start == "default" else Path(start)
+    if start == "default" or path.is_dir():
+        return _go_on(name, dim, path, freeze_encoder)
+    options = {"head": "mlp4", "freeze_encoder": True} if freeze_encoder else {}
+    if start == "scratch" or path.suffix.lower() == PUBLIC:
+        student = _make(name, {"dim": dim, **options})
+        if start != "scratch":
+            assert isinstance(student, PointM2AE)
+            load_public_encoder(path, student.h_encoder)
+        return student
+    encoder = load_encoder(path)
+    if encoder.student != name:
+        raise PartDistillError(f"{path} holds an encoder of {encoder.student}, not of {name}: ask for that student")
+    student = _make(name, {**encoder.config, "dim": dim, **options})
+    _take(student, encoder.state, path)
+    return student
+
+
+def load_student(bundle: Path) -> Student:
+    """The torch weights that lie in a bundle; those that do not say whose they are, are a patch_transformer's.
+
+    Raises PartDistillError where there are none.
+    """
+    path = bundle / WEIGHTS
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        student = _make(content.get("student", "patch_transformer"), content["config"])
+        student.load_state_dict(content["state"])
+        return student
+    except Exception as error:  # torch.load raises many kinds of error on a damaged file
+        raise PartDistillError(
+            f"{path} cannot be read ({error}): start from scratch, or fetch the bundle again"
+        ) from error
+
+
+def save_student(
+    student: Student,
+    out: Path,
+    name: str,
+    vocabulary: Vocabulary,
+    space: TextSpace,
+    training: Mapping[str, object],
+) -> Path:
+    """Export, compare with torch on random clouds, write the bundle with the weights beside the graph.
+
+    The weights are rounded to half precision before the export, so both files hold the same student.
+    Raises PartDistillError where the exported graph does not answer as torch does.
+    """
+    student = student.cpu().eval()
+    state = _rounded(student)
+    student.load_state_dict(state)
+    graph = to_onnx(student)
+    difference = parity(student, graph)
+    if not difference < PARITY:
+        raise PartDistillError(f"the exported student differs from torch by {difference:.2g} in a logit: not written")
+    spec = {
+        "name": name,
+        "student": student_name(student),
+        "points": student.config.points,
+        "patches": student.config.patches,
+        "centers": student.config.centers,
+        "patch_size": LEAST_POINTS,
+        "normalisation": "center_max_radius",
+        "up": "z",
+        "opset": OPSET,
+        "text": {"space": space.identity, "dim": space.dim},
+        "training": dict(training),
+    }
+    weights = io.BytesIO()
+    torch.save({"student": student_name(student), "config": _sizes(student), "state": state}, weights)
+    return write_bundle(out, graph, spec, vocabulary, extras={WEIGHTS: weights.getvalue()})
+
+
+def save_encoder(student: Student, path: Path, training: Mapping[str, object]) -> None:
+    """Write the encoder of `student` as `new_student` starts from it, in full or not at all."""
+    state = {name: value for name, value in _rounded(student.cpu()).items() if _of_encoder(student, name)}
+    content = {
+        "kind": ENCODER,
+        "student": student_name(student),
+        "config": _sizes(student),
+        "encoder": state,
+        "training": dict(training),
+    }
+    with atomic_path(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load_encoder(path: Path) -> Encoder:
+    """Read what `save_encoder` wrote. Raises PartDistillError for anything else."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises many kinds of error on a damaged file
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise PartDistillError(
+            f"{path} cannot be read ({reason[0]}): pre-train again with `partdistill pretrain`"
+        ) from error
+    if not isinstance(content, dict) or content.get("kind") != ENCODER:
+        raise PartDistillError(f"{path} is no encoder of `partdistill pretrain`: name one, or the folder of a bundle")
+    if content.get("student") not in STUDENTS or not all(
+        isinstance(content.get(part), dict) for part in ("config", "encoder", "training")
+    ):
+        raise PartDistillError(f"{path}: its student, config, encoder or training is missing: pre-train again")
+    return Encoder(content["student"], content["config"], content["encoder"], content["training"])
+
+
+def _make(name: str, sizes: Mapping[str, Any]) -> Student:
+    kind, config = _KINDS[name]
+    return kind(config(**sizes))
+
+
+def _go_on(name: str, dim: int, bundle: Path, freeze_encoder: bool) -> Student:
+    student = load_student(bundle)
+    if student_name(student) != name:
+        raise PartDistillError(f"{bundle} holds a {student_name(student)}, not a {name}: ask for that student")
+    if student.config.dim != dim:
+        raise PartDistillError(
+            f"{bundle}: its text space has {student.config.dim} dimensions, this one {dim}: start from scratch"
+        )
+    if isinstance(student, PointM2AE):
+        student.set_frozen(freeze_encoder)
+    return student
+
+
+def _take(student: Student, state: Mapping[str, Tensor], path: Path) -> None:
+    """Only the encoder's weights, all of them."""
+    wanted = {name for name in student.state_dict() if _of_encoder(student, name)}
+    if wanted != state.keys():
+        odd = sorted(wanted ^ state.keys())
+        raise PartDistillError(f"{path}: the encoder does not fit ({odd[0]} and {len(odd) - 1} more): pre-train again")
+    try:
+        student.load_state_dict(dict(state), strict=False)
+    except RuntimeError as error:
+        raise PartDistillError(f"{path}: the encoder does not fit ({error}): pre-train again") from error
+
+
+def _of_encoder(student: Student, name: str) -> bool:
+    return name.split(".")[0] in student.encoder_parts
+
+
+def _rounded(student: Student) -> dict[str, Tensor]:
+    """The state with parameters in half precision. Batch statistics stay as they are: the variance of a
+    coordinate within a group is near the least number that half precision holds."""
+    learnt = {name for name, _ in student.named_parameters()}
+    return {name: value.half() if name in learnt else value for name, value in student.state_dict().items()}
+
+
+def _sizes(student: Student) -> dict[str, Any]:
+    return asdict(student.config)  # type: ignore[call-overload]
