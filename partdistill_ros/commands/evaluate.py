@@ -14,6 +14,7 @@ from partdistill_ros.errors import PartDistillError
 if TYPE_CHECKING:
     from partdistill_ros.evaluation.methods.method import Method
     from partdistill_ros.evaluation.shapes import Shape
+    from partdistill_ros.teachers.teacher import Teacher
 
 SUMMARY = "part mIoU of a student or a baseline on labelled shapes"
 DESCRIPTION = """\
@@ -23,13 +24,14 @@ shapes, then over categories. `present` counts only parts that the truth holds; 
 own number gives 1 for a part that is in neither.
 
 Methods: constant, the category's most frequent part everywhere; vote, the teacher alone, its
-answers about ten views voted onto the points."""
+answers about ten views voted onto the points; mesh-scores, the same answers gathered face by face
+over the mesh, as SATR does."""
 EXAMPLES = """\
   partdistill evaluate shapes/ --bundle default
   partdistill evaluate shapes/mug_*.npz --method vote --teacher mini --json"""
 
-METHODS = ("constant", "vote")
-STUDENT_ONLY, VOTE_ONLY = {"votes": 1, "threads": None}, {"teacher": None}
+METHODS = ("constant", "vote", "mesh-scores")
+STUDENT_ONLY, TEACHER_ONLY = {"votes": 1, "threads": None}, {"teacher": None}
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -38,7 +40,7 @@ def configure(parser: ArgumentParser) -> None:
     asked = parser.add_mutually_exclusive_group(required=True)
     asked.add_argument("--bundle", metavar="B", help="measure this student; `default` is the shipped one")
     asked.add_argument("--method", choices=METHODS, help="measure a baseline")
-    parser.add_argument("--teacher", metavar="T", help="who votes: mini (default) or boxes:FILE")
+    parser.add_argument("--teacher", metavar="T", help="who is asked: mini (default) or boxes:FILE")
     parser.add_argument("--votes", type=positive, default=1, metavar="N", help="turns about the vertical to average")
     add_engine(parser)
 
@@ -68,9 +70,9 @@ def run(arguments: Namespace) -> Answer:
 
 def _check(arguments: Namespace) -> None:
     check_inputs(arguments.shapes)
-    unfit = STUDENT_ONLY if arguments.method else VOTE_ONLY
+    unfit = STUDENT_ONLY if arguments.method else TEACHER_ONLY
     if arguments.method == "constant":
-        unfit = STUDENT_ONLY | VOTE_ONLY
+        unfit = STUDENT_ONLY | TEACHER_ONLY
     for option, default in unfit.items():
         if getattr(arguments, option) != default:
             chosen = f"--method {arguments.method}" if arguments.method else "--bundle"
@@ -84,6 +86,8 @@ def _method(arguments: Namespace, shapes: Sequence[Shape]) -> Method:
         return Constant.of(shapes)
     if arguments.method == "vote":
         return vote(arguments.teacher or "mini", arguments.device)
+    if arguments.method == "mesh-scores":
+        return mesh_scores(arguments.teacher or "mini", arguments.device)
     from partdistill_ros.evaluation.methods.bundle import BundleMethod
     from partdistill_ros.inference.segmenter import Segmenter
 
@@ -92,10 +96,24 @@ def _method(arguments: Namespace, shapes: Sequence[Shape]) -> Method:
 
 def vote(teacher: str, device: str = "auto") -> Method:
     """The voting teacher. Raises MissingDependencyError without torch."""
+    asked = _load_teacher(teacher, device, "voting a teacher's views")
+    from partdistill_ros.evaluation.methods.vote import VoteMethod
+
+    return VoteMethod(asked)
+
+
+def mesh_scores(teacher: str, device: str = "auto") -> Method:
+    """The teacher's answers gathered over faces. Raises MissingDependencyError without torch."""
+    asked = _load_teacher(teacher, device, "gathering a teacher's answers over a mesh")
+    from partdistill_ros.evaluation.methods.mesh_scores import MeshScoresMethod
+
+    return MeshScoresMethod(asked)
+
+
+def _load_teacher(teacher: str, device: str, purpose: str) -> Teacher:
     from partdistill_ros.commands.torch_device import choose_device
 
-    chosen = choose_device(device, "voting a teacher's views")
-    from partdistill_ros.evaluation.methods.vote import VoteMethod
+    chosen = choose_device(device, purpose)
     from partdistill_ros.teachers.teacher import load_teacher
 
-    return VoteMethod(load_teacher(teacher, chosen))
+    return load_teacher(teacher, chosen)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from partdistill_ros.evaluation.methods.method import Method
@@ -17,26 +18,42 @@ Progress = Callable[[Iterable[Shape]], Iterable[Shape]]
 
 
 @dataclass(frozen=True)
+class Curve:
+    """A training's loss per epoch.  name: of the run or category.  backward_from: epochs done when
+    backward distillation began, None where it did not."""
+
+    name: str
+    losses: tuple[float, ...]
+    backward_from: int | None = None
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """sampled: the protocol's numbers, over its samples.  every: the same answer spread to all points
-    of each shape by the nearest sample.  scores: one per shape, of the samples."""
+    of each shape by the nearest sample.  scores: one per shape, of the samples.  answers: the labels
+    `[POINTS]` of each shape's samples, in the order of the shapes.  curves: of the trainings behind the
+    answers.  unseen: the numbers over the samples that no view shows."""
 
     method: str
     setting: str
     sampled: Summary
     every: Summary
     scores: tuple[ShapeScore, ...]
+    answers: tuple[NDArray[np.int16], ...] = ()
+    curves: tuple[Curve, ...] = ()
+    unseen: Summary | None = None
 
 
 def evaluate(shapes: Sequence[Shape], method: Method, progress: Progress = iter) -> Evaluation:
     """Ask `method` about the shapes and compare. Raises PartDistillError where a method cannot answer."""
     questions: list[Question] = [shape.question for shape in shapes]
     answers = method.answer(questions)
-    scores, spread = [], []
+    scores, spread, kept = [], [], []
     for shape in progress(shapes):
-        answer, asked = next(answers), shape.question
+        answer, asked = np.asarray(next(answers), np.int16), shape.question
+        kept.append(answer)
         about = (asked.name, asked.category, asked.parts)
         scores.append(score_shape(*about, answer, shape.truth))
         _, nearest = cKDTree(asked.cloud.points).query(shape.every_point)
-        spread.append(score_shape(*about, np.asarray(answer)[nearest], shape.every_truth))
-    return Evaluation(method.name, method.setting, summarize(scores), summarize(spread), tuple(scores))
+        spread.append(score_shape(*about, answer[nearest], shape.every_truth))
+    return Evaluation(method.name, method.setting, summarize(scores), summarize(spread), tuple(scores), tuple(kept))

@@ -8,11 +8,11 @@ from functools import partial
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.knowledge.store import KnowledgeStore, knowledge_key
-from partdistill_ros.knowledge.units import KnowledgeUnits, units_from_boxes, units_from_pixels
+from partdistill_ros.knowledge.units import KnowledgeUnits, units_from_answer
 from partdistill_ros.rendering.cameras import Views, views_for
 from partdistill_ros.rendering.rasterize import BUILT_IN, Rendering, render_scan
 from partdistill_ros.scans.scan import Scan
-from partdistill_ros.teachers.teacher import PixelAnswer, Teacher
+from partdistill_ros.teachers.teacher import Teacher
 
 Renderer = Callable[[Scan, Views, int], Rendering]
 
@@ -51,10 +51,7 @@ def ask(
     teacher: Teacher, rendering: Rendering, n_points: int, parts: Sequence[str], category: str | None
 ) -> KnowledgeUnits:
     """The teacher's answer about a rendering, as units."""
-    answer = teacher.answer(rendering, parts, category)
-    if isinstance(answer, PixelAnswer):
-        return units_from_pixels(answer, rendering, n_points, parts)
-    return units_from_boxes(answer, rendering, n_points, parts)
+    return units_from_answer(teacher.answer(rendering, parts, category), rendering, n_points, parts)
 
 
 def renderer_name(renderer: Renderer) -> str:

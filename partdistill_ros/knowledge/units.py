@@ -67,9 +67,24 @@ class KnowledgeUnits:
         """The same units graded anew."""
         return replace(self, score=np.asarray(score, np.float32))
 
+    def votes(self, worth: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Sum `[N, P]` of what the units give to their part in each point: `worth` of each entry of `indices`."""
+        flat = self.indices.astype(np.int64) * len(self.parts) + self.part[self.owner()]
+        total = np.bincount(flat, worth, self.n_points * len(self.parts))
+        return total.reshape(self.n_points, len(self.parts)).astype(np.float32)
+
     def coverage(self) -> NDArray[np.int64]:
         """Number of units that each point is in, `[N]`."""
         return np.bincount(self.indices, minlength=self.n_points)
+
+
+def units_from_answer(
+    answer: PixelAnswer | BoxAnswer, rendering: Rendering, n_points: int, parts: Sequence[str]
+) -> KnowledgeUnits:
+    """Units of whichever kind of answer a teacher gives."""
+    if isinstance(answer, PixelAnswer):
+        return units_from_pixels(answer, rendering, n_points, parts)
+    return units_from_boxes(answer, rendering, n_points, parts)
 
 
 def units_from_pixels(
@@ -142,10 +157,7 @@ def soft_labels(units: KnowledgeUnits, class_weight: NDArray[np.float32]) -> NDA
 
     so that the loss of point p is `sum_c weight[p, c] * CE(z(p), c)`; rows of points in no unit are 0.
     """
-    count, owner = len(units.parts), units.owner()
-    worth = (class_weight[units.part] * units.score)[owner]
-    flat = units.indices.astype(np.int64) * count + units.part[owner]
-    weight = np.bincount(flat, worth, units.n_points * count).reshape(units.n_points, count)
+    weight = units.votes((class_weight[units.part] * units.score)[units.owner()])
     return (weight / np.maximum(units.coverage(), 1)[:, None]).astype(np.float32)
 
 

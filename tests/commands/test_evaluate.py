@@ -24,15 +24,17 @@ def test_the_constant_answer(partdistill, mesh_file):
     assert 24 < record["overall"] < 27, "half of the points right, one of two parts missed"
 
 
-def test_a_vote_without_torch_names_the_extra(partdistill, mesh_file, monkeypatch):
+@pytest.mark.parametrize("method", ["vote", "mesh-scores"])
+def test_a_teacher_without_torch_names_the_extra(partdistill, mesh_file, monkeypatch, method):
     import sys
 
     monkeypatch.setitem(sys.modules, "torch", None)
-    done = partdistill("evaluate", mesh_file, "--method", "vote")
+    done = partdistill("evaluate", mesh_file, "--method", method)
     assert done.code == 2 and "partdistill_ros[train]" in done.err
 
 
-def test_a_vote_of_detections_from_a_file(partdistill, mesh_file, tmp_path):
+@pytest.mark.parametrize("method", ["vote", "mesh-scores"])
+def test_a_method_on_detections_from_a_file(partdistill, mesh_file, tmp_path, method):
     pytest.importorskip("torch", reason="rendering needs torch: the extra 'train'")
     boxes = [
         {"image_id": view, "category": name, "bbox": [0, top, 200, 100], "score": 0.9}
@@ -52,10 +54,10 @@ def test_a_vote_of_detections_from_a_file(partdistill, mesh_file, tmp_path):
         )
     )
     done = partdistill(
-        "evaluate", mesh_file, "--method", "vote", "--teacher", f"boxes:{tmp_path / 'boxes.json'}", "--json"
+        "evaluate", mesh_file, "--method", method, "--teacher", f"boxes:{tmp_path / 'boxes.json'}", "--json"
     )
     assert done.code == 0 and done.json()["overall"] > 85
-    assert done.json()["method"] == "vote (boxes)"
+    assert done.json()["method"] == f"{method} (boxes)"
 
 
 def test_folders_leave_out_what_cannot_be_read(partdistill, toy_bundle, cloud_file, tmp_path):
@@ -74,6 +76,7 @@ def test_folders_leave_out_what_cannot_be_read(partdistill, toy_bundle, cloud_fi
     [
         (("--method", "constant", "--votes", "3"), "--votes does not go with --method constant"),
         (("--method", "vote", "--threads", "1"), "--threads does not go with --method vote"),
+        (("--method", "mesh-scores", "--votes", "3"), "--votes does not go with --method mesh-scores"),
         (("--method", "constant", "--teacher", "mini"), "--teacher does not go with --method constant"),
         (("--bundle", "default", "--teacher", "mini"), "--teacher does not go with --bundle"),
         (("--method", "guess"), "invalid choice"),

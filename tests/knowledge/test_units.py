@@ -12,6 +12,7 @@ from partdistill_ros.knowledge.units import (
     class_weights,
     covered_counts,
     soft_labels,
+    units_from_answer,
     units_from_boxes,
     units_from_pixels,
 )
@@ -140,6 +141,21 @@ def test_soft_labels_follow_the_formula():
             expected[point, part[k]] += worth[part[k]] * score[k] / max(1, len(own))
     np.testing.assert_allclose(soft_labels(given, worth), expected, rtol=1e-5)
     assert (soft_labels(given, worth)[30:] == 0).all()
+
+
+def test_votes_add_up_over_the_units_of_a_point():
+    given = units([0, 1, 0], [1, 1, 1], [[0, 1], [1], [1, 3]], 4)
+    votes = given.votes(np.array([0.5, 0.25, 0.75, 0.125, 1.0]))
+    assert votes.tolist() == [[0.5, 0], [0.375, 0.75], [0, 0], [1, 0]] and votes.dtype == np.float32
+
+
+def test_either_kind_of_answer_gives_units():
+    scores = np.zeros((1, 2, 4, 6), np.float32)
+    scores[0, 1, 0, :2] = 0.7
+    rendering = one_view([0, 1, 6])
+    for answer in (PixelAnswer(scores), boxes(([0, 0, 2, 1], 1, 0.7))):
+        found = units_from_answer(answer, rendering, 3, PARTS)
+        assert found.members(0).tolist() == [0, 1] and found.score[0] == pytest.approx(0.7)
 
 
 def test_class_weights_follow_the_formula():

@@ -9,6 +9,7 @@ said about, gets no label and counts as wrong: that is what a student has to men
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,21 @@ from numpy.typing import NDArray
 from partdistill_ros.evaluation.shapes import Question
 from partdistill_ros.inference.normalise import candidate_ups
 from partdistill_ros.knowledge.units import units_from_boxes
-from partdistill_ros.rendering.cameras import views_for
+from partdistill_ros.rendering.cameras import Views, views_for
 from partdistill_ros.rendering.rasterize import Rendering, locate_points, render_scan
 from partdistill_ros.scans.scan import Scan
-from partdistill_ros.teachers.teacher import PixelAnswer, Teacher
+from partdistill_ros.teachers.teacher import BoxAnswer, PixelAnswer, Teacher
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a teacher said of a question's `views`: its `answer` about the `rendering`, whose `pixel`
+    locates the question's cloud, and the `votes [N, P]` of that cloud's points."""
+
+    views: Views
+    rendering: Rendering
+    answer: PixelAnswer | BoxAnswer
+    votes: NDArray[np.float32]
 
 
 class VoteMethod:
@@ -32,29 +44,32 @@ class VoteMethod:
         self.name = f"vote ({teacher.name})"
 
     def answer(self, questions: Sequence[Question]) -> Iterator[NDArray[np.int16]]:
-        """Views and votes per shape; an unknown up is the candidate about which the teacher is surest."""
+        """Views and votes per shape."""
         for question in questions:
-            ups = self._candidate_ups(question)
-            tries = [self._votes(question, question.scan.with_(up=up)) for up in ups]
-            yield decide(max(tries, key=confidence))
+            yield decide(ask(self._teacher, question).votes)
 
-    def _candidate_ups(self, question: Question) -> Sequence[NDArray[np.float32] | None]:
-        # Detections of a file belong to the views that were rendered for it: no other can be asked for.
-        if question.scan.up is not None or self._teacher.kind == "box":
-            return [question.scan.up]
-        return [up.astype(np.float32) for up in candidate_ups(question.cloud.points)]
 
-    def _votes(self, question: Question, scan: Scan) -> NDArray[np.float32]:
-        views = views_for(scan)
-        rendering = locate_points(render_scan(scan, views, self._teacher.size), question.cloud.points, views)
-        answer = self._teacher.answer(rendering, question.parts, question.category)
-        if isinstance(answer, PixelAnswer):
-            return pixel_votes(answer, rendering)
-        units = units_from_boxes(answer, rendering, len(question.cloud.points), question.parts)
-        votes = np.zeros((units.n_points, len(question.parts)), np.float32)
-        owner = units.owner()
-        np.add.at(votes, (units.indices, units.part[owner]), units.score[owner])
-        return votes
+def ask(teacher: Teacher, question: Question) -> Asked:
+    """Render, ask and vote; an unknown up is the candidate about which the teacher is surest."""
+    tries = [_ask(teacher, question, question.scan.with_(up=up)) for up in _candidate_ups(teacher, question)]
+    return max(tries, key=lambda asked: confidence(asked.votes))
+
+
+def _candidate_ups(teacher: Teacher, question: Question) -> Sequence[NDArray[np.float32] | None]:
+    # Detections of a file belong to the views that were rendered for it: no other can be asked for.
+    if question.scan.up is not None or teacher.kind == "box":
+        return [question.scan.up]
+    return [up.astype(np.float32) for up in candidate_ups(question.cloud.points)]
+
+
+def _ask(teacher: Teacher, question: Question, scan: Scan) -> Asked:
+    views = views_for(scan)
+    rendering = locate_points(render_scan(scan, views, teacher.size), question.cloud.points, views)
+    answer = teacher.answer(rendering, question.parts, question.category)
+    if isinstance(answer, PixelAnswer):
+        return Asked(views, rendering, answer, pixel_votes(answer, rendering))
+    units = units_from_boxes(answer, rendering, len(question.cloud.points), question.parts)
+    return Asked(views, rendering, answer, units.votes(units.score[units.owner()]))
 
 
 def pixel_votes(answer: PixelAnswer, rendering: Rendering) -> NDArray[np.float32]:
