@@ -14,6 +14,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from scipy.spatial import cKDTree
 
 from partdistill_ros.evaluation.page import legend, page
 from partdistill_ros.files import atomic_path
@@ -25,6 +26,7 @@ from partdistill_ros.scans.scan import Scan
 CELL = (216, 168)  # pixels of a unit's picture
 STRIP = 46  # pixels below it: words and bars
 GAP, HEAD, COLUMNS = 12, 34, 6
+SMALL = 0.03  # share of the object's pixels under which a unit gets a ring
 TRACK, OLD = (226, 223, 217), (150, 150, 150)
 COLUMN_NAMES = ("scan", "category", "unit", "view", "part", "points", "old_score", "new_score", "change")
 WORDS = """\
@@ -100,11 +102,13 @@ def unit_picture(graded: GradedUnits, unit: int, drawings: dict[int, Drawing] | 
     if view not in kept:
         kept[view] = draw_cloud(graded.points, _camera(graded, view), CELL)
     tint = part_colors(units.parts)[units.part[unit]]
+    shown = _shown(graded.points, units.members(unit), kept[view].index)
     colors = np.broadcast_to(np.array(LOOK.bare, np.uint8), graded.points.shape).copy()
-    colors[units.members(unit)] = tint
+    colors[shown] = tint
     picture = Image.new("RGB", (CELL[0], CELL[1] + STRIP), LOOK.background)
     picture.paste(kept[view].paint(colors), (0, 0))
     pen = ImageDraw.Draw(picture)
+    _ring(pen, kept[view].index, shown)
     pen.rectangle((0, 0, CELL[0] - 1, CELL[1] - 1), outline=(222, 221, 217))
     old, new = float(units.score[unit]), float(graded.new_score[unit])
     numbers = f"{old:.2f} > {new:.2f}"
@@ -118,6 +122,25 @@ def unit_picture(graded: GradedUnits, unit: int, drawings: dict[int, Drawing] | 
     _bar(pen, CELL[1] + 24, old, OLD)
     _bar(pen, CELL[1] + 33, new, (int(tint[0]), int(tint[1]), int(tint[2])))
     return picture
+
+
+def _shown(points: NDArray[np.float32], members: NDArray[np.int32], index: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Members, and for each the nearest point that has a pixel in `index`: discs of neighbours hide some
+    of a unit's points in a small picture, all of a unit of three."""
+    drawn = np.unique(index[index >= 0])
+    if not len(drawn) or not len(members):
+        return members.astype(np.int64)
+    return np.union1d(members, drawn[cKDTree(points[drawn]).query(points[members])[1]])
+
+
+def _ring(pen: ImageDraw.ImageDraw, index: NDArray[np.int64], shown: NDArray[np.int64]) -> None:
+    """A circle around a unit that would be overlooked."""
+    rows, columns = np.nonzero(np.isin(index, shown))
+    if not 0 < len(rows) < SMALL * (index >= 0).sum():
+        return
+    x, y = columns.mean() / LOOK.supersample, rows.mean() / LOOK.supersample
+    radius = max(np.ptp(columns), np.ptp(rows)) / LOOK.supersample / 2 + 9
+    pen.ellipse((x - radius, y - radius, x + radius, y + radius), outline=LOOK.ink, width=1)
 
 
 def _bar(pen: ImageDraw.ImageDraw, top: int, score: float, color: tuple[int, int, int]) -> None:

@@ -2,6 +2,7 @@
 """Contact sheets: the units that changed most, in their own view, and a table with all of them."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from partdistill_ros.evaluation.unit_sheets import (
 from partdistill_ros.knowledge.graded import GradedUnits
 from partdistill_ros.knowledge.units import KnowledgeUnits
 from partdistill_ros.palette import part_colors
+from partdistill_ros.pictures import LOOK
 from partdistill_ros.rendering.cameras import Views, ten_views
 
 PARTS = ("left", "right")
@@ -76,6 +78,18 @@ def test_a_unit_is_seen_in_its_own_view():
 
     assert [is_part(middle_color(front, side)) for side in (0, 1)] == [True, False]
     assert [is_part(middle_color(back, side)) for side in (0, 1)] == [False, True]
+
+
+def test_a_unit_of_one_hidden_point_is_marked():
+    graded = make([0.5], [0.9], view=[0])
+    hidden = graded.points.copy()
+    hidden[0] = (-0.01, 0, 0)  # just behind the plate as the first view sees it
+    units = replace(graded.units, indptr=np.array([0, 1]), indices=np.zeros(1, np.int32))
+    picture = np.asarray(unit_picture(replace(graded, points=hidden, units=units), 0), float)[: CELL[1]]
+    own, wanted = picture - picture.mean(-1, keepdims=True), part_colors(PARTS)[0] - part_colors(PARTS)[0].mean()
+    alike = (own @ wanted / (np.linalg.norm(own, axis=-1) * np.linalg.norm(wanted) + 1e-9) > 0.9) & (own.max(-1) > 20)
+    assert 1 <= alike.sum() < 0.03 * alike.size
+    assert (picture == LOOK.ink).all(-1).sum() > 20, "the ring"
 
 
 def test_bars_are_as_long_as_the_scores():
