@@ -93,7 +93,7 @@ def _by_name(paths: list[Path], name_of: Any) -> dict[str, Path]:
 def _text(record: dict[str, Any]) -> str:
     shapes = record["shapes"]
     totals = [f"{part} {sum(shape['units'][part] for shape in shapes)}" for part in record["parts"]]
-    lines = [f"{len(shapes)} shape{'s'[: len(shapes) > 1]} in {record['out']}, units: {', '.join(totals)}"]
+    lines = [f"shapes written to {record['out']}: {len(shapes)}, units: {', '.join(totals)}"]
     if record["left_out"]:
         lines.append(f"{len(record['left_out'])} left out, named above")
     contrary = sum(shape["contrary"] for shape in shapes)

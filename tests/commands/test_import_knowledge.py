@@ -52,7 +52,8 @@ def test_text_counts_and_warns_of_an_order_that_looks_wrong(partdistill, prepare
     with h5py.File(path, "a") as file:
         file["cls_bbox"][...] = [[1, 0]]
     done = partdistill("import-knowledge", path, *NAMES, "--out", tmp_path / "mugs")
-    assert done.code == 0 and "1 shape in" in done.out and "2 units have their confidence under another" in done.out
+    assert done.code == 0 and ": 1, units: handle 1, cup 1" in done.out
+    assert "2 units have their confidence under another" in done.out
 
 
 def test_wrong_input(partdistill, prepared, tmp_path):
