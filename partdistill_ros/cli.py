@@ -17,7 +17,7 @@ from partdistill_ros import __version__
 from partdistill_ros.commands.common import Answer, CommandFailed
 from partdistill_ros.errors import PartDistillError
 
-COMMANDS = ("demo", "segment", "info", "distill", "render", "evaluate", "bag")
+COMMANDS = ("demo", "segment", "info", "distill", "render", "evaluate", "units", "bag", "import-knowledge")
 
 DESCRIPTION = """\
 Live 3D part segmentation, distilled from vision-language models.
@@ -53,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"partdistill_ros {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
-        command = importlib.import_module(f"partdistill_ros.commands.{name}")
+        command = importlib.import_module(module_of(name))
         own = commands.add_parser(
             name,
             help=command.SUMMARY,
@@ -66,6 +66,11 @@ def build_parser() -> argparse.ArgumentParser:
         own.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
         own.set_defaults(run=command.run)
     return parser
+
+
+def module_of(command: str) -> str:
+    """The module behind a command's name: dashes are underscores there."""
+    return f"partdistill_ros.commands.{command.replace('-', '_')}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

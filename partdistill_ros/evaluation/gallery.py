@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import Evaluation
+from partdistill_ros.evaluation.methods.constant import Constant
 from partdistill_ros.evaluation.shapes import Question, Shape
 from partdistill_ros.inference.normalise import candidate_ups
 from partdistill_ros.palette import part_colors
@@ -103,7 +104,9 @@ def _answers(shape: Shape, row: int, evaluations: Sequence[Evaluation]) -> tuple
         return Panel(caption, drawing.paint(label_colors(bare, labels, question.parts)))
 
     answered = [one for one in evaluations if one.answers]
-    panels = [panel(f"{one.method}: {100 * one.scores[row].miou:.1f}", one.answers[row]) for one in answered]
+    # One colour all over tells nothing: the constant answer is drawn only where nothing else is.
+    answered = [one for one in answered if one.method != Constant.name] or answered
+    panels = [panel(f"{one.method}, mIoU {100 * one.scores[row].miou:.1f}", one.answers[row]) for one in answered]
     return (*panels, panel("truth", shape.truth))
 
 

@@ -55,7 +55,7 @@ def test_each_method_and_the_truth_are_drawn_in_their_labels(shapes):
     shown = exhibits(shapes, [constant], Halves(), 1)
     assert len(shown) == 1 and len(shown[0].views) == 10 and not shown[0].refusal
     answer, truth = shown[0].answers
-    assert answer.caption.startswith("constant: ") and truth.caption == "truth"
+    assert answer.caption.startswith("constant, mIoU ") and truth.caption == "truth"
     top, bottom = part_colors(PARTS)
     assert share_of(answer.picture, top) > 0.1 and share_of(answer.picture, bottom) == 0
     assert share_of(truth.picture, top) > 0.02 and share_of(truth.picture, bottom) > 0.02

@@ -76,7 +76,7 @@ def test_the_page_holds_tables_curves_and_pictures_in_one_file(tmp_path, shapes,
     ):
         assert word in words
     images = [attributes for tag, attributes in html.tags if tag == "img"]
-    assert len(images) == 3 * (3 + 1), "three posts and the lamp; constant, student, truth"
+    assert len(images) == 2 * (3 + 1), "student and truth of three posts and the lamp"
     for image in images:
         kind, content = re.fullmatch(r"data:image/(\w+);base64,(.+)", image["src"]).groups()
         picture = Image.open(io.BytesIO(base64.b64decode(content, validate=True)))
