@@ -17,6 +17,9 @@ from partdistill_ros.files import atomic_path
 from partdistill_ros.inference.bundle import DEFAULT_PATH, write_bundle
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.students.export import OPSET, parity, to_onnx
+from partdistill_ros.students.masked import MaskedAutoencoder
+from partdistill_ros.students.masked_patch_transformer import MaskedPatchTransformer
+from partdistill_ros.students.masked_point_m2ae import MaskedPointM2AE
 from partdistill_ros.students.names import LEAST_POINTS, PUBLIC, STUDENTS, check_start
 from partdistill_ros.students.patch_transformer import PatchTransformer, PatchTransformerConfig
 from partdistill_ros.students.point_m2ae import PointM2AE, PointM2AEConfig
@@ -76,6 +79,14 @@ def new_student(name: str, dim: int, start: str = "scratch", freeze_encoder: boo
     student = _make(name, {**encoder.config, "dim": dim, **options})
     _take(student, encoder.state, path)
     return student
+
+
+def masked_autoencoder(student: Student) -> MaskedAutoencoder:
+    """`student` with the decoder that its self-supervised training needs, of random weights."""
+    if isinstance(student, PointM2AE):
+        return MaskedPointM2AE(student)
+    assert isinstance(student, PatchTransformer)
+    return MaskedPatchTransformer(student)
 
 
 def load_student(bundle: Path) -> Student:
