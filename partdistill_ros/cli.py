@@ -17,7 +17,9 @@ from partdistill_ros import __version__
 from partdistill_ros.commands.common import Answer, CommandFailed
 from partdistill_ros.errors import PartDistillError
 
-COMMANDS = ("demo", "segment", "info", "distill", "render", "evaluate", "units", "bag", "import-knowledge")
+COMMANDS = (
+    "demo", "segment", "info", "distill", "pretrain", "render", "evaluate", "units", "bag", "import-knowledge",
+)  # fmt: skip
 
 DESCRIPTION = """\
 Live 3D part segmentation, distilled from vision-language models.

@@ -48,6 +48,29 @@ def progress(items: Iterable[Item], label: str, total: int | None = None) -> Ite
     return bar
 
 
+class EpochBar:
+    """A progress bar over the epochs of a training, with its stage and loss."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._bar: Any = None
+
+    def __enter__(self) -> EpochBar:
+        return self
+
+    def __call__(self, state: Any) -> None:
+        from tqdm import tqdm
+
+        if self._bar is None:
+            self._bar = tqdm(total=state.epochs, desc=self._label, unit="epoch", disable=None)
+        self._bar.set_postfix_str(f"{state.stage}, loss {state.loss:.3f}", refresh=False)
+        self._bar.update(state.epoch - self._bar.n)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
 def check_output(path: Path, suffixes: Sequence[str], inputs: Sequence[Path] = ()) -> None:
     """Refuse before any work what could not be written at its end, or would replace an input.
 

@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from partdistill_ros.commands.common import Answer, check_folder, check_inputs, positive, split_names
+from partdistill_ros.commands.common import Answer, EpochBar, check_folder, check_inputs, positive, split_names
 from partdistill_ros.commands.torch_device import DEVICES, choose_device
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.students.names import STUDENTS, check_start
@@ -74,7 +74,7 @@ def run(arguments: Namespace) -> Answer:
     from partdistill_ros.inference.bundle import Bundle
 
     start = time.monotonic()
-    with _Bar() as bar:
+    with EpochBar("distil") as bar:
         path = trainer.run(_config(settings, arguments.epochs), bar)
     bundle = Bundle.load(path)
     seconds = round(time.monotonic() - start, 1)
@@ -135,23 +135,3 @@ def _config(settings: dict[str, Any], epochs: int | None) -> DistillConfig:
     from partdistill_ros.distillation.config import DistillConfig, Schedule
 
     return DistillConfig(**settings, schedule=Schedule() if epochs is None else Schedule(epochs=epochs))
-
-
-class _Bar:
-    """A progress bar over the epochs, with direction and loss."""
-
-    def __enter__(self) -> _Bar:
-        self._bar: Any = None
-        return self
-
-    def __call__(self, state: Any) -> None:
-        from tqdm import tqdm
-
-        if self._bar is None:
-            self._bar = tqdm(total=state.epochs, desc="distil", unit="epoch", disable=None)
-        self._bar.set_postfix_str(f"{state.stage}, loss {state.loss:.3f}", refresh=False)
-        self._bar.update(state.epoch - self._bar.n)
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()

@@ -17,6 +17,9 @@ from partdistill_ros.files import atomic_path
 from partdistill_ros.inference.bundle import DEFAULT_PATH, write_bundle
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.students.export import OPSET, parity, to_onnx
+from partdistill_ros.students.masked import MaskedAutoencoder
+from partdistill_ros.students.masked_patch_transformer import MaskedPatchTransformer
+from partdistill_ros.students.masked_point_m2ae import MaskedPointM2AE
 from partdistill_ros.students.names import LEAST_POINTS, PUBLIC, STUDENTS, check_start
 from partdistill_ros.students.patch_transformer import PatchTransformer, PatchTransformerConfig
 from partdistill_ros.students.point_m2ae import PointM2AE, PointM2AEConfig
@@ -73,9 +76,23 @@ def new_student(name: str, dim: int, start: str = "scratch", freeze_encoder: boo
     encoder = load_encoder(path)
     if encoder.student != name:
         raise PartDistillError(f"{path} holds an encoder of {encoder.student}, not of {name}: ask for that student")
-    student = _make(name, {**encoder.config, "dim": dim, **options})
-    _take(student, encoder.state, path)
+    try:
+        student = _make(name, {**encoder.config, "dim": dim, **options})
+        wanted = {name for name in student.state_dict() if _of_encoder(student, name)}
+        if wanted != encoder.state.keys():
+            raise ValueError(f"other names, such as {min(wanted ^ encoder.state.keys())}")
+        student.load_state_dict(dict(encoder.state), strict=False)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise PartDistillError(f"{path}: the encoder does not fit this version ({error}): pre-train again") from error
     return student
+
+
+def masked_autoencoder(student: Student) -> MaskedAutoencoder:
+    """`student` with the decoder that its self-supervised training needs, of random weights."""
+    if isinstance(student, PointM2AE):
+        return MaskedPointM2AE(student)
+    assert isinstance(student, PatchTransformer)
+    return MaskedPatchTransformer(student)
 
 
 def load_student(bundle: Path) -> Student:
@@ -181,18 +198,6 @@ def _go_on(name: str, dim: int, bundle: Path, freeze_encoder: bool) -> Student:
     if isinstance(student, PointM2AE):
         student.set_frozen(freeze_encoder)
     return student
-
-
-def _take(student: Student, state: Mapping[str, Tensor], path: Path) -> None:
-    """Only the encoder's weights, all of them."""
-    wanted = {name for name in student.state_dict() if _of_encoder(student, name)}
-    if wanted != state.keys():
-        odd = sorted(wanted ^ state.keys())
-        raise PartDistillError(f"{path}: the encoder does not fit ({odd[0]} and {len(odd) - 1} more): pre-train again")
-    try:
-        student.load_state_dict(dict(state), strict=False)
-    except RuntimeError as error:
-        raise PartDistillError(f"{path}: the encoder does not fit ({error}): pre-train again") from error
 
 
 def _of_encoder(student: Student, name: str) -> bool:

@@ -68,6 +68,16 @@ def test_choices_of_the_command_line_are_those_of_the_trainer():
     assert choices["backward"] == config.BACKWARD
 
 
+def test_a_student_and_a_file_to_start_from(partdistill, asked, cloud_file, tmp_path):
+    start = tmp_path / "public.pth"
+    start.touch()
+    wanted = ("--parts", "handle, cup", "--device", "cpu", "--out", tmp_path / "b")
+    other = ("--student", "point_m2ae", "--start", start, "--freeze-encoder")
+    assert partdistill("distill", cloud_file, *wanted, *other).code == 0
+    config = asked[0]
+    assert (config.student, config.start, config.freeze_encoder) == ("point_m2ae", str(start), True)
+
+
 @pytest.mark.parametrize(
     "change, words",
     [
@@ -80,6 +90,9 @@ def test_choices_of_the_command_line_are_those_of_the_trainer():
         ({"--teacher": "oracle"}, "oracle"),
         ({"--out": "default"}, "the shipped student"),
         ({"--mode": "both"}, "invalid choice"),
+        ({"--student": "oracle"}, "invalid choice"),
+        ({"--student": "point_m2ae"}, "the shipped student is a patch_transformer"),
+        ({"--start": "nowhere.pt"}, "nowhere.pt"),
         ({"--epochs": "0"}, "whole number from 1"),
     ],
 )

@@ -15,8 +15,11 @@ from partdistill_ros.distillation.collection import Member
 from partdistill_ros.distillation.config import Schedule
 from partdistill_ros.distillation.fit import Fit, Progress, converged, cycle, predict
 from partdistill_ros.students.patch_transformer import PatchTransformer
+from partdistill_ros.students.point_m2ae import PointM2AE
+from partdistill_ros.students.student import Student
 from partdistill_ros.text.space import TextSpace
 from tests.distillation.conftest import SMALL
+from tests.students.conftest import M2AE
 
 SCHEDULE = replace(Schedule(), epochs=6, batch=4, min_steps=6, checkpoint_minutes=0.0, rate=3e-3)
 NAMES = {"bottle": [TextSpace.load().encode([name]) for name in ("cap", "body")]}
@@ -25,7 +28,9 @@ NAMES = {"bottle": [TextSpace.load().encode([name]) for name in ("cap", "body")]
 def make(members: list[Member], checkpoint: Path | None = None, **options: object) -> Fit:
     torch.manual_seed(0)
     schedule = options.pop("schedule", SCHEDULE)
-    return Fit(PatchTransformer(SMALL), members, NAMES, schedule, Augmentation(), checkpoint=checkpoint, **options)
+    kind = options.pop("student", PatchTransformer)
+    student = kind(SMALL if kind is PatchTransformer else replace(M2AE, dim=64))
+    return Fit(student, members, NAMES, schedule, Augmentation(), checkpoint=checkpoint, **options)
 
 
 def test_the_student_learns_what_the_teacher_says(members: list[Member]) -> None:
@@ -52,9 +57,11 @@ def test_none_means_forward_alone(members: list[Member]) -> None:
     assert all((new.score == old.units.score).all() for new, old in zip(fit.units, members, strict=True))
 
 
-@pytest.mark.parametrize("stopped_after", [2, 5])
-def test_a_killed_run_resumes_to_the_same_weights(members: list[Member], tmp_path: Path, stopped_after: int) -> None:
-    whole = make(members).run()
+@pytest.mark.parametrize(("stopped_after", "student"), [(2, PatchTransformer), (5, PatchTransformer), (5, PointM2AE)])
+def test_a_killed_run_resumes_to_the_same_weights(
+    members: list[Member], tmp_path: Path, stopped_after: int, student: type[Student]
+) -> None:
+    whole = make(members, student=student).run()
 
     class Killed(Exception):
         pass
@@ -64,10 +71,17 @@ def test_a_killed_run_resumes_to_the_same_weights(members: list[Member], tmp_pat
             raise Killed
 
     with pytest.raises(Killed):
-        make(members, tmp_path / "fit.pt").run(kill)
-    resumed = make(members, tmp_path / "fit.pt").run()
-    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
-        assert torch.equal(a, b)
+        make(members, tmp_path / "fit.pt", student=student).run(kill)
+    resumed = make(members, tmp_path / "fit.pt", student=student).run()
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_batch_statistics_are_averaged_with_the_weights(members: list[Member]) -> None:
+    student = make(members, student=PointM2AE).run()
+    norm = student.h_encoder.token_embed[0].first_conv[1]
+    assert norm.num_batches_tracked == SCHEDULE.epochs * SCHEDULE.min_steps
+    assert not torch.equal(norm.running_var, torch.ones_like(norm.running_var))
 
 
 def test_convergence_is_that_of_the_method() -> None:

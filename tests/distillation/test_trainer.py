@@ -12,10 +12,11 @@ import pytest
 from partdistill_ros.distillation import trainer
 from partdistill_ros.distillation.config import DistillConfig, Schedule
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.inference.bundle import Bundle
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.scans.families import generate
 from partdistill_ros.scans.save import save_scan
-from partdistill_ros.students.build import WEIGHTS, load_student
+from partdistill_ros.students.build import load_student, new_student, save_encoder
 from partdistill_ros.teachers import teacher as teachers
 
 QUICK = replace(Schedule(), epochs=2, batch=2, min_steps=2)
@@ -60,6 +61,16 @@ def test_weights_can_be_trained_on(scans: Path, tmp_path: Path) -> None:
     assert student.config.points == 2048
 
 
+def test_a_student_that_starts_from_a_file(scans: Path, tmp_path: Path) -> None:
+    learnt = new_student("patch_transformer", 64)
+    save_encoder(learnt, tmp_path / "encoder.pt", {})
+    out = trainer.run(config(scans, tmp_path / "bottles", start=str(tmp_path / "encoder.pt")))
+    again = trainer.run(config(scans, tmp_path / "more", start=str(out)))
+    assert Bundle.load(again).training["start"] == str(out)
+    moved = load_student(out).state_dict()["blocks.0.qkv.weight"] - learnt.state_dict()["blocks.0.qkv.weight"]
+    assert 0 < moved.abs().mean() < 0.01, "four steps from where it began"
+
+
 def test_knowledge_is_not_asked_twice(scans: Path, tmp_path: Path, teacher) -> None:
     trainer.run(config(scans, tmp_path / "bottles"))
     asked = teacher.asked
@@ -97,9 +108,3 @@ def test_no_usable_scan_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes(b"nothing")
     with pytest.raises(PartDistillError):
         trainer.run(config(tmp_path / "a.npz", tmp_path / "x"))
-
-
-def test_weights_that_are_damaged_are_named(tmp_path: Path) -> None:
-    (tmp_path / WEIGHTS).write_bytes(b"junk")
-    with pytest.raises(PartDistillError, match="cannot be read"):
-        load_student(tmp_path)

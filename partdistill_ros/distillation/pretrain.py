@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Self-supervised pre-training: an encoder learns shapes from clouds alone, by drawing what was hidden of them.
+
+Every random number comes from (seed, epoch, step) and a checkpoint is whole epochs, so a run that was killed
+and resumed ends with the weights of an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from partdistill_ros.distillation.augment import Augmentation, draw
+from partdistill_ros.distillation.collection import one_sided_masks, upright_cloud
+from partdistill_ros.distillation.fit import Progress, cycle, step_seed
+from partdistill_ros.distillation.procedural import procedural_clouds
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.files import atomic_path
+from partdistill_ros.scans.families import FAMILIES
+from partdistill_ros.scans.load import load_scans
+from partdistill_ros.scans.scan import Scan
+from partdistill_ros.students.build import masked_autoencoder, new_student, save_encoder
+from partdistill_ros.students.names import PRETRAINED, check_start
+from partdistill_ros.students.student import Student
+from partdistill_ros.text.space import TextSpace
+
+log = logging.getLogger(__name__)
+
+# Strays and the table's strip belong to no shape: nobody could draw them from what is visible.
+CLEAN = Augmentation(outliers=0.0, table=0.0, noise=0.005)
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """One run: scans (files or folders) and, of every procedural family, `generated` shapes (seeds from
+    `first_seed`); `out` is the encoder's file, checkpoints lie in `<out>.work`.
+
+    rate: AdamW's peak (as published), one cycle down to a hundredth.  min_steps: small collections are
+    repeated until an epoch has so many batches.  cloud_points: points kept of a cloud, more than a student
+    sees at once.
+    """
+
+    out: Path
+    scans: tuple[Path, ...] = ()
+    generated: int = 0
+    first_seed: int = 0
+    student: str = "patch_transformer"
+    epochs: int = 60
+    batch: int = 16
+    min_steps: int = 8
+    rate: float = 1e-3
+    decay: float = 0.05
+    device: str = "cpu"
+    seed: int = 0
+    cloud_points: int = 4096
+    checkpoint_minutes: float = 2.0
+    augmentation: Augmentation = field(default_factory=lambda: CLEAN)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work before any work is done."""
+        check_start(self.student, "scratch")
+        if not self.scans and self.generated < 1:
+            raise PartDistillError("nothing to learn from: name scans, or ask for generated shapes")
+        if self.out.suffix.lower() != PRETRAINED:
+            raise PartDistillError(f"{self.out}: an encoder's file ends in {PRETRAINED}, choose such a name")
+        if min(self.epochs, self.batch, self.min_steps) < 1:
+            raise PartDistillError("epochs, batch and min_steps must be 1 at least")
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Points `[N, 3]` in the unit ball, up = +z, what single cameras see of them `[V, N]` (None: a scan from
+    one side). flat: it has no vertical of its own and is learnt under free turns."""
+
+    points: NDArray[np.float32]
+    one_sided: NDArray[np.bool_] | None
+    flat: bool
+
+
+def run(config: PretrainConfig, progress: Callable[[Progress], None] | None = None) -> dict[str, object]:
+    """Pre-train and write the encoder; returns the training's summary, which the file holds too.
+
+    Scans that cannot be used are reported and left out. A run that was stopped goes on where it was.
+    Raises PartDistillError where no cloud is left or the output cannot be written.
+    """
+    clouds = gather_clouds(config)
+    torch.manual_seed(config.seed)
+    student = new_student(config.student, TextSpace.load().dim)
+    pretraining = Pretraining(student, clouds, config)
+    losses = pretraining.run(progress)
+    training = {
+        "method": "masked autoencoding",
+        "clouds": len(clouds),
+        "generated": f"{config.generated} of each of {len(FAMILIES)} families" if config.generated else "none",
+        "epochs": config.epochs,
+        "batch": config.batch,
+        "seed": config.seed,
+        "first_loss": round(losses[0], 4),
+        "loss": round(losses[-1], 4),
+    }
+    save_encoder(student, config.out, training)
+    return training
+
+
+def gather_clouds(config: PretrainConfig) -> list[Cloud]:
+    """The clouds of the scans, then the generated ones."""
+    flat = {name for name, family in FAMILIES.items() if family.flat}
+    scans = load_scans(config.scans, on_skip=_warn) if config.scans else ()
+    clouds = []
+    total = None if config.scans else config.generated * len(FAMILIES)
+    for number, scan in enumerate(tqdm(chain(scans, _generated(config)), desc="clouds", unit="cloud", total=total)):
+        try:
+            cloud = upright_cloud(scan, config.cloud_points, config.seed)
+        except PartDistillError as error:
+            _warn(Path(scan.name), error)
+            continue
+        masks = one_sided_masks(cloud, config.seed + number)
+        clouds.append(Cloud(cloud.points, masks, scan.category in flat))
+    if not clouds:
+        raise PartDistillError("no scan could be used: see the warnings above for what is wrong with each")
+    return clouds
+
+
+class Pretraining:
+    """One training of the encoder of `student` on `clouds`."""
+
+    def __init__(self, student: Student, clouds: Iterable[Cloud], config: PretrainConfig) -> None:
+        self.clouds, self.config = list(clouds), config
+        self.model = masked_autoencoder(student).to(config.device)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.rate, weight_decay=config.decay)
+        self.losses: list[float] = []
+        self.checkpoint = config.out.with_name(config.out.name + ".work") / f"pretrain-{self._key()}.pt"
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return max(self.config.min_steps, int(np.ceil(len(self.clouds) / self.config.batch)))
+
+    def run(self, progress: Callable[[Progress], None] | None = None) -> list[float]:
+        """Train to the end; returns the mean loss of every epoch."""
+        self._resume()
+        saved = time.monotonic()
+        self.model.train()
+        while len(self.losses) < self.config.epochs:
+            self.losses.append(self._epoch(len(self.losses)))
+            if progress:
+                progress(Progress("pretrain", len(self.losses), self.config.epochs, self.losses[-1]))
+            if time.monotonic() - saved > 60 * self.config.checkpoint_minutes:
+                self._save()
+                saved = time.monotonic()
+        self._save()
+        return self.losses
+
+    def _epoch(self, epoch: int) -> float:
+        rng = np.random.default_rng([self.config.seed, epoch])
+        steps, batch = self.steps_per_epoch, self.config.batch
+        rounds = int(np.ceil(steps * batch / len(self.clouds)))
+        order = np.concatenate([rng.permutation(len(self.clouds)) for _ in range(rounds)])
+        total = 0.0
+        bar = tqdm(range(steps), desc=f"epoch {epoch + 1}/{self.config.epochs}", leave=False, mininterval=5)
+        for step in bar:
+            total += self._step(order[step * batch : (step + 1) * batch], epoch, step)
+            bar.set_postfix(loss=f"{total / (step + 1):.3f}", refresh=False)
+        return total / steps
+
+    def _step(self, chosen: NDArray[np.int64], epoch: int, step: int) -> float:
+        config = self.config
+        seed = step_seed(config.seed, epoch, step)
+        torch.manual_seed(seed)  # of the blocks that are left out
+        points, centers = self._batch(chosen, np.random.default_rng([config.seed, epoch, step]))
+        kept = self.model.draw(len(chosen), torch.Generator().manual_seed(seed)).to(config.device)
+        done = (epoch * self.steps_per_epoch + step) / (config.epochs * self.steps_per_epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.rate * cycle(done)
+        loss: Tensor = self.model(points, centers, kept)
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        return float(loss.detach())
+
+    def _batch(self, chosen: NDArray[np.int64], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        sizes, how = self.model.student.config, self.config.augmentation
+        drawn = [
+            draw(rng, cloud.points, cloud.one_sided, cloud.flat, how, sizes.points, sizes.centers)
+            for cloud in (self.clouds[i] for i in chosen)
+        ]
+        points = torch.from_numpy(np.stack([one.points for one in drawn]))
+        centers = torch.from_numpy(np.stack([one.centers for one in drawn]))
+        return points.to(self.config.device), centers.to(self.config.device)
+
+    def _key(self) -> str:
+        """Changes with everything that a checkpoint depends on."""
+        config = self.config
+        schedule = (config.epochs, config.batch, config.min_steps, config.rate, config.decay)
+        told = (config.student, self.model.student.config, schedule, config.seed, config.augmentation)
+        digest = hashlib.sha256(repr(told).encode())
+        for cloud in self.clouds:
+            digest.update(cloud.points.tobytes())
+        return digest.hexdigest()[:16]
+
+    def _save(self) -> None:
+        content = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "losses": json.dumps(self.losses),
+        }
+        with atomic_path(self.checkpoint) as temporary:
+            torch.save(content, temporary)
+
+    def _resume(self) -> None:
+        if not self.checkpoint.exists():
+            return
+        content = torch.load(self.checkpoint, map_location=self.config.device, weights_only=True)
+        self.model.load_state_dict(content["model"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.losses = json.loads(content["losses"])
+
+
+def _generated(config: PretrainConfig) -> Iterator[Scan]:
+    return procedural_clouds(sorted(FAMILIES), config.generated, config.first_seed, config.cloud_points)
+
+
+def _warn(path: Path, error: PartDistillError) -> None:
+    log.warning("%s left out: %s", path, error)
