@@ -39,6 +39,12 @@ def chamfer(drawn: Tensor, true: Tensor) -> Tensor:
     return distance.amin(2).mean() + distance.amin(1).mean()
 
 
+def reach(neighbours: int, points: int) -> float:
+    """How far the nearest `neighbours` of `points` on a surface in the unit ball are (root of the mean square),
+    the unit that decoders draw in: 0.66 to 0.76 times the root of the share, measured on procedural shapes."""
+    return 0.7 * float(neighbours / points) ** 0.5
+
+
 def among(index: Tensor, count: int) -> Tensor:
     """Which of `count` are in `index [B, K]`, as booleans `[B, count]`."""
     return torch.zeros(len(index), count, dtype=torch.bool, device=index.device).scatter(1, index, True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from partdistill_ros.students.masked import MaskedAutoencoder, among, chamfer
+from partdistill_ros.students.masked import MaskedAutoencoder, among, chamfer, reach
 from partdistill_ros.students.patch_transformer import (
     Block,
     PatchTransformer,
@@ -24,7 +24,6 @@ from partdistill_ros.students.patch_transformer import (
 
 SHARE = 0.6  # of the patches are hidden
 FAR = 1e3  # where hidden points go: no neighbour search finds them there, the clouds have radius 1
-SPREAD = 0.15  # about as far the 24 nearest hidden points of a patch reach: the decoder draws in this unit
 DECODER = 2  # blocks
 
 
@@ -38,6 +37,7 @@ class MaskedPatchTransformer(MaskedAutoencoder):
         self.patches = config.patches
         # the third scale looks for neighbours among the visible centres themselves
         self.kept = max(config.patches - int(SHARE * config.patches), config.neighbours)
+        self.unit = reach(config.neighbours, int(SHARE * config.points))
         width = config.width
         self.mask_token = nn.Parameter(torch.randn(width) * 0.02)
         self.position = nn.Sequential(nn.Linear(5, 96), nn.GELU(), nn.Linear(96, width))
@@ -53,7 +53,7 @@ class MaskedPatchTransformer(MaskedAutoencoder):
         near = points.masked_fill(visible[..., None], FAR)
         index = squared_distances(spots, near).topk(self.student.config.neighbours, -1, largest=False).indices
         offset = gather(points, index) - spots[:, :, None]
-        true = turned(offset, outward(spots, middle)[:, :, None]) / SPREAD
+        true = turned(offset, outward(spots, middle)[:, :, None]) / self.unit
         return chamfer(drawn.flatten(0, 1), true.flatten(0, 1))
 
     def visible(self, points: Tensor, centers: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:

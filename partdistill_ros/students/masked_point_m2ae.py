@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from partdistill_ros.students.masked import MaskedAutoencoder, among, chamfer
+from partdistill_ros.students.masked import MaskedAutoencoder, among, chamfer, reach
 from partdistill_ros.students.patch_transformer import gather
 from partdistill_ros.students.point_m2ae import (
     Blocks,
@@ -26,7 +26,6 @@ from partdistill_ros.students.point_m2ae import (
 )
 
 SHARE = 0.8  # of the coarsest tokens are hidden
-SPREAD = 0.1  # about as far the 8 members of a token of the second level reach: the decoder draws in this unit
 
 
 @dataclass(frozen=True)
@@ -77,6 +76,7 @@ class MaskedPointM2AE(MaskedAutoencoder):
         self.student: PointM2AE = student
         self.patches = config.patches
         self.kept = config.patches - int(SHARE * config.patches)
+        self.unit = reach(config.neighbours[1], config.groups[0])
         _, middle, wide = config.widths
         self.mask_token = nn.Parameter(torch.randn(wide) * 0.02)
         self.positions = nn.ModuleList([position_embedding(wide), position_embedding(middle)])
@@ -94,7 +94,7 @@ class MaskedPointM2AE(MaskedAutoencoder):
         hidden = ~packed[1].visible
         drawn = self._decode(packed, features, middle.centers, coarse.centers)[hidden]
         true = (gather(levels[0].centers, middle.index) - middle.centers[:, :, None])[hidden]
-        return chamfer(self.out(drawn).unflatten(-1, (-1, 3)), true / SPREAD)
+        return chamfer(self.out(drawn).unflatten(-1, (-1, 3)), true / self.unit)
 
     def _decode(self, packed: Sequence[Packed], features: Sequence[Tensor], middle: Tensor, coarse: Tensor) -> Tensor:
         """Features `[B, G, width]` of every token of the second level, at `middle [B, G, 3]`."""
