@@ -122,4 +122,13 @@ def positive(text: str) -> int:
     return value
 
 
+def natural(text: str) -> int:
+    """An argument that is a whole number from 0."""
+    value = int(text)
+    if value < 0:
+        raise ValueError
+    return value
+
+
+natural.__name__ = "whole number from 0"
 positive.__name__ = "whole number from 1"  # argparse says "invalid whole number from 1 value: '0'"

@@ -6,15 +6,12 @@ from __future__ import annotations
 import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from partdistill_ros.commands.common import Answer, EpochBar, check_folder, check_inputs, positive, split_names
 from partdistill_ros.commands.torch_device import DEVICES, choose_device
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.students.names import STUDENTS, check_start
-
-if TYPE_CHECKING:
-    from partdistill_ros.distillation.config import DistillConfig
 
 SUMMARY = "distil a student from unlabelled scans and part names"
 DESCRIPTION = """\
@@ -24,12 +21,20 @@ it was, from BUNDLE.work."""
 EXAMPLES = """\
   partdistill distill scans/ --category mug --parts "handle, cup" --out my_mugs
   partdistill distill tool.ply --mode tta --parts "handle, jaw" --out tool_bundle --epochs 15
-  partdistill distill scans/ --parts "handle, cup" --teacher boxes:detections.json --out my_mugs"""
+  partdistill distill scans/ --parts "handle, cup" --teacher boxes:detections.json --out my_mugs
+  partdistill distill scans/ --category mug --parts "handle, cup" --generated procedural:50 --out my_mugs
+  partdistill units my_mugs.work --out sheets        which units backward distillation trusted"""
 
 
 def configure(parser: ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("scans", nargs="+", type=Path, metavar="SCAN", help="scan, mesh, bag, or folder of them")
+    parser.add_argument(
+        "scans",
+        nargs="*",
+        type=Path,
+        metavar="SCAN",
+        help="scan, mesh, bag, or folder of them; files of import-knowledge bring their knowledge along",
+    )
     parser.add_argument("--parts", required=True, metavar="NAMES", help='part names, for example "handle, cup"')
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="folder of the student to write")
     parser.add_argument("--category", metavar="NAME", help="what the objects are, for example mug")
@@ -39,6 +44,16 @@ def configure(parser: ArgumentParser) -> None:
         choices=("pre", "tta"),
         default="pre",
         help="pre: for shapes not seen yet (default); tta: for these very scans",
+    )
+    parser.add_argument(
+        "--generated",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="add shapes of a generative model, or procedural:N; may be given again, and without any scan",
+    )
+    parser.add_argument(
+        "--generated-share", type=float, default=1.0, metavar="W", help="how often one is drawn next to a scan"
     )
     parser.add_argument("--student", choices=STUDENTS, default="patch_transformer", help="network")
     parser.add_argument(
@@ -53,9 +68,9 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--backward",
-        choices=("kept-mass", "published", "none"),
-        default="kept-mass",
-        help="how the student grades the teacher (kept-mass keeps small parts alive)",
+        choices=("posterior", "kept-mass", "published", "none"),
+        default="posterior",
+        help="how the student grades the teacher: posterior (default), kept-mass, as published, or not at all",
     )
     parser.add_argument(
         "--renderer", choices=("zbuffer", "pytorch3d"), help="rasterizer: the built-in one (default) or pytorch3d"
@@ -71,11 +86,12 @@ def run(arguments: Namespace) -> Answer:
     settings["device"] = choose_device(arguments.device, "distillation")
     _check_words(settings)
     from partdistill_ros.distillation import trainer
+    from partdistill_ros.distillation.config import DistillConfig
     from partdistill_ros.inference.bundle import Bundle
 
     start = time.monotonic()
     with EpochBar("distil") as bar:
-        path = trainer.run(_config(settings, arguments.epochs), bar)
+        path = trainer.run(DistillConfig(**settings), bar)
     bundle = Bundle.load(path)
     seconds = round(time.monotonic() - start, 1)
     record = {
@@ -106,8 +122,27 @@ def _settings(arguments: Namespace) -> dict[str, Any]:
     category = None if arguments.category is None else " ".join(arguments.category.split()).lower()
     if category == "":
         raise PartDistillError("--category is empty: name the objects, or leave the option out")
-    settings = {"scans": tuple(arguments.scans), "parts": parts, "category": category}
-    own = ("teacher", "mode", "student", "start", "freeze_encoder", "backward", "seed", "out")
+    if arguments.generated:
+        from partdistill_ros.distillation.generated import check_generated
+
+        for source in arguments.generated:
+            check_generated(source, category)
+    generated = tuple(arguments.generated)
+    if not arguments.scans and not generated:
+        raise PartDistillError("no scans were given: name files or folders of scans, or --generated shapes")
+    settings = {"scans": tuple(arguments.scans), "generated": generated, "parts": parts, "category": category}
+    own = [
+        "teacher",
+        "mode",
+        "student",
+        "start",
+        "freeze_encoder",
+        "backward",
+        "seed",
+        "out",
+        "epochs",
+        "generated_share",
+    ]
     settings |= {name: getattr(arguments, name) for name in own}
     return settings if arguments.renderer is None else settings | {"renderer": arguments.renderer}
 
@@ -129,9 +164,3 @@ def _check_bundle_folder(out: Path) -> None:
         raise PartDistillError("--out default: that name means the shipped student, choose another")
     if out.is_dir() and any(out.iterdir()) and not (out / "bundle.json").is_file():
         raise PartDistillError(f"{out} holds other things than a bundle: choose an empty or new folder")
-
-
-def _config(settings: dict[str, Any], epochs: int | None) -> DistillConfig:
-    from partdistill_ros.distillation.config import DistillConfig, Schedule
-
-    return DistillConfig(**settings, schedule=Schedule() if epochs is None else Schedule(epochs=epochs))

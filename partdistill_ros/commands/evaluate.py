@@ -1,37 +1,68 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`partdistill evaluate`: part mIoU of a student or of a method, per category and overall."""
+"""`partdistill evaluate`: part mIoU of a student or of methods, per category and overall."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from partdistill_ros.commands.common import Answer, add_engine, check_inputs, positive, progress, say
+from partdistill_ros.commands.common import (
+    Answer,
+    add_engine,
+    check_folder,
+    check_inputs,
+    natural,
+    positive,
+    progress,
+    say,
+)
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.evaluation.methods.names import METHODS, PROCEDURAL, TRAINED, parse_methods
+from partdistill_ros.students.names import STUDENTS, check_start
 
 if TYPE_CHECKING:
+    from partdistill_ros.evaluation.evaluate import Evaluation
+    from partdistill_ros.evaluation.methods.choose import Setting
     from partdistill_ros.evaluation.methods.method import Method
     from partdistill_ros.evaluation.shapes import Shape
-    from partdistill_ros.teachers.teacher import Teacher
 
-SUMMARY = "part mIoU of a student or a baseline on labelled shapes"
+SUMMARY = "part mIoU of a student or of methods on labelled shapes"
 DESCRIPTION = """\
 Measure part mIoU as ShapeNetPart does, on labelled shapes (.npz) or folders of them:
 2,048 points a shape sampled with a fixed seed, the mean over the parts of the category, then over
 shapes, then over categories. `present` counts only parts that the truth holds; ShapeNetPart's
-own number gives 1 for a part that is in neither.
+own number gives 1 for a part that is in neither. Labels of the evaluated shapes choose nothing.
 
-Methods: constant, the category's most frequent part everywhere; vote, the teacher alone, its
-answers about ten views voted onto the points; mesh-scores, the same answers gathered face by face
-over the mesh, as SATR does."""
+Methods, several separated by commas:
+{methods}
+
+A method that trains learns from the evaluated shapes themselves, without their labels (test-time
+alignment; --each: from one shape at a time), or from another collection: --train PATH...
+The teacher controlled:PRESET (pixel, pixel-independent, box) damages true labels in known ways:
+for experiments on labelled shapes only.""".format(
+    methods="\n".join(f"  {name:<12}{words}" for name, words in METHODS.items())
+)
 EXAMPLES = """\
   partdistill evaluate shapes/ --bundle default
-  partdistill evaluate shapes/mug_*.npz --method vote --teacher mini --json"""
+  partdistill evaluate shapes/mug_*.npz --method vote --teacher mini --json
+  partdistill evaluate test/ --method vote,forward,backward --train train/ --report report/
+  partdistill evaluate test/ --method backward --train procedural:50 --teacher controlled:box"""
 
-METHODS = ("constant", "vote", "mesh-scores")
-STUDENT_ONLY, TEACHER_ONLY = {"votes": 1, "threads": None}, {"teacher": None}
+STUDENT_ONLY = {"votes": 1, "threads": None}
+TEACHER_ONLY = {"teacher": None}
+TRAINED_ONLY: dict[str, Any] = {
+    "train": None,
+    "each": False,
+    "generated": [],
+    "backward": "posterior",
+    "student": "patch_transformer",
+    "start": "scratch",
+    "seed": 0,
+    "epochs": None,
+    "work": None,
+}
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -39,17 +70,39 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("shapes", nargs="+", type=Path, metavar="SHAPE", help="labelled shape, or folder of them")
     asked = parser.add_mutually_exclusive_group(required=True)
     asked.add_argument("--bundle", metavar="B", help="measure this student; `default` is the shipped one")
-    asked.add_argument("--method", choices=METHODS, help="measure a baseline")
-    parser.add_argument("--teacher", metavar="T", help="who is asked: mini (default) or boxes:FILE")
-    parser.add_argument("--votes", type=positive, default=1, metavar="N", help="turns about the vertical to average")
+    asked.add_argument("--method", metavar="M", help="measure these methods, separated by commas")
+    parser.add_argument("--teacher", metavar="T", help="who is asked: mini (default), boxes:FILE, or controlled:PRESET")
+    parser.add_argument("--train", nargs="+", metavar="PATH", help="distil on these shapes (or procedural:N)")
+    parser.add_argument("--each", action="store_true", help="distil on one evaluated shape at a time")
+    parser.add_argument(
+        "--generated", nargs="+", default=[], metavar="PATH", help="shapes (or procedural:N) added to the collection"
+    )
+    parser.add_argument(
+        "--backward",
+        choices=("posterior", "kept-mass", "published"),
+        default="posterior",
+        help="rule of the method `backward`",
+    )
+    parser.add_argument("--student", choices=STUDENTS, default="patch_transformer", help="network that is trained")
+    parser.add_argument(
+        "--start", default="scratch", metavar="W", help="its first weights: scratch (default), or as in `distill`"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of everything random in a training")
+    parser.add_argument("--epochs", type=positive, metavar="N", help="of a training, both directions together")
+    parser.add_argument("--work", type=Path, metavar="DIR", help="keep checkpoints here, so that a stopped run goes on")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write report.html and report.json there")
+    parser.add_argument(
+        "--report-shapes", type=natural, default=3, metavar="N", help="shapes a category in its gallery"
+    )
+    parser.add_argument("--votes", type=positive, default=1, metavar="N", help="turns a bundle's student averages")
     add_engine(parser)
 
 
 def run(arguments: Namespace) -> Answer:
-    """Load, ask, compare."""
-    _check(arguments)
-    from partdistill_ros.evaluation.evaluate import evaluate
-    from partdistill_ros.evaluation.report import category_table, record
+    """Load, train what has to be trained, ask, compare."""
+    names = parse_methods(arguments.method) if arguments.method else ()
+    _check(arguments, names)
+    from partdistill_ros.evaluation.report import category_table, comparison_table, record
     from partdistill_ros.evaluation.shapes import load_shapes
 
     left_out: list[str] = []
@@ -59,61 +112,98 @@ def run(arguments: Namespace) -> Answer:
         say(f"left out: {error}")
 
     shapes = load_shapes(arguments.shapes, skip)
-    method = _method(arguments, shapes)
+    setting = _setting(arguments, shapes, skip) if names else None
+    methods = [_bundle(arguments)] if setting is None else _methods(names, shapes, setting)
+    hidden = None
+    if setting is not None:
+        from partdistill_ros.evaluation.hidden import hidden_samples
 
-    def watched(items: Iterable[Shape]) -> Iterable[Shape]:
-        return progress(items, method.name, len(shapes))
+        hidden = hidden_samples(shapes)
+    evaluations = [_evaluate(shapes, method, hidden) for method in methods]
+    report = {} if arguments.report is None else {"report": str(_report(arguments, shapes, evaluations, setting))}
+    if len(evaluations) == 1:
+        told = {**record(evaluations[0]), "left_out": left_out, **report}
+        return Answer(told, category_table(evaluations[0]))
+    told = {"methods": [record(one) for one in evaluations], "left_out": left_out, **report}
+    return Answer(told, comparison_table(evaluations))
 
-    evaluation = evaluate(shapes, method, watched)
-    return Answer({**record(evaluation), "left_out": left_out}, category_table(evaluation))
 
-
-def _check(arguments: Namespace) -> None:
+def _check(arguments: Namespace, names: Sequence[str]) -> None:
+    """Refuse what does not exist and options that do not go together, before any work."""
     check_inputs(arguments.shapes)
-    unfit = STUDENT_ONLY if arguments.method else TEACHER_ONLY
-    if arguments.method == "constant":
-        unfit = STUDENT_ONLY | TEACHER_ONLY
+    sources = [*(arguments.train or []), *arguments.generated]
+    check_inputs(Path(source) for source in sources if not source.startswith(PROCEDURAL))
+    if arguments.report is not None:
+        check_folder(arguments.report)
+    unfit = {} if arguments.bundle else dict(STUDENT_ONLY)
+    if not any(name in TRAINED for name in names):
+        unfit |= TRAINED_ONLY
+    if not any(name not in ("constant", "supervised") for name in names):
+        unfit |= TEACHER_ONLY
+    chosen = f"--method {arguments.method}" if names else "--bundle"
     for option, default in unfit.items():
         if getattr(arguments, option) != default:
-            chosen = f"--method {arguments.method}" if arguments.method else "--bundle"
             raise PartDistillError(f"--{option} does not go with {chosen}")
+    if arguments.each and arguments.train:
+        raise PartDistillError("--each learns from one evaluated shape at a time: leave --train out")
+    if "backward" not in names and arguments.backward != "posterior":
+        raise PartDistillError("--backward is the rule of the method `backward`, which was not asked for")
+    check_start(arguments.student, arguments.start)
 
 
-def _method(arguments: Namespace, shapes: Sequence[Shape]) -> Method:
-    if arguments.method == "constant":
-        from partdistill_ros.evaluation.methods.constant import Constant
+def _setting(arguments: Namespace, shapes: Sequence[Shape], skip: Any) -> Setting:
+    """What the methods are given. Raises MissingDependencyError without torch."""
+    from partdistill_ros.commands.torch_device import choose_device
 
-        return Constant.of(shapes)
-    if arguments.method == "vote":
-        return vote(arguments.teacher or "mini", arguments.device)
-    if arguments.method == "mesh-scores":
-        return mesh_scores(arguments.teacher or "mini", arguments.device)
+    device = choose_device(arguments.device, "measuring a method")
+    from partdistill_ros.evaluation.methods.choose import Setting, collect
+    from partdistill_ros.evaluation.methods.distilled import Recipe
+
+    own = ("student", "start", "seed", "epochs", "work")
+    return Setting(
+        teacher=arguments.teacher or "mini",
+        train=None if arguments.train is None else collect(arguments.train, shapes, skip),
+        each=arguments.each,
+        backward=arguments.backward,
+        generated=collect(arguments.generated, shapes, skip),
+        recipe=Recipe(device=device, **{name: getattr(arguments, name) for name in own}),
+    )
+
+
+def _methods(names: Sequence[str], shapes: Sequence[Shape], setting: Setting) -> list[Method]:
+    from partdistill_ros.evaluation.methods.choose import make_method
+
+    return [make_method(name, shapes, setting) for name in names]
+
+
+def _bundle(arguments: Namespace) -> Method:
     from partdistill_ros.evaluation.methods.bundle import BundleMethod
     from partdistill_ros.inference.segmenter import Segmenter
 
     return BundleMethod(Segmenter(arguments.bundle, arguments.device, arguments.threads), arguments.votes)
 
 
-def vote(teacher: str, device: str = "auto") -> Method:
-    """The voting teacher. Raises MissingDependencyError without torch."""
-    asked = _load_teacher(teacher, device, "voting a teacher's views")
-    from partdistill_ros.evaluation.methods.vote import VoteMethod
+def _evaluate(shapes: Sequence[Shape], method: Method, hidden: Any) -> Evaluation:
+    from partdistill_ros.evaluation.evaluate import evaluate
 
-    return VoteMethod(asked)
+    def watched(items: Iterable[Shape]) -> Iterable[Shape]:
+        return progress(items, method.name, len(shapes))
 
-
-def mesh_scores(teacher: str, device: str = "auto") -> Method:
-    """The teacher's answers gathered over faces. Raises MissingDependencyError without torch."""
-    asked = _load_teacher(teacher, device, "gathering a teacher's answers over a mesh")
-    from partdistill_ros.evaluation.methods.mesh_scores import MeshScoresMethod
-
-    return MeshScoresMethod(asked)
+    return evaluate(shapes, method, watched, hidden)
 
 
-def _load_teacher(teacher: str, device: str, purpose: str) -> Teacher:
-    from partdistill_ros.commands.torch_device import choose_device
+def _report(
+    arguments: Namespace, shapes: Sequence[Shape], evaluations: Sequence[Evaluation], setting: Setting | None
+) -> Path:
+    from partdistill_ros.evaluation.html_report import write_report
 
-    chosen = choose_device(device, purpose)
-    from partdistill_ros.teachers.teacher import load_teacher
+    teacher = None
+    if setting is not None:
+        from partdistill_ros.evaluation.methods.choose import asked_teacher
 
-    return load_teacher(teacher, chosen)
+        teacher = asked_teacher(setting, shapes)
+    title = f"Parts of {len(shapes)} shapes: {', '.join(one.method for one in evaluations)}"
+    shown = arguments.report_shapes
+    return write_report(
+        arguments.report, shapes, evaluations, teacher, title, shown, lambda items: progress(items, "gallery")
+    )

@@ -21,6 +21,7 @@ class Augmentation:
     rotation for standing objects and for flat tools; the others turn about the vertical and tilt by
     `tilt` radians (one sigma: the error of a support plane and of objects that lean).
     stretch: per axis.  noise: largest sigma.  outliers, table: largest share of the points.
+    mix: chance of a cloud that swaps parts with another of its category (Point MixSwap).
     """
 
     one_sided: float = 0.5
@@ -31,6 +32,7 @@ class Augmentation:
     noise: float = 0.015
     outliers: float = 0.01
     table: float = 0.06
+    mix: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,8 @@ def draw(
         seen = np.flatnonzero(one_sided[rng.integers(len(one_sided))])
         rows = seen if len(seen) >= 256 else rows
     cloud = points[rows].astype(np.float64) * rng.uniform(1 - how.stretch, 1 + how.stretch, 3)
+    if flat and rng.random() < 0.5:  # it may as well lie on the other side
+        cloud = cloud * [1, -1, -1]
     cloud = cloud @ turn(rng, how.free_turn_flat if flat else how.free_turn, how.tilt).T
     extra = strays(rng, cloud, how)
     chosen = uneven(rng, cloud, count - min(len(extra), count // 4))

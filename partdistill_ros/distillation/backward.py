@@ -1,14 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Backward distillation: the student re-scores the units that taught it."""
+"""Backward distillation: the student re-scores the units that taught it. docs/backward.md tells the why."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from partdistill_ros.distillation.box_match import box_match
+from partdistill_ros.distillation.collection import Member
 from partdistill_ros.knowledge.units import KnowledgeUnits
+
+CORRELATION = 0.5  # what a unit's word counts beside the student's: views of one part err alike
+SMOOTH = 1e-3  # share of every name in every row of the confusion matrix
+TRUST = 0.5  # power of the posterior in a point's weight
+BOX_POWER = 2  # of the overlap of a box with the student's
+
+
+@dataclass(frozen=True)
+class Graded:
+    """Units with new scores, and how far each point is believed to be of each part, `trust [N, P]` (None: as far
+    as the units say)."""
+
+    units: KnowledgeUnits
+    trust: NDArray[np.float16] | None = None
+
+
+def rescore(
+    members: Sequence[Member],
+    units: Sequence[KnowledgeUnits],
+    probabilities: Sequence[NDArray[np.float32]],
+    rule: str,
+) -> list[Graded]:
+    """Grade the units of all members of one category by the student's probabilities `[N, P]` of their points.
+
+    rule `published`: a unit's score is the share of its points where the student agrees.  `kept-mass`: the same,
+    rescaled so that every part name keeps its total weight over the category.  `posterior`: the student's answer
+    and the units' own words together, weighed by the teacher's confusion matrix, decide which points are of which
+    part; the rest as `kept-mass`.
+    """
+    if rule == "posterior":
+        return _by_posterior(members, units, probabilities)
+    scores = [agreement(own, answer.argmax(1)) for own, answer in zip(units, probabilities, strict=True)]
+    if rule == "kept-mass":
+        scores = keep_mass(units, scores)
+    return [Graded(own.with_scores(score)) for own, score in zip(units, scores, strict=True)]
 
 
 def agreement(units: KnowledgeUnits, labels: NDArray[np.integer]) -> NDArray[np.float32]:
@@ -18,23 +56,63 @@ def agreement(units: KnowledgeUnits, labels: NDArray[np.integer]) -> NDArray[np.
     return (np.bincount(owner, agrees, len(units)) / np.maximum(units.sizes(), 1)).astype(np.float32)
 
 
-def rescore(
-    members: Sequence[KnowledgeUnits], labels: Sequence[NDArray[np.integer]], rule: str
-) -> list[KnowledgeUnits]:
-    """Units with new scores from the student's answer on every point of every member of a category.
-
-    rule `published`: s' alone. `kept-mass`: s' rescaled so that every part name keeps the total weight
-    `sum s|M|` it had over the category; otherwise a dominant part's units score high, those of small
-    parts fade, and the student forgets them.
-    """
-    scores = [agreement(units, answer) for units, answer in zip(members, labels, strict=True)]
-    if rule == "published":
-        return [units.with_scores(score) for units, score in zip(members, scores, strict=True)]
-    parts = len(members[0].parts)
+def keep_mass(units: Sequence[KnowledgeUnits], scores: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    """`scores` rescaled so that every part name keeps the weight `sum s|M|` that its units have: otherwise units
+    of a dominant part score high, those of small parts fade, and the student forgets them."""
+    parts = len(units[0].parts)
     before, after = np.zeros(parts), np.zeros(parts)
-    for units, score in zip(members, scores, strict=True):
-        size = units.sizes()
-        before += np.bincount(units.part, units.score * size, parts)
-        after += np.bincount(units.part, score * size, parts)
+    for own, score in zip(units, scores, strict=True):
+        before += np.bincount(own.part, own.score * own.sizes(), parts)
+        after += np.bincount(own.part, score * own.sizes(), parts)
     factor = np.where(after > 0, before / np.maximum(after, 1e-9), 1.0).astype(np.float32)
-    return [units.with_scores(score * factor[units.part]) for units, score in zip(members, scores, strict=True)]
+    return [score * factor[own.part] for own, score in zip(units, scores, strict=True)]
+
+
+def confusion(units: Sequence[KnowledgeUnits], probabilities: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    """`E [P, P]`: how often the teacher says name c about points that are truly part t, row t, as far as
+    `probabilities [N, P]` know (the M-step of Dawid and Skene, 1979, with the student as the judge)."""
+    parts = len(units[0].parts)
+    counts = np.zeros((parts, parts))
+    for own, belief in zip(units, probabilities, strict=True):
+        said = own.part[own.owner()]
+        weight = own.score[own.owner()]
+        for part in range(parts):
+            counts[part] += np.bincount(said, weight * belief[own.indices, part], parts)
+    rows = counts / np.maximum(counts.sum(1, keepdims=True), 1e-9)
+    return (rows + SMOOTH) / (1 + parts * SMOOTH)
+
+
+def posterior(
+    units: KnowledgeUnits, probability: NDArray[np.float32], matrix: NDArray[np.float64], trust: float
+) -> NDArray[np.float32]:
+    """What student and units together say of each point, `[N, P]` (the E-step): proportional to
+    `p(t) * prod_k E[t, c_k] ** (trust * s_k)` over the units k that hold the point."""
+    owner = units.owner()
+    said = trust * units.score[owner, None] * np.log(matrix)[:, units.part[owner]].T
+    evidence = [np.bincount(units.indices, said[:, part], units.n_points) for part in range(len(matrix))]
+    total = np.log(np.maximum(probability, 1e-6)) + np.stack(evidence, 1)
+    raised = np.exp(total - total.max(1, keepdims=True))
+    return (raised / raised.sum(1, keepdims=True)).astype(np.float32)
+
+
+def _by_posterior(
+    members: Sequence[Member], units: Sequence[KnowledgeUnits], probabilities: Sequence[NDArray[np.float32]]
+) -> list[Graded]:
+    matrix = confusion(units, probabilities)
+    scale = CORRELATION / max(float(np.mean(np.concatenate([own.score for own in units]))), 1e-9)
+    beliefs = [posterior(own, answer, matrix, scale) for own, answer in zip(units, probabilities, strict=True)]
+    scores = [_fit(member, own, belief) for member, own, belief in zip(members, units, beliefs, strict=True)]
+    kept = keep_mass(units, scores)
+    return [
+        Graded(own.with_scores(score), (belief**TRUST).astype(np.float16))
+        for own, score, belief in zip(units, kept, beliefs, strict=True)
+    ]
+
+
+def _fit(member: Member, units: KnowledgeUnits, belief: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How well each unit fits `belief [N, P]`: a region by its mean, a box by its overlap with the belief's box."""
+    if member.boxes and member.views is not None:
+        return box_match(member.points, member.views, units, belief.argmax(1)) ** BOX_POWER
+    owner = units.owner()
+    own = belief[units.indices, units.part[owner]]
+    return (np.bincount(owner, own, len(units)) / np.maximum(units.sizes(), 1)).astype(np.float32)

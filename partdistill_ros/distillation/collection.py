@@ -15,8 +15,9 @@ from partdistill_ros.inference.sampling import finite_rows
 from partdistill_ros.knowledge.gather import Renderer, gather
 from partdistill_ros.knowledge.store import KnowledgeStore
 from partdistill_ros.knowledge.units import KnowledgeUnits
-from partdistill_ros.rendering.cameras import bounding_sphere, random_views
+from partdistill_ros.rendering.cameras import Views, bounding_sphere, random_views, views_for
 from partdistill_ros.rendering.rasterize import render_points, render_scan, visible_points
+from partdistill_ros.scans.resting import resting_up
 from partdistill_ros.scans.scan import Scan, sample_surface
 from partdistill_ros.students.names import LEAST_POINTS
 from partdistill_ros.teachers.teacher import Teacher
@@ -28,7 +29,12 @@ ONE_SIDED_VIEWS = 8  # cameras whose visible points make one-sided training clou
 class Member:
     """One scan of a collection: points `[N, 3]` in the unit ball with up = +z, the units that the
     teacher's views gave, what single cameras see of it `[V, N]` (None: the scan is one-sided).
-    flat: the object has no vertical of its own and is learnt under free turns."""
+
+    flat: nobody knows which way is up, so it is learnt upside down and under free turns too.
+    views: the cameras of the units, in the frame of the points (None: unknown).
+    boxes: the units are boxes of a detector, which take in neighbours of the part.
+    share: how often it is drawn, next to the other members.
+    """
 
     name: str
     category: str
@@ -36,10 +42,14 @@ class Member:
     units: KnowledgeUnits
     one_sided: NDArray[np.bool_] | None = None
     flat: bool = False
+    views: Views | None = None
+    boxes: bool = False
+    share: float = 1.0
 
 
 def upright_cloud(scan: Scan, count: int, seed: int = 0) -> Scan:
-    """A cloud of at most `count` surface points in the unit ball, up = +z where the scan knows up.
+    """A cloud of at most `count` surface points in the unit ball, up = +z: where the scan does not know up, that
+    of its steadiest resting pose (one-sided scans keep their frame).
 
     Raises PartDistillError for a scan with fewer than `LEAST_POINTS` finite points.
     """
@@ -49,11 +59,17 @@ def upright_cloud(scan: Scan, count: int, seed: int = 0) -> Scan:
             f"{scan.name}: {usable} finite points, {LEAST_POINTS} at least are needed: scan it closer"
         )
     cloud = sample_surface(scan, count if scan.mesh is not None else min(count, usable), seed)
-    turned = np.eye(3) if scan.up is None else rotation_to_z(scan.up)
+    return upright(cloud)
+
+
+def upright(cloud: Scan) -> Scan:
+    """`cloud` (finite points) turned up = +z, centred and scaled into the unit ball; see `upright_cloud`."""
+    up = resting_up(cloud.points) if cloud.up is None and cloud.viewpoint is None else cloud.up
+    turned = np.eye(3) if up is None else rotation_to_z(up)
     points = cloud.points.astype(np.float64) @ turned.T
     center = (points.min(0) + points.max(0)) / 2
     radius = max(np.linalg.norm(points - center, axis=1).max(), 1e-12)
-    viewpoint = None if scan.viewpoint is None else (turned @ scan.viewpoint - center) / radius
+    viewpoint = None if cloud.viewpoint is None else (turned @ cloud.viewpoint - center) / radius
     return cloud.with_(
         points=((points - center) / radius).astype(np.float32),
         normals=None if cloud.normals is None else (cloud.normals @ turned.T).astype(np.float32),
@@ -87,5 +103,7 @@ def teach(
 ) -> Member:
     """Ask the teacher about an upright cloud. The truth that the cloud may carry plays no part."""
     cloud = cloud.with_(point_labels=None, category=category)
-    units = gather(cloud, parts, teacher, store=store, renderer=renderer)
-    return Member(cloud.name, category, cloud.points, units, one_sided_masks(cloud, seed), flat)
+    views = views_for(cloud)
+    units = gather(cloud, parts, teacher, views=views, store=store, renderer=renderer)
+    masks = one_sided_masks(cloud, seed)
+    return Member(cloud.name, category, cloud.points, units, masks, flat, views, teacher.kind == "box")

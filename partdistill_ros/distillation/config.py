@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from partdistill_ros.distillation.augment import Augmentation
+from partdistill_ros.distillation.generated import check_generated
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.students.names import check_start
 
 MODES = ("pre", "tta")
 RENDERERS = ("zbuffer", "pytorch3d")
-BACKWARD = ("kept-mass", "published", "none")
+TRAINED_RATE = 0.25  # of the usual learning rate, for a student that goes on from finished weights
+BACKWARD = ("posterior", "kept-mass", "published", "none")
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,9 @@ class Schedule:
     """
 
     epochs: int = 30
-    batch: int = 16
-    min_steps: int = 8
-    rate: float = 1.2e-3
+    batch: int = 8
+    min_steps: int = 20
+    rate: float = 4e-3
     decay: float = 0.998
     window: int = 5
     tolerance: float = 0.01
@@ -39,14 +41,37 @@ class Schedule:
     checkpoint_minutes: float = 2.0
 
 
+def schedule_for(members: int, *, tta: bool = False, trained: bool = False, epochs: int | None = None) -> Schedule:
+    """The schedule of a collection of `members` scans.
+
+    tta: for these very scans, of which a handful needs fewer steps: 210 for one, 600 from 14 on.
+    trained: the first weights are those of a finished student, which large steps would spoil.
+    epochs: instead of the usual ones.
+    """
+    usual = Schedule()
+    steps = min(usual.min_steps, 6 + members) if tta else usual.min_steps
+    rate = usual.rate * TRAINED_RATE if trained else usual.rate
+    return replace(usual, min_steps=steps, rate=rate, epochs=usual.epochs if epochs is None else epochs)
+
+
+def augmentation_for(tta: bool) -> Augmentation:
+    """What a student must bear: for objects not seen yet everything a robot may meet, for these very scans little
+    more than the turn about the vertical."""
+    return Augmentation(one_sided=0.0, free_turn=0.0, tilt=0.05) if tta else Augmentation()
+
+
 @dataclass(frozen=True)
 class DistillConfig:
     """One run: the scans of one category, the names of its parts, who teaches, what comes out.
 
     scans: files or folders.  out: the bundle's directory; checkpoints and knowledge lie beside it in
     `<out>.work`, from which a run that was stopped goes on.
+    generated: more shapes, of a generative model (files or folders) or `procedural:N`, N shapes of the family
+    that the category names; generated_share: how often one is drawn next to a scan.
+    mode: `pre`, a student for objects not seen yet, or `tta`, for these very scans.
     start, freeze_encoder: first weights and what of them learns, see `students.build.new_student`.
     cloud_points: points a member keeps (more than the student sees at once, for variety).
+    epochs, schedule, augmentation: instead of those that suit mode and collection.
     """
 
     scans: tuple[Path, ...]
@@ -58,13 +83,16 @@ class DistillConfig:
     student: str = "patch_transformer"
     start: str = "default"
     freeze_encoder: bool = False
-    backward: str = "kept-mass"
+    backward: str = "posterior"
     device: str = "cpu"
     renderer: str = "zbuffer"
     seed: int = 0
     cloud_points: int = 8192
-    schedule: Schedule = field(default_factory=Schedule)
-    augmentation: Augmentation = field(default_factory=Augmentation)
+    generated: tuple[str, ...] = ()
+    generated_share: float = 1.0
+    epochs: int | None = None
+    schedule: Schedule | None = None
+    augmentation: Augmentation | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot work before any work is done."""
@@ -78,5 +106,9 @@ class DistillConfig:
         check_start(self.student, self.start, self.freeze_encoder)
         if len(self.parts) < 2:
             raise PartDistillError(f"distillation needs at least two part names, got {list(self.parts)}")
-        if not self.scans:
-            raise PartDistillError("no scans were given: name files or folders of scans")
+        if not self.scans and not self.generated:
+            raise PartDistillError("no scans were given: name files or folders of scans, or generated shapes")
+        if not 0 < self.generated_share < float("inf"):
+            raise PartDistillError(f"the share of a generated shape must be over 0, got {self.generated_share}")
+        for source in self.generated:
+            check_generated(source, self.category)

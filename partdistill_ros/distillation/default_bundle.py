@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from partdistill_ros.distillation.augment import Augmentation
 from partdistill_ros.distillation.collection import Member, teach, upright_cloud
-from partdistill_ros.distillation.config import Schedule
+from partdistill_ros.distillation.config import BACKWARD, Schedule
 from partdistill_ros.distillation.fit import Fit, Progress
 from partdistill_ros.distillation.procedural import procedural_clouds
 from partdistill_ros.files import atomic_path
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument(
         "--start", type=Path, help="a bundle, or an encoder of `partdistill pretrain` (else from scratch)"
     )
-    parser.add_argument("--backward", default="kept-mass", choices=["kept-mass", "published", "none"])
+    parser.add_argument("--backward", default="posterior", choices=BACKWARD)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()

@@ -23,14 +23,17 @@ from torch import Tensor
 from tqdm import tqdm
 
 from partdistill_ros.distillation.augment import Augmentation, draw
-from partdistill_ros.distillation.backward import rescore
+from partdistill_ros.distillation.backward import Graded, rescore
 from partdistill_ros.distillation.collection import Member
 from partdistill_ros.distillation.config import Schedule
 from partdistill_ros.distillation.losses import padded_text, part_loss
+from partdistill_ros.distillation.mixswap import divisions, mix_swap
+from partdistill_ros.distillation.optimizer import Optimizer
+from partdistill_ros.distillation.precision import half_precision
 from partdistill_ros.files import atomic_path
-from partdistill_ros.inference.normalise import center_max_radius
+from partdistill_ros.inference.normalise import center_max_radius, turn_about_z
 from partdistill_ros.inference.sampling import farthest_points
-from partdistill_ros.knowledge.units import KnowledgeUnits, class_weights, soft_labels
+from partdistill_ros.knowledge.units import KnowledgeUnits, class_weights, soft_labels, specific
 from partdistill_ros.students.student import Student
 from partdistill_ros.text.space import pick_synonym
 
@@ -56,11 +59,27 @@ class State:
     backward_from: int | None = None
 
 
+@dataclass(frozen=True)
+class Batch:
+    """points `[B, N, 3]`, centers `[B, G]`; of the first ASKED points the weight of each part, weights
+    `[B, P, ASKED]`; text and canonical `[B, P, D]`. Rows of NaN are parts that a category lacks."""
+
+    points: Tensor
+    centers: Tensor
+    weights: Tensor
+    text: Tensor
+    canonical: Tensor
+
+
 class Fit:
     """One training of `student` on `members`.
 
     names: category -> its parts' text embeddings, a list of `[S, D]` per part, canonical name first
         and synonyms after it; one is drawn for every cloud.
+    backward: the rule by which the student re-scores the units, see `backward.rescore`.
+    checkpoint: file that a run which was stopped goes on from.
+    forward: file of the student at the end of forward distillation, shared by runs that differ only in
+        `backward`.
     """
 
     def __init__(
@@ -71,21 +90,23 @@ class Fit:
         schedule: Schedule,
         augmentation: Augmentation,
         *,
-        backward: str = "kept-mass",
+        backward: str = "posterior",
         device: str = "cpu",
         seed: int = 0,
         checkpoint: Path | None = None,
+        forward: Path | None = None,
     ) -> None:
         self.student, self.members, self.names = student.to(device), list(members), dict(names)
         self.schedule, self.augmentation, self.backward = schedule, augmentation, backward
-        self.device, self.seed, self.checkpoint = device, seed, checkpoint
-        self.units = [member.units for member in self.members]
+        self.device, self.seed, self.checkpoint, self.forward = device, seed, checkpoint, forward
+        self.graded = [Graded(member.units) for member in self.members]
         self.state = State()
         self.average = copy.deepcopy(self.student).eval()
-        self.optimizer = torch.optim.AdamW(self.student.parameters(), lr=schedule.rate, weight_decay=0.02)
+        self.optimizer = Optimizer(self.student, schedule.rate)
         self._canonical = torch.from_numpy(np.concatenate([[p[0] for p in parts] for parts in names.values()])).to(
             device
         )
+        self._shares = np.array([member.share for member in self.members])
         self._grade()
 
     @property
@@ -97,7 +118,7 @@ class Fit:
         self._resume()
         saved = time.monotonic()
         while self.state.epoch < self.schedule.epochs:
-            if self._starts_backward():
+            if self._forward_ends():
                 self._snapshot()
             loss = self._epoch()
             self.state.losses.append(loss)
@@ -106,16 +127,14 @@ class Fit:
                 stage = "forward" if self.state.backward_from is None else "backward"
                 progress(Progress(stage, self.state.epoch, self.schedule.epochs, loss))
             if time.monotonic() - saved > 60 * self.schedule.checkpoint_minutes:
-                self._save()
+                self._save(self.checkpoint)
                 saved = time.monotonic()
-        self._save()
+        self._save(self.checkpoint)
         return self.average
 
     def _epoch(self) -> float:
-        rng = np.random.default_rng([self.seed, self.state.epoch])
         steps, batch = self.steps_per_epoch, self.schedule.batch
-        rounds = int(np.ceil(steps * batch / len(self.members)))
-        order = np.concatenate([rng.permutation(len(self.members)) for _ in range(rounds)])
+        order = self._order(steps * batch)
         self.student.train()
         total = 0.0
         bar = tqdm(
@@ -126,21 +145,23 @@ class Fit:
             bar.set_postfix(loss=f"{total / (step + 1):.3f}", refresh=False)
         return total / steps
 
+    def _order(self, count: int) -> NDArray[np.int64]:
+        """The members of an epoch's `count` clouds: each as often as the others, or as its share says."""
+        rng = np.random.default_rng([self.seed, self.state.epoch])
+        members = len(self.members)
+        if (self._shares == self._shares[0]).all():
+            return np.concatenate([rng.permutation(members) for _ in range(-(-count // members))])[:count]
+        return rng.choice(members, count, p=self._shares / self._shares.sum())
+
     def _step(self, chosen: NDArray[np.int64], step: int) -> float:
         rng = np.random.default_rng([self.seed, self.state.epoch, step])
-        points, centers, weights, text, canonical = self._batch(chosen, rng)
+        batch = self._batch(chosen, rng)
         torch.manual_seed(step_seed(self.seed, self.state.epoch, step))  # students may leave blocks out at random
         done = (self.state.epoch * self.steps_per_epoch + step) / (self.schedule.epochs * self.steps_per_epoch)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.schedule.rate * cycle(done)
-        embeddings = self.student.embed(points, centers, ASKED)
-        loss = part_loss(
-            embeddings, self.student.log_scale.exp(), weights, text, canonical, self._canonical, self.schedule.negatives
-        )
-        self.optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
-        self.optimizer.step()
+        with half_precision(self.device):
+            embeddings = self.student.embed(batch.points, batch.centers, ASKED).float()
+        loss = self._loss(embeddings, batch)
+        self.optimizer.step(loss, self.schedule.rate * cycle(done))
         done_steps = self.state.epoch * self.steps_per_epoch + step + 1
         decay = min(self.schedule.decay, done_steps / (done_steps + 10))
         with torch.no_grad():
@@ -150,41 +171,67 @@ class Fit:
                 kept.copy_(kept.lerp(new, 1 - decay) if new.is_floating_point() else new)
         return float(loss.detach())
 
-    def _batch(
-        self, chosen: NDArray[np.int64], rng: np.random.Generator
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def _loss(self, embeddings: Tensor, batch: Batch) -> Tensor:
+        scale, negatives = self.student.log_scale.exp(), self.schedule.negatives
+        return part_loss(embeddings, scale, batch.weights, batch.text, batch.canonical, self._canonical, negatives)
+
+    def _batch(self, chosen: NDArray[np.int64], rng: np.random.Generator) -> Batch:
         config = self.student.config
         drawn, weights, text, canonical = [], [], [], []
         for i in chosen:
             member = self.members[i]
-            cloud = draw(
-                rng, member.points, member.one_sided, member.flat, self.augmentation, config.points, config.centers
-            )
+            points, targets, masks = self._material(int(i), rng)
+            cloud = draw(rng, points, masks, member.flat, self.augmentation, config.points, config.centers)
             source = cloud.source[:ASKED]
-            weight = self.soft[i][np.maximum(source, 0)].astype(np.float32)
+            weight = targets[np.maximum(source, 0)].astype(np.float32)
             weight[source < 0] = 0
             parts = self.names[member.category]
             drawn.append(cloud)
             weights.append(weight)
             text.append(np.stack([options[pick_synonym(rng, len(options))] for options in parts]))
             canonical.append(np.stack([options[0] for options in parts]))
-        points = torch.from_numpy(np.stack([cloud.points for cloud in drawn])).to(self.device)
-        centers = torch.from_numpy(np.stack([cloud.centers for cloud in drawn])).to(self.device)
-        by_part = padded_text([weight.T for weight in weights], self.device)
-        return points, centers, by_part, padded_text(text, self.device), padded_text(canonical, self.device)
+        return Batch(
+            torch.from_numpy(np.stack([cloud.points for cloud in drawn])).to(self.device),
+            torch.from_numpy(np.stack([cloud.centers for cloud in drawn])).to(self.device),
+            padded_text([weight.T for weight in weights], self.device),
+            padded_text(text, self.device),
+            padded_text(canonical, self.device),
+        )
+
+    def _material(
+        self, i: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float16], NDArray[np.bool_] | None]:
+        """Points, targets and one-sided masks of member i, at times mixed with another of its category."""
+        member, targets = self.members[i], self.targets[i]
+        if self.augmentation.mix <= 0 or member.flat or rng.random() >= self.augmentation.mix:
+            return member.points, targets, member.one_sided
+        others = [j for j, other in enumerate(self.members) if other.category == member.category and j != i]
+        if not others:
+            return member.points, targets, member.one_sided
+        j = int(rng.choice(others))
+        mixed = mix_swap(rng, member.points, self._divisions(i), self.members[j].points, self._divisions(j))
+        if not mixed.origin.any():
+            return member.points, targets, member.one_sided
+        return mixed.points, mixed.gather(targets, self.targets[j]), None
+
+    def _divisions(self, i: int) -> NDArray[np.int64]:
+        if i not in self._parts:
+            self._parts[i] = divisions(self.members[i].points, self.targets[i].astype(np.float32))
+        return self._parts[i]
 
     def _grade(self) -> None:
-        """Soft labels of every member from its units' present scores; class weights by category."""
+        """Targets `[N, P]` of every member from its units' present scores; class weights by category."""
         groups: dict[str, list[KnowledgeUnits]] = {}
-        for member, units in zip(self.members, self.units, strict=True):
-            groups.setdefault(member.category, []).append(units)
+        for member, graded in zip(self.members, self.graded, strict=True):
+            groups.setdefault(member.category, []).append(graded.units)
         weight = {name: class_weights(units, len(units[0].parts)) for name, units in groups.items()}
-        self.soft = [
-            soft_labels(units, weight[member.category]).astype(np.float16)
-            for member, units in zip(self.members, self.units, strict=True)
+        self.targets = [
+            targets(graded, weight[member.category], member.boxes)
+            for member, graded in zip(self.members, self.graded, strict=True)
         ]
+        self._parts: dict[int, NDArray[np.int64]] = {}
 
-    def _starts_backward(self) -> bool:
+    def _forward_ends(self) -> bool:
         if self.backward == "none" or self.state.backward_from is not None:
             return False
         late = self.state.epoch >= self.schedule.forward_share * self.schedule.epochs
@@ -192,43 +239,61 @@ class Fit:
 
     def _snapshot(self) -> None:
         """Re-score every unit by the averaged student, category by category."""
+        self._save(self.forward)
         self.state.backward_from = self.state.epoch
         answers = predict(self.average, self.members, self.names, self.device, self.seed)
         for category in self.names:
             rows = [i for i, member in enumerate(self.members) if member.category == category]
             if rows:
-                graded = rescore([self.units[i] for i in rows], [answers[i] for i in rows], self.backward)
-                for i, units in zip(rows, graded, strict=True):
-                    self.units[i] = units
+                group = [self.members[i] for i in rows]
+                found = rescore(group, [one.units for one in group], [answers[i] for i in rows], self.backward)
+                for i, graded in zip(rows, found, strict=True):
+                    self.graded[i] = graded
         self._grade()
-        self._save()
+        self._save(self.checkpoint)
 
-    def _save(self) -> None:
-        if self.checkpoint is None:
+    def _save(self, path: Path | None) -> None:
+        if path is None:
             return
-        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         content = {
             "student": self.student.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "state": json.dumps(self.state.__dict__),
-            "scores": [torch.from_numpy(units.score) for units in self.units],
+            "scores": [torch.from_numpy(one.units.score) for one in self.graded],
+            "trust": [None if one.trust is None else torch.from_numpy(one.trust) for one in self.graded],
         }
-        with atomic_path(self.checkpoint) as temporary:
+        with atomic_path(path) as temporary:
             torch.save(content, temporary)
 
     def _resume(self) -> None:
-        if self.checkpoint is None or not self.checkpoint.exists():
-            return
-        content = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        for path in (self.checkpoint, None if self.backward == "none" else self.forward):
+            if path is not None and path.exists():
+                self._load(path)
+                return
+
+    def _load(self, path: Path) -> None:
+        content = torch.load(path, map_location=self.device, weights_only=True)
         self.student.load_state_dict(content["student"])
         self.average.load_state_dict(content["average"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.state = State(**json.loads(content["state"]))
-        self.units = [
-            units.with_scores(s.cpu().numpy()) for units, s in zip(self.units, content["scores"], strict=True)
+        self.graded = [
+            Graded(one.units.with_scores(score.cpu().numpy()), None if trust is None else trust.cpu().numpy())
+            for one, score, trust in zip(self.graded, content["scores"], content["trust"], strict=True)
         ]
         self._grade()
+
+
+def targets(graded: Graded, class_weight: NDArray[np.float32], boxes: bool) -> NDArray[np.float16]:
+    """Soft labels `[N, P]` of graded units; a point's trust shifts its weight between the parts and among the
+    points, and leaves their sum as it was."""
+    units = graded.units
+    soft = soft_labels(specific(units) if boxes else units, class_weight)
+    if graded.trust is not None:
+        trusted = soft * graded.trust
+        soft = trusted * (soft.sum() / max(float(trusted.sum()), 1e-9))
+    return soft.astype(np.float16)
 
 
 def step_seed(*place: int) -> int:
@@ -258,21 +323,42 @@ def predict(
     names: Mapping[str, Sequence[NDArray[np.float32]]],
     device: str,
     seed: int,
-    batch: int = 16,
-) -> list[NDArray[np.int64]]:
-    """The student's label of every point of every member, `[N]` each, unaugmented."""
-    config, answers = student.config, []
-    for at in range(0, len(members), batch):
-        group = members[at : at + batch]
-        picks = []
-        for offset, member in enumerate(group):
-            rng = np.random.default_rng([seed, at + offset])
-            picks.append(rng.choice(len(member.points), config.points, replace=len(member.points) < config.points))
-        clouds = [center_max_radius(member.points[rows]) for member, rows in zip(group, picks, strict=True)]
-        centers = np.stack([farthest_points(cloud, config.centers) for cloud in clouds])
-        embeddings = student.embed(torch.from_numpy(np.stack(clouds)).to(device), torch.from_numpy(centers).to(device))
-        for member, rows, embedding in zip(group, picks, embeddings.cpu().numpy(), strict=True):
-            text = np.stack([options[0] for options in names[member.category]])
-            nearest = cKDTree(member.points[rows]).query(member.points)[1]
-            answers.append((embedding @ text.T).argmax(1)[nearest])
-    return answers
+    draws: int = 2,
+) -> list[NDArray[np.float32]]:
+    """The student's probabilities `[N, P]` of every point of every member, in eval mode, unaugmented but for the
+    turn about the vertical, mean over `draws` samples of the cloud."""
+    return [
+        label_points(student, member.points, names[member.category], device, [seed, number], draws, member.flat)
+        for number, member in enumerate(members)
+    ]
+
+
+@torch.no_grad()
+def label_points(
+    student: Student,
+    points: NDArray[np.float32],
+    parts: Sequence[NDArray[np.float32]],
+    device: str = "cpu",
+    seed: Sequence[int] = (0,),
+    draws: int = 2,
+    flat: bool = False,
+) -> NDArray[np.float32]:
+    """Probabilities `[N, P]` of upright `points [N, 3]` for `parts`, embeddings `[S, D]` each, canonical first.
+
+    Each of `draws` clouds is a sample of the points, normalised as the live node does, turned about the vertical;
+    where nobody knows which way is up (`flat`), every other one lies on its other side.
+    """
+    student.eval()
+    config, rng = student.config, np.random.default_rng(list(seed))
+    text = torch.from_numpy(np.stack([options[0] for options in parts])).to(device)
+    rows = [rng.choice(len(points), config.points, replace=len(points) < config.points) for _ in range(draws)]
+    turns = [turn_about_z(2 * np.pi * number / draws) for number in range(draws)]
+    if flat:
+        turns[1::2] = [turn @ np.diag([1.0, -1.0, -1.0]) for turn in turns[1::2]]
+    clouds = [center_max_radius(points[row] @ turn.T) for row, turn in zip(rows, turns, strict=True)]
+    centers = np.stack([farthest_points(cloud, config.centers) for cloud in clouds])
+    logits = student(torch.from_numpy(np.stack(clouds)).to(device), torch.from_numpy(centers).to(device), text)
+    found = logits.softmax(-1).cpu().numpy()
+    spread = [cKDTree(points[row]).query(points)[1] for row in rows]
+    mean: NDArray[np.float32] = np.mean([one[near] for one, near in zip(found, spread, strict=True)], axis=0)
+    return mean

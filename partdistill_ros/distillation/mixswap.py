@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +45,7 @@ class Mixed:
     origin: NDArray[np.int64]
     source: NDArray[np.int64]
 
-    def gather(self, first: NDArray[np.generic], second: NDArray[np.generic]) -> NDArray[np.generic]:
+    def gather(self, first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
         """What belongs to the points, from the values `[N, ...]` and `[M, ...]` of the two clouds."""
         own = self.origin == 0
         return np.concatenate([first[self.source[own]], second[self.source[~own]]])

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +16,19 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from partdistill_ros.distillation.collection import Member, teach, upright_cloud
-from partdistill_ros.distillation.config import DistillConfig
+from partdistill_ros.distillation.augment import Augmentation
+from partdistill_ros.distillation.collection import Member, one_sided_masks, teach, upright, upright_cloud
+from partdistill_ros.distillation.config import DistillConfig, Schedule, augmentation_for, schedule_for
 from partdistill_ros.distillation.fit import Fit, Progress
+from partdistill_ros.distillation.generated import generated_scans
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.vocabulary import Vocabulary
+from partdistill_ros.knowledge.graded import GradedUnits
+from partdistill_ros.knowledge.known import load_known, select_points, split_known, with_parts
 from partdistill_ros.knowledge.store import KnowledgeStore
+from partdistill_ros.rendering.cameras import Views
 from partdistill_ros.rendering.rasterize import load_backend, render_scan
 from partdistill_ros.scans.load import load_scans
-from partdistill_ros.scans.scan import Scan
 from partdistill_ros.students.build import new_student, save_student
 from partdistill_ros.teachers.teacher import load_teacher
 from partdistill_ros.text.space import TextSpace, clean_name
@@ -33,61 +39,73 @@ log = logging.getLogger(__name__)
 def run(config: DistillConfig, progress: Callable[[Progress], None] | None = None) -> Path:
     """Distil a student on the scans of one category and write its bundle; returns its directory.
 
-    Scans that cannot be used are reported and left out. A run that was stopped goes on where it was.
+    Scans that cannot be used are reported and left out. A run that was stopped goes on where it was; what the
+    student made of the teacher's units lies in `<out>.work/backward` to be looked at.
     Raises PartDistillError where no scan is left or the output cannot be written.
     """
     torch.manual_seed(config.seed)
-    category = clean_name(config.category or "object")
+    config = replace(config, category=clean_name(config.category or "object"))
     parts = tuple(clean_name(part) for part in config.parts)
     space = TextSpace.load()
     work = config.out.with_name(config.out.name + ".work")
-    members = gather_members(load_scans(config.scans, on_skip=_warn), config, category, parts, work)
-    names = {category: [space.encode([part]) for part in parts]}
-    student = new_student(config.student, space.dim, config.start, config.freeze_encoder)
+    members = gather_members(config, parts, work)
+    config = settled(config, len(members))
+    names = {str(config.category): [space.encode([part]) for part in parts]}
+    forward_key, key = (run_key(config, members, rule) for rule in ("", config.backward))
     fit = Fit(
-        student,
+        new_student(config.student, space.dim, config.start, config.freeze_encoder),
         members,
         names,
-        config.schedule,
-        config.augmentation,
+        config.schedule or Schedule(),
+        config.augmentation or Augmentation(),
         backward=config.backward,
         device=config.device,
         seed=config.seed,
-        checkpoint=work / f"fit-{run_key(config, members)}.pt",
+        checkpoint=work / f"fit-{key}.pt",
+        forward=work / f"forward-{forward_key}.pt",
     )
     student = fit.run(progress)
-    training = {
-        "scans": len(members),
-        "teacher": config.teacher,
-        "mode": config.mode,
-        "backward": config.backward,
-        "student": config.student,
-        "start": config.start,
-        "seed": config.seed,
+    save_graded(fit, work / "backward")
+    vocabulary = Vocabulary(*_known(space, (str(config.category), *parts)), {str(config.category): parts})
+    return save_student(student, config.out, config.out.name, vocabulary, space, _training(config, fit))
+
+
+def settled(config: DistillConfig, members: int) -> DistillConfig:
+    """The configuration with the schedule and augmentation that suit its mode and collection where it has none."""
+    tta, trained = config.mode == "tta", config.start == "default" or Path(config.start).is_dir()
+    schedule = config.schedule or schedule_for(members, tta=tta, trained=trained, epochs=config.epochs)
+    return replace(config, schedule=schedule, augmentation=config.augmentation or augmentation_for(tta))
+
+
+def save_graded(fit: Fit, folder: Path) -> None:
+    """Write every member's units with their old and new scores (`partdistill units` draws them)."""
+    if fit.state.backward_from is None:
+        return
+    for member, graded in zip(fit.members, fit.graded, strict=True):
+        views = Views.none() if member.views is None else member.views
+        units = GradedUnits(member.name, member.category, member.points, member.units, graded.units.score, views)
+        units.save(folder / f"{Path(member.name).name}.npz")
+
+
+def _training(config: DistillConfig, fit: Fit) -> dict[str, object]:
+    own = ("teacher", "mode", "backward", "student", "start", "seed")
+    return {
+        "scans": len(fit.members),
+        **{name: getattr(config, name) for name in own},
+        **({"generated": list(config.generated)} if config.generated else {}),
         "epochs": fit.state.epoch,
         "backward_from": fit.state.backward_from,
         "loss": round(fit.state.losses[-1], 4),
     }
-    vocabulary = Vocabulary(*_known(space, (category, *parts)), {category: parts})
-    return save_student(student, config.out, config.out.name, vocabulary, space, training)
 
 
-def gather_members(
-    scans: Iterable[Scan], config: DistillConfig, category: str, parts: Sequence[str], work: Path
-) -> list[Member]:
-    """Render every scan and ask the teacher; knowledge that is in the store already is not asked again."""
-    teacher = load_teacher(config.teacher, config.device)
-    renderer = partial(render_scan, device=config.device, backend=load_backend(config.renderer, config.device))
-    store = KnowledgeStore(work / "knowledge")
-    members = []
-    for number, scan in enumerate(tqdm(scans, desc="teacher", unit="scan")):
-        try:
-            cloud = upright_cloud(scan, config.cloud_points, config.seed)
-            members.append(
-                teach(cloud, parts, category, teacher, store=store, seed=config.seed + number, renderer=renderer)
-            )
-        except PartDistillError as error:
-            _warn(Path(scan.name), error)
+def gather_members(config: DistillConfig, parts: Sequence[str], work: Path) -> list[Member]:
+    """Render every scan and ask the teacher; knowledge that is in the store already is not asked again, and scans
+    that carry their units are not rendered."""
+    known, paths = split_known(config.scans) if config.scans else ([], [])
+    members = [_known_member(path, parts, config) for path in known]
+    if paths or config.generated:
+        members += _ask_about(paths, config, parts, work, len(members))
     if not members:
         raise PartDistillError("no scan could be used: see the warnings above for what is wrong with each")
     if not any(len(member.units) for member in members):
@@ -97,28 +115,59 @@ def gather_members(
     return members
 
 
-def run_key(config: DistillConfig, members: Sequence[Member]) -> str:
-    """Changes with everything that a checkpoint depends on."""
-    digest = hashlib.sha256(
-        repr(
-            (
-                config.parts,
-                config.category,
-                config.teacher,
-                config.student,
-                config.start,
-                config.freeze_encoder,
-                config.backward,
-                config.seed,
-                config.schedule,
-                config.augmentation,
+def _ask_about(
+    paths: Sequence[Path], config: DistillConfig, parts: Sequence[str], work: Path, first: int
+) -> list[Member]:
+    teacher = load_teacher(config.teacher, config.device)
+    renderer = partial(render_scan, device=config.device, backend=load_backend(config.renderer, config.device))
+    store = KnowledgeStore(work / "knowledge")
+    own = load_scans(paths, on_skip=_warn) if paths else iter(())
+    made = (scan for source in config.generated for scan in generated_scans(source, config.category, _warn))
+    scans = chain(((scan, 1.0) for scan in own), ((scan, config.generated_share) for scan in made))
+    members = []
+    for number, (scan, share) in enumerate(tqdm(scans, desc="teacher", unit="scan"), first):
+        # Detections of a file belong to views about +z, see `partdistill render`: such a scan stays as it is.
+        posed = scan.with_(up=np.array([0, 0, 1], np.float32)) if scan.up is None and teacher.name == "boxes" else scan
+        try:
+            cloud = upright_cloud(posed, config.cloud_points, config.seed)
+            flat = scan.up is None and scan.viewpoint is None
+            taught = teach(
+                cloud,
+                parts,
+                str(config.category),
+                teacher,
+                store=store,
+                seed=config.seed + number,
+                flat=flat,
+                renderer=renderer,
             )
-        ).encode()
-    )
+            members.append(replace(taught, share=share))
+        except PartDistillError as error:
+            _warn(Path(scan.name), error)
+    return members
+
+
+def _known_member(path: Path, parts: Sequence[str], config: DistillConfig) -> Member:
+    """A scan that brings its units along, such as `partdistill import-knowledge` writes."""
+    scan, units = load_known(path)
+    units = with_parts(units, parts, str(path))
+    rng = np.random.default_rng(config.seed)
+    index = rng.permutation(np.flatnonzero(scan.finite()))[: config.cloud_points]
+    cloud = upright(scan.select(index))
+    masks = one_sided_masks(cloud, config.seed)
+    return Member(scan.name, str(config.category), cloud.points, select_points(units, index), masks)
+
+
+def run_key(config: DistillConfig, members: Sequence[Member], rule: str) -> str:
+    """Changes with everything that a checkpoint depends on; rule: of backward distillation, "" for what is the
+    same under every rule."""
+    own = ("parts", "category", "teacher", "student", "start", "freeze_encoder", "seed", "schedule", "augmentation")
+    digest = hashlib.sha256(repr((rule, [getattr(config, name) for name in own])).encode())
     if Path(config.start).is_file():
         digest.update(Path(config.start).read_bytes())
     for member in members:
-        digest.update(member.name.encode() + member.points.tobytes() + member.units.score.tobytes())
+        digest.update(f"{member.name} {member.share}".encode())
+        digest.update(member.points.tobytes() + member.units.score.tobytes())
     return digest.hexdigest()[:16]
 
 

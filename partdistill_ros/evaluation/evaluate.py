@@ -44,16 +44,39 @@ class Evaluation:
     unseen: Summary | None = None
 
 
-def evaluate(shapes: Sequence[Shape], method: Method, progress: Progress = iter) -> Evaluation:
-    """Ask `method` about the shapes and compare. Raises PartDistillError where a method cannot answer."""
+LEAST_HIDDEN = 16  # hidden samples of a shape below which their mIoU says nothing
+
+
+def evaluate(
+    shapes: Sequence[Shape],
+    method: Method,
+    progress: Progress = iter,
+    hidden: Sequence[NDArray[np.bool_]] | None = None,
+) -> Evaluation:
+    """Ask `method` about the shapes and compare.
+
+    hidden: per shape which samples no view shows, as `hidden.hidden_samples` finds them; None: not measured.
+    Raises PartDistillError where a method cannot answer.
+    """
     questions: list[Question] = [shape.question for shape in shapes]
     answers = method.answer(questions)
-    scores, spread, kept = [], [], []
-    for shape in progress(shapes):
+    scores, spread, unseen, kept = [], [], [], []
+    for number, shape in enumerate(progress(shapes)):
         answer, asked = np.asarray(next(answers), np.int16), shape.question
         kept.append(answer)
         about = (asked.name, asked.category, asked.parts)
         scores.append(score_shape(*about, answer, shape.truth))
         _, nearest = cKDTree(asked.cloud.points).query(shape.every_point)
         spread.append(score_shape(*about, answer[nearest], shape.every_truth))
-    return Evaluation(method.name, method.setting, summarize(scores), summarize(spread), tuple(scores), tuple(kept))
+        if hidden is not None and (shape.truth[hidden[number]] >= 0).sum() >= LEAST_HIDDEN:
+            unseen.append(score_shape(*about, answer[hidden[number]], shape.truth[hidden[number]]))
+    return Evaluation(
+        method.name,
+        method.setting,
+        summarize(scores),
+        summarize(spread),
+        tuple(scores),
+        tuple(kept),
+        tuple(getattr(method, "curves", ())),
+        summarize(unseen) if unseen else None,
+    )

@@ -17,7 +17,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import Curve, Evaluation, evaluate
 from partdistill_ros.evaluation.gallery import Choice, Exhibit, Panel, exhibits
 from partdistill_ros.evaluation.methods.constant import Constant
-from partdistill_ros.evaluation.miou import ShapeScore, Summary
+from partdistill_ros.evaluation.miou import ShapeScore
 from partdistill_ros.evaluation.page import embedded, figure, legend, page
 from partdistill_ros.evaluation.report import DIGITS, record
 from partdistill_ros.evaluation.shapes import Shape
@@ -95,12 +95,7 @@ def _evaluation_record(one: Evaluation) -> dict[str, Any]:
         }
         for curve in one.curves
     ]
-    unseen = None if one.unseen is None else _means(one.unseen)
-    return {**record(one), "unseen": unseen, "curves": curves, "scores": [_score_record(s) for s in one.scores]}
-
-
-def _means(summary: Summary) -> dict[str, float]:
-    return {"overall": round(summary.overall, DIGITS), "present": round(summary.present, DIGITS)}
+    return {**record(one), "curves": curves, "scores": [_score_record(s) for s in one.scores]}
 
 
 def _score_record(score: ShapeScore) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from partdistill_ros.evaluation.evaluate import Evaluation
-from partdistill_ros.evaluation.miou import PROTOCOL
+from partdistill_ros.evaluation.miou import PROTOCOL, Summary
 from partdistill_ros.tables import aligned
 
 DIGITS = 2  # of a per cent; one shape of 48 moves the mean by more
@@ -27,11 +27,13 @@ def record(evaluation: Evaluation) -> dict[str, Any]:
         "shapes": sampled.shapes,
         "present_categories": _rounded(sampled.present_categories),
         "parts": {category: _rounded(parts) for category, parts in sampled.part_iou.items()},
-        "all_points": {
-            "overall": round(evaluation.every.overall, DIGITS),
-            "present": round(evaluation.every.present, DIGITS),
-        },
+        "all_points": _means(evaluation.every),
+        "unseen": None if evaluation.unseen is None else _means(evaluation.unseen),
     }
+
+
+def _means(summary: Summary) -> dict[str, float]:
+    return {"overall": round(summary.overall, DIGITS), "present": round(summary.present, DIGITS)}
 
 
 def _rounded(values: dict[str, float]) -> dict[str, float]:
@@ -60,13 +62,17 @@ def category_table(evaluation: Evaluation) -> str:
             "spread, mean over categories",
         )
     )
+    if evaluation.unseen is not None:
+        found = evaluation.unseen
+        pair = (f"{found.overall:.1f}", f"{found.present:.1f}")
+        rows.append(("unseen", str(found.shapes), *pair, "samples that no view shows"))
     return f"{evaluation.method} ({evaluation.setting}), mIoU in per cent\n{aligned(rows)}"
 
 
 def comparison_table(evaluations: Sequence[Evaluation]) -> str:
     """Methods in columns, categories in rows: the mIoU of ShapeNetPart, then `present` in brackets."""
     first = evaluations[0].sampled
-    rows = [("category", "shapes", *(evaluation.method for evaluation in evaluations))]
+    rows = [("category", "shapes", *(f"{one.method}, {one.setting}" for one in evaluations))]
     for name in first.categories:
         count = sum(score.category == name for score in evaluations[0].scores)
         rows.append(
@@ -78,6 +84,9 @@ def comparison_table(evaluations: Sequence[Evaluation]) -> str:
         )
     rows.append(("overall", str(first.shapes), *(_pair(e.sampled.overall, e.sampled.present) for e in evaluations)))
     rows.append(("all points", str(first.shapes), *(_pair(e.every.overall, e.every.present) for e in evaluations)))
+    if all(e.unseen is not None for e in evaluations):
+        found = [e.unseen for e in evaluations if e.unseen is not None]
+        rows.append(("unseen points", str(found[0].shapes), *(_pair(one.overall, one.present) for one in found)))
     return aligned(rows)
 
 

@@ -37,12 +37,14 @@ class Question:
 @dataclass(frozen=True)
 class Shape:
     """A question with its truth: `truth [POINTS] i2` of the samples; `every_point [M, 3]` and
-    `every_truth [M] i2` of the whole shape (a mesh's face centres, a cloud's finite points)."""
+    `every_truth [M] i2` of the whole shape (a mesh's face centres, a cloud's finite points).
+    labelled: the shape as its file has it, for a ceiling and for controlled teachers."""
 
     question: Question
     truth: NDArray[np.int16]
     every_point: NDArray[np.float32]
     every_truth: NDArray[np.int16]
+    labelled: Scan
 
 
 def load_shapes(
@@ -95,7 +97,7 @@ def _shape(scan: Scan, parts: tuple[str, ...], points: int, seed: int) -> Shape:
     place = np.array([*(parts.index(part) for part in scan.parts), -1], np.int16)  # label -1 takes the last
     every_point, every_label = _every_point(scan)
     question = Question(scan.name, str(scan.category), parts, _blind(cloud, parts), _blind(scan, parts))
-    return Shape(question, place[cloud.point_labels], every_point, place[every_label])
+    return Shape(question, place[cloud.point_labels], every_point, place[every_label], scan)
 
 
 def _every_point(scan: Scan) -> tuple[NDArray[np.float32], NDArray[np.int16]]:

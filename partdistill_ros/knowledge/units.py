@@ -150,6 +150,17 @@ def class_weights(units: KnowledgeUnits | Iterable[KnowledgeUnits], n_parts: int
         return np.clip(1 + np.log(share) / np.log(4), 1, 4).astype(np.float32)
 
 
+def specific(units: KnowledgeUnits) -> KnowledgeUnits:
+    """Boxes weighed by how much they single out: scores times the share of the view's points inside, to the power
+    -0.7, at most 5. A large box takes in neighbours of its part; view by view the points of all its boxes count."""
+    score = units.score.copy()
+    for view in np.unique(units.view):
+        rows = np.flatnonzero(units.view == view)
+        shown = len(np.unique(np.concatenate([units.members(int(row)) for row in rows])))
+        score[rows] *= np.minimum((units.sizes()[rows] / max(shown, 1)) ** -0.7, 5)
+    return units.with_scores(score)
+
+
 def soft_labels(units: KnowledgeUnits, class_weight: NDArray[np.float32]) -> NDArray[np.float32]:
     """Weight `[N, P] f4` of each part in the forward loss of each point:
 

@@ -51,6 +51,11 @@ class Views:
         if shapes != ((count, 3, 3), (count, 3), (count,)):
             raise PartDistillError(f"views need rotation [V,3,3], position [V,3] and focal [V], got {shapes}")
 
+    @classmethod
+    def none(cls) -> Views:
+        """No camera at all, where those of a knowledge are unknown."""
+        return cls(np.zeros((0, 3, 3), np.float32), np.zeros((0, 3), np.float32), np.zeros(0, np.float32))
+
     def __len__(self) -> int:
         return len(self.rotation)
 

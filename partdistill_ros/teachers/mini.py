@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.rendering.rasterize import Rendering
@@ -52,15 +54,25 @@ class MiniTeacher:
     def answer(self, rendering: Rendering, parts: Sequence[str], category: str | None) -> PixelAnswer:
         """Scores `[V, P, H, W]` that sum to 1 over the parts on the object and are 0 beside it."""
         text = torch.from_numpy(self._space.encode(parts)).to(self._device)
+        height, width = rendering.size
         scores = []
+        for embeddings, shown in self._embeddings(rendering):
+            logits = self._net.logits(embeddings, text)
+            logits = F.interpolate(logits, (height, width), mode="bilinear", align_corners=False)
+            scores.append((logits.softmax(1) * shown).cpu().numpy())
+        return PixelAnswer(np.concatenate(scores).astype(np.float32))
+
+    @torch.no_grad()
+    def features(self, rendering: Rendering) -> NDArray[np.float32]:
+        """Unit features `[V, D, H/2, W/2]` in the text space."""
+        return np.concatenate([embeddings.cpu().numpy() for embeddings, _ in self._embeddings(rendering)])
+
+    def _embeddings(self, rendering: Rendering) -> Iterator[tuple[Tensor, Tensor]]:
+        """Per batch of views the pixel embeddings, and what is not background `[V, 1, H, W]`."""
         for at in range(0, len(rendering.picture), self._batch):
             picture = torch.from_numpy(rendering.picture[at : at + self._batch]).to(self._device)
             depth = torch.from_numpy(rendering.depth[at : at + self._batch]).to(self._device)
             planes = network_input(picture, depth)
-            height, width = planes.shape[2:]
-            if (height, width) != (self.size, self.size):
+            if planes.shape[2:] != (self.size, self.size):
                 planes = F.interpolate(planes, (self.size, self.size), mode="area")
-            logits = self._net.logits(self._net(planes), text)
-            logits = F.interpolate(logits, (height, width), mode="bilinear", align_corners=False)
-            scores.append((logits.softmax(1) * torch.isfinite(depth)[:, None]).cpu().numpy())
-        return PixelAnswer(np.concatenate(scores).astype(np.float32))
+            yield self._net(planes), torch.isfinite(depth)[:, None]

@@ -31,5 +31,5 @@ def test_tables_show_the_numbers(constant):
     for word in ("post", "lamp", "overall", "instance", "all points", f"{constant.sampled.overall:.1f}"):
         assert word in table
     both = comparison_table([constant, constant])
-    assert both.splitlines()[0].split() == ["category", "shapes", "constant", "constant"]
+    assert both.splitlines()[0].split() == ["category", "shapes", *2 * ["constant,", "reference"]]
     assert f"{constant.sampled.overall:.1f} ({constant.sampled.present:.1f})" in both

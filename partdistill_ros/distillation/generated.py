@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Generated shapes as further training data: files of any generative model, or our procedural families."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.scans.families import FAMILIES, generate
+from partdistill_ros.scans.load import load_scans
+from partdistill_ros.scans.scan import Scan
+
+PROCEDURAL = "procedural"
+
+
+def check_generated(source: str, category: str | None) -> None:
+    """Refuse a source that gives nothing: `procedural:N` wants the name of a family as the category, anything else
+    must exist. Raises PartDistillError."""
+    kind, _, count = source.partition(":")
+    if kind != PROCEDURAL:
+        if not Path(source).exists():
+            raise PartDistillError(f"generated shapes '{source}' do not exist: name a file, a folder or procedural:N")
+        return
+    if not count.isdigit() or int(count) < 1:
+        raise PartDistillError(f"'{source}' does not say how many shapes: write for example procedural:50")
+    if category not in FAMILIES:
+        raise PartDistillError(
+            f"there is no procedural family '{category}': make it the category, one of {', '.join(sorted(FAMILIES))}"
+        )
+
+
+def generated_scans(
+    source: str, category: str | None, on_skip: Callable[[Path, PartDistillError], None] | None = None
+) -> Iterator[Scan]:
+    """The shapes of a source that `check_generated` let pass; files that cannot be read go to `on_skip`."""
+    kind, _, count = source.partition(":")
+    if kind == PROCEDURAL:
+        yield from (generate(str(category), seed) for seed in range(int(count)))
+    else:
+        yield from load_scans([Path(source)], on_skip=on_skip)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The methods that `partdistill evaluate` and the benchmarks compare, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from partdistill_ros.distillation.generated import check_generated, generated_scans
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.evaluation.controlled import ControlledTeacher
+from partdistill_ros.evaluation.methods.constant import Constant
+from partdistill_ros.evaluation.methods.distilled import DistilledMethod, Gather, Recipe
+from partdistill_ros.evaluation.methods.features import FeaturesMethod
+from partdistill_ros.evaluation.methods.mesh_scores import MeshScoresMethod
+from partdistill_ros.evaluation.methods.method import Method
+from partdistill_ros.evaluation.methods.names import PROCEDURAL
+from partdistill_ros.evaluation.methods.vote import VoteMethod
+from partdistill_ros.evaluation.shapes import Shape, load_shapes, prepare
+from partdistill_ros.evaluation.taught import taught, true_members
+from partdistill_ros.scans.families import FAMILIES
+from partdistill_ros.teachers.teacher import Teacher, load_teacher
+
+Skip = Callable[[Path, PartDistillError], None]
+
+CONTROLLED = "controlled"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every method of a comparison is given.
+
+    teacher: as `load_teacher` takes it, or `controlled:PRESET`.  train: the collection to distil on (pre), None
+    for the evaluated shapes (tta).  each: one evaluated shape at a time.  backward: the rule of the method
+    `backward`.  generated: shapes added to the collection.
+    """
+
+    teacher: str = "mini"
+    train: Sequence[Shape] | None = None
+    each: bool = False
+    backward: str = "posterior"
+    generated: Sequence[Shape] = ()
+    recipe: Recipe = field(default_factory=Recipe)
+
+
+def make_method(name: str, shapes: Sequence[Shape], setting: Setting) -> Method:
+    """The method `name` of `methods.METHODS` for these shapes."""
+    if name == "constant":
+        return Constant.of(shapes)
+    if name == "supervised":
+        return _distilled(name, true_members, shapes, "none", setting)
+    teacher = asked_teacher(setting, shapes)
+    if name == "vote":
+        return VoteMethod(teacher)
+    if name == "mesh-scores":
+        return MeshScoresMethod(teacher)
+    if name == "features":
+        return FeaturesMethod(teacher, shapes, setting.recipe, train=setting.train, each=setting.each)
+    rule = "none" if name == "forward" else setting.backward
+    return _distilled(name, partial(taught, teacher=teacher), shapes, rule, setting)
+
+
+def asked_teacher(setting: Setting, shapes: Sequence[Shape]) -> Teacher:
+    """The teacher of a setting; a controlled one knows the truth of `shapes`, and is one for each method, since
+    it remembers which clouds of a shape it was told about."""
+    kind, _, preset = setting.teacher.partition(":")
+    if kind != CONTROLLED:
+        return load_teacher(setting.teacher, setting.recipe.device)
+    teacher = ControlledTeacher(preset)
+    for shape in shapes:
+        teacher.reveal(shape.labelled)
+    return teacher
+
+
+def collect(sources: Sequence[str], shapes: Sequence[Shape], on_skip: Skip | None = None) -> list[Shape]:
+    """The labelled shapes of files, folders and `procedural:N`: N shapes of the family of each category of `shapes`
+    that has one. Raises PartDistillError where a source gives nothing."""
+    files = [source for source in sources if not source.startswith(PROCEDURAL)]
+    found = load_shapes(files, on_skip) if files else []
+    categories = sorted({shape.question.category for shape in shapes} & FAMILIES.keys())
+    for source in sources:
+        if source.startswith(PROCEDURAL) and not categories:
+            raise PartDistillError(f"'{source}': none of the evaluated categories has a procedural family")
+        if source.startswith(PROCEDURAL):
+            for category in categories:
+                check_generated(source, category)
+                found += prepare(list(generated_scans(source, category)))
+    return found
+
+
+def _distilled(name: str, gather: Gather, shapes: Sequence[Shape], rule: str, setting: Setting) -> DistilledMethod:
+    return DistilledMethod(
+        name,
+        gather,
+        shapes,
+        rule,
+        setting.recipe,
+        train=setting.train,
+        each=setting.each,
+        generated=setting.generated,
+    )

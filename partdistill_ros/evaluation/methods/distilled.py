@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PartDistill itself (Umam et al., CVPR 2024): a student distilled from the teacher's units, forward only or
+forward and backward; and the same student trained on true labels, which is the ceiling.
+
+Three settings. `pre`: distilled on another collection. `tta`: on the evaluated shapes, without their labels.
+`tta-each`: on each evaluated shape by itself. One student learns all categories of a collection together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from partdistill_ros.distillation.augment import Augmentation
+from partdistill_ros.distillation.collection import Member, upright
+from partdistill_ros.distillation.config import Schedule, schedule_for
+from partdistill_ros.distillation.fit import Fit, label_points
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.evaluation.evaluate import Curve
+from partdistill_ros.evaluation.shapes import Question, Shape
+from partdistill_ros.evaluation.taught import posed
+from partdistill_ros.students.build import new_student
+from partdistill_ros.students.student import Student
+from partdistill_ros.text.space import TextSpace
+
+DRAWS = 4  # samples of a cloud, turned about the vertical, whose answers are averaged
+# The evaluated clouds are whole and upright, so the training clouds are.
+WHOLE = Augmentation(one_sided=0.0, free_turn=0.0, tilt=0.05)
+
+
+Gather = Callable[[Sequence[Shape]], list[Member]]
+"""Shapes to the members of a collection, with what teaches them."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the student of a method is trained.  start: see `students.build.new_student`.
+    epochs: instead of the schedule's.  work: folder of checkpoints, from which a run that was stopped goes on,
+    and the backward rules of one forward distillation share it."""
+
+    student: str = "patch_transformer"
+    start: str = "scratch"
+    seed: int = 0
+    epochs: int | None = None
+    device: str = "cpu"
+    work: Path | None = None
+    augmentation: Augmentation = WHOLE
+
+
+class DistilledMethod:
+    """name: for the tables.  gather: shapes -> members with what teaches them.  rule: of backward distillation,
+    `none` for forward alone.  train: the collection of the setting `pre`, None for the evaluated shapes.
+    each: every evaluated shape by itself.  generated: shapes added to the collection."""
+
+    def __init__(
+        self,
+        name: str,
+        gather: Gather,
+        shapes: Sequence[Shape],
+        rule: str,
+        recipe: Recipe,
+        *,
+        train: Sequence[Shape] | None = None,
+        each: bool = False,
+        generated: Sequence[Shape] = (),
+    ) -> None:
+        if train is not None and each:
+            raise PartDistillError("one shape at a time is a way of test-time alignment: leave the training shapes out")
+        self.name, self._gather, self._rule, self._recipe = name, gather, rule, recipe
+        self._shapes, self._train, self._each, self._generated = shapes, train, each, generated
+        self.setting = "pre" if train is not None else "tta-each" if each else "tta"
+        self.curves: list[Curve] = []
+        self.fit: Fit | None = None
+        self._kind: Callable[..., Fit] = Fit
+
+    def answer(self, questions: Sequence[Question]) -> Iterator[NDArray[np.int16]]:
+        """Train, then label; in the setting `tta-each` in turns."""
+        space = TextSpace.load()
+        if not self._each:
+            collection = self._shapes if self._train is None else self._train
+            student = self._distil(collection, questions, space, f"{len(collection)} shapes")
+        for number, question in enumerate(questions):
+            if self._each:
+                student = self._distil([self._shapes[number]], [question], space, question.name)
+            yield self._label(student, question, space)
+
+    def _distil(self, collection: Sequence[Shape], questions: Sequence[Question], space: TextSpace, of: str) -> Student:
+        recipe, tta = self._recipe, self._train is None
+        parts = {question.category: question.parts for question in questions}
+        shapes = [
+            aligned(shape, parts) for shape in [*collection, *self._generated] if shape.question.category in parts
+        ]
+        if not shapes:
+            raise PartDistillError("the training shapes are of other categories than the evaluated ones")
+        members = self._gather(shapes)
+        names = {member.category: [space.encode([part]) for part in parts[member.category]] for member in members}
+        trained = recipe.start == "default" or Path(recipe.start).is_dir()
+        schedule = schedule_for(len(members), tta=tta, trained=trained, epochs=recipe.epochs)
+        torch.manual_seed(recipe.seed)
+        fit = self._fit(members, names, space, schedule)
+        student = fit.run()
+        self.fit = fit
+        self.curves.append(Curve(of, tuple(fit.state.losses), fit.state.backward_from))
+        return student
+
+    def _fit(
+        self,
+        members: Sequence[Member],
+        names: dict[str, list[NDArray[np.float32]]],
+        space: TextSpace,
+        schedule: Schedule,
+    ) -> Fit:
+        recipe = self._recipe
+        checkpoint = forward = None
+        if recipe.work is not None:
+            key = _key(recipe, schedule, members)
+            checkpoint = recipe.work / f"fit-{key}-{self._rule}.pt"
+            forward = recipe.work / f"forward-{key}.pt"
+        return self._kind(
+            new_student(recipe.student, space.dim, recipe.start),
+            members,
+            names,
+            schedule,
+            recipe.augmentation,
+            backward=self._rule,
+            device=recipe.device,
+            seed=recipe.seed,
+            checkpoint=checkpoint,
+            forward=forward,
+        )
+
+    def _label(self, student: Student, question: Question, space: TextSpace) -> NDArray[np.int16]:
+        points, flat = upright(posed(question)).points, question.cloud.up is None
+        parts = [space.encode([part]) for part in question.parts]
+        found = label_points(student, points, parts, self._recipe.device, (self._recipe.seed,), DRAWS, flat)
+        return found.argmax(1).astype(np.int16)
+
+
+def aligned(shape: Shape, parts: Mapping[str, tuple[str, ...]]) -> Shape:
+    """A training shape that is asked about the parts of the evaluated category, in their order."""
+    return replace(shape, question=replace(shape.question, parts=parts[shape.question.category]))
+
+
+def _key(recipe: Recipe, schedule: Schedule, members: Sequence[Member]) -> str:
+    """Changes with everything that forward distillation depends on."""
+    told = (recipe.student, recipe.start, recipe.seed, recipe.augmentation, schedule)
+    digest = hashlib.sha256(repr(told).encode())
+    for member in members:
+        digest.update(f"{member.name} {member.category} {member.share} {member.units.parts}".encode())
+        digest.update(member.points.tobytes() + member.units.score.tobytes() + member.units.indices.tobytes())
+    return digest.hexdigest()[:16]
