@@ -84,6 +84,7 @@ class Rendering:
     pixel: `[V, N] i4` the pixel `row * W + column` in which each of the scan's points is seen, -1
         where it is hidden or outside the picture; None: only `index` tells.
     name: of the scan.
+    light: `[V, H, W] u1` brightness that the shading gave each pixel, 255 full, 0 where empty; None: unshaded.
     """
 
     picture: NDArray[np.uint8]
@@ -92,6 +93,7 @@ class Rendering:
     of: Literal["points", "faces"] = "points"
     pixel: NDArray[np.int32] | None = None
     name: str = ""
+    light: NDArray[np.uint8] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -159,11 +161,12 @@ def render_points(
     radius = disc_radius(gap, depth, focal, size, views.orthographic) if radius_px is None else radius_px
     index, front = backend.points(uv, depth, size, radius, exact)
     tint = torch.full((batch, len(points), 3), GREY, device=device) if colors is None else _batch(colors, batch, device)
-    if normals is not None:
-        tint = tint * shade(cloud, _batch(normals, batch, device), rotation, position)[..., None]
+    light = None if normals is None else shade(cloud, _batch(normals, batch, device), rotation, position)
+    if light is not None:
+        tint = tint * light[..., None]
     widest = min(float(torch.as_tensor(radius).max()), 16.0)
     pixel = _seen_points(uv, depth, index, front, ceil(widest), DISC_PER_SPACING * gap)
-    return _rendering(paint(tint, index), front, index, "points", pixel)
+    return _rendering(paint(tint, index), front, index, "points", pixel, light)
 
 
 def render_faces(
@@ -195,7 +198,7 @@ def render_faces(
     tint = torch.full((batch, count, 3), GREY, device=device)
     if mesh.face_colors is not None:
         tint = _batch(mesh.face_colors, batch, device)
-    rendering = _rendering(paint(tint * light[..., None], index), front, index, "faces", None)
+    rendering = _rendering(paint(tint * light[..., None], index), front, index, "faces", None, light)
     return rendering if points is None else locate_points(rendering, points, views)
 
 
@@ -319,7 +322,12 @@ def _camera_tensors(views: Views, device: str) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _rendering(
-    picture: Tensor, depth: Tensor, index: Tensor, of: Literal["points", "faces"], pixel: Tensor | None
+    picture: Tensor,
+    depth: Tensor,
+    index: Tensor,
+    of: Literal["points", "faces"],
+    pixel: Tensor | None,
+    light: Tensor | None,
 ) -> Rendering:
     return Rendering(
         picture.cpu().numpy(),
@@ -327,4 +335,12 @@ def _rendering(
         index.to(torch.int32).cpu().numpy(),
         of,
         None if pixel is None else pixel.cpu().numpy(),
+        light=None if light is None else _light_map(light, index).cpu().numpy(),
     )
+
+
+def _light_map(light: Tensor, index: Tensor) -> Tensor:
+    """Brightness `[V, H, W] u1` of the elements `light [V, N]` (0-1) under an index map."""
+    levels = (light * 255).round().to(torch.uint8)
+    seen = levels.gather(1, index.clamp(min=0).flatten(1).long()).view(index.shape)
+    return seen.masked_fill(index < 0, 0)
