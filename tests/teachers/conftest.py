@@ -129,3 +129,91 @@ def mug_views() -> Rendering:
     """Ten views of a procedural mug, 96 pixels."""
     mug = generate("mug", 900_000)
     return render_scan(sample_surface(mug, 3000), ten_views(), 96)
+
+
+WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] . , handle cup mug seat back lid ##s the of a".split()
+
+
+@pytest.fixture(scope="session")
+def detector_folder(tmp_path_factory):
+    """`detector_folder("grounding-dino")` or `("owlv2")`: a random detector in the files that the hub has."""
+    pytest.importorskip("torch", reason="torch: the extra 'train'")
+    from partdistill_ros.torchvision_import import prepare_torchvision
+
+    prepare_torchvision()
+    pytest.importorskip("transformers", reason="transformers: the extra 'detector'")
+    made: dict[str, Path] = {}
+
+    def make(kind: str) -> Path:
+        if kind not in made:
+            made[kind] = tmp_path_factory.mktemp("detectors") / kind
+            network, processor = {"grounding-dino": grounding_dino, "owlv2": owlv2}[kind](made[kind])
+            network.save_pretrained(made[kind])
+            processor.save_pretrained(made[kind])
+        return made[kind]
+
+    return make
+
+
+def grounding_dino(folder: Path) -> tuple[Any, Any]:
+    """GroundingDINO with a Swin of two stages and a BERT of two layers; it knows the words in WORDS."""
+    import torch
+    from transformers import (
+        BertConfig,
+        BertTokenizerFast,
+        GroundingDinoConfig,
+        GroundingDinoForObjectDetection,
+        GroundingDinoImageProcessor,
+        GroundingDinoProcessor,
+        SwinConfig,
+    )
+
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join(WORDS))
+    torch.manual_seed(0)
+    config = GroundingDinoConfig(
+        backbone_config=SwinConfig(
+            image_size=64, embed_dim=16, depths=[1, 1, 1], num_heads=[1, 2, 2], window_size=4,
+            out_features=["stage2", "stage3"],
+        ),
+        text_config=BertConfig(
+            vocab_size=len(WORDS), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
+        ),
+        d_model=32, encoder_layers=1, decoder_layers=2, encoder_attention_heads=2, decoder_attention_heads=2,
+        encoder_ffn_dim=32, decoder_ffn_dim=32, num_queries=20, num_feature_levels=3,
+    )  # fmt: skip
+    processor = GroundingDinoProcessor(
+        GroundingDinoImageProcessor(size={"shortest_edge": 64, "longest_edge": 96}),
+        BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=256),
+    )
+    return GroundingDinoForObjectDetection(config), processor
+
+
+def owlv2(folder: Path) -> tuple[Any, Any]:
+    """OWLv2 with two layers for pictures of 64 pixels; its tokenizer knows the letters."""
+    import torch
+    from transformers import (
+        CLIPTokenizerFast,
+        Owlv2Config,
+        Owlv2ForObjectDetection,
+        Owlv2ImageProcessor,
+        Owlv2Processor,
+    )
+
+    folder.mkdir()
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)] + ["."]
+    names = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    (folder / "vocab.json").write_text(json.dumps({name: number for number, name in enumerate(names)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    torch.manual_seed(0)
+    small = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = Owlv2Config(
+        text_config={**small, "vocab_size": len(names), "max_position_embeddings": 16},
+        vision_config={**small, "image_size": 64, "patch_size": 16},
+        projection_dim=32,
+    )
+    tokenizer = CLIPTokenizerFast(
+        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=16, pad_token="<|endoftext|>"
+    )
+    processor = Owlv2Processor(Owlv2ImageProcessor(size={"height": 64, "width": 64}), tokenizer)
+    return Owlv2ForObjectDetection(config), processor
