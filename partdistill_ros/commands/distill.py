@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from partdistill_ros.commands.common import Answer, check_folder, check_inputs, positive, split_names
 from partdistill_ros.commands.torch_device import DEVICES, choose_device
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.teachers.spec import parse_spec, with_weights
 
 if TYPE_CHECKING:
     from partdistill_ros.distillation.config import DistillConfig
@@ -23,7 +24,9 @@ it was, from BUNDLE.work."""
 EXAMPLES = """\
   partdistill distill scans/ --category mug --parts "handle, cup" --out my_mugs
   partdistill distill tool.ply --mode tta --parts "handle, jaw" --out tool_bundle --epochs 15
-  partdistill distill scans/ --parts "handle, cup" --teacher boxes:detections.json --out my_mugs"""
+  partdistill distill scans/ --parts "handle, cup" --teacher boxes:detections.json --out my_mugs
+  partdistill distill scans/ --parts "handle, cup" --teacher clip:ViT-L-14,method=clearclip --out my_mugs
+  partdistill distill scans/ --parts "handle, cup" --teacher detector --weights grounding-dino/ --out my_mugs"""
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -32,7 +35,24 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--parts", required=True, metavar="NAMES", help='part names, for example "handle, cup"')
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="folder of the student to write")
     parser.add_argument("--category", metavar="NAME", help="what the objects are, for example mug")
-    parser.add_argument("--teacher", default="mini", metavar="T", help="mini (shipped, default) or boxes:FILE")
+    parser.add_argument(
+        "--teacher",
+        default="mini",
+        metavar="T",
+        help="mini (shipped, default), clip[:MODEL][,option=value...], detector[:MODEL][,...] or boxes:FILE; "
+        "see `partdistill teachers`",
+    )
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="PATH",
+        help="local weights of the teacher clip or detector, instead of the hub's",
+    )
+    parser.add_argument(
+        "--with-text-encoder",
+        action="store_true",
+        help="put the text encoder into the bundle (90 MB), so that it answers names that no vocabulary knows",
+    )
     parser.add_argument(
         "--mode",
         choices=("pre", "tta"),
@@ -71,6 +91,10 @@ def run(arguments: Namespace) -> Answer:
     start = time.monotonic()
     with _Bar() as bar:
         path = trainer.run(_config(settings, arguments.epochs), bar)
+    if arguments.with_text_encoder:
+        from partdistill_ros.text.attach import attach_minilm
+
+        attach_minilm(path)
     bundle = Bundle.load(path)
     seconds = round(time.monotonic() - start, 1)
     record = {
@@ -92,11 +116,13 @@ def _settings(arguments: Namespace) -> dict[str, Any]:
         raise PartDistillError(f"--parts names only '{parts[0]}': a student needs at least two parts to tell apart")
     check_inputs(arguments.scans)
     _check_bundle_folder(arguments.out)
-    kind, _, file = arguments.teacher.partition(":")
-    if kind == "boxes":
-        if not file:
+    if arguments.weights is not None:
+        arguments.teacher = with_weights(arguments.teacher, arguments.weights)
+    teacher = parse_spec(arguments.teacher)
+    if teacher.kind == "boxes":
+        if not teacher.argument:
             raise PartDistillError("--teacher boxes needs the file with the detections: boxes:FILE.json")
-        check_inputs([Path(file)])
+        check_inputs([Path(teacher.argument)])
     category = None if arguments.category is None else " ".join(arguments.category.split()).lower()
     if category == "":
         raise PartDistillError("--category is empty: name the objects, or leave the option out")
@@ -112,7 +138,7 @@ def _check_words(settings: dict[str, Any]) -> None:
     from partdistill_ros.text.space import TextSpace
 
     teacher = settings["teacher"]
-    if teacher.partition(":")[0] not in LOADERS:
+    if parse_spec(teacher).kind not in LOADERS:
         raise PartDistillError(f"--teacher {teacher} is unknown: choose one of {', '.join(sorted(LOADERS))}")
     TextSpace.load().encode([*settings["parts"], *filter(None, [settings["category"]])])
 

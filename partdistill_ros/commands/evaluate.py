@@ -38,7 +38,7 @@ def configure(parser: ArgumentParser) -> None:
     asked = parser.add_mutually_exclusive_group(required=True)
     asked.add_argument("--bundle", metavar="B", help="measure this student; `default` is the shipped one")
     asked.add_argument("--method", choices=METHODS, help="measure a baseline")
-    parser.add_argument("--teacher", metavar="T", help="who votes: mini (default) or boxes:FILE")
+    parser.add_argument("--teacher", metavar="T", help="who votes: mini (default), or as in `distill --help`")
     parser.add_argument("--votes", type=positive, default=1, metavar="N", help="turns about the vertical to average")
     add_engine(parser)
 

@@ -105,7 +105,7 @@ def test_a_missing_file_is_told(tmp_path):
 
 def test_a_view_that_was_not_rendered_is_told(tmp_path):
     teacher = BoxFileTeacher.load(write(tmp_path, [entry(image_id=12)]))
-    with pytest.raises(PartDistillError, match="line 1: it is of view 12, but only 10"):
+    with pytest.raises(PartDistillError, match="line 1: a detection on view 12, but only 10"):
         teacher.answer(RENDERING, ["cup"], None)
 
 
