@@ -18,6 +18,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.rendering.cameras import Views, bounding_sphere
 from partdistill_ros.rendering.zbuffer import (
     DISC_PER_SPACING,
+    EMPTY,
     GREY,
     Splats,
     disc_radius,
@@ -277,19 +278,25 @@ def _sliding(values: Tensor, reach: int, axis: int, extreme: Callable[[Tensor, T
 
 
 def _seen_points(uv: Tensor, depth: Tensor, index: Tensor, front: Tensor, reach: int, tolerance: float) -> Tensor:
-    """Pixel `[V, N] i4` of each visible point: its own where it is near the closed front surface
-    there, else the first that its disc wins on that surface (points of slanting surfaces, whose
-    own pixel a nearer neighbour covers), else -1."""
+    """Pixel `[V, N] i4` of each visible point: its own where it shows there; else the nearest that its disc
+    wins on the closed front surface; else its own where it is near that surface, under a neighbour's
+    disc; else -1. Taking the covered pixel before the won one gave 0.5 % of the points, those along
+    the borders of parts, their neighbour's part."""
     closed = close_gaps(front, reach)
     own = _locate(uv, depth, closed, torch.full((len(uv),), tolerance, device=uv.device))
     views, count = own.shape
     on_surface = (index >= 0) & (front <= closed + tolerance)
     winner = torch.where(on_surface, index, count).view(views, -1)
-    number = torch.arange(winner.shape[1], device=uv.device).expand(views, -1)
-    beyond = winner.shape[1]
-    won = torch.full((views, count + 1), beyond, device=uv.device).scatter_reduce_(1, winner, number, "amin")[:, :-1]
-    won = torch.where(won == beyond, -1, won).to(torch.int32)
-    return torch.where(own >= 0, own, won)
+    number = torch.arange(winner.shape[1], device=uv.device)
+    center = torch.stack([number % front.shape[2], number // front.shape[2]], -1) + 0.5
+    placed = torch.cat([uv, torch.zeros_like(uv[:, :1])], 1).gather(1, winner[..., None].expand(-1, -1, 2))
+    away = ((placed - center) ** 2).sum(-1).clamp(max=1e4)  # pixels squared; discs reach 16
+    key = (64 * away).long() * len(number) + number
+    won = torch.full((views, count + 1), EMPTY, device=uv.device).scatter_reduce_(1, winner, key, "amin")[:, :-1]
+    won = torch.where(won == EMPTY, -1, won % len(number)).to(torch.int32)
+    shown = torch.where(own >= 0, winner.gather(1, own.clamp(min=0).long()), count)
+    elsewhere = (won >= 0) & (shown != torch.arange(count, device=uv.device))
+    return torch.where((own >= 0) & ~elsewhere, own, won)
 
 
 def _locate(uv: Tensor, depth: Tensor, front: Tensor, tolerance: Tensor) -> Tensor:
