@@ -12,6 +12,7 @@ from partdistill_ros.commands.common import Answer, EpochBar, check_folder, chec
 from partdistill_ros.commands.torch_device import DEVICES, choose_device
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.students.names import STUDENTS, check_start
+from partdistill_ros.teachers.spec import parse_spec, with_weights
 
 SUMMARY = "distil a student from unlabelled scans and part names"
 DESCRIPTION = """\
@@ -22,6 +23,8 @@ EXAMPLES = """\
   partdistill distill scans/ --category mug --parts "handle, cup" --out my_mugs
   partdistill distill tool.ply --mode tta --parts "handle, jaw" --out tool_bundle --epochs 15
   partdistill distill scans/ --parts "handle, cup" --teacher boxes:detections.json --out my_mugs
+  partdistill distill scans/ --parts "handle, cup" --teacher clip:ViT-L-14,method=clearclip --out my_mugs
+  partdistill distill scans/ --parts "handle, cup" --teacher detector --weights grounding-dino/ --out my_mugs
   partdistill distill scans/ --category mug --parts "handle, cup" --generated procedural:50 --out my_mugs
   partdistill units my_mugs.work --out sheets        which units backward distillation trusted"""
 
@@ -38,7 +41,24 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--parts", required=True, metavar="NAMES", help='part names, for example "handle, cup"')
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="folder of the student to write")
     parser.add_argument("--category", metavar="NAME", help="what the objects are, for example mug")
-    parser.add_argument("--teacher", default="mini", metavar="T", help="mini (shipped, default) or boxes:FILE")
+    parser.add_argument(
+        "--teacher",
+        default="mini",
+        metavar="T",
+        help="mini (shipped, default), clip[:MODEL][,option=value...], detector[:MODEL][,...] or boxes:FILE; "
+        "see `partdistill teachers`",
+    )
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="PATH",
+        help="local weights of the teacher clip or detector, instead of the hub's",
+    )
+    parser.add_argument(
+        "--with-text-encoder",
+        action="store_true",
+        help="put the text encoder into the bundle (90 MB), so that it answers names that no vocabulary knows",
+    )
     parser.add_argument(
         "--mode",
         choices=("pre", "tta"),
@@ -85,6 +105,10 @@ def run(arguments: Namespace) -> Answer:
     settings = _settings(arguments)
     settings["device"] = choose_device(arguments.device, "distillation")
     _check_words(settings)
+    if arguments.with_text_encoder:
+        from partdistill_ros.text.encoder import check_installed
+
+        check_installed()
     from partdistill_ros.distillation import trainer
     from partdistill_ros.distillation.config import DistillConfig
     from partdistill_ros.inference.bundle import Bundle
@@ -92,6 +116,10 @@ def run(arguments: Namespace) -> Answer:
     start = time.monotonic()
     with EpochBar("distil") as bar:
         path = trainer.run(DistillConfig(**settings), bar)
+    if arguments.with_text_encoder:
+        from partdistill_ros.text.attach import attach_minilm
+
+        attach_minilm(path)
     bundle = Bundle.load(path)
     seconds = round(time.monotonic() - start, 1)
     record = {
@@ -114,11 +142,13 @@ def _settings(arguments: Namespace) -> dict[str, Any]:
     check_inputs(arguments.scans)
     check_start(arguments.student, arguments.start, arguments.freeze_encoder)
     _check_bundle_folder(arguments.out)
-    kind, _, file = arguments.teacher.partition(":")
-    if kind == "boxes":
-        if not file:
+    if arguments.weights is not None:
+        arguments.teacher = with_weights(arguments.teacher, arguments.weights)
+    teacher = parse_spec(arguments.teacher)
+    if teacher.kind == "boxes":
+        if not teacher.argument:
             raise PartDistillError("--teacher boxes needs the file with the detections: boxes:FILE.json")
-        check_inputs([Path(file)])
+        check_inputs([Path(teacher.argument)])
     category = None if arguments.category is None else " ".join(arguments.category.split()).lower()
     if category == "":
         raise PartDistillError("--category is empty: name the objects, or leave the option out")
@@ -153,7 +183,7 @@ def _check_words(settings: dict[str, Any]) -> None:
     from partdistill_ros.text.space import TextSpace
 
     teacher = settings["teacher"]
-    if teacher.partition(":")[0] not in LOADERS:
+    if parse_spec(teacher).kind not in LOADERS:
         raise PartDistillError(f"--teacher {teacher} is unknown: choose one of {', '.join(sorted(LOADERS))}")
     TextSpace.load().encode([*settings["parts"], *filter(None, [settings["category"]])])
 

@@ -71,7 +71,9 @@ def configure(parser: ArgumentParser) -> None:
     asked = parser.add_mutually_exclusive_group(required=True)
     asked.add_argument("--bundle", metavar="B", help="measure this student; `default` is the shipped one")
     asked.add_argument("--method", metavar="M", help="measure these methods, separated by commas")
-    parser.add_argument("--teacher", metavar="T", help="who is asked: mini (default), boxes:FILE, or controlled:PRESET")
+    parser.add_argument(
+        "--teacher", metavar="T", help="who is asked: mini (default), as in `distill --help`, or controlled:PRESET"
+    )
     parser.add_argument("--train", nargs="+", metavar="PATH", help="distil on these shapes (or procedural:N)")
     parser.add_argument("--each", action="store_true", help="distil on one evaluated shape at a time")
     parser.add_argument(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from partdistill_ros.commands.common import AXES, Answer, check_folder, positive, progress
+from partdistill_ros.commands.common import AXES, Answer, check_folder, positive, progress, split_names
 from partdistill_ros.commands.torch_device import DEVICES, choose_device
 from partdistill_ros.errors import PartDistillError
 
@@ -23,10 +23,10 @@ each pixel shows) and manifest.json (a COCO image list with the cameras). Detect
 pictures, as a COCO-style JSON file, are what `distill --teacher boxes:FILE` reads.
 
 A whole object gets ten views, a scan from one side seven near its viewpoint. Several shapes get a
-folder each."""
+folder each, and one manifest.json above them whose image ids are unique."""
 EXAMPLES = """\
   partdistill render mug.ply --out views/
-  partdistill render shapes/*.npz --out views/ --size 224"""
+  partdistill render shapes/*.npz --out views/ --parts "handle, cup" --size 224"""
 
 LARGEST = 4096
 
@@ -38,6 +38,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--size", type=positive, default=800, metavar="PX", help="side of a picture (800, as box models like it)"
     )
+    parser.add_argument("--parts", metavar="NAMES", help="part names: the categories of the manifest, ids from 1")
     parser.add_argument("--up", choices=AXES, help="axis that points up, if the file does not tell")
     parser.add_argument("--renderer", choices=("zbuffer", "pytorch3d"), default="zbuffer", help="rasterizer")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to render")
@@ -51,9 +52,10 @@ def run(arguments: Namespace) -> Answer:
     names = [path.stem for path in arguments.shapes]
     if len(set(names)) < len(names):
         raise PartDistillError("two shapes have the same name and would share a folder: render them one by one")
+    parts = () if arguments.parts is None else split_names(arguments.parts)
     device = choose_device(arguments.device, "rendering")
     from partdistill_ros.rendering.rasterize import load_backend, render_scan
-    from partdistill_ros.rendering.save import write_views
+    from partdistill_ros.rendering.save import write_collection, write_views
     from partdistill_ros.scans.load import load_scan
 
     backend = load_backend(arguments.renderer, device)
@@ -62,8 +64,10 @@ def run(arguments: Namespace) -> Answer:
         scan, views = as_taught(load_scan(path, up=arguments.up))
         rendering = render_scan(scan, views, arguments.size, device=device, backend=backend)
         folder = arguments.out / path.stem if len(names) > 1 else arguments.out
-        manifest = write_views(folder, rendering, views)
+        manifest = write_views(folder, rendering, views, parts)
         written.append({"shape": str(path), "manifest": str(manifest), "views": len(rendering), "of": rendering.of})
+    if len(written) > 1:
+        write_collection(arguments.out, [Path(str(one["manifest"])) for one in written], parts)
     record = {"out": str(arguments.out), "size": arguments.size, "renderer": arguments.renderer, "shapes": written}
     return Answer(record, "\n".join(f"{one['shape']}: {one['views']} views, {one['manifest']}" for one in written))
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A student bundle on disk: a directory with `student.onnx`, `bundle.json` and `vocabulary.npz`.
+"""A student bundle on disk: a directory with `student.onnx`, `bundle.json` and `vocabulary.npz`, and,
+where it was asked for, a text encoder (`text_encoder.onnx`, `tokenizer.json`) for all other names.
 
 Everything is checked (schema, checksums, vocabulary, the network's inputs and outputs) before a
 runtime sees the model.
@@ -23,6 +24,7 @@ import numpy as np
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.onnx_header import FLOAT, INT64, TensorSpec, read_header
+from partdistill_ros.inference.text_encoder import GRAPH, TOKENIZER, OnnxTextEncoder
 from partdistill_ros.inference.vocabulary import TextEncoder, Vocabulary
 
 SCHEMA = 1
@@ -72,6 +74,7 @@ class Bundle:
     def load(path: str | os.PathLike[str] = "default", *, encoder: TextEncoder | None = None) -> Bundle:
         """Read and check the bundle directory `path`; `default` is the shipped one.
 
+        encoder: embeds the names that the vocabulary lacks, instead of the bundle's own.
         Raises PartDistillError naming the file and field at fault.
         """
         directory = DEFAULT_PATH if str(path) == "default" else Path(path)
@@ -84,7 +87,8 @@ class Bundle:
         content = {name: _read_checked(directory, name, manifest) for name in (MODEL, VOCABULARY)}
         bundle = _from_manifest(directory, manifest, content)
         _check_network(bundle)
-        return replace(bundle, vocabulary=replace(bundle.vocabulary, encoder=encoder))
+        own = encoder or _read_encoder(directory, manifest, bundle.text_dim)
+        return replace(bundle, vocabulary=replace(bundle.vocabulary, encoder=own))
 
 
 def write_bundle(
@@ -193,6 +197,13 @@ def _read_checked(directory: Path, name: str, manifest: Mapping[str, Any]) -> by
             "it is damaged or was changed, fetch the bundle again"
         )
     return content
+
+
+def _read_encoder(directory: Path, manifest: Mapping[str, Any], dim: int) -> OnnxTextEncoder | None:
+    if GRAPH not in manifest["files"]:
+        return None
+    graph, tokenizer = (_read_checked(directory, name, manifest) for name in (GRAPH, TOKENIZER))
+    return OnnxTextEncoder(graph, tokenizer, dim, f"{directory}{os.sep}")
 
 
 def _from_manifest(directory: Path, manifest: Mapping[str, Any], content: Mapping[str, bytes]) -> Bundle:

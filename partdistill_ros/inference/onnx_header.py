@@ -40,14 +40,14 @@ class OnnxHeader:
     opset: int
 
 
-def read_header(model: bytes) -> OnnxHeader:
-    """Parse the header of an ONNX model. Raises PartDistillError where it is not one."""
+def read_header(model: bytes, name: str = "student.onnx") -> OnnxHeader:
+    """Parse the header of an ONNX model; `name` stands in errors. Raises PartDistillError where it is not one."""
     try:
         header = _read_model(memoryview(model))
     except (IndexError, ValueError, UnicodeDecodeError) as error:
-        raise PartDistillError(f"student.onnx is not an ONNX model ({error}): export it again") from None
+        raise PartDistillError(f"{name} is not an ONNX model ({error}): export it again") from None
     if not header.inputs or not header.outputs:
-        raise PartDistillError("student.onnx is not an ONNX model with inputs and outputs: export it again")
+        raise PartDistillError(f"{name} is not an ONNX model with inputs and outputs: export it again")
     return header
 
 

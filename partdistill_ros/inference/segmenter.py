@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,8 +94,11 @@ class Segmenter:
         return self._session.note
 
     def warm_up(self) -> None:
-        """Run the network once, so that the first cloud is answered as fast as the next."""
+        """Run the networks once, so that the first cloud and the first new name are answered as fast as the next."""
         self._session.warm_up(self.bundle.points, self.bundle.centers, self.bundle.text_dim)
+        if self.bundle.vocabulary.encoder is not None:
+            with suppress(PartDistillError):  # whoever asks for a new name is told
+                self.bundle.vocabulary.encoder.encode(["part"])
 
     def query(self, text: str) -> PartQuery:
         """Parse a query with the bundle's vocabulary (see `parse_query`)."""

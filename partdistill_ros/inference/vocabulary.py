@@ -16,10 +16,8 @@ from partdistill_ros.errors import PartDistillError
 
 
 class TextEncoder(Protocol):
-    """Turns names that are not in the vocabulary into the bundle's text space.
-
-    No bundle carries one yet; `text.TextSpace` fits, and `Bundle.load(path, encoder=...)` takes it.
-    """
+    """Turns names that are not in the vocabulary into the bundle's text space: the one that a bundle
+    carries (`OnnxTextEncoder`), or whatever `Bundle.load(path, encoder=...)` was given."""
 
     def encode(self, names: Sequence[str]) -> NDArray[np.float32]:
         """Unit embeddings `[P, D]`."""

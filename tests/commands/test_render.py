@@ -34,7 +34,15 @@ def test_several_shapes_get_folders_of_their_names(partdistill, mesh_file, cloud
     assert done.code == 0
     assert (tmp_path / "views" / "post_mesh" / "manifest.json").is_file()
     assert (tmp_path / "views" / "post" / "view_09.png").is_file()
+    whole = json.loads((tmp_path / "views" / "manifest.json").read_text())
+    assert len(whole["images"]) == 20 and "categories" not in whole
     assert partdistill("render", mesh_file, mesh_file, "--out", tmp_path / "again").code == 2
+
+
+def test_part_names_are_the_categories(partdistill, mesh_file, tmp_path):
+    partdistill("render", mesh_file, "--out", tmp_path, "--size", 32, "--parts", "Top, bottom")
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["categories"] == [{"id": 1, "name": "top"}, {"id": 2, "name": "bottom"}]
 
 
 @pytest.mark.parametrize("kind", ["mesh", "cloud", "one-sided"])

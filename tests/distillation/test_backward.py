@@ -3,12 +3,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from partdistill_ros.distillation.backward import Graded, agreement, confusion, posterior, rescore
+from partdistill_ros.distillation.backward import (
+    BOX_POWER,
+    SMOOTH,
+    TRUST,
+    Graded,
+    agreement,
+    confusion,
+    posterior,
+    rescore,
+)
+from partdistill_ros.distillation.box_match import box_match
 from partdistill_ros.distillation.collection import Member
 from partdistill_ros.knowledge.units import KnowledgeUnits
+from partdistill_ros.rendering.cameras import orbit_views
 
 # unit 0: part 0, points 0-3; unit 1: part 1, points 2-3; unit 2: part 0, points 4-5
 UNITS = KnowledgeUnits(
@@ -21,101 +34,177 @@ UNITS = KnowledgeUnits(
     parts=("handle", "cup"),
 )
 LABELS = np.array([0, 0, 1, 1, 0, 1])
+PARTS = ("handle", "cup", "lid")
+
+
+def sure(labels: np.ndarray, parts: int = 2) -> np.ndarray:
+    """Probabilities `[N, P]` of a student that is certain of `labels [N]`."""
+    return np.eye(parts, dtype=np.float32)[labels]
+
+
+def member(units: KnowledgeUnits) -> Member:
+    return Member("a", "mug", np.zeros((units.n_points, 3), np.float32), units)
+
+
+def regrade(units: list[KnowledgeUnits], answers: list[np.ndarray], rule: str) -> list[Graded]:
+    return rescore([member(own) for own in units], units, answers, rule)
+
+
+def masses(group: list[KnowledgeUnits]) -> np.ndarray:
+    """Weight `sum s|M|` of each part name over a category."""
+    return sum(np.bincount(units.part, units.score * units.sizes(), len(units.parts)) for units in group)
+
+
+def category(matrix: np.ndarray, shapes: int = 12, points: int = 240, views: int = 10, seed: int = 0):
+    """Units of 4 points of one true part each, view by view, called as `matrix [P, P]` says; and true labels."""
+    rng = np.random.default_rng(seed)
+    truth = np.repeat(np.arange(len(matrix)), points // len(matrix))
+    blocks = np.arange(points).reshape(-1, 4)
+    group = []
+    for _ in range(shapes):
+        part = [rng.choice(len(matrix), p=matrix[truth[block[0]]]) for _ in range(views) for block in blocks]
+        group.append(
+            KnowledgeUnits(
+                part=np.array(part, np.int16),
+                score=rng.uniform(0.4, 0.9, len(part)).astype(np.float32),
+                view=np.repeat(np.arange(views), len(blocks)).astype(np.int16),
+                indptr=np.arange(0, 4 * len(part) + 1, 4),
+                indices=np.tile(blocks.ravel(), views).astype(np.int32),
+                n_points=points,
+                parts=PARTS[: len(matrix)],
+            )
+        )
+    return group, truth
 
 
 def test_agreement_is_the_share_of_points_that_agree() -> None:
     np.testing.assert_allclose(agreement(UNITS, LABELS), [0.5, 1.0, 0.5])
 
 
-PROBABILITIES = np.eye(2, dtype=np.float32)[LABELS]
-MEMBER = Member("mug", "mug", np.zeros((6, 3), np.float32), UNITS)
-
-
-def grade(rule: str, *answers: np.ndarray, units: KnowledgeUnits = UNITS, member: Member = MEMBER) -> list[Graded]:
-    count = len(answers)
-    return rescore([member] * count, [units] * count, answers, rule)
-
-
-def mass(graded: list[Graded], part: int) -> float:
-    return sum(float((one.units.score * one.units.sizes())[one.units.part == part].sum()) for one in graded)
-
-
 def test_published_takes_the_agreement_as_score() -> None:
-    graded = grade("published", PROBABILITIES)[0]
+    graded = regrade([UNITS], [sure(LABELS)], "published")[0]
     np.testing.assert_allclose(graded.units.score, [0.5, 1.0, 0.5])
     assert graded.trust is None
 
 
-@pytest.mark.parametrize("rule", ["kept-mass", "posterior"])
-def test_every_part_keeps_its_weight(rule: str) -> None:
-    graded = grade(rule, PROBABILITIES, 1 - PROBABILITIES)
-    for part in (0, 1):
-        assert mass(graded, part) == pytest.approx(mass([Graded(UNITS)] * 2, part), rel=1e-5)
+def test_the_likeliest_part_counts_however_unsure_the_student_is() -> None:
+    unsure = np.where(sure(LABELS) > 0, 0.51, 0.49).astype(np.float32)
+    np.testing.assert_allclose(regrade([UNITS], [unsure], "published")[0].units.score, [0.5, 1.0, 0.5])
 
 
-def test_equal_agreement_of_one_part_means_equal_scores() -> None:
-    score = grade("kept-mass", PROBABILITIES)[0].units.score
-    assert score[0] == score[2]
+def test_kept_mass_by_hand() -> None:
+    # handle: 0.9 * 4 + 0.4 * 2 = 4.4 before, 0.5 * 4 + 0.5 * 2 = 3 after; cup: 0.5 * 2 before, 1 * 2 after
+    graded = regrade([UNITS], [sure(LABELS)], "kept-mass")[0]
+    np.testing.assert_allclose(graded.units.score, [0.5 * 4.4 / 3, 0.5, 0.5 * 4.4 / 3], rtol=1e-6)
+    assert graded.trust is None
 
 
-def test_a_part_without_any_agreement_fades_without_dividing_by_zero() -> None:
-    graded = grade("kept-mass", np.eye(2, dtype=np.float32)[np.zeros(6, int)])[0].units
-    assert np.isfinite(graded.score).all() and graded.score[1] == 0
+def test_kept_mass_keeps_the_weight_of_every_part() -> None:
+    graded = regrade([UNITS, UNITS], [sure(LABELS), sure(1 - LABELS)], "kept-mass")
+    np.testing.assert_allclose(masses([one.units for one in graded]), masses([UNITS, UNITS]), rtol=1e-5)
+    assert graded[0].units.score[0] == graded[0].units.score[2], "equal agreement of one part means equal scores"
 
 
-@pytest.mark.parametrize("rule", ["kept-mass", "published", "posterior"])
+@pytest.mark.parametrize("rule", ["published", "kept-mass", "posterior"])
+def test_a_part_without_any_agreement_does_not_divide_by_zero(rule: str) -> None:
+    graded = regrade([UNITS], [sure(np.zeros(6, int))], rule)[0]
+    assert np.isfinite(graded.units.score).all()
+    assert rule == "posterior" or graded.units.score[1] == 0
+
+
+@pytest.mark.parametrize("rule", ["published", "kept-mass", "posterior"])
 def test_the_members_of_the_units_stay(rule: str) -> None:
-    np.testing.assert_array_equal(grade(rule, PROBABILITIES)[0].units.indices, UNITS.indices)
+    graded = regrade([UNITS], [sure(LABELS)], rule)[0]
+    np.testing.assert_array_equal(graded.units.indices, UNITS.indices)
+    np.testing.assert_array_equal(graded.units.part, UNITS.part)
 
 
 def test_confusion_by_hand() -> None:
-    matrix = confusion([UNITS], [PROBABILITIES])
-    # truly part 0: points 0, 1, 4, called 0 only; truly part 1: points 2, 3, 5, called 0 with 0.9 + 0.9 + 0.4
-    # and 1 with 0.5 + 0.5
-    np.testing.assert_allclose(matrix, [[1, 0], [2.2 / 3.2, 1 / 3.2]], atol=3e-3)
-    np.testing.assert_allclose(matrix.sum(1), 1)
+    belief = np.array([(1, 0), (0.5, 0.5), (0, 1), (0.25, 0.75), (1, 0), (0, 1)], np.float32)
+    # truly handle: called handle 0.9 * (1 + 0.5 + 0.25) + 0.4 * 1, called cup 0.5 * 0.25; truly cup accordingly
+    counts = np.array([[0.9 * 1.75 + 0.4, 0.5 * 0.25], [0.9 * 2.25 + 0.4, 0.5 * 1.75]])
+    rows = counts / counts.sum(1, keepdims=True)
+    np.testing.assert_allclose(confusion([UNITS], [belief]), (rows + SMOOTH) / (1 + 2 * SMOOTH), rtol=1e-5)
 
 
-def test_posterior_is_the_product_of_what_was_said() -> None:
+def test_confusion_adds_up_over_a_category() -> None:
+    beliefs = [sure(LABELS), sure(1 - LABELS)]
+    # certain students of opposite minds: what is handle to one is cup to the other, so both rows are the same
+    found = confusion([UNITS, UNITS], beliefs)
+    np.testing.assert_allclose(found[0], found[1])
+    np.testing.assert_allclose(found.sum(1), 1)
+
+
+def test_a_known_confusion_is_found_again() -> None:
+    true = np.array([[0.4, 0.6, 0.0], [0.05, 0.9, 0.05], [0.2, 0.1, 0.7]])
+    units, truth = category(true)
+    np.testing.assert_allclose(confusion(units, [sure(truth, 3)] * len(units)), true, atol=0.03)
+
+
+def test_the_posterior_is_the_product_of_all_that_is_said() -> None:
     rng = np.random.default_rng(0)
-    student = rng.dirichlet([1, 1], 6).astype(np.float32)
-    matrix = np.array([[0.7, 0.3], [0.2, 0.8]])
-    found = posterior(UNITS, student, matrix, 0.6)
+    matrix = np.array([[0.8, 0.2], [0.3, 0.7]])
+    probability = rng.dirichlet((1, 1), 6).astype(np.float32)
+    trust, expected = 1.7, np.zeros((6, 2))
     for point in range(6):
-        product = student[point].astype(float)
-        for unit in range(3):
-            if point in UNITS.members(unit):
-                product = product * matrix[:, UNITS.part[unit]] ** (0.6 * UNITS.score[unit])
-        np.testing.assert_allclose(found[point], product / product.sum(), rtol=1e-4)
+        for part in range(2):
+            worth = probability[point, part]
+            for unit in range(3):
+                if point in UNITS.members(unit):
+                    worth *= matrix[part, UNITS.part[unit]] ** (trust * UNITS.score[unit])
+            expected[point, part] = worth
+    expected /= expected.sum(1, keepdims=True)
+    np.testing.assert_allclose(posterior(UNITS, probability, matrix, trust), expected, rtol=1e-4)
+    np.testing.assert_allclose(posterior(UNITS, probability, matrix, 0.0), probability, rtol=1e-4)
 
 
-def hard_part(views: int = 12) -> tuple[KnowledgeUnits, np.ndarray, np.ndarray]:
-    """Two parts of 200 points; units of 20 points; part 1 is called part 0 in 55 of 100 units, never the reverse.
-    The student has not made up its mind about part 1. Returns units, true part of each unit, probabilities."""
-    rng = np.random.default_rng(1)
-    blocks = [np.arange(at, at + 20) for _ in range(views) for at in range(0, 400, 20)]
-    true = np.array([block[0] // 200 for block in blocks])
-    said = np.where((true == 1) & (rng.random(len(true)) < 0.55), 0, true)
+def test_the_posterior_finds_wrong_names_where_the_student_is_uncertain() -> None:
+    units, truth = category(np.array([[0.4, 0.6, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
+    answer = np.full((len(truth), 3), 0.1, np.float32) + 0.7 * sure(truth, 3)
+    answer[truth == 0] = (0.45, 0.45, 0.1)
+    graded = regrade(units, [answer] * len(units), "posterior")
+    scores = {True: [], False: []}
+    for old, new in zip(units, graded, strict=True):
+        hard = truth[old.indices[old.indptr[:-1]]] == 0
+        for right in (True, False):
+            rows = hard & ((old.part == 0) == right)
+            scores[right].append((old.score[rows].mean(), new.units.score[rows].mean()))
+    before, after = np.mean(scores[False], 0)
+    assert after < 0.6 * before, "handles that were called cups"
+    before, after = np.mean(scores[True], 0)
+    assert after > 0.99 * before, "handles that were called handles"
+    np.testing.assert_allclose(masses([one.units for one in graded]), masses(units), rtol=1e-4)
+
+
+def test_the_trust_is_a_power_of_the_posterior_and_sides_with_the_truth() -> None:
+    units, truth = category(np.array([[0.4, 0.6, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
+    answer = np.full((len(truth), 3), 0.1, np.float32) + 0.7 * sure(truth, 3)
+    answer[truth == 0] = (0.45, 0.45, 0.1)
+    for graded in regrade(units, [answer] * len(units), "posterior"):
+        assert graded.trust is not None and graded.trust.dtype == np.float16
+        np.testing.assert_allclose((graded.trust.astype(float) ** (1 / TRUST)).sum(1), 1, atol=5e-3)
+        assert (graded.trust.argmax(1) == truth).mean() > 0.9
+
+
+def test_a_box_is_graded_by_how_it_fits_not_by_the_mean_of_its_points() -> None:
+    side = np.linspace(-0.6, 0.6, 31)
+    points = np.stack([np.zeros(31 * 31), *(grid.ravel() for grid in np.meshgrid(side, side))], 1).astype(np.float32)
+    labels = (points[:, 2] > 0).astype(int)
+    held = [np.flatnonzero(labels == 1), np.flatnonzero(points[:, 2] > -0.6 / 2), np.flatnonzero(labels == 0)]
     units = KnowledgeUnits(
-        said.astype(np.int16),
-        np.full(len(true), 0.6, np.float32),
-        np.repeat(np.arange(views), 20).astype(np.int16),
-        np.arange(0, 20 * len(true) + 1, 20),
-        np.concatenate(blocks).astype(np.int32),
-        400,
-        ("handle", "cup"),
+        part=np.array([1, 1, 0], np.int16),
+        score=np.full(3, 0.5, np.float32),
+        view=np.zeros(3, np.int16),
+        indptr=np.cumsum([0, *map(len, held)]),
+        indices=np.concatenate(held).astype(np.int32),
+        n_points=len(points),
+        parts=("handle", "cup"),
     )
-    sure = np.concatenate([np.tile([0.9, 0.1], (200, 1)), np.tile([0.55, 0.45], (200, 1))]).astype(np.float32)
-    return units, true, sure
-
-
-def test_a_wrong_name_that_is_always_the_same_is_seen_through() -> None:
-    units, true, sure = hard_part()
-    member = Member("mug", "mug", np.zeros((400, 3), np.float32), units)
-    graded = rescore([member], [units], [sure], "posterior")[0]
-    right = units.part == true
-    before, after = units.score, graded.units.score
-    assert after[~right].mean() < 0.5 * before[~right].mean() and after[right].mean() >= before[right].mean()
-    assert graded.trust is not None and (graded.trust[200:, 1] > graded.trust[200:, 0]).mean() > 0.9
-    published = rescore([member], [units], [sure], "published")[0].units.score
-    assert published[right & (true == 1)].mean() == 0, "the published rule takes the student's half-made mind as truth"
+    boxes = Member("a", "mug", points, units, views=orbit_views([0], [0]), boxes=True)
+    answer = np.where(sure(labels) > 0, 0.9, 0.1).astype(np.float32)
+    graded = rescore([boxes], [units], [answer], "posterior")[0]
+    fit = box_match(points, boxes.views, units, labels) ** BOX_POWER
+    assert fit[0] == pytest.approx(1) and fit[1] < 0.6
+    np.testing.assert_allclose(graded.units.score[1] / graded.units.score[0], fit[1] / fit[0], rtol=1e-5)
+    regions = rescore([replace(boxes, boxes=False)], [units], [answer], "posterior")[0]
+    assert regions.units.score[1] / regions.units.score[0] > fit[1] + 0.05, "without boxes the mean of the belief"

@@ -84,7 +84,7 @@ def test_the_index_map_shows_the_point_that_lies_there():
     assert (rendering.picture[rendering.index < 0] == 255).all()
 
 
-def test_each_visible_point_has_its_own_pixel():
+def test_each_visible_point_has_a_pixel_that_shows_it_or_its_own():
     points, views = sphere(3000), ten_views()
     rendering = render_points(points, views, 96)
     view, point = np.nonzero(rendering.pixel >= 0)
@@ -92,7 +92,9 @@ def test_each_visible_point_has_its_own_pixel():
     camera = np.einsum("nij,nj->ni", views.rotation[view], points[point] - views.position[view])
     expected = 48 * (1 + views.focal[view, None] * camera[:, :2] / camera[:, 2:])
     off = np.abs(expected - np.stack([column, row], -1) - 0.5).max(1)
-    assert np.median(off) <= 0.5 and off.max() < 8
+    shown = rendering.index[view, row, column] == point
+    assert ((off <= 0.5 + 1e-3) | shown).all() and off.max() < 8
+    assert shown.mean() > 0.9, "few points show nowhere"
 
 
 def test_rendering_is_deterministic_and_does_not_depend_on_order():

@@ -10,7 +10,7 @@ from PIL import Image
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.rendering.cameras import ten_views
 from partdistill_ros.rendering.rasterize import render_scan
-from partdistill_ros.rendering.save import write_views
+from partdistill_ros.rendering.save import write_collection, write_views
 from partdistill_ros.scans.scan import Scan
 
 
@@ -40,3 +40,12 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path, rendered):
     (tmp_path / "file").write_text("")
     with pytest.raises(PartDistillError, match="cannot write"):
         write_views(tmp_path / "file" / "views", *rendered)
+
+
+def test_a_collection_has_one_manifest(tmp_path, rendered):
+    manifests = [write_views(tmp_path / name, *rendered, ("handle", "cup")) for name in ("a", "b")]
+    whole = json.loads(write_collection(tmp_path, manifests, ("handle", "cup")).read_text())
+    assert [image["id"] for image in whole["images"]] == list(range(20))
+    assert whole["images"][13]["file_name"] == "b/view_03.png" and (tmp_path / "b" / "view_03.png").is_file()
+    categories = [{"id": 1, "name": "handle"}, {"id": 2, "name": "cup"}]
+    assert whole["categories"] == categories == json.loads(manifests[0].read_text())["categories"]

@@ -46,7 +46,8 @@ def test_a_dataset_leads_through_images_and_categories(tmp_path):
     assert teacher.size == 100
     answer = teacher.answer(RENDERING, ["handle"], "mug")
     assert answer.view.tolist() == [3] and answer.boxes.tolist() == [[0, 0, 10, 20]]
-    assert len(teacher.answer(RENDERING, ["handle"], None).part) == 0
+    with pytest.raises(PartDistillError, match="names none of handle"):
+        teacher.answer(RENDERING, ["handle"], None)
     unknown = render_points(POINTS, VIEWS, 50)
     with pytest.raises(PartDistillError, match="no pictures of the scan ''.*mug_1, mug_2"):
         teacher.answer(unknown, ["handle"], "mug")
@@ -104,5 +105,66 @@ def test_a_missing_file_is_told(tmp_path):
 
 def test_a_view_that_was_not_rendered_is_told(tmp_path):
     teacher = BoxFileTeacher.load(write(tmp_path, [entry(image_id=12)]))
-    with pytest.raises(PartDistillError, match="view 12, but only 10"):
+    with pytest.raises(PartDistillError, match="line 1: a detection on view 12, but only 10"):
         teacher.answer(RENDERING, ["cup"], None)
+
+
+def test_the_line_of_a_mistake_is_told(tmp_path):
+    rows = json.dumps([entry(), entry(score=7)], indent=1)
+    line = 1 + rows[: rows.index("{", rows.index("}"))].count("\n")
+    with pytest.raises(PartDistillError, match=f"found.json, line {line}: detection 1: the score"):
+        BoxFileTeacher.load(write(tmp_path, rows))
+
+
+@pytest.mark.parametrize("bbox", [[10, 10, 45, 5], [-3, 0, 5, 5], [700, 700, 50, 50]])
+def test_a_box_that_leaves_the_picture_is_told(tmp_path, bbox):
+    text = "[\n" + json.dumps(entry()) + ",\n" + json.dumps(entry(bbox=bbox)) + "]"
+    with pytest.raises(PartDistillError, match=r"line 3: the box from .* leaves the picture of 50 x 50 pixels"):
+        BoxFileTeacher.load(write(tmp_path, text)).answer(RENDERING, ["cup"], None)
+
+
+def test_a_box_that_leaves_by_rounding_is_cut(tmp_path):
+    answer = BoxFileTeacher.load(write(tmp_path, [entry(bbox=[-0.4, 0, 50.8, 50])])).answer(RENDERING, ["cup"], None)
+    assert answer.boxes.min() == 0 and answer.boxes.max() == 50
+
+
+def test_other_names_are_told_once_with_their_line(tmp_path, caplog):
+    text = "[\n" + ",\n".join(json.dumps(entry(category=name)) for name in ("cup", "spout", "spout")) + "]"
+    teacher = BoxFileTeacher.load(write(tmp_path, text))
+    for _ in range(2):
+        assert len(teacher.answer(RENDERING, ["cup"], None).part) == 1
+    assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
+        "line 3: 'spout' is none of cup; boxes left out: 2"
+    ]
+    with pytest.raises(PartDistillError, match=r"names none of lid: it names 'cup' \(line 2\), 'spout' \(line 3\)"):
+        teacher.answer(RENDERING, ["lid"], None)
+
+
+def dataset(views, **more):
+    images = [{"id": 100 + view, "file_name": f"mug_1/view_{view:02d}.png"} for view in views]
+    return {"images": images, "categories": [{"id": 1, "name": "cup"}], **more}
+
+
+def test_views_without_an_image_are_told(tmp_path, caplog):
+    teacher = BoxFileTeacher.load(write(tmp_path, dataset([0, 1, 2, 4, 5, 6, 7, 9], annotations=[])))
+    assert len(teacher.answer(RENDERING, ["cup"], None).part) == 0
+    assert "no image of view 3, 8 of 'mug_1'" in caplog.text
+
+
+def test_results_take_images_and_categories_from_the_manifest_beside_them(tmp_path):
+    (tmp_path / "manifest.json").write_text(json.dumps(dataset(range(10))))
+    rows = [{"image_id": 104, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.25}]
+    first = BoxFileTeacher.load(write(tmp_path, rows))
+    answer = first.answer(RENDERING, ["lid", "cup"], None)
+    assert (answer.view.tolist(), answer.part.tolist(), answer.boxes.tolist()) == ([4], [1], [[1, 2, 4, 6]])
+    (tmp_path / "manifest.json").write_text(json.dumps(dataset(range(9))))
+    assert BoxFileTeacher.load(tmp_path / "found.json").key != first.key
+    with pytest.raises(PartDistillError, match="line 1: detection 0: category_id 2 is not among"):
+        BoxFileTeacher.load(write(tmp_path, [{**rows[0], "category_id": 2}]))
+
+
+def test_ids_without_names_follow_the_order_of_the_parts(tmp_path, caplog):
+    rows = [{"image_id": 2, "category_id": number, "bbox": [1, 2, 3, 4], "score": 0.25} for number in (2, 1, 3)]
+    answer = BoxFileTeacher.load(write(tmp_path, rows)).answer(RENDERING, ["lid", "cup"], "mug")
+    assert answer.part.tolist() == [1, 0]
+    assert "taken as 1 = lid, 2 = cup" in caplog.text and "'3' is none of lid, cup" in caplog.text

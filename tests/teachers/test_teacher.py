@@ -27,7 +27,7 @@ def test_a_file_of_boxes_is_a_teacher(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [
-        ("oracle", "choose one of boxes, mini"),
+        ("oracle", "choose one of boxes, clip, detector, mini"),
         ("boxes", "boxes:FILE.json"),
         ("mini:7", "takes no argument"),
         ("", "unknown"),

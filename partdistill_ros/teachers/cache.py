@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What large models said of a picture, on disk: a file a view, named by model, prompts and picture."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partdistill_ros.files import atomic_path
+
+VARIABLE = "PARTDISTILL_CACHE"
+DAMAGE = (EOFError, KeyError, OSError, ValueError, zipfile.BadZipFile, zlib.error)
+log = logging.getLogger(__name__)
+
+Arrays = dict[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class AnswerCache:
+    """A folder of `.npz` files, which may be deleted at any time; None keeps nothing."""
+
+    folder: Path | None
+
+    @classmethod
+    def at(cls, option: str) -> AnswerCache:
+        """`off`, a folder, or `on`: PARTDISTILL_CACHE, else `partdistill` in the user's cache folder."""
+        if option == "off":
+            return cls(None)
+        if option != "on":
+            return cls(Path(option).expanduser())
+        home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        return cls(Path(os.environ.get(VARIABLE) or Path(home) / "partdistill").expanduser() / "teachers")
+
+    def get(self, key: str) -> Arrays | None:
+        """The arrays of a key; None where there are none or the file is damaged."""
+        if self.folder is None:
+            return None
+        try:
+            with np.load(self._path(key), allow_pickle=False) as entry:
+                return {name: entry[name] for name in entry.files}
+        except FileNotFoundError:
+            return None
+        except DAMAGE as error:
+            log.warning("%s is damaged (%s) and is made anew", self._path(key), error)
+            return None
+
+    def put(self, key: str, arrays: Arrays) -> None:
+        """Keep arrays under a key. Raises PartDistillError where the folder cannot be written."""
+        if self.folder is None:
+            return
+        with atomic_path(self._path(key)) as temporary:
+            np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
+
+    def _path(self, key: str) -> Path:
+        return Path(self.folder or "") / key[:2] / f"{key}.npz"
+
+
+def answer_key(model: str, prompts: tuple[str, ...], picture: NDArray[np.uint8]) -> str:
+    """Forty hex digits of a model's key, the sentences it was asked with and the picture `[H, W, 3]` it saw."""
+    digest = hashlib.sha256()
+    for word in (model, *prompts, str(picture.shape)):
+        digest.update(len(word.encode()).to_bytes(8, "little") + word.encode())
+    digest.update(np.ascontiguousarray(picture).tobytes())
+    return digest.hexdigest()[:40]

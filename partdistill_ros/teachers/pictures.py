@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a teacher is shown of a rendering: its colours, its shading alone, or its depth."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.rendering.rasterize import Rendering
+from partdistill_ros.teachers.spec import PICTURES
+
+GREY = 200.0  # of the surface in shaded pictures, as the renderer paints what has no colour
+FARTHEST, NEAREST = 0.25, 1.0  # brightness in depth pictures; 0 is the background
+BLUR = 0.7  # pixels at 224: smooths the steps between the discs of points
+
+
+def shown_pictures(rendering: Rendering, kind: str = "auto") -> NDArray[np.uint8]:
+    """Pictures `[V, H, W, 3] u1` of one kind.
+
+    colour: as rendered, colours and light on white.  shaded: grey and light on white.  depth: near is
+    bright on black, as PointCLIP V2 (Zhu et al. 2023) shows clouds to CLIP.  auto: `colour` where the
+    scan has colours, `shaded` for an uncoloured mesh, `depth` for an uncoloured cloud.
+    Raises PartDistillError for another kind.
+    """
+    if kind not in PICTURES:
+        raise PartDistillError(f"picture '{kind}' is not one of {', '.join(PICTURES)}")
+    if kind == "auto":
+        kind = chosen_kind(rendering)
+    if kind == "depth":
+        return depth_pictures(rendering.depth)
+    return rendering.picture if kind == "colour" else shaded_pictures(rendering)
+
+
+def chosen_kind(rendering: Rendering) -> str:
+    """What `auto` means for this rendering."""
+    if np.ptp(rendering.picture, axis=-1).any():
+        return "colour"
+    return "shaded" if rendering.of == "faces" else "depth"
+
+
+def shaded_pictures(rendering: Rendering) -> NDArray[np.uint8]:
+    """Grey surfaces in the renderer's light `[V, H, W, 3] u1`; flat where it had no normals."""
+    light = np.full(rendering.index.shape, 255, np.uint8) if rendering.light is None else rendering.light
+    grey = np.where(rendering.index >= 0, np.rint(light * (GREY / 255)), 255).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=-1)
+
+
+def depth_pictures(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Depth `[V, H, W]` (inf: empty) as grey pictures `[V, H, W, 3] u1`: the nearest point of a view is
+    white, its farthest dark grey, the background black."""
+    pictures = np.zeros((*depth.shape, 3), np.uint8)
+    for view, one in enumerate(depth):
+        seen = np.isfinite(one)
+        if not seen.any():
+            continue
+        near, far = one[seen].min(), one[seen].max()
+        closeness = np.where(seen, 1 - (one - near) / max(far - near, 1e-9), 0)
+        grey = np.where(seen, FARTHEST + (NEAREST - FARTHEST) * closeness, 0)
+        sigma = BLUR * one.shape[0] / 224
+        # weighted by what is seen, so that the outline keeps its brightness and its place
+        blurred = ndimage.gaussian_filter(grey, sigma) / np.maximum(ndimage.gaussian_filter(seen * 1.0, sigma), 1e-6)
+        pictures[view] = np.where(seen, np.rint(255 * blurred), 0).astype(np.uint8)[..., None]
+    return pictures

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Schedules and augmentations that suit mode and collection, and options that are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from partdistill_ros.distillation.augment import Augmentation
+from partdistill_ros.distillation.config import (
+    TRAINED_RATE,
+    DistillConfig,
+    Schedule,
+    augmentation_for,
+    schedule_for,
+)
+from partdistill_ros.errors import PartDistillError
+
+
+def steps(schedule: Schedule) -> int:
+    return schedule.min_steps * schedule.epochs
+
+
+def test_the_usual_schedule_is_that_of_shapes_not_seen_yet() -> None:
+    assert schedule_for(50) == Schedule()
+    assert schedule_for(1) == Schedule(), "few scans are shown as long as many"
+
+
+def test_a_handful_of_scans_to_be_labelled_needs_fewer_steps() -> None:
+    assert steps(schedule_for(1, tta=True)) == 210
+    assert steps(schedule_for(14, tta=True)) == steps(schedule_for(99, tta=True)) == 600
+    counts = [steps(schedule_for(members, tta=True)) for members in range(1, 30)]
+    assert counts == sorted(counts)
+
+
+def test_a_finished_student_takes_small_steps() -> None:
+    assert schedule_for(9, trained=True).rate == pytest.approx(TRAINED_RATE * Schedule().rate)
+    assert schedule_for(9, tta=True, trained=True).rate == schedule_for(9, trained=True).rate
+
+
+def test_the_epochs_asked_for_replace_the_usual_ones() -> None:
+    assert schedule_for(9, epochs=3).epochs == schedule_for(9, tta=True, epochs=3).epochs == 3
+    assert schedule_for(9, tta=True, epochs=3).min_steps == schedule_for(9, tta=True).min_steps
+
+
+def test_augmentation_bears_anything_or_little() -> None:
+    assert augmentation_for(False) == Augmentation()
+    own, usual = augmentation_for(True), Augmentation()
+    assert own.one_sided == own.free_turn == 0 and own.tilt < usual.tilt
+    assert own.free_turn_flat == usual.free_turn_flat, "a scan without an up still lies any way"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"mode": "later"}, "mode 'later' is not one of pre, tta"),
+        ({"backward": "sideways"}, "posterior, kept-mass, published, none"),
+        ({"renderer": "crayons"}, "zbuffer, pytorch3d"),
+        ({"parts": ("cup",)}, "at least two part names"),
+        ({"scans": ()}, "no scans were given"),
+        ({"generated_share": 0.0}, "must be over 0, got 0"),
+        ({"generated_share": -1.0}, "must be over 0"),
+        ({"generated_share": float("nan")}, "must be over 0"),
+        ({"generated_share": float("inf")}, "must be over 0"),
+        ({"generated": ("procedural:3",)}, "make it the category"),
+        ({"generated": ("nowhere",)}, "do not exist"),
+        ({"student": "point_m2ae"}, "the shipped student is a patch_transformer"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_any_work(changes: dict[str, object], message: str) -> None:
+    settings = {"scans": (Path("a.ply"),), "parts": ("handle", "cup"), "out": Path("b"), **changes}
+    with pytest.raises(PartDistillError, match=message):
+        DistillConfig(**settings)
+
+
+def test_generated_shapes_alone_are_a_collection() -> None:
+    made = DistillConfig((), ("handle", "cup"), Path("b"), "mug", generated=("procedural:3",), generated_share=0.5)
+    assert made.generated_share == 0.5 and not made.scans

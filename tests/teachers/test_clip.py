@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The teacher `clip` with random weights: scores, windows, batches, cache and key."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch: the extra 'train'")
+from partdistill_ros.errors import PartDistillError  # noqa: E402
+from partdistill_ros.rendering.cameras import ten_views  # noqa: E402
+from partdistill_ros.rendering.rasterize import render_scan  # noqa: E402
+from partdistill_ros.scans.families import generate  # noqa: E402
+from partdistill_ros.scans.scan import sample_surface  # noqa: E402
+from partdistill_ros.teachers.cache import AnswerCache  # noqa: E402
+from partdistill_ros.teachers.clip import ClipTeacher  # noqa: E402
+from partdistill_ros.teachers.clip_dense import dense_features  # noqa: E402
+from partdistill_ros.teachers.clip_model import load_clip  # noqa: E402
+from partdistill_ros.teachers.spec import ClipOptions  # noqa: E402
+from partdistill_ros.teachers.teacher import load_teacher  # noqa: E402
+
+PARTS = ("handle", "cup")
+
+
+@pytest.fixture
+def model(clip_folder):
+    return load_clip("", str(clip_folder("vit")))
+
+
+def scores(model, rendering, **options):
+    return ClipTeacher(model, ClipOptions(**{"cache": "off", **options})).answer(rendering, PARTS, "mug").scores
+
+
+@pytest.mark.parametrize("kind", ["vit", "resnet", "siglip"])
+def test_scores_are_probabilities_on_the_object_alone(clip_folder, mug_views, kind):
+    model = load_clip("", str(clip_folder(kind)))
+    found = scores(model, mug_views)
+    assert found.shape == (10, 2, 96, 96) and found.dtype == np.float32
+    inside = mug_views.index >= 0
+    np.testing.assert_allclose(found.sum(1)[inside], 1, atol=1e-5)
+    assert (found.sum(1)[~inside] == 0).all()
+
+
+def test_scores_are_cosines_with_the_mean_sentence(model, mug_views):
+    """One scale, plain picture of the model's own size: everything written out."""
+    from partdistill_ros.rendering.rasterize import Rendering
+
+    small = render_scan(sample_surface(generate("mug", 900_001), 2000), ten_views(), 64)
+    assert isinstance(small, Rendering)
+    found = scores(model, small, scales=(1.0,), picture="colour", prompts="photo", temperature=0.05)
+    planes = torch.from_numpy(small.picture).permute(0, 3, 1, 2) / 255
+    with torch.no_grad():
+        patches = dense_features(model.network.visual, (planes - model.mean) / model.std, "sclip").patches
+        patches = patches / patches.norm(dim=1, keepdim=True)
+        sentences = [["a photo of a {}.", "a close-up photo of a {}.", "a rendering of a {}."][i] for i in range(3)]
+        text = []
+        for part in PARTS:
+            one = model.network.encode_text(model.tokenize([s.format(part) for s in sentences]), normalize=True).mean(0)
+            text.append(one / one.norm())
+        cosines = torch.einsum("bdhw,pd->bphw", patches, torch.stack(text))
+        large = torch.nn.functional.interpolate(cosines, (64, 64), mode="bilinear")
+        wanted = (large / 0.05).softmax(1).numpy() * (small.index >= 0)[:, None]
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+def test_batches_do_not_change_the_answer(model, mug_views):
+    one, many = (scores(model, mug_views, batch=size) for size in (1, 16))
+    np.testing.assert_allclose(one, many, atol=1e-4)
+
+
+def test_one_covering_tile_is_the_picture(model, mug_views):
+    np.testing.assert_allclose(
+        scores(model, mug_views, scales=(1.0,)), scores(model, mug_views, scales=(1.0, 1.0), overlap=0.8), atol=1e-5
+    )
+    assert np.abs(scores(model, mug_views, scales=(1.0,)) - scores(model, mug_views, scales=(2.0,))).max() > 1e-3
+
+
+def test_half_precision_is_close(model, mug_views):
+    full, half = (scores(model, mug_views, precision=precision) for precision in ("fp32", "bf16"))
+    assert 0 < np.abs(full - half).max() < 0.2 and np.abs(full - half).mean() < 0.02
+
+
+def test_a_view_is_asked_once(model, mug_views, tmp_path, monkeypatch):
+    teacher = ClipTeacher(model, ClipOptions(cache=str(tmp_path)))
+    first = teacher.answer(mug_views, PARTS, "mug").scores
+    monkeypatch.setattr(teacher, "_cosines", None)
+    monkeypatch.setattr(teacher, "_text", None)
+    np.testing.assert_allclose(teacher.answer(mug_views, PARTS, "mug").scores, first, atol=1e-6)
+    warmer = ClipTeacher(model, ClipOptions(cache=str(tmp_path), temperature=1.0))
+    monkeypatch.setattr(warmer, "_cosines", None)
+    assert np.abs(warmer.answer(mug_views, PARTS, "mug").scores - first).max() > 1e-3
+    with pytest.raises(TypeError):
+        teacher.answer(mug_views, ("handle", "lid"), "mug")
+
+
+def test_the_key_follows_all_that_changes_the_answer(model, clip_folder, tmp_path):
+    changes = [
+        {},
+        {"method": "maskclip"},
+        {"picture": "depth"},
+        {"prompts": "plain"},
+        {"scales": (1.0,)},
+        {"overlap": 0.0},
+        {"temperature": 0.5},
+        {"precision": "bf16"},
+    ]
+    keys = [ClipTeacher(model, ClipOptions(**change)).key for change in changes]
+    other = load_clip("", str(clip_folder("quickgelu")))
+    assert len({*keys, ClipTeacher(other).key}) == len(changes) + 1
+    assert ClipTeacher(model, ClipOptions(batch=3, cache="off")).key == keys[0]
+
+
+def test_it_is_a_teacher_by_name(clip_folder, mug_views):
+    teacher = load_teacher(f"clip,weights={clip_folder('vit')},scales=1,cache=off")
+    assert (teacher.name, teacher.kind, teacher.size) == ("clip", "pixel", 64)
+    assert isinstance(teacher.model.name, str) and isinstance(AnswerCache.at("off"), AnswerCache)
+    with pytest.raises(PartDistillError, match="prompts 'poetry'"):
+        load_teacher(f"clip,weights={clip_folder('vit')},prompts=poetry")

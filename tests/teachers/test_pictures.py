@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Colour, shading and depth of a rendering as pictures."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="torch: the extra 'train'")
+from partdistill_ros.errors import PartDistillError  # noqa: E402
+from partdistill_ros.rendering.cameras import ten_views  # noqa: E402
+from partdistill_ros.rendering.rasterize import render_scan  # noqa: E402
+from partdistill_ros.scans.families import generate  # noqa: E402
+from partdistill_ros.scans.scan import sample_surface  # noqa: E402
+from partdistill_ros.teachers.pictures import chosen_kind, depth_pictures, shown_pictures  # noqa: E402
+
+MUG = generate("mug", 900_000)
+CLOUD = sample_surface(MUG, 3000)
+RED = np.tile(np.array([200, 0, 0], np.uint8), (3000, 1))
+
+
+def rendered(scan):
+    return render_scan(scan, ten_views(), 64)
+
+
+def test_auto_follows_the_scan():
+    assert chosen_kind(rendered(CLOUD.with_(colors=RED))) == "colour"
+    assert chosen_kind(rendered(CLOUD)) == "depth"
+    assert chosen_kind(rendered(MUG)) == "shaded"
+
+
+def test_shading_is_the_same_whatever_the_colour():
+    plain, red = rendered(CLOUD), rendered(CLOUD.with_(colors=RED))
+    np.testing.assert_array_equal(shown_pictures(red, "shaded"), shown_pictures(plain, "shaded"))
+    np.testing.assert_allclose(shown_pictures(plain, "shaded").astype(int), plain.picture, atol=1)
+    assert (shown_pictures(red, "colour") == red.picture).all()
+
+
+def test_depth_is_bright_where_near():
+    rendering = rendered(CLOUD)
+    grey = shown_pictures(rendering, "depth")[..., 0].astype(float)
+    for view in range(10):
+        seen = rendering.index[view] >= 0
+        assert (grey[view][~seen] == 0).all() and grey[view][seen].min() > 50
+        near, far = rendering.depth[view][seen].min(), rendering.depth[view][seen].max()
+        expected = 255 * (1 - 0.75 * (rendering.depth[view][seen] - near) / (far - near))
+        assert np.corrcoef(grey[view][seen], expected)[0, 1] > 0.98
+
+
+def test_an_empty_view_stays_black():
+    assert (depth_pictures(np.full((1, 8, 8), np.inf, np.float32)) == 0).all()
+
+
+def test_other_kinds_are_told():
+    with pytest.raises(PartDistillError, match="not one of auto, colour"):
+        shown_pictures(rendered(CLOUD), "x-ray")
