@@ -17,7 +17,7 @@ from partdistill_ros import __version__
 from partdistill_ros.commands.common import Answer, CommandFailed
 from partdistill_ros.errors import PartDistillError
 
-COMMANDS = ("demo", "segment", "info", "distill", "render", "evaluate", "bag")
+COMMANDS = ("demo", "segment", "info", "distill", "teachers", "render", "evaluate", "bag")
 
 DESCRIPTION = """\
 Live 3D part segmentation, distilled from vision-language models.
