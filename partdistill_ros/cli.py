@@ -18,7 +18,8 @@ from partdistill_ros.commands.common import Answer, CommandFailed
 from partdistill_ros.errors import PartDistillError
 
 COMMANDS = (
-    "demo", "segment", "info", "distill", "pretrain", "render", "evaluate", "units", "bag", "import-knowledge",
+    "demo", "segment", "info", "distill", "pretrain", "teachers", "render", "evaluate", "units", "bag",
+    "import-knowledge",
 )  # fmt: skip
 
 DESCRIPTION = """\

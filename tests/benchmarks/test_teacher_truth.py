@@ -3,6 +3,7 @@
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,12 @@ PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "teacher_truth.py"
 def benchmark():
     spec = importlib.util.spec_from_file_location("teacher_truth", PATH)
     module = importlib.util.module_from_spec(spec)
+    sys.modules["teacher_truth"] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 
 
-@pytest.mark.parametrize("family", ["mug", "chair", "airplane", "pliers"])
+@pytest.mark.parametrize("family", ["mug", "table", "airplane", "pliers"])
 def test_true_parts_give_true_labels(benchmark, family):
     outcome = benchmark.measure(generate(family, 900_000), 224, 4000)
     assert outcome.right > 0.99 and outcome.visible > 0.5
@@ -39,7 +41,7 @@ def test_a_shifted_index_map_would_be_seen(benchmark, monkeypatch):
         return type(found)(np.roll(found.scores, 4, axis=3)) if self.kind == "pixel" else found
 
     monkeypatch.setattr(benchmark.TrueParts, "answer", shifted)
-    assert benchmark.measure(generate("chair", 900_000), 224, 4000).right < 0.98
+    assert benchmark.measure(generate("table", 900_000), 224, 4000).right < 0.98
 
 
 def test_units_that_boxes_do_not_imply_would_be_seen(benchmark, monkeypatch):

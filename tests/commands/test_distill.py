@@ -69,6 +69,35 @@ def test_choices_of_the_command_line_are_those_of_the_trainer():
     assert choices["backward"] == config.BACKWARD
 
 
+@pytest.mark.parametrize("rule", ["posterior", "kept-mass", "published"])
+def test_every_rule_of_backward_distillation(partdistill, asked, cloud_file, tmp_path, rule):
+    wanted = ("--parts", "handle, cup", "--device", "cpu", "--out", tmp_path / "b")
+    assert partdistill("distill", cloud_file, *wanted, "--backward", rule).code == 0
+    assert asked[0].backward == rule
+
+
+def test_generated_shapes_may_be_given_again(partdistill, asked, cloud_file, tmp_path):
+    made = tmp_path / "made"
+    made.mkdir()
+    wanted = ("--parts", "handle, cup", "--category", "Mug", "--device", "cpu", "--out", tmp_path / "b")
+    done = partdistill("distill", cloud_file, *wanted, "--generated", made, "--generated", "procedural:5")
+    assert done.code == 0, done.err
+    assert asked[0].scans == (cloud_file,) and asked[0].generated == (str(made), "procedural:5")
+
+
+def test_generated_shapes_need_no_scan(partdistill, asked, tmp_path):
+    wanted = ("--parts", "handle, cup", "--category", "mug", "--device", "cpu", "--out", tmp_path / "b")
+    done = partdistill("distill", *wanted, "--generated", "procedural:5")
+    assert done.code == 0, done.err
+    assert asked[0].scans == () and asked[0].generated == ("procedural:5",) and asked[0].generated_share == 1
+
+
+def test_without_scans_or_generated_shapes_there_is_nothing_to_learn_from(partdistill, asked, tmp_path):
+    done = partdistill("distill", "--parts", "handle, cup", "--device", "cpu", "--out", tmp_path / "b")
+    assert done.code == 2 and "no scans were given" in done.err and "--generated" in done.err
+    assert not asked
+
+
 def test_a_student_and_a_file_to_start_from(partdistill, asked, cloud_file, tmp_path):
     start = tmp_path / "public.pth"
     start.touch()
@@ -94,6 +123,12 @@ def test_a_student_and_a_file_to_start_from(partdistill, asked, cloud_file, tmp_
         ({"--generated": "nowhere"}, "do not exist"),
         ({"--generated": "procedural"}, "procedural:50"),
         ({"--generated": "procedural:5", "--category": "spoon"}, "no procedural family 'spoon'"),
+        ({"--generated": "procedural:0", "--category": "mug"}, "does not say how many"),
+        ({"--generated": "procedural:5"}, "make it the category"),
+        ({"--generated": "procedural:5", "--category": "mug", "--generated-share": "0"}, "must be over 0"),
+        ({"--generated": "procedural:5", "--category": "mug", "--generated-share": "nan"}, "must be over 0"),
+        ({"--generated-share": "often"}, "invalid float"),
+        ({"--backward": "sideways"}, "invalid choice"),
         ({"--student": "oracle"}, "invalid choice"),
         ({"--student": "point_m2ae"}, "the shipped student is a patch_transformer"),
         ({"--start": "nowhere.pt"}, "nowhere.pt"),

@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip("torch", reason="torch: the extra 'train'")
 from partdistill_ros.cli import main  # noqa: E402
+from partdistill_ros.distillation.config import Schedule
 from partdistill_ros.inference.bundle import Bundle  # noqa: E402
 from partdistill_ros.inference.segmenter import Segmenter  # noqa: E402
 from partdistill_ros.scans.load import load_scan  # noqa: E402
@@ -32,17 +33,15 @@ def mugs(data_dir, tmp_path) -> list[Path]:
 @pytest.fixture
 def quick(monkeypatch):
     """Two small batches of training: what comes before them is what is tested here."""
-    from partdistill_ros.commands import distill
+    from partdistill_ros.distillation import trainer
 
-    config = distill._config
+    run = trainer.run
 
-    def shorter(*arguments):
-        made = config(*arguments)
-        return dataclasses.replace(
-            made, schedule=dataclasses.replace(made.schedule, epochs=1, min_steps=2, batch=2), cloud_points=3000
-        )
+    def shorter(config, *arguments):
+        schedule = Schedule(epochs=1, min_steps=2, batch=2)
+        return run(dataclasses.replace(config, schedule=schedule, cloud_points=3000), *arguments)
 
-    monkeypatch.setattr(distill, "_config", shorter)
+    monkeypatch.setattr(trainer, "run", shorter)
 
 
 def distilled(capsys, mugs, out, *teacher) -> tuple[Bundle, str]:
