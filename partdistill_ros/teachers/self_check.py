@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.palette import part_colors
-from partdistill_ros.rendering.cameras import ten_views
+from partdistill_ros.rendering.cameras import views_for
 from partdistill_ros.rendering.rasterize import Rendering, render_scan
 from partdistill_ros.scans.families import generate
 from partdistill_ros.scans.scan import sample_surface
@@ -37,7 +37,7 @@ def self_check(teacher: Teacher) -> SelfCheck:
     """Ask about the handle and the cup of a procedural mug in ten views."""
     mug = sample_surface(generate(SHAPE, SEED), POINTS)
     size = min(teacher.size, LARGEST)
-    rendering = render_scan(mug, ten_views(), size)
+    rendering = render_scan(mug, views_for(mug), size)
     if mug.point_labels is None:
         raise AssertionError("procedural shapes are labelled")
     place = np.array([PARTS.index(part) for part in mug.parts])
