@@ -144,9 +144,7 @@ def wrong_units(
 def main(arguments: list[str] | None = None) -> int:
     """Print the table (or JSON); exit code 0 within the targets, 1 outside, 2 for bad input."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument(
-        "shapes", nargs="*", type=Path, help="labelled shapes or folders (else the evaluation data)"
-    )
+    parser.add_argument("shapes", nargs="*", type=Path, help="labelled shapes or folders (else the evaluation data)")
     parser.add_argument("--size", type=int, default=448, help="side of the pictures in pixels")
     parser.add_argument("--points", type=int, default=8192, help="of the cloud")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")

@@ -16,7 +16,8 @@ from partdistill_ros.knowledge.units import KnowledgeUnits
 CORRELATION = 0.5  # what a unit's word counts beside the student's: views of one part err alike
 SMOOTH = 1e-3  # share of every name in every row of the confusion matrix
 TRUST = 0.5  # power of the posterior in a point's weight
-BOX_POWER = 2  # of the overlap of a box with the student's
+POWER = 2  # of a unit's fit: wrong names lose half of their score and right ones gain
+ROUNDS = 2  # of the confusion matrix and the posterior, each from the other
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,12 @@ def posterior(
 def _by_posterior(
     members: Sequence[Member], units: Sequence[KnowledgeUnits], probabilities: Sequence[NDArray[np.float32]]
 ) -> list[Graded]:
-    matrix = confusion(units, probabilities)
     scale = CORRELATION / max(float(np.mean(np.concatenate([own.score for own in units]))), 1e-9)
-    beliefs = [posterior(own, answer, matrix, scale) for own, answer in zip(units, probabilities, strict=True)]
-    scores = [_fit(member, own, belief) for member, own, belief in zip(members, units, beliefs, strict=True)]
+    beliefs = list(probabilities)
+    for _ in range(ROUNDS):
+        matrix = confusion(units, beliefs)
+        beliefs = [posterior(own, answer, matrix, scale) for own, answer in zip(units, probabilities, strict=True)]
+    scores = [_fit(member, own, belief) ** POWER for member, own, belief in zip(members, units, beliefs, strict=True)]
     kept = keep_mass(units, scores)
     return [
         Graded(own.with_scores(score), (belief**TRUST).astype(np.float16))
@@ -112,7 +115,7 @@ def _by_posterior(
 def _fit(member: Member, units: KnowledgeUnits, belief: NDArray[np.float32]) -> NDArray[np.float32]:
     """How well each unit fits `belief [N, P]`: a region by its mean, a box by its overlap with the belief's box."""
     if member.boxes and member.views is not None:
-        return box_match(member.points, member.views, units, belief.argmax(1)) ** BOX_POWER
+        return box_match(member.points, member.views, units, belief.argmax(1))
     owner = units.owner()
     own = belief[units.indices, units.part[owner]]
     return (np.bincount(owner, own, len(units)) / np.maximum(units.sizes(), 1)).astype(np.float32)

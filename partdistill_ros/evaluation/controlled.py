@@ -56,7 +56,9 @@ class Preset:
 PRESETS = {
     "pixel": Preset("pixel", wrong=(0.0, 0.55), vary=0.18, flips=0.015),
     "pixel-independent": Preset("pixel", wrong=(0.0, 0.0), vary=0.0, flips=0.295),
-    "box": Preset("box", wrong=(0.0, 0.5), vary=0.2, flips=0.02, missed=(0.55, 0.82), off=0.15, spurious=0.7, whole=0.4),
+    "box": Preset(
+        "box", wrong=(0.0, 0.35), vary=0.15, flips=0.03, missed=(0.6, 0.82), off=0.15, spurious=0.8, whole=0.4
+    ),
 }
 
 

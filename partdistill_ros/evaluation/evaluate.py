@@ -32,7 +32,7 @@ class Evaluation:
     """sampled: the protocol's numbers, over its samples.  every: the same answer spread to all points
     of each shape by the nearest sample.  scores: one per shape, of the samples.  answers: the labels
     `[POINTS]` of each shape's samples, in the order of the shapes.  curves: of the trainings behind the
-    answers.  unseen: the numbers over the samples that no view shows."""
+    answers.  unseen, unseen_scores: the numbers over the samples that no view shows."""
 
     method: str
     setting: str
@@ -42,6 +42,7 @@ class Evaluation:
     answers: tuple[NDArray[np.int16], ...] = ()
     curves: tuple[Curve, ...] = ()
     unseen: Summary | None = None
+    unseen_scores: tuple[ShapeScore, ...] = ()
 
 
 LEAST_HIDDEN = 16  # hidden samples of a shape below which their mIoU says nothing
@@ -79,4 +80,5 @@ def evaluate(
         tuple(kept),
         tuple(getattr(method, "curves", ())),
         summarize(unseen) if unseen else None,
+        tuple(unseen),
     )

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What backward distillation made of units whose name is right and of those whose name is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from partdistill_ros.distillation.collection import Member, upright
+from partdistill_ros.distillation.fit import Fit
+from partdistill_ros.evaluation.shapes import Shape
+from partdistill_ros.evaluation.taught import posed
+from partdistill_ros.knowledge.units import KnowledgeUnits
+
+RIGHT = 0.5  # share of a unit's points that must be of its part
+
+
+@dataclass(frozen=True)
+class UnitQuality:
+    """Mean score before and after, of units whose name is wrong and of those whose name is right."""
+
+    wrong: tuple[float, float]
+    right: tuple[float, float]
+
+
+def unit_quality(fit: Fit, shapes: Sequence[Shape]) -> UnitQuality | None:
+    """By the truth of the shapes that a training learnt on; a unit is right where half of its labelled points are
+    of the part it names. None where there are no units of either kind."""
+    by_name = {(shape.question.category, shape.question.name): shape for shape in shapes}
+    right, before, after = [], [], []
+    for member, graded in zip(fit.members, fit.graded, strict=True):
+        shape = by_name.get((member.category, member.name))
+        if shape is not None:
+            right.append(_is_right(member, shape))
+            before.append(member.units.score)
+            after.append(graded.units.score)
+    kind, old, new = (np.concatenate(values) if values else np.zeros(0) for values in (right, before, after))
+    if kind.astype(bool).all() or not kind.any():
+        return None
+    chosen = kind.astype(bool)
+    means = [(float(old[rows].mean()), float(new[rows].mean())) for rows in (~chosen, chosen)]
+    return UnitQuality(*means)
+
+
+def _is_right(member: Member, shape: Shape) -> np.ndarray:
+    """`[K]`: whether each unit's name is that of most of its points, by the nearest true sample."""
+    units: KnowledgeUnits = member.units
+    question = shape.question
+    truth = shape.truth[cKDTree(upright(posed(question)).points).query(member.points)[1]]
+    place = np.array([*(units.parts.index(part) if part in units.parts else -1 for part in question.parts), -1])
+    true, owner = place[truth][units.indices], units.owner()
+    known = np.bincount(owner, true >= 0, len(units))
+    agrees = np.bincount(owner, (true == units.part[owner]) & (true >= 0), len(units))
+    found: np.ndarray = agrees >= RIGHT * np.maximum(known, 1)
+    return found
