@@ -24,8 +24,11 @@ class Schedule:
     rate: AdamW's peak, one cycle down to a hundredth.  decay: of the moving average of the weights
     that becomes the student (it smooths noisy labels).
     window, tolerance, patience: forward distillation has converged when the moving average of the
-    epoch losses over `window` changes by less than `tolerance`, after `patience` epochs (method).
+    epoch losses over `window` changes by less than `tolerance`, after `patience` epochs (the method's 5 are fewer
+    than a student needs that starts from scratch: its loss rests before it finds small parts).
     forward_share: backward distillation starts at the latest after this share of the epochs.
+    regrade: epochs after which the rule `posterior` grades the teacher's units anew, by a student that has learnt
+    from its grades; the others do it once.
     """
 
     epochs: int = 30
@@ -35,8 +38,9 @@ class Schedule:
     decay: float = 0.998
     window: int = 5
     tolerance: float = 0.01
-    patience: int = 5
-    forward_share: float = 0.6
+    patience: int = 12
+    forward_share: float = 0.5
+    regrade: int = 3
     negatives: float = 0.3
     checkpoint_minutes: float = 2.0
 

@@ -119,6 +119,9 @@ class Fit:
         saved = time.monotonic()
         while self.state.epoch < self.schedule.epochs:
             if self._forward_ends():
+                self._save(self.forward)
+                self.state.backward_from = self.state.epoch
+            if self._grades_now():
                 self._snapshot()
             loss = self._epoch()
             self.state.losses.append(loss)
@@ -237,10 +240,14 @@ class Fit:
         late = self.state.epoch >= self.schedule.forward_share * self.schedule.epochs
         return late or converged(self.state.losses, self.schedule)
 
+    def _grades_now(self) -> bool:
+        if self.state.backward_from is None:
+            return False
+        done = self.state.epoch - self.state.backward_from
+        return done == 0 or (self.backward == "posterior" and done % self.schedule.regrade == 0)
+
     def _snapshot(self) -> None:
         """Re-score every unit by the averaged student, category by category."""
-        self._save(self.forward)
-        self.state.backward_from = self.state.epoch
         answers = predict(self.average, self.members, self.names, self.device, self.seed)
         for category in self.names:
             rows = [i for i, member in enumerate(self.members) if member.category == category]

@@ -25,6 +25,7 @@ from partdistill_ros.rendering.rasterize import Rendering
 from partdistill_ros.scans.scan import Scan
 from partdistill_ros.teachers.teacher import BoxAnswer, PixelAnswer
 
+WHOLE_OFF = 0.06  # sigma of the sides of a whole-object box in shares of the object: half of them miss some of it
 PATCHES = 14  # a side of the picture in CLIP ViT-B/16 patches
 
 
@@ -57,7 +58,7 @@ PRESETS = {
     "pixel": Preset("pixel", wrong=(0.0, 0.55), vary=0.18, flips=0.015),
     "pixel-independent": Preset("pixel", wrong=(0.0, 0.0), vary=0.0, flips=0.295),
     "box": Preset(
-        "box", wrong=(0.0, 0.35), vary=0.15, flips=0.03, missed=(0.6, 0.82), off=0.15, spurious=0.8, whole=0.4
+        "box", wrong=(0.0, 0.35), vary=0.2, flips=0.03, missed=(0.15, 0.45), off=0.15, spurious=0.7, whole=2.1
     ),
 }
 
@@ -108,7 +109,8 @@ class ControlledTeacher:
 
 
 class _Errors:
-    """The error rates of one shape: `wrong [P]`, `missed [P]`, and the name each part is mistaken for `[P]`."""
+    """The error rates of one shape: `wrong [P]`, `missed [P]`, the name each part is mistaken for `[P]`, and the
+    name that boxes around the whole object get."""
 
     def __init__(self, preset: Preset, category: str, parts: tuple[str, ...], shape: str) -> None:
         self.preset, self.parts, self.shape = preset, parts, shape
@@ -118,6 +120,7 @@ class _Errors:
         spread = (np.linspace(0, 1, count) ** 2)[order] if count > 1 else np.zeros(1)
         step = int(kind.integers(1, count)) if count > 1 else 0
         self.mistaken = (np.arange(count) + step) % count
+        self.favourite = int(kind.integers(count))
         own = generator(preset.seed, "shape", category, shape)
         self.wrong = self._vary(own, preset.wrong, spread)
         self.missed = self._vary(own, preset.missed, spread[::-1])
@@ -194,16 +197,18 @@ def _regions(labels: NDArray[np.int16], count: int, least: float) -> list[tuple[
 
 
 def _idle(errors: _Errors, rng: np.random.Generator, shown: NDArray[np.bool_]) -> list[tuple[NDArray[np.float64], int]]:
-    """Boxes around nothing in particular, and around the whole object, with any name."""
+    """Boxes around nothing in particular, with any name, and around the whole object, always with the same."""
     rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
     low = np.array([columns[0], rows[0]], float)
     extent = np.array([columns[-1], rows[-1]]) + 1 - low
     boxes = []
     for _ in range(rng.poisson(errors.preset.spurious)):
         middle, half = low + extent * rng.random(2), extent * rng.uniform(0.08, 0.35, 2)
-        boxes.append(np.concatenate([middle - half, middle + half]))
-    boxes += [np.concatenate([low, low + extent])] * int(rng.poisson(errors.preset.whole))
-    return [(box, int(rng.integers(len(errors.parts)))) for box in boxes]
+        boxes.append((np.concatenate([middle - half, middle + half]), int(rng.integers(len(errors.parts)))))
+    around, loose = np.concatenate([low, low + extent]), WHOLE_OFF * np.tile(extent, 2)
+    for _ in range(rng.poisson(errors.preset.whole)):
+        boxes.append((around + rng.normal(0, loose), errors.favourite))
+    return boxes
 
 
 def overlap(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:

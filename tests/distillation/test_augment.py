@@ -65,3 +65,30 @@ def test_uneven_draws_without_repetition() -> None:
 def test_the_same_seed_draws_the_same_cloud() -> None:
     first, second = (draw(np.random.default_rng(9), POINTS, None, True, Augmentation(), 256, 32) for _ in range(2))
     np.testing.assert_array_equal(first.points, second.points)
+
+
+def test_flat_things_lie_on_either_side_standing_ones_do_not() -> None:
+    still = Augmentation(0, 0, 0, 0, 0, 0, 0, 0)
+
+    def heights(flat: bool) -> np.ndarray:
+        """How the drawn heights go with those of the member, for 40 clouds."""
+        found = []
+        for seed in range(40):
+            drawn = draw(np.random.default_rng(seed), POINTS, None, flat, still, 512, 64)
+            own = drawn.source >= 0
+            found.append(np.corrcoef(drawn.points[own, 2], POINTS[drawn.source[own], 2])[0, 1])
+        return np.array(found)
+
+    lying = heights(flat=True)
+    assert (np.abs(lying) > 0.999).all() and 10 < (lying < 0).sum() < 30
+    assert (heights(flat=False) > 0.999).all()
+
+
+def test_lying_on_the_other_side_is_a_turn_not_a_mirror_image() -> None:
+    still = Augmentation(0, 0, 0, 0, 0, 0, 0, 0)
+    for seed in range(12):
+        drawn = draw(np.random.default_rng(seed), POINTS, None, True, still, 512, 64)
+        own = POINTS[drawn.source[drawn.source >= 0]]
+        seen = drawn.points[drawn.source >= 0].astype(float)
+        matrix = np.linalg.lstsq(own - own.mean(0), seen - seen.mean(0), rcond=None)[0]
+        assert np.linalg.det(matrix) > 0

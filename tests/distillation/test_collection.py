@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from partdistill_ros.distillation.collection import LEAST_POINTS, one_sided_masks, teach, upright_cloud
+from partdistill_ros.distillation.collection import LEAST_POINTS, one_sided_masks, teach, upright, upright_cloud
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.inference.normalise import rotation_to_z
 from partdistill_ros.knowledge.store import KnowledgeStore
+from partdistill_ros.rendering.cameras import views_for
+from partdistill_ros.rendering.rasterize import Rendering
 from partdistill_ros.scans.families import generate
 from partdistill_ros.scans.scan import Scan
+from partdistill_ros.teachers.teacher import BoxAnswer
 
 
 def test_a_lying_scan_is_turned_upright() -> None:
@@ -59,3 +64,58 @@ def test_knowledge_does_not_depend_on_the_truth_and_is_kept(tmp_path: Path, teac
     assert teacher.asked == 1
     np.testing.assert_array_equal(first.units.indices, second.units.indices)
     assert first.units.coverage().mean() > 1
+
+
+@pytest.fixture
+def slab() -> Scan:
+    """A board that leans, without an up."""
+    flat = np.random.default_rng(0).uniform(-1, 1, (1500, 3)) * (0.5, 0.3, 0.04)
+    return Scan((flat @ rotation_to_z((0.6, 0, 0.8))).astype(np.float32), name="slab")
+
+
+def test_without_an_up_it_is_that_of_the_resting_pose(slab: Scan) -> None:
+    cloud = upright_cloud(slab, 1200)
+    assert np.ptp(cloud.points, axis=0)[2] < 0.2 < np.ptp(slab.points, axis=0)[2]
+    assert cloud.up is not None and cloud.up.tolist() == [0, 0, 1]
+    assert np.linalg.norm(cloud.points, axis=1).max() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_known_up_or_a_viewpoint_outweighs_the_resting_pose(slab: Scan) -> None:
+    told = upright(slab.with_(up=np.array([0, 0, 1], np.float32)))
+    seen = upright(slab.with_(viewpoint=np.array([0, 0, -3], np.float32)))
+    for cloud in (told, seen):
+        np.testing.assert_allclose(np.ptp(cloud.points, axis=0) / np.ptp(slab.points, axis=0), 1.9, atol=0.3)
+    extent = np.ptp(slab.points, axis=0)
+    np.testing.assert_allclose(np.ptp(seen.points, axis=0) / extent, np.ptp(told.points, axis=0) / extent, rtol=1e-5)
+
+
+def test_normals_turn_with_the_cloud(slab: Scan) -> None:
+    normal = np.tile(np.float32([0.6, 0, 0.8]), (1500, 1))
+    cloud = upright(slab.with_(normals=normal))
+    assert cloud.normals is not None and (np.abs(cloud.normals[:, 2]) > 0.99).all()
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_member_knows_its_cameras_and_what_lies_flat(teacher, flat: bool) -> None:
+    cloud = upright_cloud(generate("bottle", 3), 900)
+    member = teach(cloud, ("cap", "body"), "bottle", teacher, flat=flat)
+    expected = views_for(cloud)
+    assert member.views is not None and len(member.views) == 10 == member.units.view.max() + 1
+    np.testing.assert_array_equal(member.views.position, expected.position)
+    assert member.flat is flat and not member.boxes and member.share == 1
+
+
+def test_units_of_a_detector_are_boxes(teacher) -> None:
+    class Detector:
+        name, key, kind, size = "detector", "detector-1", "box", 48
+
+        def answer(self, rendering: Rendering, parts: tuple[str, ...], category: str | None) -> BoxAnswer:
+            box = np.tile(np.float32([0, 0, 48, 24]), (len(rendering), 1))
+            views = np.arange(len(rendering), dtype=np.int16)
+            return BoxAnswer(box, np.zeros(len(views), np.int16), np.full(len(views), 0.7, np.float32), views)
+
+    cloud = upright_cloud(generate("bottle", 3), 900)
+    member = teach(cloud, ("cap", "body"), "bottle", Detector())
+    assert member.boxes and len(member.units) == 10
+    seen_from_one_side = teach(replace(cloud, viewpoint=np.float32([4, 0, 1])), ("cap", "body"), "bottle", teacher)
+    assert seen_from_one_side.one_sided is None and seen_from_one_side.views.names[0] == "near"

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,43 +16,86 @@ from partdistill_ros.distillation.augment import Augmentation
 from partdistill_ros.distillation.backward import Graded
 from partdistill_ros.distillation.collection import Member
 from partdistill_ros.distillation.config import Schedule
-from partdistill_ros.distillation.fit import Fit, Progress, converged, cycle, label_points, predict, targets
-from partdistill_ros.knowledge.units import class_weights
+from partdistill_ros.distillation.fit import (
+    Fit,
+    Progress,
+    converged,
+    cycle,
+    label_points,
+    predict,
+    step_seed,
+    targets,
+)
+from partdistill_ros.knowledge.units import class_weights, soft_labels, specific
 from partdistill_ros.students.patch_transformer import PatchTransformer
 from partdistill_ros.students.point_m2ae import PointM2AE
-from partdistill_ros.students.student import Student
 from partdistill_ros.text.space import TextSpace
 from tests.distillation.conftest import SMALL
 from tests.students.conftest import M2AE
 
-SCHEDULE = replace(Schedule(), epochs=6, batch=4, min_steps=6, checkpoint_minutes=0.0, rate=3e-3)
+SCHEDULE = replace(Schedule(), forward_share=0.6, epochs=6, batch=4, min_steps=4, checkpoint_minutes=0.0, rate=3e-3)
 NAMES = {"bottle": [TextSpace.load().encode([name]) for name in ("cap", "body")]}
+
+
+class Killed(Exception):
+    """The run was stopped from outside."""
 
 
 def make(members: list[Member], checkpoint: Path | None = None, **options: object) -> Fit:
     torch.manual_seed(0)
     schedule = options.pop("schedule", SCHEDULE)
+    augmentation = options.pop("augmentation", Augmentation())
     kind = options.pop("student", PatchTransformer)
     student = kind(SMALL if kind is PatchTransformer else replace(M2AE, dim=64))
-    return Fit(student, members, NAMES, schedule, Augmentation(), checkpoint=checkpoint, **options)
+    return Fit(student, members, NAMES, schedule, augmentation, checkpoint=checkpoint, **options)
+
+
+def killed_after(epoch: int) -> Callable[[Progress], None]:
+    def kill(progress: Progress) -> None:
+        if progress.epoch == epoch:
+            raise Killed
+
+    return kill
+
+
+def assert_same_weights(one: torch.nn.Module, other: torch.nn.Module) -> None:
+    for name, value in one.state_dict().items():
+        assert torch.equal(value, other.state_dict()[name]), name
+
+
+def differ(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    return any(not torch.equal(value, other.state_dict()[name]) for name, value in one.state_dict().items())
+
+
+@pytest.fixture(scope="module")
+def undisturbed(members: list[Member]) -> Fit:
+    """A whole run with the default rule."""
+    fit = make(members)
+    fit.run()
+    return fit
 
 
 def test_the_student_learns_what_the_teacher_says(members: list[Member]) -> None:
-    fit = make(members, schedule=replace(SCHEDULE, epochs=20))
+    fit = make(members, schedule=replace(SCHEDULE, epochs=15))
     student = fit.run()
     assert fit.state.losses[-1] < 0.7 * fit.state.losses[0]
     for member, answer in zip(members, predict(student, members, NAMES, "cpu", 0), strict=True):
-        assert answer.shape == (len(member.points), 2) and np.allclose(answer.sum(1), 1, atol=1e-5)
+        assert answer.shape == (len(member.points), 2) and answer.dtype == np.float32
+        np.testing.assert_allclose(answer.sum(1), 1, atol=1e-4)
         high, low = member.points[:, 2] > 0.4, member.points[:, 2] < -0.4
         assert (answer[high, 0] > 0.5).mean() > 0.8 and (answer[low, 1] > 0.5).mean() > 0.8
 
 
-def test_backward_starts_once_and_changes_the_scores(members: list[Member]) -> None:
+@pytest.mark.parametrize("rule", ["posterior", "kept-mass"])
+def test_backward_starts_once_and_changes_the_scores(members: list[Member], rule: str) -> None:
     stages: list[Progress] = []
-    fit = make(members)
+    fit = make(members, backward=rule)
+    before = fit.targets
     fit.run(stages.append)
     assert [one.stage for one in stages] == ["forward"] * 4 + ["backward"] * 2
     assert any((new.units.score != old.units.score).any() for new, old in zip(fit.graded, members, strict=True))
+    assert all((one.trust is not None) == (rule == "posterior") for one in fit.graded)
+    assert any((new != old).any() for new, old in zip(fit.targets, before, strict=True))
 
 
 def test_none_means_forward_alone(members: list[Member]) -> None:
@@ -60,102 +105,203 @@ def test_none_means_forward_alone(members: list[Member]) -> None:
     assert all((new.units.score == old.units.score).all() for new, old in zip(fit.graded, members, strict=True))
 
 
-@pytest.mark.parametrize(("stopped_after", "student"), [(2, PatchTransformer), (5, PatchTransformer), (5, PointM2AE)])
+@pytest.mark.parametrize(
+    ("stopped_after", "options"),
+    [
+        (2, {}),
+        (5, {}),
+        (5, {"backward": "kept-mass"}),
+        (4, {"student": PointM2AE, "schedule": replace(SCHEDULE, epochs=4)}),
+        (2, {"augmentation": Augmentation(mix=1.0)}),
+        (5, {"augmentation": Augmentation(mix=1.0)}),
+    ],
+    ids=["forward", "backward", "kept-mass", "point_m2ae", "mixed forward", "mixed backward"],
+)
 def test_a_killed_run_resumes_to_the_same_weights(
-    members: list[Member], tmp_path: Path, stopped_after: int, student: type[Student]
+    members: list[Member], undisturbed: Fit, tmp_path: Path, stopped_after: int, options: dict[str, object]
 ) -> None:
-    whole = make(members, student=student).run()
-
-    class Killed(Exception):
-        pass
-
-    def kill(progress: Progress) -> None:
-        if progress.epoch == stopped_after:
-            raise Killed
-
+    whole = make(members, **options).run() if options else undisturbed.average
     with pytest.raises(Killed):
-        make(members, tmp_path / "fit.pt", student=student).run(kill)
-    resumed = make(members, tmp_path / "fit.pt", student=student).run()
-    for name, value in whole.state_dict().items():
-        assert torch.equal(value, resumed.state_dict()[name]), name
+        make(members, tmp_path / "fit.pt", **options).run(killed_after(stopped_after))
+    resumed = make(members, tmp_path / "fit.pt", **options)
+    assert_same_weights(whole, resumed.run())
+    if options.get("backward", "posterior") == "posterior":
+        assert all(one.trust is not None and one.trust.dtype == np.float16 for one in resumed.graded)
 
 
-def same(first: Student, second: Student) -> bool:
-    return all(torch.equal(value, second.state_dict()[name]) for name, value in first.state_dict().items())
+def test_boxes_resume_to_the_same_weights_too(members: list[Member], tmp_path: Path) -> None:
+    boxes = [replace(member, boxes=True) for member in members]
+    whole = make(boxes)
+    average = whole.run()
+    assert any((one != other).any() for one, other in zip(whole.targets, make(members).targets, strict=True))
+    with pytest.raises(Killed):
+        make(boxes, tmp_path / "fit.pt").run(killed_after(5))
+    resumed = make(boxes, tmp_path / "fit.pt")
+    assert_same_weights(average, resumed.run())
+    for one, other in zip(whole.targets, resumed.targets, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("rule", ["kept-mass", "published"])
-def test_rules_share_the_forward_distillation(members: list[Member], tmp_path: Path, rule: str) -> None:
-    make(members, forward=tmp_path / "forward.pt", backward="posterior").run()
+def test_two_rules_share_one_forward_distillation(members: list[Member], undisturbed: Fit, tmp_path: Path) -> None:
+    forward = tmp_path / "forward.pt"
+    published = make(members, tmp_path / "published.pt", backward="published", forward=forward).run()
     stages: list[Progress] = []
-    shared = make(members, forward=tmp_path / "forward.pt", backward=rule).run(stages.append)
-    assert [one.stage for one in stages] == ["backward"] * 2, "what came before is not trained again"
-    assert same(shared, make(members, backward=rule).run())
+    shared = make(members, tmp_path / "posterior.pt", backward="posterior", forward=forward)
+    average = shared.run(stages.append)
+    assert [(one.stage, one.epoch) for one in stages] == [("backward", 5), ("backward", 6)]
+    assert_same_weights(undisturbed.average, average)
+    assert undisturbed.state == shared.state
+    assert differ(published, average), "the rule makes the difference"
+    first, second = (torch.load(source, weights_only=True) for source in (forward, tmp_path / "posterior.pt"))
+    assert "null" in first["state"] and '"backward_from": 4' in second["state"]
 
 
-def test_a_mixing_run_resumes_to_the_same_weights(members: list[Member], tmp_path: Path) -> None:
-    def mixing(checkpoint: Path | None, epochs: int) -> Fit:
-        torch.manual_seed(0)
-        schedule = replace(SCHEDULE, epochs=6, forward_share=0.5)
-        fit = Fit(
-            PatchTransformer(SMALL), members, NAMES, schedule, Augmentation(mix=1.0), checkpoint=checkpoint, seed=3
-        )
-        if epochs:
-            fit._epoch = _stop_after(fit, epochs)
-        return fit
-
-    def _stop_after(fit: Fit, epochs: int):
-        own = fit._epoch
-
-        def epoch() -> float:
-            if fit.state.epoch == epochs:
-                raise KeyboardInterrupt
-            return own()
-
-        return epoch
-
-    with pytest.raises(KeyboardInterrupt):
-        mixing(tmp_path / "fit.pt", 5).run()
-    assert same(mixing(tmp_path / "fit.pt", 0).run(), mixing(None, 0).run())
+def test_forward_alone_does_not_stop_at_what_others_left(members: list[Member], tmp_path: Path) -> None:
+    forward = tmp_path / "forward.pt"
+    make(members, backward="published", forward=forward).run()
+    stages: list[Progress] = []
+    make(members, backward="none", forward=forward).run(stages.append)
+    assert [one.stage for one in stages] == ["forward"] * 6
 
 
-def test_a_share_says_how_often_a_member_is_drawn(members: list[Member]) -> None:
+def test_its_own_checkpoint_goes_before_that_of_forward(members: list[Member], tmp_path: Path) -> None:
+    files = {"checkpoint": tmp_path / "fit.pt", "forward": tmp_path / "forward.pt"}
+    with pytest.raises(Killed):
+        make(members, **files).run(killed_after(6))  # with five epochs in its file, and four in the other
+    stages: list[Progress] = []
+    make(members, **files).run(stages.append)
+    assert [one.epoch for one in stages] == [6]
+
+
+def test_a_finished_run_is_not_trained_again(members: list[Member], tmp_path: Path) -> None:
+    whole = make(members, tmp_path / "fit.pt").run()
+    stages: list[Progress] = []
+    assert_same_weights(whole, make(members, tmp_path / "fit.pt").run(stages.append))
+    assert not stages
+
+
+def test_a_member_with_three_shares_is_drawn_three_times_as_often(members: list[Member]) -> None:
     fit = make([replace(members[0], share=3.0), *members[1:]])
-    drawn = np.bincount(fit._order(6000), minlength=4) / 6000
-    np.testing.assert_allclose(drawn, [0.5, 1 / 6, 1 / 6, 1 / 6], atol=0.03)
-    assert sorted(make(members)._order(8)) == sorted([*range(4)] * 2), "equal shares: each as often as the others"
+    counts = np.bincount(fit._order(12000), minlength=4)
+    np.testing.assert_allclose(counts / 12000, [0.5, 1 / 6, 1 / 6, 1 / 6], atol=0.02)
+    equal = make([replace(member, share=2.0) for member in members])
+    assert (np.bincount(equal._order(12000), minlength=4) == 3000).all(), "equal shares: each as often as the others"
 
 
-def test_trust_shifts_weight_between_parts_and_keeps_its_sum(members: list[Member]) -> None:
-    units = members[0].units
-    weight = class_weights(units, 2)
-    plain = targets(Graded(units), weight, boxes=False).astype(float)
-    trust = np.tile(np.array([1, 0.25], np.float16), (units.n_points, 1))
-    shifted = targets(Graded(units, trust), weight, boxes=False).astype(float)
-    assert shifted.sum() == pytest.approx(plain.sum(), rel=0.01)
-    assert shifted[:, 0].sum() > 1.1 * plain[:, 0].sum() and shifted[:, 1].sum() < plain[:, 1].sum()
+def test_shares_reach_the_batches(members: list[Member]) -> None:
+    fit = make([replace(members[0], share=1e9), *members[1:]])
+    seen: list[int] = []
+    real = fit._batch
+    fit._batch = lambda chosen, rng: (seen.extend(chosen.tolist()), real(chosen, rng))[1]
+    fit._epoch()
+    assert len(seen) == 16 and set(seen) == {0}
 
 
-def test_an_object_without_an_up_is_looked_at_from_either_side(members: list[Member]) -> None:
-    student = make(members, schedule=replace(SCHEDULE, epochs=10)).run()
-    points = members[0].points
-    standing = label_points(student, points, NAMES["bottle"], draws=4)
-    either = label_points(student, points, NAMES["bottle"], draws=4, flat=True)
-    turned = label_points(student, points * [1, -1, -1], NAMES["bottle"], draws=4, flat=True)
-    high = points[:, 2] > 0.4
-    assert standing[high, 0].mean() > either[high, 0].mean() + 0.1, "half of the looks take the bottle upside down"
-    assert abs(either[high, 0].mean() - turned[high, 0].mean()) < 0.1
+def test_a_mix_holds_points_of_two_members_and_their_targets(members: list[Member]) -> None:
+    fit = make(members, augmentation=Augmentation(mix=1.0))
+    sources = {tuple(point): (i, row) for i, one in enumerate(members) for row, point in enumerate(one.points.tolist())}
+    both = 0
+    for seed in range(8):
+        points, soft, masks = fit._material(0, np.random.default_rng(seed))
+        if points is members[0].points:
+            continue
+        both += 1
+        assert masks is None and len(points) == len(soft)
+        found = [sources.get(tuple(point)) for point in points.tolist()]
+        own = np.array([one is not None and one[0] == 0 for one in found])
+        assert 0 < own.sum() < len(own), "some of its own, some brought from another"
+        rows = [row for member, row in filter(None, found) if member == 0]
+        np.testing.assert_array_equal(soft[own], fit.targets[0][rows])
+    assert both >= 4
+
+
+def test_mixes_are_drawn_from_what_is_believed_now(members: list[Member]) -> None:
+    fit = make(members, augmentation=Augmentation(mix=1.0))
+    before = fit._divisions(0)
+    units = fit.graded[0].units
+    fit.graded[0] = Graded(units.with_scores(np.where(units.part == 0, 1e-3, 1).astype(np.float32)))
+    fit._grade()
+    assert (fit._divisions(0) != before).any()
+
+
+def test_flat_members_and_lone_ones_are_not_mixed(members: list[Member]) -> None:
+    flat = make([replace(member, flat=True) for member in members], augmentation=Augmentation(mix=1.0))
+    alone = make(members[:1], augmentation=Augmentation(mix=1.0))
+    for fit in (flat, alone):
+        points, soft, masks = fit._material(0, np.random.default_rng(0))
+        assert points is members[0].points and soft is fit.targets[0] and masks is members[0].one_sided
 
 
 def test_batch_statistics_are_averaged_with_the_weights(members: list[Member]) -> None:
-    student = make(members, student=PointM2AE).run()
+    schedule = replace(SCHEDULE, epochs=2)
+    student = make(members, student=PointM2AE, schedule=schedule).run()
     norm = student.h_encoder.token_embed[0].first_conv[1]
-    assert norm.num_batches_tracked == SCHEDULE.epochs * SCHEDULE.min_steps
+    assert norm.num_batches_tracked == schedule.epochs * schedule.min_steps
     assert not torch.equal(norm.running_var, torch.ones_like(norm.running_var))
 
 
+def test_trust_moves_weight_but_leaves_its_sum(members: list[Member]) -> None:
+    units = members[0].units
+    weight = class_weights(units, 2)
+    trust = np.random.default_rng(0).random((units.n_points, 2)).astype(np.float16)
+    plain, shifted = targets(Graded(units), weight, False), targets(Graded(units, trust), weight, False)
+    assert plain.dtype == shifted.dtype == np.float16
+    np.testing.assert_allclose(plain, soft_labels(units, weight), rtol=1e-3)
+    assert shifted.astype(float).sum() == pytest.approx(plain.astype(float).sum(), rel=1e-3)
+    ratio = shifted.astype(float) / np.where(plain > 0, plain.astype(float) * trust, 1)
+    np.testing.assert_allclose(ratio[(plain > 0) & (trust > 0.1)], ratio[plain > 0].max(), rtol=0.02)
+    assert np.isfinite(targets(Graded(units, np.zeros_like(trust)), weight, False)).all()
+
+
+def test_boxes_are_weighed_by_what_they_single_out(members: list[Member]) -> None:
+    units = members[0].units
+    weight = class_weights(units, 2)
+    np.testing.assert_allclose(targets(Graded(units), weight, True), soft_labels(specific(units), weight), rtol=1e-3)
+
+
+class Heights:
+    """Calls what lies high the first part; keeps the clouds that it was shown."""
+
+    config = SimpleNamespace(points=256, centers=16)
+
+    def __init__(self) -> None:
+        self.clouds = torch.zeros(0)
+
+    def eval(self) -> None:
+        pass
+
+    def __call__(self, points: torch.Tensor, centers: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+        self.clouds = points
+        return torch.stack([20 * points[..., 2], torch.zeros_like(points[..., 2])], -1)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_flat_things_are_labelled_on_both_sides(flat: bool) -> None:
+    points = np.random.default_rng(0).uniform(-1, 1, (2000, 3)).astype(np.float32)
+    points[:, 2] += 0.3 * points[:, 0] ** 2
+    student = Heights()
+    found = label_points(student, points, NAMES["bottle"], flat=flat)
+    assert found.shape == (2000, 2)
+    high = found[points[:, 2] > 0.8, 0].mean()
+    assert (abs(high - 0.5) < 0.1) if flat else (high > 0.95)
+    np.testing.assert_allclose(student.clouds.norm(dim=-1).amax(1), 1, atol=1e-5)
+
+
+def test_few_points_are_labelled_too_and_a_seed_decides() -> None:
+    points = np.random.default_rng(0).uniform(-1, 1, (100, 3)).astype(np.float32)
+    one, same, other = (label_points(Heights(), points, NAMES["bottle"], seed=[seed]) for seed in (1, 1, 2))
+    assert one.shape == (100, 2)
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+
+
+def test_steps_have_seeds_of_their_own() -> None:
+    seeds = {step_seed(seed, epoch, step) for seed in range(3) for epoch in range(10) for step in range(20)}
+    assert len(seeds) == 600 and all(0 <= seed < 2**63 for seed in seeds)
+
+
 def test_convergence_is_that_of_the_method() -> None:
-    schedule = Schedule()
+    schedule = Schedule(patience=5)
     assert not converged([1.0] * 5, schedule), "a window of five needs six epochs to change"
     assert converged([1.0] * 6, schedule)
     assert not converged([1.0, 0.9, 0.8, 0.7, 0.6, 0.5], schedule)

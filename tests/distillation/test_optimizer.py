@@ -20,7 +20,7 @@ def network() -> nn.Sequential:
 
 def loss(net: nn.Module, seed: int) -> torch.Tensor:
     values = torch.randn(32, 6, generator=torch.Generator().manual_seed(seed))
-    return (net(values) - values[:, :3]).square().mean()
+    return (net(values)[:, :3] - values[:, 1:4]).square().mean()
 
 
 def owners(student: nn.Module) -> dict[str, type]:
@@ -62,10 +62,10 @@ def test_a_network_without_matrices_needs_no_muon() -> None:
 
 def test_it_goes_down() -> None:
     net = network()
-    optimizer, first = Optimizer(net, 1e-2), float(loss(net, 99))
-    for seed in range(60):
+    optimizer, first = Optimizer(net, 1e-2), loss(net, 99).item()
+    for seed in range(150):
         optimizer.step(loss(net, seed), 1e-2)
-    assert float(loss(net, 99)) < 0.3 * first
+    assert loss(net, 99).item() < 0.2 * first
 
 
 def test_the_rate_of_the_step_counts() -> None:

@@ -10,16 +10,24 @@ import numpy as np
 import pytest
 
 from partdistill_ros.distillation import trainer
-from partdistill_ros.distillation.config import DistillConfig, Schedule
+from partdistill_ros.distillation.augment import Augmentation
+from partdistill_ros.distillation.collection import teach, upright_cloud
+from partdistill_ros.distillation.config import TRAINED_RATE, DistillConfig, Schedule
+from partdistill_ros.distillation.fit import Progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import Bundle
 from partdistill_ros.inference.segmenter import Segmenter
+from partdistill_ros.knowledge.graded import GradedUnits, find_graded
+from partdistill_ros.knowledge.known import save_known
 from partdistill_ros.scans.families import generate
 from partdistill_ros.scans.save import save_scan
+from partdistill_ros.scans.scan import Scan
 from partdistill_ros.students.build import load_student, new_student, save_encoder
 from partdistill_ros.teachers import teacher as teachers
 
 QUICK = replace(Schedule(), epochs=2, batch=2, min_steps=2)
+BOTH_WAYS = replace(QUICK, epochs=3)  # two epochs forward, one backward
+PARTS = ("cap", "body")
 
 
 @pytest.fixture
@@ -102,6 +110,127 @@ def test_wrong_options_are_refused_before_any_work(
 ) -> None:
     with pytest.raises(PartDistillError, match=message):
         replace(config(scans, tmp_path / "x"), **change)
+
+
+def test_what_became_of_the_units_is_written(scans: Path, tmp_path: Path) -> None:
+    out = trainer.run(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS))
+    assert Bundle.load(out).training["backward_from"] == 2
+    graded = [GradedUnits.load(path) for path in find_graded(tmp_path / "bottles.work")]
+    assert [one.name for one in graded] == ["bottle0", "bottle1"]
+    for one in graded:
+        assert one.category == "bottle" and one.units.parts == PARTS and one.points.shape == (800, 3)
+        assert len(one.views) == 10 and (one.units.score <= 1).all()
+    assert any(one.change().any() for one in graded)
+
+
+def test_forward_alone_grades_nothing(scans: Path, tmp_path: Path) -> None:
+    trainer.run(config(scans, tmp_path / "bottles", backward="none", schedule=BOTH_WAYS))
+    work = tmp_path / "bottles.work"
+    assert not (work / "backward").exists() and not list(work.glob("forward-*.pt"))
+
+
+def test_another_rule_goes_on_from_the_same_forward_distillation(scans: Path, tmp_path: Path, teacher) -> None:
+    work, epochs = tmp_path / "bottles.work", {}
+    for rule in ("posterior", "published", "none"):
+        told: list[Progress] = []
+        trainer.run(config(scans, tmp_path / "bottles", backward=rule, schedule=BOTH_WAYS), told.append)
+        epochs[rule] = [(one.stage, one.epoch) for one in told]
+    assert epochs["posterior"] == [("forward", 1), ("forward", 2), ("backward", 3)]
+    assert epochs["published"] == [("backward", 3)]
+    assert epochs["none"] == [("forward", 1), ("forward", 2), ("forward", 3)]
+    assert len(list(work.glob("forward-*.pt"))) == 1 and len(list(work.glob("fit-*.pt"))) == 3
+    assert teacher.asked == 2
+
+
+def test_generated_shapes_are_members_with_their_share(scans: Path, tmp_path: Path, teacher) -> None:
+    how = config(scans, tmp_path / "x", generated=("procedural:2", str(scans / "bottle0.npz")), generated_share=0.25)
+    members = trainer.gather_members(how, PARTS, tmp_path / "x.work")
+    assert [member.share for member in members] == [1, 1, 0.25, 0.25, 0.25]
+    assert [member.name for member in members[2:]] == ["bottle_00000", "bottle_00001", "bottle0"]
+    assert {member.category for member in members} == {"bottle"} and all(len(member.units) for member in members)
+
+
+def test_generated_shapes_alone_make_a_student(tmp_path: Path) -> None:
+    how = replace(config(tmp_path, tmp_path / "made", generated=("procedural:2",)), scans=())
+    training = Bundle.load(trainer.run(how)).training
+    assert training["scans"] == 2 and training["generated"] == ["procedural:2"]
+
+
+def test_scans_that_bring_their_knowledge_need_no_teacher(
+    tmp_path: Path, teacher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(2):
+        cloud = upright_cloud(generate("bottle", seed), 1000)
+        save_known(tmp_path / f"known{seed}.npz", cloud, teach(cloud, PARTS, "bottle", teacher).units)
+
+    def refuse(*asked: object) -> None:
+        raise AssertionError(f"{asked} was asked for")
+
+    for name in ("load_teacher", "render_scan", "load_backend"):
+        monkeypatch.setattr(trainer, name, refuse)
+    how = config(tmp_path, tmp_path / "bottles", schedule=BOTH_WAYS)
+    assert Bundle.load(trainer.run(how)).training["scans"] == 2
+    graded = [GradedUnits.load(path) for path in find_graded(tmp_path / "bottles.work")]
+    assert len(graded) == 2 and all(len(one.views) == 0 and one.points.shape == (800, 3) for one in graded)
+
+
+def test_knowledge_stays_with_its_points(tmp_path: Path, teacher) -> None:
+    cloud = upright_cloud(generate("bottle", 0), 1000)
+    save_known(tmp_path / "known.npz", cloud, teach(cloud, PARTS, "bottle", teacher).units)
+    # The parts in another order, and eight of ten points: units still hold what lies high or low.
+    member = trainer.gather_members(config(tmp_path / "known.npz", tmp_path / "x"), PARTS[::-1], tmp_path)[0]
+    assert member.units.n_points == len(member.points) == 800 and member.units.parts == PARTS[::-1]
+    votes = member.units.votes(member.units.score[member.units.owner()])
+    high, low = member.points[:, 2] > 0.5, member.points[:, 2] < -0.5
+    assert (votes[high].argmax(1) == 1).mean() > 0.9 and (votes[low].argmax(1) == 0).mean() > 0.9
+
+
+def test_knowledge_and_scans_of_a_folder_are_learnt_together(scans: Path, tmp_path: Path, teacher) -> None:
+    cloud = upright_cloud(generate("bottle", 5), 1000)
+    save_known(scans / "known.npz", cloud, teach(cloud, PARTS, "bottle", teacher).units)
+    asked = teacher.asked
+    members = trainer.gather_members(config(scans, tmp_path / "x"), PARTS, tmp_path / "x.work")
+    assert [member.name for member in members] == ["known", "bottle0", "bottle1"]
+    assert teacher.asked == asked + 2
+
+
+def test_where_nobody_knows_up_a_scan_lies_flat(tmp_path: Path, teacher, monkeypatch: pytest.MonkeyPatch) -> None:
+    standing = np.random.default_rng(0).uniform(-1, 1, (1500, 3)) * (0.04, 0.3, 0.5)
+    save_scan(tmp_path / "slab.npz", Scan(standing.astype(np.float32)))
+    how = config(tmp_path / "slab.npz", tmp_path / "x")
+    member = trainer.gather_members(how, PARTS, tmp_path / "x.work")[0]
+    assert member.flat and np.ptp(member.points, axis=0)[2] < 0.2
+    # Detections of a file belong to views about +z.
+    monkeypatch.setattr(type(teacher), "name", "boxes")
+    kept = trainer.gather_members(how, PARTS, tmp_path / "y.work")[0]
+    assert kept.flat and np.ptp(kept.points, axis=0)[2] > 1
+
+
+def test_mode_and_start_settle_what_was_left_open(tmp_path: Path) -> None:
+    open_ = replace(config(tmp_path, tmp_path / "x"), schedule=None)
+    scratch = trainer.settled(open_, 3)
+    assert scratch.schedule == Schedule() and scratch.augmentation == Augmentation()
+    goes_on = trainer.settled(replace(open_, start="default", mode="tta", epochs=4), 3)
+    assert goes_on.schedule.rate == TRAINED_RATE * Schedule().rate
+    assert (goes_on.schedule.epochs, goes_on.schedule.min_steps) == (4, 9) and goes_on.augmentation.one_sided == 0
+    own = replace(open_, mode="tta", schedule=QUICK, augmentation=Augmentation(tilt=0.5))
+    assert trainer.settled(own, 3) == own
+
+
+def test_the_key_of_a_run_changes_with_what_it_depends_on(scans: Path, tmp_path: Path) -> None:
+    how = config(scans, tmp_path / "x", augmentation=Augmentation())
+    members = trainer.gather_members(how, PARTS, tmp_path / "x.work")
+    keys = {
+        trainer.run_key(how, members, "posterior"),
+        trainer.run_key(how, members, ""),
+        trainer.run_key(replace(how, seed=1), members, "posterior"),
+        trainer.run_key(replace(how, augmentation=Augmentation(mix=0.5)), members, "posterior"),
+        trainer.run_key(how, members[:1], "posterior"),
+        trainer.run_key(how, [replace(members[0], share=2.0), members[1]], "posterior"),
+    }
+    assert len(keys) == 6
+    elsewhere = replace(how, out=tmp_path / "y", backward="published", device="cuda")
+    assert trainer.run_key(elsewhere, members, "posterior") in keys
 
 
 def test_no_usable_scan_is_one_sentence(tmp_path: Path) -> None:

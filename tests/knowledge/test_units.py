@@ -2,6 +2,7 @@
 """Units from pixels and boxes, soft labels and class weights against the formulas of the paper."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from partdistill_ros.knowledge.units import (
     class_weights,
     covered_counts,
     soft_labels,
+    specific,
     units_from_answer,
     units_from_boxes,
     units_from_pixels,
@@ -171,6 +173,24 @@ def test_class_weights_of_a_collection_add_up():
     first, second = units([0], [1], [range(30)], 50), units([1], [1], [range(10)], 50)
     expected = [1, 1 + np.log(40 / 20) / np.log(4)]
     np.testing.assert_allclose(class_weights(iter([first, second]), 2), expected, rtol=1e-5)
+
+
+def test_small_boxes_count_for_more_than_large_ones():
+    given = units([0, 1, 0], [0.5, 0.5, 0.8], [range(100), range(25), range(90, 100)], 120)
+    weighed = specific(given)
+    # of 100 points shown in the view: all, a quarter, a tenth
+    np.testing.assert_allclose(weighed.score, [0.5, 0.5 * 0.25**-0.7, 0.8 * 5], rtol=1e-5)
+    assert given.score.tolist() == pytest.approx([0.5, 0.5, 0.8]) and weighed.indices is given.indices
+
+
+def test_what_a_box_singles_out_is_told_view_by_view():
+    given = replace(units([0, 1, 1], [1, 1, 1], [range(50), range(40, 80), range(20)], 100), view=np.int16([3, 3, 7]))
+    np.testing.assert_allclose(specific(given).score, [(50 / 80) ** -0.7, 0.5**-0.7, 1], rtol=1e-5)
+
+
+def test_nothing_to_weigh_is_nothing():
+    assert len(specific(units([], [], [], 10))) == 0
+    np.testing.assert_allclose(specific(units([0], [1], [range(10)], 100)).score, [1])
 
 
 def test_no_units_give_no_labels():

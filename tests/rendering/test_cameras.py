@@ -120,6 +120,12 @@ def test_bounding_sphere_ignores_missing_points():
         bounding_sphere(np.full((4, 3), np.nan, np.float32))
 
 
+def test_no_camera_at_all_is_a_set_of_views():
+    none = Views.none()
+    assert len(none) == 0 and none.names == () and not none.orthographic
+    assert none.rotation.shape == (0, 3, 3) and none.to_camera(np.zeros((5, 3), np.float32)).shape == (0, 5, 3)
+
+
 def test_views_of_wrong_shape_are_refused():
     with pytest.raises(PartDistillError, match="views need"):
         Views(np.zeros((2, 3, 3), np.float32), np.zeros((3, 3), np.float32), np.ones(2, np.float32))

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Students of evaluate: each setting learns from what it may and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.evaluation.controlled import ControlledTeacher
+from partdistill_ros.evaluation.evaluate import evaluate
+from partdistill_ros.evaluation.methods.distilled import DistilledMethod, Recipe, aligned
+from partdistill_ros.evaluation.shapes import prepare
+from partdistill_ros.evaluation.taught import taught, true_members
+from partdistill_ros.scans.families import generate
+
+QUICK = Recipe(epochs=2)
+
+
+@pytest.fixture(scope="module")
+def bottles():
+    return prepare([generate("bottle", seed) for seed in range(3)])
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch):
+    from partdistill_ros.evaluation.methods import distilled
+
+    usual = distilled.schedule_for
+    monkeypatch.setattr(
+        distilled, "schedule_for", lambda members, **known: replace(usual(members, **known), min_steps=2, batch=2)
+    )
+
+
+def test_the_shapes_themselves_or_another_collection(bottles):
+    seen: list[list[str]] = []
+
+    def gather(shapes):
+        seen.append([shape.question.name for shape in shapes])
+        return true_members(shapes)
+
+    every = [shape.question.name for shape in bottles]
+    evaluate(bottles, DistilledMethod("supervised", gather, bottles, "none", QUICK))
+    other = prepare([generate("bottle", 9)])
+    pre = DistilledMethod("supervised", gather, bottles, "none", QUICK, train=other, generated=other)
+    evaluate(bottles, pre)
+    each = DistilledMethod("supervised", gather, bottles, "none", QUICK, each=True)
+    evaluate(bottles, each)
+    assert seen == [every, ["bottle_00009"] * 2, *([name] for name in every)]
+    assert (pre.setting, each.setting) == ("pre", "tta-each")
+    assert [curve.name for curve in each.curves] == every and len(each.curves[0].losses) == 2
+
+
+def test_labels_of_the_evaluated_shapes_change_nothing(bottles):
+    teacher = ControlledTeacher("pixel")
+    other = prepare([generate("bottle", 9)])
+    wrong = [replace(shape, truth=np.zeros_like(shape.truth), labelled=generate("bottle", 5)) for shape in bottles]
+    answers = [
+        evaluate(
+            shapes, DistilledMethod("b", partial(taught, teacher=teacher), shapes, "posterior", QUICK, train=other)
+        )
+        for shapes in (bottles, wrong)
+    ]
+    for first, second in zip(answers[0].answers, answers[1].answers, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_a_collection_of_other_objects_is_refused(bottles):
+    method = DistilledMethod("f", true_members, bottles, "none", QUICK, train=prepare([generate("mug", 1)]))
+    with pytest.raises(PartDistillError, match="other categories"):
+        evaluate(bottles, method)
+
+
+def test_one_at_a_time_takes_no_collection(bottles):
+    with pytest.raises(PartDistillError, match="leave the training shapes out"):
+        DistilledMethod("f", true_members, bottles, "none", QUICK, train=bottles, each=True)
+
+
+def test_checkpoints_make_a_second_run_quick_and_equal(bottles, tmp_path):
+    recipe = replace(QUICK, work=tmp_path)
+    first = evaluate(bottles, DistilledMethod("b", true_members, bottles, "posterior", recipe))
+    files = {path.name.split("-")[0] for path in tmp_path.iterdir()}
+    assert files == {"fit", "forward"}
+    second = evaluate(bottles, DistilledMethod("b", true_members, bottles, "posterior", recipe))
+    np.testing.assert_array_equal(first.answers[0], second.answers[0])
+
+
+def test_training_shapes_are_asked_about_the_evaluated_parts(bottles):
+    turned = aligned(bottles[0], {"bottle": ("body", "neck", "cap")})
+    member = true_members([turned])[0]
+    assert member.units.parts == ("body", "neck", "cap")
+    own = bottles[0].question.parts
+    assert {member.units.parts[part] for part in member.units.part} <= set(own)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Distilled features: fused over views, learnt by direction, classified by text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from partdistill_ros.evaluation.evaluate import evaluate
+from partdistill_ros.evaluation.methods import distilled
+from partdistill_ros.evaluation.methods.distilled import Recipe
+from partdistill_ros.evaluation.methods.features import FeaturesMethod, fused_features
+from partdistill_ros.evaluation.shapes import prepare
+from partdistill_ros.evaluation.taught import true_members
+from partdistill_ros.scans.families import generate
+from partdistill_ros.text.space import TextSpace
+
+
+class Painter:
+    """Whatever the upper half of a picture shows has the feature of `cap`, the lower half that of `body`."""
+
+    name, key, kind, size = "painter", "painter", "pixel", 48
+
+    def features(self, rendering):
+        cap, body = TextSpace.load().encode(["cap", "body"])
+        found = np.empty((len(rendering), len(cap), self.size, self.size), np.float32)
+        found[:, :, : self.size // 2] = cap[:, None, None]
+        found[:, :, self.size // 2 :] = body[:, None, None]
+        return found
+
+    def answer(self, rendering, parts, category):
+        from partdistill_ros.teachers.teacher import PixelAnswer
+
+        return PixelAnswer(np.full((len(rendering), len(parts), 4, 4), 1 / len(parts), np.float32))
+
+
+@pytest.fixture(scope="module")
+def bottles():
+    return prepare([generate("bottle", seed) for seed in range(2)])
+
+
+def test_features_are_fused_over_the_views_that_see_a_point(bottles):
+    member = true_members(bottles)[0]
+    member = replace(member, views=None)
+    fused = fused_features(Painter(), member).astype(float)
+    cap, body = TextSpace.load().encode(["cap", "body"])
+    length = np.linalg.norm(fused, axis=1)
+    assert set(np.unique(length.round(2))) <= {0.0, 1.0} and (length > 0).mean() > 0.4
+    high = (member.points[:, 2] > 0.6) & (length > 0)
+    low = (member.points[:, 2] < -0.6) & (length > 0)
+    assert (fused[high] @ cap > fused[high] @ body).all() and (fused[low] @ body > fused[low] @ cap).all()
+
+
+def test_the_student_learns_their_direction(bottles, monkeypatch):
+    usual = distilled.schedule_for
+    monkeypatch.setattr(
+        distilled, "schedule_for", lambda members, **known: replace(usual(members, **known), min_steps=5, batch=2)
+    )
+    method = FeaturesMethod(Painter(), bottles, Recipe(epochs=4))
+    evaluation = evaluate(bottles, method)
+    losses = method.curves[0].losses
+    assert losses[-1] < 0.7 * losses[0] and method.curves[0].backward_from is None
+    assert evaluation.setting == "tta"
