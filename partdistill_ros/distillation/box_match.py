@@ -41,6 +41,11 @@ def box_match(
     return found
 
 
+def shown_points(points: NDArray[np.float32], views: Views) -> NDArray[np.int64]:
+    """How many of the points each view shows, `[V]`."""
+    return visible_points(render_points(points, views, SIZE), len(points)).sum(1)
+
+
 def _project(points: NDArray[np.float32], views: Views) -> NDArray[np.float32]:
     """Where each view shows the points, `[V, N, 2]` in shares of the picture."""
     rotation, position, focal = (torch.from_numpy(array) for array in (views.rotation, views.position, views.focal))

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from partdistill_ros.distillation.augment import Augmentation, draw
 from partdistill_ros.distillation.backward import Graded, rescore
+from partdistill_ros.distillation.box_match import shown_points
 from partdistill_ros.distillation.collection import Member
 from partdistill_ros.distillation.config import Schedule
 from partdistill_ros.distillation.losses import padded_text, part_loss
@@ -107,6 +108,7 @@ class Fit:
             device
         )
         self._shares = np.array([member.share for member in self.members])
+        self._shown = [_shown(member) for member in self.members]
         self._grade()
 
     @property
@@ -229,8 +231,8 @@ class Fit:
             groups.setdefault(member.category, []).append(graded.units)
         weight = {name: class_weights(units, len(units[0].parts)) for name, units in groups.items()}
         self.targets = [
-            targets(graded, weight[member.category], member.boxes)
-            for member, graded in zip(self.members, self.graded, strict=True)
+            targets(graded, weight[member.category], shown)
+            for member, graded, shown in zip(self.members, self.graded, self._shown, strict=True)
         ]
         self._parts: dict[int, NDArray[np.int64]] = {}
 
@@ -292,11 +294,18 @@ class Fit:
         self._grade()
 
 
-def targets(graded: Graded, class_weight: NDArray[np.float32], boxes: bool) -> NDArray[np.float16]:
+def _shown(member: Member) -> NDArray[np.int64] | None:
+    """How many points each view of a box teacher shows, None where the units are no boxes."""
+    if not member.boxes:
+        return None
+    return np.zeros(0, np.int64) if member.views is None else shown_points(member.points, member.views)
+
+
+def targets(graded: Graded, class_weight: NDArray[np.float32], shown: NDArray[np.int64] | None) -> NDArray[np.float16]:
     """Soft labels `[N, P]` of graded units; a point's trust shifts its weight between the parts and among the
-    points, and leaves their sum as it was."""
-    units = graded.units
-    soft = soft_labels(specific(units) if boxes else units, class_weight)
+    points, and leaves their sum as it was. shown: of boxes, see `specific`."""
+    units = graded.units if shown is None else specific(graded.units, shown)
+    soft = soft_labels(units, class_weight)
     if graded.trust is not None:
         trusted = soft * graded.trust
         soft = trusted * (soft.sum() / max(float(trusted.sum()), 1e-9))

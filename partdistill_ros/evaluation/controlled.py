@@ -110,7 +110,7 @@ class ControlledTeacher:
 
 class _Errors:
     """The error rates of one shape: `wrong [P]`, `missed [P]`, the name each part is mistaken for `[P]`, and the
-    name that boxes around the whole object get."""
+    favourite, which boxes around the whole object get."""
 
     def __init__(self, preset: Preset, category: str, parts: tuple[str, ...], shape: str) -> None:
         self.preset, self.parts, self.shape = preset, parts, shape
@@ -120,8 +120,8 @@ class _Errors:
         spread = (np.linspace(0, 1, count) ** 2)[order] if count > 1 else np.zeros(1)
         step = int(kind.integers(1, count)) if count > 1 else 0
         self.mistaken = (np.arange(count) + step) % count
-        self.favourite = int(kind.integers(count))
         own = generator(preset.seed, "shape", category, shape)
+        self.favourite = int(own.integers(count))
         self.wrong = self._vary(own, preset.wrong, spread)
         self.missed = self._vary(own, preset.missed, spread[::-1])
 
@@ -197,7 +197,7 @@ def _regions(labels: NDArray[np.int16], count: int, least: float) -> list[tuple[
 
 
 def _idle(errors: _Errors, rng: np.random.Generator, shown: NDArray[np.bool_]) -> list[tuple[NDArray[np.float64], int]]:
-    """Boxes around nothing in particular, with any name, and around the whole object, always with the same."""
+    """Boxes around nothing in particular, with any name, and around the whole object, with the shape's favourite."""
     rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
     low = np.array([columns[0], rows[0]], float)
     extent = np.array([columns[-1], rows[-1]]) + 1 - low

@@ -150,15 +150,16 @@ def class_weights(units: KnowledgeUnits | Iterable[KnowledgeUnits], n_parts: int
         return np.clip(1 + np.log(share) / np.log(4), 1, 4).astype(np.float32)
 
 
-def specific(units: KnowledgeUnits) -> KnowledgeUnits:
-    """Boxes weighed by how much they single out: scores times the share of the view's points inside, to the power
-    -0.7, at most 5. A large box takes in neighbours of its part; view by view the points of all its boxes count."""
-    score = units.score.copy()
-    for view in np.unique(units.view):
-        rows = np.flatnonzero(units.view == view)
-        shown = len(np.unique(np.concatenate([units.members(int(row)) for row in rows])))
-        score[rows] *= np.minimum((units.sizes()[rows] / max(shown, 1)) ** -0.7, 5)
-    return units.with_scores(score)
+def specific(units: KnowledgeUnits, shown: NDArray[np.integer]) -> KnowledgeUnits:
+    """Boxes weighed by how much they single out: scores times the odds that a point which the view shows lies
+    outside, to the power 0.7, at most 5. A large box takes in neighbours of its part, and one that leaves out
+    hardly anything says hardly anything.
+
+    shown: `[V]` how many points each view shows. Units of an unknown view (-1) keep their scores.
+    """
+    share = units.sizes() / np.maximum(shown[units.view], 1) if len(shown) else np.full(len(units), 0.5)
+    share = np.where(units.view < 0, 0.5, np.clip(share, 1e-6, 1))
+    return units.with_scores(units.score * np.minimum(((1 - share) / share) ** 0.7, 5))
 
 
 def soft_labels(units: KnowledgeUnits, class_weight: NDArray[np.float32]) -> NDArray[np.float32]:

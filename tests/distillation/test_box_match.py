@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from partdistill_ros.distillation.box_match import box_match
+from partdistill_ros.distillation.box_match import box_match, shown_points
 from partdistill_ros.knowledge.units import KnowledgeUnits
 from partdistill_ros.rendering.cameras import orbit_views
 
@@ -91,3 +91,10 @@ def test_views_are_told_apart() -> None:
     left = within(-0.8, 0)
     assert box_match(WALL, both, units(left, view=1), labels(left))[0] < 1e-3
     np.testing.assert_allclose(box_match(WALL, both, units(left, view=0), labels(left)), [1], atol=1e-5)
+
+
+def test_a_view_shows_what_nothing_hides() -> None:
+    behind = WALL - np.float32([0.2, 0, 0])
+    counts = shown_points(np.concatenate([WALL, behind[within(-0.2, 0.2)]]), orbit_views([0, 0], [0, 180]))
+    assert counts.shape == (2,) and counts[0] == len(WALL)
+    assert 0.6 * len(WALL) < counts[1] - len(within(-0.2, 0.2)) < 0.85 * len(WALL), "a quarter of the wall is hidden"

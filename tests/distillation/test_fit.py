@@ -14,6 +14,7 @@ import torch
 
 from partdistill_ros.distillation.augment import Augmentation
 from partdistill_ros.distillation.backward import Graded
+from partdistill_ros.distillation.box_match import shown_points
 from partdistill_ros.distillation.collection import Member
 from partdistill_ros.distillation.config import Schedule
 from partdistill_ros.distillation.fit import (
@@ -34,6 +35,7 @@ from tests.distillation.conftest import SMALL
 from tests.students.conftest import M2AE
 
 SCHEDULE = replace(Schedule(), forward_share=0.6, epochs=6, batch=4, min_steps=4, checkpoint_minutes=0.0, rate=3e-3)
+REGRADED = replace(SCHEDULE, forward_share=0.3, regrade=2)  # graded after two epochs and after four
 NAMES = {"bottle": [TextSpace.load().encode([name]) for name in ("cap", "body")]}
 
 
@@ -71,6 +73,14 @@ def differ(one: torch.nn.Module, other: torch.nn.Module) -> bool:
 def undisturbed(members: list[Member]) -> Fit:
     """A whole run with the default rule."""
     fit = make(members)
+    fit.run()
+    return fit
+
+
+@pytest.fixture(scope="module")
+def regraded(members: list[Member]) -> Fit:
+    """A whole run that graded the units twice."""
+    fit = make(members, schedule=REGRADED)
     fit.run()
     return fit
 
@@ -164,6 +174,30 @@ def test_forward_alone_does_not_stop_at_what_others_left(members: list[Member], 
     assert [one.stage for one in stages] == ["forward"] * 6
 
 
+@pytest.mark.parametrize(("rule", "times"), [("posterior", 2), ("kept-mass", 1)])
+def test_units_are_graded_anew_by_what_was_learnt_from_the_grades(
+    members: list[Member], monkeypatch: pytest.MonkeyPatch, rule: str, times: int
+) -> None:
+    fit = make(members, backward=rule, schedule=REGRADED)
+    asked: list[int] = []
+    scores: list[np.ndarray] = []
+    graded = fit._snapshot
+    monkeypatch.setattr(fit, "_snapshot", lambda: (asked.append(fit.state.epoch), graded()))
+    fit.run(lambda progress: scores.append(fit.graded[0].units.score))
+    assert asked == [2, 4][:times] and fit.state.backward_from == 2
+    assert (scores[1] == members[0].units.score).all() and (scores[1] != scores[2]).any()
+    assert (scores[2] == scores[3]).all() and (scores[3] != scores[4]).any() == (times == 2)
+
+
+@pytest.mark.parametrize("stopped_after", [4, 5, 6])
+def test_a_run_that_was_graded_twice_resumes_to_the_same_weights(
+    members: list[Member], regraded: Fit, tmp_path: Path, stopped_after: int
+) -> None:
+    with pytest.raises(Killed):
+        make(members, tmp_path / "fit.pt", schedule=REGRADED).run(killed_after(stopped_after))
+    assert_same_weights(regraded.average, make(members, tmp_path / "fit.pt", schedule=REGRADED).run())
+
+
 def test_its_own_checkpoint_goes_before_that_of_forward(members: list[Member], tmp_path: Path) -> None:
     files = {"checkpoint": tmp_path / "fit.pt", "forward": tmp_path / "forward.pt"}
     with pytest.raises(Killed):
@@ -244,19 +278,27 @@ def test_trust_moves_weight_but_leaves_its_sum(members: list[Member]) -> None:
     units = members[0].units
     weight = class_weights(units, 2)
     trust = np.random.default_rng(0).random((units.n_points, 2)).astype(np.float16)
-    plain, shifted = targets(Graded(units), weight, False), targets(Graded(units, trust), weight, False)
+    plain, shifted = targets(Graded(units), weight, None), targets(Graded(units, trust), weight, None)
     assert plain.dtype == shifted.dtype == np.float16
     np.testing.assert_allclose(plain, soft_labels(units, weight), rtol=1e-3)
     assert shifted.astype(float).sum() == pytest.approx(plain.astype(float).sum(), rel=1e-3)
     ratio = shifted.astype(float) / np.where(plain > 0, plain.astype(float) * trust, 1)
     np.testing.assert_allclose(ratio[(plain > 0) & (trust > 0.1)], ratio[plain > 0].max(), rtol=0.02)
-    assert np.isfinite(targets(Graded(units, np.zeros_like(trust)), weight, False)).all()
+    assert np.isfinite(targets(Graded(units, np.zeros_like(trust)), weight, None)).all()
 
 
 def test_boxes_are_weighed_by_what_they_single_out(members: list[Member]) -> None:
     units = members[0].units
     weight = class_weights(units, 2)
-    np.testing.assert_allclose(targets(Graded(units), weight, True), soft_labels(specific(units), weight), rtol=1e-3)
+    assert members[0].views is not None
+    shown = shown_points(members[0].points, members[0].views)
+    expected = soft_labels(specific(units, shown), weight).astype(np.float16)
+    np.testing.assert_array_equal(targets(Graded(units), weight, shown), expected)
+    boxes, regions = make([replace(members[0], boxes=True)]), make(members[:1])
+    np.testing.assert_array_equal(boxes.targets[0], expected)
+    assert (regions.targets[0] != expected).any()
+    unknown = make([replace(members[0], boxes=True, views=None)])
+    np.testing.assert_array_equal(unknown.targets[0], regions.targets[0])
 
 
 class Heights:
@@ -304,6 +346,7 @@ def test_convergence_is_that_of_the_method() -> None:
     schedule = Schedule(patience=5)
     assert not converged([1.0] * 5, schedule), "a window of five needs six epochs to change"
     assert converged([1.0] * 6, schedule)
+    assert not converged([1.0] * 6, replace(schedule, patience=7)), "it has patience"
     assert not converged([1.0, 0.9, 0.8, 0.7, 0.6, 0.5], schedule)
 
 

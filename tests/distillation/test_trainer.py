@@ -26,7 +26,7 @@ from partdistill_ros.students.build import load_student, new_student, save_encod
 from partdistill_ros.teachers import teacher as teachers
 
 QUICK = replace(Schedule(), epochs=2, batch=2, min_steps=2)
-BOTH_WAYS = replace(QUICK, epochs=3)  # two epochs forward, one backward
+BOTH_WAYS = replace(QUICK, epochs=3, forward_share=0.6)  # two epochs forward, one backward
 PARTS = ("cap", "body")
 
 

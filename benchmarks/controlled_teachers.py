@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the controlled teachers' votes score: the calibration of their presets.
+
+    python benchmarks/controlled_teachers.py [SHAPE or folder ...] [--json]
+
+Targets: `vote` within 1.5 of 48.4 (PointCLIP V2 on ShapeNetPart) for the pixel presets and of 27.3 (PartSLIP on
+PartNetE) for `box`, mean over categories of ShapeNetPart's mIoU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from partdistill_ros.commands.common import progress
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.evaluation.controlled import PRESETS
+from partdistill_ros.evaluation.evaluate import evaluate
+from partdistill_ros.evaluation.methods.choose import Setting, make_method
+from partdistill_ros.evaluation.report import comparison_table
+from partdistill_ros.evaluation.shapes import load_shapes
+
+LEVELS = {"pixel": 48.4, "box": 27.3}
+WITHIN = 1.5
+
+
+def default_folder() -> Path:
+    """`shapes/` of the evaluation data: PARTDISTILL_DATA, else ../shared/data beside the checkout."""
+    root = Path(__file__).resolve().parents[1]
+    return Path(os.environ.get("PARTDISTILL_DATA") or root.parent / "shared" / "data") / "shapes"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the table; exit code 0 where every preset is within its level, 1 where not, 2 for bad input."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("shapes", type=Path, nargs="*", help="labelled shapes (default: the evaluation data)")
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    options = parser.parse_args(arguments)
+    try:
+        shapes = load_shapes(options.shapes or [default_folder()])
+        asked = [make_method("constant", shapes, Setting())]
+        asked += [make_method("vote", shapes, Setting(f"controlled:{preset}")) for preset in PRESETS]
+        found = [
+            evaluate(shapes, one, lambda items, name=one.name: progress(items, name, len(shapes))) for one in asked
+        ]  # type: ignore[misc]
+    except PartDistillError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    scores = {preset: one.sampled.overall for preset, one in zip(PRESETS, found[1:], strict=True)}
+    reached = {preset: abs(score - LEVELS[preset.split("-")[0]]) <= WITHIN for preset, score in scores.items()}
+    if options.json:
+        print(json.dumps({"vote": scores, "reached": reached}))
+    else:
+        told = [
+            f"target {name}: {'reached' if done else 'MISSED'} ({scores[name]:.1f})" for name, done in reached.items()
+        ]
+        print("\n".join([comparison_table(found), "", *told]))
+    return 0 if all(reached.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
