@@ -158,6 +158,8 @@ def _settings(arguments: Namespace) -> dict[str, Any]:
         for source in arguments.generated:
             check_generated(source, category)
     generated = tuple(arguments.generated)
+    if arguments.generated_share != 1.0 and not generated:
+        raise PartDistillError("--generated-share says how often a generated shape is drawn: add --generated")
     if not arguments.scans and not generated:
         raise PartDistillError("no scans were given: name files or folders of scans, or --generated shapes")
     settings = {"scans": tuple(arguments.scans), "generated": generated, "parts": parts, "category": category}

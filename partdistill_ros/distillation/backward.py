@@ -79,7 +79,8 @@ def confusion(units: Sequence[KnowledgeUnits], probabilities: Sequence[NDArray[n
         weight = own.score[own.owner()]
         for part in range(parts):
             counts[part] += np.bincount(said, weight * belief[own.indices, part], parts)
-    rows = counts / np.maximum(counts.sum(1, keepdims=True), 1e-9)
+    known = counts.sum(1, keepdims=True)
+    rows = np.where(known > 1e-9, counts / np.maximum(known, 1e-9), 1 / parts)  # of an unknown part any name is said
     return (rows + SMOOTH) / (1 + parts * SMOOTH)
 
 
@@ -99,7 +100,8 @@ def posterior(
 def _by_posterior(
     members: Sequence[Member], units: Sequence[KnowledgeUnits], probabilities: Sequence[NDArray[np.float32]]
 ) -> list[Graded]:
-    scale = CORRELATION / max(float(np.mean(np.concatenate([own.score for own in units]))), 1e-9)
+    every = np.concatenate([own.score for own in units])
+    scale = CORRELATION / max(float(every.sum()) / max(len(every), 1), 1e-9)
     beliefs = list(probabilities)
     for _ in range(ROUNDS):
         matrix = confusion(units, beliefs)

@@ -48,12 +48,12 @@ class Schedule:
 def schedule_for(members: int, *, tta: bool = False, trained: bool = False, epochs: int | None = None) -> Schedule:
     """The schedule of a collection of `members` scans.
 
-    tta: for these very scans, of which a handful needs fewer steps: 210 for one, 600 from 14 on.
+    tta: for these very scans, of which a handful needs fewer steps: 120 for one, 600 from 17 on.
     trained: the first weights are those of a finished student, which large steps would spoil.
     epochs: instead of the usual ones.
     """
     usual = Schedule()
-    steps = min(usual.min_steps, 6 + members) if tta else usual.min_steps
+    steps = min(usual.min_steps, 3 + members) if tta else usual.min_steps
     rate = usual.rate * TRAINED_RATE if trained else usual.rate
     return replace(usual, min_steps=steps, rate=rate, epochs=usual.epochs if epochs is None else epochs)
 
@@ -115,4 +115,4 @@ class DistillConfig:
         if not 0 < self.generated_share < float("inf"):
             raise PartDistillError(f"the share of a generated shape must be over 0, got {self.generated_share}")
         for source in self.generated:
-            check_generated(source, self.category)
+            check_generated(source, (self.category or "").lower())

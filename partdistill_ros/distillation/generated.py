@@ -22,7 +22,7 @@ def check_generated(source: str, category: str | None) -> None:
         if not Path(source).exists():
             raise PartDistillError(f"generated shapes '{source}' do not exist: name a file, a folder or procedural:N")
         return
-    if not count.isdigit() or int(count) < 1:
+    if not count.isdecimal() or int(count) < 1:
         raise PartDistillError(f"'{source}' does not say how many shapes: write for example procedural:50")
     if category not in FAMILIES:
         raise PartDistillError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -78,13 +79,20 @@ def settled(config: DistillConfig, members: int) -> DistillConfig:
 
 
 def save_graded(fit: Fit, folder: Path) -> None:
-    """Write every member's units with their old and new scores (`partdistill units` draws them)."""
+    """Write every member's units with their old and new scores (`partdistill units` draws them), instead of those
+    of an earlier run."""
+    for stale in folder.glob("*.npz"):
+        stale.unlink()
     if fit.state.backward_from is None:
         return
+    names: Counter[str] = Counter()
     for member, graded in zip(fit.members, fit.graded, strict=True):
+        stem = Path(member.name).name
+        names[stem] += 1
+        stem += "" if names[stem] == 1 else f"_{names[stem]}"
         views = Views.none() if member.views is None else member.views
         units = GradedUnits(member.name, member.category, member.points, member.units, graded.units.score, views)
-        units.save(folder / f"{Path(member.name).name}.npz")
+        units.save(folder / f"{stem}.npz")
 
 
 def _training(config: DistillConfig, fit: Fit) -> dict[str, object]:
@@ -148,14 +156,15 @@ def _ask_about(
 
 
 def _known_member(path: Path, parts: Sequence[str], config: DistillConfig) -> Member:
-    """A scan that brings its units along, such as `partdistill import-knowledge` writes."""
+    """A scan that brings its units along, such as `partdistill import-knowledge` writes: boxes, of unknown views."""
     scan, units = load_known(path)
     units = with_parts(units, parts, str(path))
     rng = np.random.default_rng(config.seed)
     index = rng.permutation(np.flatnonzero(scan.finite()))[: config.cloud_points]
     cloud = upright(scan.select(index))
     masks = one_sided_masks(cloud, config.seed)
-    return Member(scan.name, str(config.category), cloud.points, select_points(units, index), masks)
+    flat = scan.up is None and scan.viewpoint is None
+    return Member(scan.name, str(config.category), cloud.points, select_points(units, index), masks, flat, boxes=True)
 
 
 def run_key(config: DistillConfig, members: Sequence[Member], rule: str) -> str:
@@ -167,7 +176,7 @@ def run_key(config: DistillConfig, members: Sequence[Member], rule: str) -> str:
         digest.update(Path(config.start).read_bytes())
     for member in members:
         digest.update(f"{member.name} {member.share}".encode())
-        digest.update(member.points.tobytes() + member.units.score.tobytes())
+        digest.update(member.points.tobytes() + member.units.score.tobytes() + member.units.indices.tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -58,7 +58,7 @@ PRESETS = {
     "pixel": Preset("pixel", wrong=(0.0, 0.55), vary=0.18, flips=0.015),
     "pixel-independent": Preset("pixel", wrong=(0.0, 0.0), vary=0.0, flips=0.295),
     "box": Preset(
-        "box", wrong=(0.0, 0.35), vary=0.2, flips=0.03, missed=(0.15, 0.45), off=0.15, spurious=0.7, whole=2.1
+        "box", wrong=(0.0, 0.35), vary=0.2, flips=0.03, missed=(0.15, 0.45), off=0.15, spurious=0.7, whole=1.5
     ),
 }
 
@@ -121,9 +121,9 @@ class _Errors:
         step = int(kind.integers(1, count)) if count > 1 else 0
         self.mistaken = (np.arange(count) + step) % count
         own = generator(preset.seed, "shape", category, shape)
-        self.favourite = int(own.integers(count))
         self.wrong = self._vary(own, preset.wrong, spread)
-        self.missed = self._vary(own, preset.missed, spread[::-1])
+        self.missed = self._vary(own, preset.missed, 1 - spread)
+        self.favourite = int(own.integers(count))
 
     def _vary(
         self, rng: np.random.Generator, rates: tuple[float, float], spread: NDArray[np.float64]
