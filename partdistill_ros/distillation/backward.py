@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.distillation.box_match import box_match
+from partdistill_ros.distillation.box_match import box_match, shown_points
 from partdistill_ros.distillation.collection import Member
-from partdistill_ros.knowledge.units import KnowledgeUnits
+from partdistill_ros.knowledge.units import KnowledgeUnits, specific
 
-CORRELATION = 0.5  # what a unit's word counts beside the student's: views of one part err alike
+# What a unit's word counts beside the student's: views of one part err alike, and boxes take in neighbours.
+CORRELATION, BOX_CORRELATION = 0.5, 0.25
 SMOOTH = 1e-3  # share of every name in every row of the confusion matrix
 TRUST = 0.5  # power of the posterior in a point's weight
 POWER = 2  # of a unit's fit: wrong names lose half of their score and right ones gain
@@ -100,18 +101,27 @@ def posterior(
 def _by_posterior(
     members: Sequence[Member], units: Sequence[KnowledgeUnits], probabilities: Sequence[NDArray[np.float32]]
 ) -> list[Graded]:
-    every = np.concatenate([own.score for own in units])
-    scale = CORRELATION / max(float(every.sum()) / max(len(every), 1), 1e-9)
+    heard = [_specific(member, own) for member, own in zip(members, units, strict=True)]
+    every = np.concatenate([own.score for own in heard])
+    counts = BOX_CORRELATION if members[0].boxes else CORRELATION
+    trust = counts / max(float(every.sum()) / max(len(every), 1), 1e-9)
     beliefs = list(probabilities)
     for _ in range(ROUNDS):
-        matrix = confusion(units, beliefs)
-        beliefs = [posterior(own, answer, matrix, scale) for own, answer in zip(units, probabilities, strict=True)]
+        matrix = confusion(heard, beliefs)
+        beliefs = [posterior(own, answer, matrix, trust) for own, answer in zip(heard, probabilities, strict=True)]
     scores = [_fit(member, own, belief) ** POWER for member, own, belief in zip(members, units, beliefs, strict=True)]
     kept = keep_mass(units, scores)
     return [
         Graded(own.with_scores(score), (belief**TRUST).astype(np.float16))
         for own, score, belief in zip(units, kept, beliefs, strict=True)
     ]
+
+
+def _specific(member: Member, units: KnowledgeUnits) -> KnowledgeUnits:
+    """Boxes by what they single out, regions as they are."""
+    if not member.boxes or member.views is None:
+        return units
+    return specific(units, shown_points(member.points, member.views))
 
 
 def _fit(member: Member, units: KnowledgeUnits, belief: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -21,7 +21,7 @@ BACKWARD = ("posterior", "kept-mass", "published", "none")
 class Schedule:
     """epochs: at most, forward and backward together; one epoch shows every member once, and small
     collections are repeated until an epoch has `min_steps` batches.
-    rate: AdamW's peak, one cycle down to a hundredth.  decay: of the moving average of the weights
+    rate: peak of the learning rate, one cycle down to a hundredth.  decay: of the moving average of the weights
     that becomes the student (it smooths noisy labels).
     window, tolerance, patience: forward distillation has converged when the moving average of the
     epoch losses over `window` changes by less than `tolerance`, after `patience` epochs (the method's 5 are fewer

@@ -162,10 +162,10 @@ class Fit:
         rng = np.random.default_rng([self.seed, self.state.epoch, step])
         batch = self._batch(chosen, rng)
         torch.manual_seed(step_seed(self.seed, self.state.epoch, step))  # students may leave blocks out at random
-        done = (self.state.epoch * self.steps_per_epoch + step) / (self.schedule.epochs * self.steps_per_epoch)
         with half_precision(self.device):
             embeddings = self.student.embed(batch.points, batch.centers, ASKED).float()
         loss = self._loss(embeddings, batch)
+        done = (self.state.epoch + step / self.steps_per_epoch) / self.schedule.epochs
         self.optimizer.step(loss, self.schedule.rate * cycle(done))
         done_steps = self.state.epoch * self.steps_per_epoch + step + 1
         decay = min(self.schedule.decay, done_steps / (done_steps + 10))

@@ -57,9 +57,7 @@ class Preset:
 PRESETS = {
     "pixel": Preset("pixel", wrong=(0.0, 0.55), vary=0.18, flips=0.015),
     "pixel-independent": Preset("pixel", wrong=(0.0, 0.0), vary=0.0, flips=0.295),
-    "box": Preset(
-        "box", wrong=(0.0, 0.35), vary=0.2, flips=0.03, missed=(0.15, 0.45), off=0.15, spurious=0.7, whole=1.5
-    ),
+    "box": Preset("box", wrong=(0.0, 0.3), vary=0.2, flips=0.03, missed=(0.1, 0.35), off=0.15, spurious=0.7, whole=2.0),
 }
 
 
