@@ -135,7 +135,7 @@ class Bench:
         halves = folds(self.shapes)
         return [
             self._one(method, measured, replace(chosen, train=taught), label)
-            for taught, measured in (halves, halves[::-1])
+            for taught, measured in (halves, halves[::-1])[: self.options.folds]
         ]
 
     def _one(
@@ -245,6 +245,7 @@ def options_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("shapes", type=Path, nargs="*", help="labelled shapes (default: the evaluation data)")
     parser.add_argument("--teacher", default="mini", help="mini, controlled:pixel, controlled:box, or as in distill")
     parser.add_argument("--train", nargs="+", help="collection of Pre (default: the other half of the shapes)")
+    parser.add_argument("--folds", type=int, choices=(1, 2), default=2, help="1: only the second half is measured")
     parser.add_argument("--generated", nargs="+", default=[], help="shapes, or procedural:N, added to every collection")
     parser.add_argument("--each-of", type=int, metavar="N", help="tta-each: only the first N shapes of a category")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])

@@ -58,14 +58,22 @@ def agreement(units: KnowledgeUnits, labels: NDArray[np.integer]) -> NDArray[np.
     return (np.bincount(owner, agrees, len(units)) / np.maximum(units.sizes(), 1)).astype(np.float32)
 
 
-def keep_mass(units: Sequence[KnowledgeUnits], scores: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+def keep_mass(
+    units: Sequence[KnowledgeUnits],
+    scores: Sequence[NDArray[np.float32]],
+    weights: Sequence[NDArray[np.float32]] | None = None,
+) -> list[NDArray[np.float32]]:
     """`scores` rescaled so that every part name keeps the weight `sum s|M|` that its units have: otherwise units
-    of a dominant part score high, those of small parts fade, and the student forgets them."""
+    of a dominant part score high, those of small parts fade, and the student forgets them.
+
+    weights: `[K]` of each unit in that sum, as the loss weighs boxes.
+    """
     parts = len(units[0].parts)
     before, after = np.zeros(parts), np.zeros(parts)
-    for own, score in zip(units, scores, strict=True):
-        before += np.bincount(own.part, own.score * own.sizes(), parts)
-        after += np.bincount(own.part, score * own.sizes(), parts)
+    for number, (own, score) in enumerate(zip(units, scores, strict=True)):
+        size = own.sizes() if weights is None else own.sizes() * weights[number]
+        before += np.bincount(own.part, own.score * size, parts)
+        after += np.bincount(own.part, score * size, parts)
     factor = np.where(after > 0, before / np.maximum(after, 1e-9), 1.0).astype(np.float32)
     return [score * factor[own.part] for own, score in zip(units, scores, strict=True)]
 
@@ -110,7 +118,10 @@ def _by_posterior(
         matrix = confusion(heard, beliefs)
         beliefs = [posterior(own, answer, matrix, trust) for own, answer in zip(heard, probabilities, strict=True)]
     scores = [_fit(member, own, belief) ** POWER for member, own, belief in zip(members, units, beliefs, strict=True)]
-    kept = keep_mass(units, scores)
+    weights = [
+        (one.score / np.maximum(own.score, 1e-9)).astype(np.float32) for one, own in zip(heard, units, strict=True)
+    ]
+    kept = keep_mass(units, scores, weights)
     return [
         Graded(own.with_scores(score), (belief**TRUST).astype(np.float16))
         for own, score, belief in zip(units, kept, beliefs, strict=True)

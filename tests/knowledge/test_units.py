@@ -179,7 +179,7 @@ def test_small_boxes_count_for_more_and_nearly_everything_for_nearly_nothing():
     given = units([0, 1, 0, 1], [0.5, 0.5, 0.8, 0.6], [range(99), range(25), range(90, 100), range(100)], 120)
     weighed = specific(given, np.array([100]))
     # of the 100 points that the view shows: all but one, a quarter, a tenth, all
-    np.testing.assert_allclose(weighed.score, [0.5 * 0.1 * 0.99**-0.7, 0.5 * 0.25**-0.7, 0.8 * 5, 0], rtol=1e-4)
+    np.testing.assert_allclose(weighed.score, [0.5 * 0.2 * 0.99**-0.7, 0.5 * 0.25**-0.7, 0.8 * 5, 0], rtol=1e-4)
     assert given.score.tolist() == pytest.approx([0.5, 0.5, 0.8, 0.6]) and weighed.indices is given.indices
     assert specific(given, np.array([10_000])).score[1] == pytest.approx(2.5), "at most five times"
 
