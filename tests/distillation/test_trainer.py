@@ -212,7 +212,7 @@ def test_mode_and_start_settle_what_was_left_open(tmp_path: Path) -> None:
     assert scratch.schedule == Schedule() and scratch.augmentation == Augmentation()
     goes_on = trainer.settled(replace(open_, start="default", mode="tta", epochs=4), 3)
     assert goes_on.schedule.rate == TRAINED_RATE * Schedule().rate
-    assert (goes_on.schedule.epochs, goes_on.schedule.min_steps) == (4, 9) and goes_on.augmentation.one_sided == 0
+    assert (goes_on.schedule.epochs, goes_on.schedule.min_steps) == (4, 6) and goes_on.augmentation.one_sided == 0
     own = replace(open_, mode="tta", schedule=QUICK, augmentation=Augmentation(tilt=0.5))
     assert trainer.settled(own, 3) == own
 
