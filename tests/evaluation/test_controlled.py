@@ -201,7 +201,7 @@ def test_rates_vary_from_shape_to_shape_by_as_much_as_asked(teach) -> None:
 def test_a_missed_part_has_no_box(teach) -> None:
     answer = asked(teach(replace(EXACT["box"], missed=(0.0, 0.6))), views=300)
     seen = np.bincount(answer.part, minlength=4) / 300
-    np.testing.assert_allclose(sorted(1 - seen), 0.6 * np.linspace(0, 1, 4) ** 2, atol=0.08)
+    np.testing.assert_allclose(sorted(1 - seen), 0.6 * (1 - np.linspace(1, 0, 4) ** 2), atol=0.08)
 
 
 def test_boxes_of_nothing_appear_with_any_name(teach) -> None:
