@@ -37,8 +37,9 @@ class Preset:
         the category's name, so that one part or two are hard and the others easy.
     vary: largest change of a rate from shape to shape, either way.
     flips: independent errors, any other name.
-    missed: boxes that are not given (box kind); what is easily named is easily missed.  off: sigma of a box's sides, in shares of its
-        size.  spurious, whole: mean number a view of boxes around nothing, and of boxes around everything.
+    missed: boxes that are not given (box kind); what is easily named is easily missed.
+    off: sigma of a box's sides, in shares of its size.
+    spurious, whole: mean number a view of boxes around nothing, and of boxes around everything.
     """
 
     kind: Literal["pixel", "box"]
