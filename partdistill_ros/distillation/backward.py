@@ -13,21 +13,20 @@ from partdistill_ros.distillation.box_match import box_match, shown_points
 from partdistill_ros.distillation.collection import Member
 from partdistill_ros.knowledge.units import KnowledgeUnits, specific
 
-# What a unit's word counts beside the student's: views of one part err alike, and boxes take in neighbours.
-CORRELATION, BOX_CORRELATION = 0.5, 0.25
+CORRELATION = 0.5  # what a unit's word counts beside the student's: views of one part err alike
 SMOOTH = 1e-3  # share of every name in every row of the confusion matrix
-TRUST = 0.5  # power of the posterior in a point's weight
+MEMORY = 0.5  # share of the earlier rounds in what is believed: a student on few scans changes its mind at random
 POWER = 2  # of a unit's fit: wrong names lose half of their score and right ones gain
 ROUNDS = 2  # of the confusion matrix and the posterior, each from the other
 
 
 @dataclass(frozen=True)
 class Graded:
-    """Units with new scores, and how far each point is believed to be of each part, `trust [N, P]` (None: as far
-    as the units say)."""
+    """Units with new scores, and the probability of each part at each point, `belief [N, P]` (None: as far as the
+    units say)."""
 
     units: KnowledgeUnits
-    trust: NDArray[np.float16] | None = None
+    belief: NDArray[np.float16] | None = None
 
 
 def rescore(
@@ -35,16 +34,17 @@ def rescore(
     units: Sequence[KnowledgeUnits],
     probabilities: Sequence[NDArray[np.float32]],
     rule: str,
+    beliefs: Sequence[NDArray[np.float16] | None] | None = None,
 ) -> list[Graded]:
     """Grade the units of all members of one category by the student's probabilities `[N, P]` of their points.
 
     rule `published`: a unit's score is the share of its points where the student agrees.  `kept-mass`: the same,
     rescaled so that every part name keeps its total weight over the category.  `posterior`: the student's answer
     and the units' own words together, weighed by the teacher's confusion matrix, decide which points are of which
-    part; the rest as `kept-mass`.
+    part; `beliefs` of the round before count too, and scores keep the mass.
     """
     if rule == "posterior":
-        return _by_posterior(members, units, probabilities)
+        return _by_posterior(members, units, probabilities, beliefs or [None] * len(units))
     scores = [agreement(own, answer.argmax(1)) for own, answer in zip(units, probabilities, strict=True)]
     if rule == "kept-mass":
         scores = keep_mass(units, scores)
@@ -107,23 +107,29 @@ def posterior(
 
 
 def _by_posterior(
-    members: Sequence[Member], units: Sequence[KnowledgeUnits], probabilities: Sequence[NDArray[np.float32]]
+    members: Sequence[Member],
+    units: Sequence[KnowledgeUnits],
+    probabilities: Sequence[NDArray[np.float32]],
+    earlier: Sequence[NDArray[np.float16] | None],
 ) -> list[Graded]:
     heard = [_specific(member, own) for member, own in zip(members, units, strict=True)]
     every = np.concatenate([own.score for own in heard])
-    counts = BOX_CORRELATION if members[0].boxes else CORRELATION
-    trust = counts / max(float(every.sum()) / max(len(every), 1), 1e-9)
+    trust = CORRELATION / max(float(every.sum()) / max(len(every), 1), 1e-9)
     beliefs = list(probabilities)
     for _ in range(ROUNDS):
         matrix = confusion(heard, beliefs)
         beliefs = [posterior(own, answer, matrix, trust) for own, answer in zip(heard, probabilities, strict=True)]
+    beliefs = [
+        new if old is None else MEMORY * old.astype(np.float32) + (1 - MEMORY) * new
+        for new, old in zip(beliefs, earlier, strict=True)
+    ]
     scores = [_fit(member, own, belief) ** POWER for member, own, belief in zip(members, units, beliefs, strict=True)]
     weights = [
         (one.score / np.maximum(own.score, 1e-9)).astype(np.float32) for one, own in zip(heard, units, strict=True)
     ]
     kept = keep_mass(units, scores, weights)
     return [
-        Graded(own.with_scores(score), (belief**TRUST).astype(np.float16))
+        Graded(own.with_scores(score), belief.astype(np.float16))
         for own, score, belief in zip(units, kept, beliefs, strict=True)
     ]
 

@@ -53,11 +53,13 @@ class Progress:
 
 @dataclass
 class State:
-    """What a checkpoint holds beside the weights."""
+    """What a checkpoint holds beside the weights.  graded: the epoch before which units were graded last, since
+    a second time would not leave the beliefs as they are."""
 
     epoch: int = 0
     losses: list[float] = field(default_factory=list)
     backward_from: int | None = None
+    graded: int | None = None
 
 
 @dataclass(frozen=True)
@@ -243,7 +245,7 @@ class Fit:
         return late or converged(self.state.losses, self.schedule)
 
     def _grades_now(self) -> bool:
-        if self.state.backward_from is None:
+        if self.state.backward_from is None or self.state.graded == self.state.epoch:
             return False
         done = self.state.epoch - self.state.backward_from
         return done == 0 or (self.backward == "posterior" and done % self.schedule.regrade == 0)
@@ -255,9 +257,12 @@ class Fit:
             rows = [i for i, member in enumerate(self.members) if member.category == category]
             if rows:
                 group = [self.members[i] for i in rows]
-                found = rescore(group, [one.units for one in group], [answers[i] for i in rows], self.backward)
+                beliefs = [self.graded[i].belief for i in rows]
+                units = [one.units for one in group]
+                found = rescore(group, units, [answers[i] for i in rows], self.backward, beliefs)
                 for i, graded in zip(rows, found, strict=True):
                     self.graded[i] = graded
+        self.state.graded = self.state.epoch
         self._grade()
         self._save(self.checkpoint)
 
@@ -270,7 +275,7 @@ class Fit:
             "optimizer": self.optimizer.state_dict(),
             "state": json.dumps(self.state.__dict__),
             "scores": [torch.from_numpy(one.units.score) for one in self.graded],
-            "trust": [None if one.trust is None else torch.from_numpy(one.trust) for one in self.graded],
+            "beliefs": [None if one.belief is None else torch.from_numpy(one.belief) for one in self.graded],
         }
         with atomic_path(path) as temporary:
             torch.save(content, temporary)
@@ -288,8 +293,8 @@ class Fit:
         self.optimizer.load_state_dict(content["optimizer"])
         self.state = State(**json.loads(content["state"]))
         self.graded = [
-            Graded(one.units.with_scores(score.cpu().numpy()), None if trust is None else trust.cpu().numpy())
-            for one, score, trust in zip(self.graded, content["scores"], content["trust"], strict=True)
+            Graded(one.units.with_scores(score.cpu().numpy()), None if belief is None else belief.cpu().numpy())
+            for one, score, belief in zip(self.graded, content["scores"], content["beliefs"], strict=True)
         ]
         self._grade()
 
@@ -302,14 +307,12 @@ def _shown(member: Member) -> NDArray[np.int64] | None:
 
 
 def targets(graded: Graded, class_weight: NDArray[np.float32], shown: NDArray[np.int64] | None) -> NDArray[np.float16]:
-    """Soft labels `[N, P]` of graded units; a point's trust shifts its weight between the parts and among the
-    points, and leaves their sum as it was. shown: of boxes, see `specific`."""
+    """Soft labels `[N, P]`: what graded units say of each point or, once backward distillation has weighed them
+    against the student's own answer, what is believed of it.  shown: of boxes, see `specific`."""
+    if graded.belief is not None:
+        return graded.belief
     units = graded.units if shown is None else specific(graded.units, shown)
-    soft = soft_labels(units, class_weight)
-    if graded.trust is not None:
-        trusted = soft * graded.trust
-        soft = trusted * (soft.sum() / max(float(trusted.sum()), 1e-9))
-    return soft.astype(np.float16)
+    return soft_labels(units, class_weight).astype(np.float16)
 
 
 def step_seed(*place: int) -> int:
@@ -339,7 +342,7 @@ def predict(
     names: Mapping[str, Sequence[NDArray[np.float32]]],
     device: str,
     seed: int,
-    draws: int = 2,
+    draws: int = 4,
 ) -> list[NDArray[np.float32]]:
     """The student's probabilities `[N, P]` of every point of every member, in eval mode, unaugmented but for the
     turn about the vertical, mean over `draws` samples of the cloud."""

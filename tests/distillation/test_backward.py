@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from partdistill_ros.distillation.backward import (
+    MEMORY,
     POWER,
     SMOOTH,
-    TRUST,
     Graded,
     agreement,
     confusion,
@@ -84,7 +84,7 @@ def test_agreement_is_the_share_of_points_that_agree() -> None:
 def test_published_takes_the_agreement_as_score() -> None:
     graded = regrade([UNITS], [sure(LABELS)], "published")[0]
     np.testing.assert_allclose(graded.units.score, [0.5, 1.0, 0.5])
-    assert graded.trust is None
+    assert graded.belief is None
 
 
 def test_the_likeliest_part_counts_however_unsure_the_student_is() -> None:
@@ -96,7 +96,7 @@ def test_kept_mass_by_hand() -> None:
     # handle: 0.9 * 4 + 0.4 * 2 = 4.4 before, 0.5 * 4 + 0.5 * 2 = 3 after; cup: 0.5 * 2 before, 1 * 2 after
     graded = regrade([UNITS], [sure(LABELS)], "kept-mass")[0]
     np.testing.assert_allclose(graded.units.score, [0.5 * 4.4 / 3, 0.5, 0.5 * 4.4 / 3], rtol=1e-6)
-    assert graded.trust is None
+    assert graded.belief is None
 
 
 def test_kept_mass_keeps_the_weight_of_every_part() -> None:
@@ -176,18 +176,33 @@ def test_the_posterior_finds_wrong_names_where_the_student_is_uncertain() -> Non
     np.testing.assert_allclose(masses([one.units for one in graded]), masses(units), rtol=1e-4)
 
 
-def test_the_trust_is_a_power_of_the_posterior_and_sides_with_the_truth() -> None:
+def test_the_belief_sides_with_the_truth_where_a_vote_does_not() -> None:
     units, truth = category(np.array([[0.4, 0.6, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
     answer = np.full((len(truth), 3), 0.1, np.float32) + 0.7 * sure(truth, 3)
     answer[truth == 0] = (0.45, 0.45, 0.1)
     voted, believed = [], []
     for own, graded in zip(units, regrade(units, [answer] * len(units), "posterior"), strict=True):
-        assert graded.trust is not None and graded.trust.dtype == np.float16
-        np.testing.assert_allclose((graded.trust.astype(float) ** (1 / TRUST)).sum(1), 1, atol=5e-3)
-        assert (graded.trust.argmax(1) == truth)[truth > 0].all()
+        assert graded.belief is not None and graded.belief.dtype == np.float16
+        np.testing.assert_allclose(graded.belief.astype(float).sum(1), 1, atol=5e-3)
+        assert (graded.belief.argmax(1) == truth)[truth > 0].all()
         voted.append((own.votes(own.score[own.owner()]).argmax(1) == 0)[truth == 0])
-        believed.append((graded.trust.argmax(1) == 0)[truth == 0])
+        believed.append((graded.belief.argmax(1) == 0)[truth == 0])
     assert np.mean(voted) < 0.35 and np.mean(believed) > 0.55, "a vote takes most handles for cups"
+
+
+def test_the_belief_remembers_earlier_rounds() -> None:
+    units, truth = category(np.eye(3))
+    answers = [sure(truth, 3)] * len(units)
+    earlier = [np.roll(sure(truth, 3), 1, 1).astype(np.float16)] * len(units)
+    members = [member(own) for own in units]
+    for new, old in zip(
+        rescore(members, units, answers, "posterior"),
+        rescore(members, units, answers, "posterior", earlier),
+        strict=True,
+    ):
+        assert new.belief is not None and old.belief is not None
+        expected = MEMORY * earlier[0].astype(float) + (1 - MEMORY) * new.belief.astype(float)
+        np.testing.assert_allclose(old.belief.astype(float), expected, atol=2e-3)
 
 
 def test_a_box_is_graded_by_how_it_fits_not_by_the_mean_of_its_points() -> None:

@@ -104,7 +104,7 @@ def test_backward_starts_once_and_changes_the_scores(members: list[Member], rule
     fit.run(stages.append)
     assert [one.stage for one in stages] == ["forward"] * 4 + ["backward"] * 2
     assert any((new.units.score != old.units.score).any() for new, old in zip(fit.graded, members, strict=True))
-    assert all((one.trust is not None) == (rule == "posterior") for one in fit.graded)
+    assert all((one.belief is not None) == (rule == "posterior") for one in fit.graded)
     assert any((new != old).any() for new, old in zip(fit.targets, before, strict=True))
 
 
@@ -136,7 +136,7 @@ def test_a_killed_run_resumes_to_the_same_weights(
     resumed = make(members, tmp_path / "fit.pt", **options)
     assert_same_weights(whole, resumed.run())
     if options.get("backward", "posterior") == "posterior":
-        assert all(one.trust is not None and one.trust.dtype == np.float16 for one in resumed.graded)
+        assert all(one.belief is not None and one.belief.dtype == np.float16 for one in resumed.graded)
 
 
 def test_boxes_resume_to_the_same_weights_too(members: list[Member], tmp_path: Path) -> None:
@@ -274,17 +274,14 @@ def test_batch_statistics_are_averaged_with_the_weights(members: list[Member]) -
     assert not torch.equal(norm.running_var, torch.ones_like(norm.running_var))
 
 
-def test_trust_moves_weight_but_leaves_its_sum(members: list[Member]) -> None:
+def test_targets_are_what_units_say_until_there_is_a_belief(members: list[Member]) -> None:
     units = members[0].units
     weight = class_weights(units, 2)
-    trust = np.random.default_rng(0).random((units.n_points, 2)).astype(np.float16)
-    plain, shifted = targets(Graded(units), weight, None), targets(Graded(units, trust), weight, None)
-    assert plain.dtype == shifted.dtype == np.float16
+    plain = targets(Graded(units), weight, None)
+    assert plain.dtype == np.float16
     np.testing.assert_allclose(plain, soft_labels(units, weight), rtol=1e-3)
-    assert shifted.astype(float).sum() == pytest.approx(plain.astype(float).sum(), rel=1e-3)
-    ratio = shifted.astype(float) / np.where(plain > 0, plain.astype(float) * trust, 1)
-    np.testing.assert_allclose(ratio[(plain > 0) & (trust > 0.1)], ratio[plain > 0].max(), rtol=0.02)
-    assert np.isfinite(targets(Graded(units, np.zeros_like(trust)), weight, None)).all()
+    belief = np.random.default_rng(0).random((units.n_points, 2)).astype(np.float16)
+    np.testing.assert_array_equal(targets(Graded(units, belief), weight, None), belief)
 
 
 def test_boxes_are_weighed_by_what_they_single_out(members: list[Member]) -> None:
