@@ -15,12 +15,10 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import Evaluation
 from partdistill_ros.evaluation.methods.constant import Constant
 from partdistill_ros.evaluation.shapes import Question, Shape
-from partdistill_ros.inference.normalise import candidate_ups
 from partdistill_ros.palette import part_colors
 from partdistill_ros.pictures import camera_for, draw_cloud, label_colors
 
 if TYPE_CHECKING:
-    from partdistill_ros.rendering.cameras import Views
     from partdistill_ros.rendering.rasterize import Rendering
     from partdistill_ros.teachers.teacher import BoxAnswer, PixelAnswer, Teacher
 
@@ -113,34 +111,15 @@ def _answers(shape: Shape, row: int, evaluations: Sequence[Evaluation]) -> tuple
 def _asked(question: Question, teacher: Teacher | None) -> tuple[tuple[Panel, ...], str]:
     if teacher is None:
         return (), ""
+    from partdistill_ros.evaluation.methods.vote import ask  # needs torch
+
     try:
-        rendering, views, answer = ask_views(question, teacher)
+        asked = ask(teacher, question)
     except PartDistillError as error:
         return (), str(error)
-    names = views.names or tuple(f"view {number}" for number in range(len(views)))
-    return tuple(view_panel(rendering, answer, v, question.parts, name) for v, name in enumerate(names)), ""
-
-
-def ask_views(question: Question, teacher: Teacher) -> tuple[Rendering, Views, PixelAnswer | BoxAnswer]:
-    """The views that voting takes and what the teacher says of them; an unknown up is the candidate
-    about which a pixel teacher is surest, as in `methods/vote.py`."""
-    from partdistill_ros.evaluation.methods.vote import confidence, pixel_votes
-    from partdistill_ros.rendering.cameras import views_for
-    from partdistill_ros.rendering.rasterize import locate_points, render_scan
-    from partdistill_ros.teachers.teacher import PixelAnswer
-
-    ups = [question.scan.up]
-    if question.scan.up is None and teacher.kind == "pixel":
-        ups = [up.astype(np.float32) for up in candidate_ups(question.cloud.points)]
-    tries = []
-    for up in ups:
-        scan = question.scan.with_(up=up)
-        views = views_for(scan)
-        rendering = locate_points(render_scan(scan, views, teacher.size), question.cloud.points, views)
-        answer = teacher.answer(rendering, question.parts, question.category)
-        sure = confidence(pixel_votes(answer, rendering)) if isinstance(answer, PixelAnswer) else 0.0
-        tries.append((sure, rendering, views, answer))
-    return max(tries, key=lambda one: one[0])[1:]
+    names = asked.views.names or tuple(f"view {number}" for number in range(len(asked.views)))
+    panels = (view_panel(asked.rendering, asked.answer, v, question.parts, name) for v, name in enumerate(names))
+    return tuple(panels), ""
 
 
 def view_panel(

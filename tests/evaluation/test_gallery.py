@@ -8,7 +8,7 @@ pytest.importorskip("torch", reason="rendering needs torch: the extra 'train'")
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import evaluate
-from partdistill_ros.evaluation.gallery import ask_views, choose, exhibits, paint_pixels, view_panel
+from partdistill_ros.evaluation.gallery import choose, exhibits, paint_pixels, view_panel
 from partdistill_ros.evaluation.methods.constant import Constant
 from partdistill_ros.evaluation.shapes import prepare
 from partdistill_ros.palette import part_colors
@@ -91,20 +91,6 @@ def test_boxes_are_drawn_where_they_are_and_the_weak_ones_counted():
     assert panel.picture.getpixel((round(40 * scale), round(80 * scale))) == color, "lower edge"
     assert panel.picture.getpixel((round(40 * scale), round(60 * scale))) == (255, 255, 255), "inside"
     assert panel.picture.getpixel((round(80 * scale), round(60 * scale))) == (255, 255, 255), "outside"
-
-
-def test_an_unknown_up_is_the_one_the_teacher_is_surest_of(make_post):
-    class LikesTall(Halves):
-        def answer(self, rendering, parts, category):
-            drawn = rendering.index >= 0
-            tall = drawn.any(2).sum(1) - drawn.any(1).sum(1)
-            scores = np.zeros((len(rendering), len(parts), *rendering.size), np.float32)
-            scores[:, 0] = np.where(tall > 5, 0.9, 0.2)[:, None, None]
-            return PixelAnswer(scores * drawn[:, None])
-
-    question = prepare([make_post(points=3000, up=None)])[0].question
-    views = ask_views(question, LikesTall())[1]
-    assert abs(-views.rotation[:4, 1] @ [0, 0, 1]).min() > 0.9, "the post stands upright in the level views"
 
 
 def share_of(picture, color):
