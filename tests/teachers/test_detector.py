@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,25 @@ def test_batches_do_not_change_the_answer(model, mug_views):
     )
     np.testing.assert_allclose(one.boxes, many.boxes, atol=1e-2)
     np.testing.assert_array_equal(one.view, many.view)
+
+
+def test_two_hundred_views_reach_the_model_in_batches(model, mug_views, monkeypatch):
+    many = replace(
+        mug_views,
+        picture=np.concatenate([mug_views.picture] * 20),
+        index=np.concatenate([mug_views.index] * 20),
+        depth=np.concatenate([mug_views.depth] * 20),
+    )
+    seen, detect = [], DetectorModel.detect
+
+    def counted(self, pictures, *rest):
+        seen.append(len(pictures))
+        return detect(self, pictures, *rest)
+
+    monkeypatch.setattr(DetectorModel, "detect", counted)
+    answer = DetectorTeacher(model, DetectorOptions(threshold=0.1, batch=8, cache="off")).answer(many, PARTS, "mug")
+    assert sum(seen) == 200 and max(seen) == 8
+    assert set(answer.view[answer.view >= 190] - 190) == set(answer.view[answer.view < 10])
 
 
 def test_a_view_is_asked_once(model, mug_views, tmp_path, monkeypatch):

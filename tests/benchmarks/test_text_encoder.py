@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The text encoder's benchmark asks many different names and keeps to its targets' exit code."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="torch: the extra 'train'")
+pytest.importorskip("sentence_transformers", reason="the sentence encoder: the extra 'train'")
+pytest.importorskip("tokenizers", reason="tokenizers: the extra 'text'")
+
+PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "text_encoder.py"
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    spec = importlib.util.spec_from_file_location(PATH.stem, PATH)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_names_are_many_and_different(benchmark):
+    asked = benchmark.names(1000)
+    assert len(set(asked)) == len(asked) == 1000 and "" in asked and "杯子的把手" in asked
+
+
+def test_it_measures(benchmark, capsys, monkeypatch):
+    monkeypatch.setattr(benchmark.os, "sched_setaffinity", lambda *_: None)
+    monkeypatch.setitem(benchmark.TARGETS, "ms", 1e6)
+    assert benchmark.main(["--names", "60", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["names"] == 60 and 0 < found["difference"] <= 1e-3 and found["ms"] > 0
+    monkeypatch.setitem(benchmark.TARGETS, "ms", 0.0)
+    assert benchmark.main(["--names", "20"]) == 1
