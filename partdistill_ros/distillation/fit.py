@@ -307,12 +307,19 @@ def _shown(member: Member) -> NDArray[np.int64] | None:
 
 
 def targets(graded: Graded, class_weight: NDArray[np.float32], shown: NDArray[np.int64] | None) -> NDArray[np.float16]:
-    """Soft labels `[N, P]`: what graded units say of each point or, once backward distillation has weighed them
-    against the student's own answer, what is believed of it.  shown: of boxes, see `specific`."""
-    if graded.belief is not None:
+    """Soft labels `[N, P]`: what graded units say of each point and, once backward distillation has weighed them
+    against the student's own answer, what is believed of it. For boxes the root of the belief only weighs what
+    they say, their sum stays as it was: a few loose boxes leave the belief too near to the student's own answer.
+
+    shown: of boxes, see `specific`; None for regions.
+    """
+    if graded.belief is not None and shown is None:
         return graded.belief
-    units = graded.units if shown is None else specific(graded.units, shown)
-    return soft_labels(units, class_weight).astype(np.float16)
+    soft = soft_labels(graded.units if shown is None else specific(graded.units, shown), class_weight)
+    if graded.belief is not None:
+        trusted = soft * np.sqrt(graded.belief.astype(np.float32))
+        soft = trusted * (soft.sum() / max(float(trusted.sum()), 1e-9))
+    return soft.astype(np.float16)
 
 
 def step_seed(*place: int) -> int:
