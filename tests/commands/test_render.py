@@ -69,6 +69,19 @@ def test_the_cameras_are_those_of_distillation(post, kind):
         assert np.abs(moved.points).max() < 1.1
 
 
+def test_a_scan_that_does_not_know_up_stays_as_it_is(post):
+    """`distill --teacher boxes:FILE` takes +z for its up (`distillation.trainer`), whatever pose would be steadier."""
+    scan = post.with_(up=None)
+    moved, views = as_taught(scan)
+    cloud = upright_cloud(scan.with_(up=np.array([0, 0, 1], np.float32)), DistillConfig.cloud_points)
+    taught = views_for(cloud)
+    assert np.allclose(sample_surface(moved, DistillConfig.cloud_points).points, cloud.points, atol=1e-4)
+    assert np.allclose(views.position, taught.position, atol=1e-5)
+    assert np.allclose(views.rotation, taught.rotation, atol=1e-5)
+    steadier = upright_cloud(scan, DistillConfig.cloud_points)
+    assert not np.allclose(steadier.points, cloud.points, atol=0.1), "standing, it would be laid down"
+
+
 def test_wrong_input(partdistill, mesh_file, cloud_file, tmp_path):
     for arguments, words in (
         ((mesh_file, "--out", cloud_file), "is a file"),

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from partdistill_ros.rendering.cameras import ten_views
@@ -129,6 +132,43 @@ def mug_views() -> Rendering:
     """Ten views of a procedural mug, 96 pixels."""
     mug = generate("mug", 900_000)
     return render_scan(sample_surface(mug, 3000), ten_views(), 96)
+
+
+@pytest.fixture(scope="session")
+def two_hundred_views(mug_views) -> Rendering:
+    """Those ten, twenty times over."""
+    repeated = {name: np.concatenate([getattr(mug_views, name)] * 20) for name in ("picture", "index", "depth")}
+    return replace(mug_views, **repeated)
+
+
+@pytest.fixture(scope="session")
+def memory_of():
+    """`memory_of(ask, rendering)`: what was answered, the bytes of the largest tensor that any operation of torch
+    made, and the peak of what NumPy and Python held at once."""
+    torch = pytest.importorskip("torch", reason="torch: the extra 'train'")
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils._pytree import tree_leaves
+
+    class Largest(TorchDispatchMode):
+        bytes = 0
+
+        def __torch_dispatch__(self, operation, types, arguments=(), named=None):
+            made = operation(*arguments, **(named or {}))
+            for leaf in tree_leaves(made):
+                if isinstance(leaf, torch.Tensor):
+                    self.bytes = max(self.bytes, leaf.numel() * leaf.element_size())
+            return made
+
+    def measure(ask, rendering: Rendering) -> tuple[Any, int, int]:
+        tracemalloc.start()
+        try:
+            with Largest() as largest:
+                answer = ask(rendering)
+            return answer, largest.bytes, tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    return measure
 
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] . , handle cup mug seat back lid ##s the of a".split()

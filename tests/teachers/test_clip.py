@@ -68,6 +68,26 @@ def test_batches_do_not_change_the_answer(model, mug_views):
     np.testing.assert_allclose(one, many, atol=1e-4)
 
 
+def test_two_hundred_views_take_the_memory_of_a_batch(model, mug_views, two_hundred_views, memory_of, monkeypatch):
+    # as rendered: other kinds of pictures are copies, and those of all views are made at once
+    teacher, seen = ClipTeacher(model, ClipOptions(batch=8, picture="colour", cache="off")), []
+
+    def counted(visual, pictures, method):
+        seen.append(len(pictures))
+        return dense_features(visual, pictures, method)
+
+    monkeypatch.setattr("partdistill_ros.teachers.clip.dense_features", counted)
+    teacher.answer(mug_views, PARTS, "mug")  # what is made once
+    few, many = (
+        memory_of(lambda views: teacher.answer(views, PARTS, "mug").scores, views)
+        for views in (mug_views, two_hundred_views)
+    )
+    assert sum(seen) == (10 + 10 + 200) * (1 + 9) and max(seen) == 8
+    assert many[1] == few[1], "torch saw no more at once"
+    assert many[2] - many[0].nbytes < few[2] - few[0].nbytes + 500_000, "beside the answer"
+    np.testing.assert_allclose(many[0][190:], few[0], atol=1e-4)
+
+
 def test_one_covering_tile_is_the_picture(model, mug_views):
     np.testing.assert_allclose(
         scores(model, mug_views, scales=(1.0,)), scores(model, mug_views, scales=(1.0, 1.0), overlap=0.8), atol=1e-5
