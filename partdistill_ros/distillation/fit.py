@@ -307,18 +307,18 @@ def _shown(member: Member) -> NDArray[np.int64] | None:
 
 
 def targets(graded: Graded, class_weight: NDArray[np.float32], shown: NDArray[np.int64] | None) -> NDArray[np.float16]:
-    """Soft labels `[N, P]`: what graded units say of each point and, once backward distillation has weighed them
-    against the student's own answer, what is believed of it. For boxes the root of the belief only weighs what
-    they say, their sum stays as it was: a few loose boxes leave the belief too near to the student's own answer.
+    """Soft labels `[N, P]` of graded units.  shown: of boxes, see `specific`; None for regions.
 
-    shown: of boxes, see `specific`; None for regions.
+    Once there is a belief, half of the weight follows it, and half is what the units say, weighed by its root. The
+    mean over the points stays as it was. Belief alone holds a student to what it took for true halfway; the units
+    alone hold it to their errors.
     """
-    if graded.belief is not None and shown is None:
-        return graded.belief
     soft = soft_labels(graded.units if shown is None else specific(graded.units, shown), class_weight)
     if graded.belief is not None:
-        trusted = soft * np.sqrt(graded.belief.astype(np.float32))
-        soft = trusted * (soft.sum() / max(float(trusted.sum()), 1e-9))
+        belief = graded.belief.astype(np.float32)
+        weighed = soft * np.sqrt(belief)
+        total = float(soft.sum())
+        soft = (weighed * (total / max(float(weighed.sum()), 1e-9)) + belief * (total / max(len(soft), 1))) / 2
     return soft.astype(np.float16)
 
 

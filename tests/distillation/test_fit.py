@@ -274,14 +274,21 @@ def test_batch_statistics_are_averaged_with_the_weights(members: list[Member]) -
     assert not torch.equal(norm.running_var, torch.ones_like(norm.running_var))
 
 
-def test_targets_are_what_units_say_until_there_is_a_belief(members: list[Member]) -> None:
+def test_targets_are_half_what_is_believed(members: list[Member]) -> None:
     units = members[0].units
     weight = class_weights(units, 2)
     plain = targets(Graded(units), weight, None)
     assert plain.dtype == np.float16
     np.testing.assert_allclose(plain, soft_labels(units, weight), rtol=1e-3)
-    belief = np.random.default_rng(0).random((units.n_points, 2)).astype(np.float16)
-    np.testing.assert_array_equal(targets(Graded(units, belief), weight, None), belief)
+    first = np.random.default_rng(0).random(units.n_points).astype(np.float16)
+    belief = np.stack([first, 1 - first], 1)
+    found = targets(Graded(units, belief), weight, None).astype(float)
+    total = plain.astype(float).sum()
+    assert found.sum() == pytest.approx(total, rel=2e-3)
+    said = 2 * found - belief * total / len(plain)
+    ratio = said[plain > 0] / (plain * np.sqrt(belief.astype(float)))[plain > 0]
+    np.testing.assert_allclose(ratio[belief[plain > 0] > 0.1], np.median(ratio), rtol=0.05)
+    assert np.isfinite(targets(Graded(units, np.zeros_like(belief)), weight, None)).all()
 
 
 def test_boxes_are_weighed_by_what_they_single_out(members: list[Member]) -> None:
