@@ -318,7 +318,8 @@ def targets(graded: Graded, class_weight: NDArray[np.float32], shown: NDArray[np
         belief = graded.belief.astype(np.float32)
         weighed = soft * np.sqrt(belief)
         total = float(soft.sum())
-        soft = (weighed * (total / max(float(weighed.sum()), 1e-9)) + belief * (total / max(len(soft), 1))) / 2
+        said = weighed * (total / max(float(weighed.sum()), 1e-9))
+        return ((said + belief * (total / max(len(soft), 1))) / 2).astype(np.float16)
     return soft.astype(np.float16)
 
 
