@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
+
+from distillation import default_folder
 
 from partdistill_ros.commands.common import progress
 from partdistill_ros.errors import PartDistillError
@@ -25,12 +26,6 @@ from partdistill_ros.evaluation.shapes import load_shapes
 
 LEVELS = {"pixel": 48.4, "box": 27.3}
 WITHIN = 1.5
-
-
-def default_folder() -> Path:
-    """`shapes/` of the evaluation data: PARTDISTILL_DATA, else ../shared/data beside the checkout."""
-    root = Path(__file__).resolve().parents[1]
-    return Path(os.environ.get("PARTDISTILL_DATA") or root.parent / "shared" / "data") / "shapes"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch", reason="rendering needs torch: the extra 'train'")
 
 from partdistill_ros.evaluation.evaluate import evaluate
-from partdistill_ros.evaluation.methods.vote import VoteMethod, confidence, decide, pixel_votes
+from partdistill_ros.evaluation.methods.vote import VoteMethod, ask, confidence, decide, pixel_votes
 from partdistill_ros.evaluation.shapes import prepare
 from partdistill_ros.rendering.rasterize import Rendering
 from partdistill_ros.scans.scan import Mesh
@@ -115,3 +115,17 @@ def test_an_unknown_up_is_the_one_the_teacher_is_surest_of(make_post):
     seen = labels >= 0
     agreement = ((labels == 0) == across)[seen].mean()
     assert max(agreement, 1 - agreement) > 0.8, "upright along x, either way round: the toy cannot tell which"
+
+
+def test_the_views_of_an_unknown_up_are_about_the_surest(make_post):
+    class LikesTall(HalfTeacher):
+        def answer(self, rendering, parts, category):
+            drawn = rendering.index >= 0
+            tall = drawn.any(2).sum(1) - drawn.any(1).sum(1)
+            scores = np.zeros((len(rendering), len(parts), *rendering.size), np.float32)
+            scores[:, 0] = np.where(tall > 5, 0.9, 0.2)[:, None, None]
+            return PixelAnswer(scores * drawn[:, None])
+
+    question = prepare([make_post(points=3000, up=None)])[0].question
+    views = ask(LikesTall(), question).views
+    assert abs(-views.rotation[:4, 1] @ [0, 0, 1]).min() > 0.9, "the post stands upright in the level views"
