@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.distillation.box_match import box_match, shown_points
+from partdistill_ros.distillation.box_match import box_match
 from partdistill_ros.distillation.collection import Member
 from partdistill_ros.knowledge.units import KnowledgeUnits, specific
 
 CORRELATION = 0.5  # what a unit's word counts beside the student's: views of one part err alike
+FAIR = 0.2  # kappa above which agreement is fair (Landis and Koch, 1977): below it a student has no say
 SMOOTH = 1e-3  # share of every name in every row of the confusion matrix
 MEMORY = 0.5  # share of the earlier rounds in what is believed: a student on few scans changes its mind at random
 POWER = 2  # of a unit's fit: wrong names lose half of their score and right ones gain
@@ -22,8 +23,7 @@ ROUNDS = 2  # of the confusion matrix and the posterior, each from the other
 
 @dataclass(frozen=True)
 class Graded:
-    """Units with new scores, and the probability of each part at each point, `belief [N, P]` (None: as far as the
-    units say)."""
+    """Units with new scores, and the probability of each part at each point, `belief [N, P]` (None: not asked)."""
 
     units: KnowledgeUnits
     belief: NDArray[np.float16] | None = None
@@ -31,20 +31,22 @@ class Graded:
 
 def rescore(
     members: Sequence[Member],
-    units: Sequence[KnowledgeUnits],
+    shown: Sequence[NDArray[np.int64] | None],
     probabilities: Sequence[NDArray[np.float32]],
     rule: str,
-    beliefs: Sequence[NDArray[np.float16] | None] | None = None,
+    earlier: Sequence[NDArray[np.float16] | None] | None = None,
 ) -> list[Graded]:
-    """Grade the units of all members of one category by the student's probabilities `[N, P]` of their points.
+    """Grade the teacher's units of all members of one category by the student's probabilities `[N, P]` of their points.
 
+    shown: of box units how many points each view shows, see `specific`; None for regions.
     rule `published`: a unit's score is the share of its points where the student agrees.  `kept-mass`: the same,
-    rescaled so that every part name keeps its total weight over the category.  `posterior`: the student's answer
-    and the units' own words together, weighed by the teacher's confusion matrix, decide which points are of which
-    part; `beliefs` of the round before count too, and scores keep the mass.
+    rescaled so that every part name keeps its total weight over the category.  `posterior`: scores and labels follow
+    what is believed of each point, where the student agrees with the teacher by more than chance (else nothing is
+    graded yet); `earlier` beliefs, of the round before, count too, and scores keep the mass.
     """
     if rule == "posterior":
-        return _by_posterior(members, units, probabilities, beliefs or [None] * len(units))
+        return _by_belief(members, shown, probabilities, earlier or [None] * len(members))
+    units = [member.units for member in members]
     scores = [agreement(own, answer.argmax(1)) for own, answer in zip(units, probabilities, strict=True)]
     if rule == "kept-mass":
         scores = keep_mass(units, scores)
@@ -106,43 +108,60 @@ def posterior(
     return (raised / raised.sum(1, keepdims=True)).astype(np.float32)
 
 
-def _by_posterior(
+def kappa(units: Sequence[KnowledgeUnits], probabilities: Sequence[NDArray[np.float32]]) -> float:
+    """How far the student's names of the units' points agree with the teacher's, beyond chance: Cohen's kappa (1960),
+    1 for all and 0 for no more than two who answer at random; 0 too where one name is all there is."""
+    parts = len(units[0].parts)
+    joint = np.zeros((parts, parts))
+    for own, answer in zip(units, probabilities, strict=True):
+        owner = own.owner()
+        np.add.at(joint, (answer.argmax(1)[own.indices], own.part[owner]), own.score[owner])
+    joint /= max(float(joint.sum()), 1e-9)
+    chance = float((joint.sum(0) * joint.sum(1)).sum())
+    return float((np.trace(joint) - chance) / (1 - chance)) if chance < 1 - 1e-9 else 0.0
+
+
+def _by_belief(
     members: Sequence[Member],
-    units: Sequence[KnowledgeUnits],
+    shown: Sequence[NDArray[np.int64] | None],
     probabilities: Sequence[NDArray[np.float32]],
     earlier: Sequence[NDArray[np.float16] | None],
 ) -> list[Graded]:
-    heard = [_specific(member, own) for member, own in zip(members, units, strict=True)]
-    every = np.concatenate([own.score for own in heard])
-    trust = CORRELATION / max(float(every.sum()) / max(len(every), 1), 1e-9)
-    beliefs = list(probabilities)
-    for _ in range(ROUNDS):
-        matrix = confusion(heard, beliefs)
-        beliefs = [posterior(own, answer, matrix, trust) for own, answer in zip(heard, probabilities, strict=True)]
+    units = [member.units for member in members]
+    heard = [own if views is None else specific(own, views) for own, views in zip(units, shown, strict=True)]
+    if len(units[0].parts) > 1 and all(old is None for old in earlier) and kappa(heard, probabilities) < FAIR:
+        return [Graded(own) for own in units]
+    found = list(probabilities) if members[0].boxes else _posteriors(heard, probabilities)
     beliefs = [
         new if old is None else MEMORY * old.astype(np.float32) + (1 - MEMORY) * new
-        for new, old in zip(beliefs, earlier, strict=True)
+        for new, old in zip(found, earlier, strict=True)
     ]
-    scores = [_fit(member, own, belief) ** POWER for member, own, belief in zip(members, units, beliefs, strict=True)]
+    scores = [_fit(member, belief) ** POWER for member, belief in zip(members, beliefs, strict=True)]
     weights = [
         (one.score / np.maximum(own.score, 1e-9)).astype(np.float32) for one, own in zip(heard, units, strict=True)
     ]
-    kept = keep_mass(units, scores, weights)
     return [
         Graded(own.with_scores(score), belief.astype(np.float16))
-        for own, score, belief in zip(units, kept, beliefs, strict=True)
+        for own, score, belief in zip(units, keep_mass(units, scores, weights), beliefs, strict=True)
     ]
 
 
-def _specific(member: Member, units: KnowledgeUnits) -> KnowledgeUnits:
-    """Boxes by what they single out, regions as they are."""
-    if not member.boxes or member.views is None:
-        return units
-    return specific(units, shown_points(member.points, member.views))
+def _posteriors(
+    units: Sequence[KnowledgeUnits], probabilities: Sequence[NDArray[np.float32]]
+) -> list[NDArray[np.float32]]:
+    """Confusion matrix and posteriors of a category, each from the other."""
+    every = np.concatenate([own.score for own in units])
+    trust = CORRELATION / max(float(every.sum()) / max(len(every), 1), 1e-9)
+    beliefs = list(probabilities)
+    for _ in range(ROUNDS):
+        matrix = confusion(units, beliefs)
+        beliefs = [posterior(own, answer, matrix, trust) for own, answer in zip(units, probabilities, strict=True)]
+    return beliefs
 
 
-def _fit(member: Member, units: KnowledgeUnits, belief: NDArray[np.float32]) -> NDArray[np.float32]:
+def _fit(member: Member, belief: NDArray[np.float32]) -> NDArray[np.float32]:
     """How well each unit fits `belief [N, P]`: a region by its mean, a box by its overlap with the belief's box."""
+    units = member.units
     if member.boxes and member.views is not None:
         return box_match(member.points, member.views, units, belief.argmax(1))
     owner = units.owner()

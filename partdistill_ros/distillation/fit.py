@@ -38,6 +38,7 @@ from partdistill_ros.knowledge.units import KnowledgeUnits, class_weights, soft_
 from partdistill_ros.students.student import Student
 from partdistill_ros.text.space import pick_synonym
 
+BELIEVED = 1.5  # power of a point's belief in its soft label: in doubt between two names, the likelier one counts
 ASKED = 768  # points of each training cloud that enter the loss: a third faster than all 2,048
 
 
@@ -256,10 +257,9 @@ class Fit:
         for category in self.names:
             rows = [i for i, member in enumerate(self.members) if member.category == category]
             if rows:
-                group = [self.members[i] for i in rows]
+                group, shown = [self.members[i] for i in rows], [self._shown[i] for i in rows]
                 beliefs = [self.graded[i].belief for i in rows]
-                units = [one.units for one in group]
-                found = rescore(group, units, [answers[i] for i in rows], self.backward, beliefs)
+                found = rescore(group, shown, [answers[i] for i in rows], self.backward, beliefs)
                 for i, graded in zip(rows, found, strict=True):
                     self.graded[i] = graded
         self.state.graded = self.state.epoch
@@ -309,18 +309,16 @@ def _shown(member: Member) -> NDArray[np.int64] | None:
 def targets(graded: Graded, class_weight: NDArray[np.float32], shown: NDArray[np.int64] | None) -> NDArray[np.float16]:
     """Soft labels `[N, P]` of graded units.  shown: of boxes, see `specific`; None for regions.
 
-    Once there is a belief, half of the weight follows it, and half is what the units say, weighed by its root. The
-    mean over the points stays as it was. Belief alone holds a student to what it took for true halfway; the units
-    alone hold it to their errors.
+    Once there is a belief, what the units say of a point counts as far as it is believed; the mean over the points
+    stays as it was. Class weights are then left out: they keep small parts alive while nobody knows which units are
+    right, and make them too large from there on.
     """
-    soft = soft_labels(graded.units if shown is None else specific(graded.units, shown), class_weight)
-    if graded.belief is not None:
-        belief = graded.belief.astype(np.float32)
-        weighed = soft * np.sqrt(belief)
-        total = float(soft.sum())
-        said = weighed * (total / max(float(weighed.sum()), 1e-9))
-        return ((said + belief * (total / max(len(soft), 1))) / 2).astype(np.float16)
-    return soft.astype(np.float16)
+    units = graded.units if shown is None else specific(graded.units, shown)
+    if graded.belief is None:
+        return soft_labels(units, class_weight).astype(np.float16)
+    said = soft_labels(units, np.ones_like(class_weight))
+    believed = said * graded.belief.astype(np.float32) ** BELIEVED
+    return (believed * (said.sum() / max(float(believed.sum()), 1e-9))).astype(np.float16)
 
 
 def step_seed(*place: int) -> int:

@@ -66,6 +66,11 @@ def run(config: DistillConfig, progress: Callable[[Progress], None] | None = Non
         forward=work / f"forward-{forward_key}.pt",
     )
     student = fit.run(progress)
+    if config.backward == "posterior" and all(graded.belief is None for graded in fit.graded):
+        log.warning(
+            "no unit was graded: the student agrees with its teacher by chance only. More scans, more epochs or "
+            "plainer part names may help"
+        )
     save_graded(fit, work / "backward")
     vocabulary = Vocabulary(*_known(space, (str(config.category), *parts)), {str(config.category): parts})
     return save_student(student, config.out, config.out.name, vocabulary, space, _training(config, fit))

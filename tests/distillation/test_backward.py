@@ -15,6 +15,7 @@ from partdistill_ros.distillation.backward import (
     Graded,
     agreement,
     confusion,
+    kappa,
     posterior,
     rescore,
 )
@@ -47,7 +48,7 @@ def member(units: KnowledgeUnits) -> Member:
 
 
 def regrade(units: list[KnowledgeUnits], answers: list[np.ndarray], rule: str) -> list[Graded]:
-    return rescore([member(own) for own in units], units, answers, rule)
+    return rescore([member(own) for own in units], [None] * len(units), answers, rule)
 
 
 def masses(group: list[KnowledgeUnits]) -> np.ndarray:
@@ -196,8 +197,8 @@ def test_the_belief_remembers_earlier_rounds() -> None:
     earlier = [np.roll(sure(truth, 3), 1, 1).astype(np.float16)] * len(units)
     members = [member(own) for own in units]
     for new, old in zip(
-        rescore(members, units, answers, "posterior"),
-        rescore(members, units, answers, "posterior", earlier),
+        rescore(members, [None] * len(units), answers, "posterior"),
+        rescore(members, [None] * len(units), answers, "posterior", earlier),
         strict=True,
     ):
         assert new.belief is not None and old.belief is not None
@@ -222,9 +223,46 @@ def test_a_box_is_graded_by_how_it_fits_not_by_the_mean_of_its_points() -> None:
     )
     boxes = Member("a", "mug", points, units, views=orbit_views([0], [0]), boxes=True)
     answer = np.where(sure(labels) > 0, 0.9, 0.1).astype(np.float32)
-    graded = rescore([boxes], [units], [answer], "posterior")[0].units.score
+    none_shown = np.zeros(0, np.int64)
+    answered = rescore([boxes], [none_shown], [answer], "posterior")[0]
+    np.testing.assert_array_equal(answered.belief, answer.astype(np.float16), "loose boxes say nothing of a point")
+    graded = answered.units.score
     fit = box_match(points, boxes.views, units, labels)
     np.testing.assert_allclose(fit[:2], [1, 0.56 / 1.2], atol=1e-3)
     np.testing.assert_allclose(graded[1] / graded[0], fit[1] ** POWER, rtol=1e-5)
-    regions = rescore([replace(boxes, boxes=False)], [units], [answer], "posterior")[0].units.score
+    regions = rescore([replace(boxes, boxes=False)], [None], [answer], "posterior")[0].units.score
     assert regions[1] / regions[0] > 0.98, "one point of many"
+
+
+def test_kappa_is_agreement_beyond_chance() -> None:
+    assert kappa([UNITS], [sure(np.array([0, 0, 1, 1, 0, 0]))]) == pytest.approx(
+        kappa_of_table([[2.6, 0.0], [1.8, 1.0]])
+    )
+    assert kappa([UNITS], [sure(np.zeros(6, int))]) == pytest.approx(0, abs=1e-6), "one answer to everything"
+    units, truth = category(np.eye(3))
+    assert kappa(units, [sure(truth, 3)] * len(units)) == pytest.approx(1)
+    assert kappa(units, [sure((truth + 1) % 3, 3)] * len(units)) < 0
+
+
+def kappa_of_table(joint: list[list[float]]) -> float:
+    """Cohen's kappa of weights `joint[student][teacher]`."""
+    table = np.array(joint) / np.sum(joint)
+    chance = float(table.sum(0) @ table.sum(1))
+    return (float(np.trace(table)) - chance) / (1 - chance)
+
+
+def test_a_student_that_agrees_by_chance_grades_nothing_yet() -> None:
+    units, truth = category(np.eye(3))
+    answers = [sure(np.full_like(truth, 1), 3)] * len(units)
+    for old, new in zip(units, regrade(units, answers, "posterior"), strict=True):
+        assert new.belief is None
+        np.testing.assert_array_equal(new.units.score, old.score)
+    earlier = [sure(truth, 3).astype(np.float16)] * len(units)
+    members = [member(own) for own in units]
+    again = rescore(members, [None] * len(units), answers, "posterior", earlier)
+    assert all(one.belief is not None for one in again), "grades are not taken back"
+
+
+def test_a_single_part_is_graded() -> None:
+    units, _ = category(np.eye(1))
+    assert all(one.belief is not None for one in regrade(units, [np.ones((240, 1), np.float32)] * 12, "posterior"))

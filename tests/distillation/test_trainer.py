@@ -112,8 +112,20 @@ def test_wrong_options_are_refused_before_any_work(
         replace(config(scans, tmp_path / "x"), **change)
 
 
-def test_what_became_of_the_units_is_written(scans: Path, tmp_path: Path) -> None:
+def test_a_student_that_agrees_by_chance_is_told(
+    scans: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("partdistill_ros.distillation.backward.FAIR", 1.1)
+    trainer.run(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS))
+    assert "no unit was graded: the student agrees with its teacher by chance only" in caplog.text
+
+
+def test_what_became_of_the_units_is_written(
+    scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("partdistill_ros.distillation.backward.FAIR", -1.0)  # six steps make no fair student
     out = trainer.run(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS))
+    assert "no unit was graded" not in caplog.text
     assert Bundle.load(out).training["backward_from"] == 2
     graded = [GradedUnits.load(path) for path in find_graded(tmp_path / "bottles.work")]
     assert [one.name for one in graded] == ["bottle0", "bottle1"]
