@@ -94,6 +94,11 @@ class Segmenter:
         """Why CUDA is not in use, or how much of the network stayed on the CPU; empty if nothing to tell."""
         return self._session.note
 
+    @property
+    def fell_back(self) -> bool:
+        """Whether the network runs on the CPU though a GPU is there and was not declined."""
+        return self._session.fell_back
+
     def warm_up(self) -> None:
         """Run the networks once, so that the first cloud and the first new name are answered as fast as the next."""
         self._session.warm_up(self.bundle.points, self.bundle.centers, self.bundle.text_dim)

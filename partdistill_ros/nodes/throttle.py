@@ -17,7 +17,7 @@ class Throttle:
     """Passes lines on to `say`; may be called from several threads."""
 
     # Not rclpy's throttle_duration_sec: it goes by the line of code, and would hold back other problems too.
-    def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, say: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
         self._say, self._clock = say, clock
         self._lock = threading.Lock()
         self._said: dict[str, float] = {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.errors import PartDistillError
+from partdistill_ros.errors import MalformedCloudError
 from partdistill_ros.scans.scan import Scan
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class CloudLayout:
         return (self.height, self.width) if self.height > 1 else None
 
     def check(self, size: int) -> None:
-        """Raises PartDistillError when `size` bytes cannot hold this layout."""
+        """Raises MalformedCloudError when `size` bytes cannot hold this layout."""
         if self.count == 0:
             return
         if self.point_step <= 0:
@@ -80,7 +80,7 @@ class CloudLayout:
     def column(self, data: Buffer, name: str) -> NDArray[Any]:
         """One field as a strided view `[height, width]` into `data`, in the cloud's byte order.
 
-        Raises PartDistillError where the field is missing, of an unknown type, or outside the point.
+        Raises MalformedCloudError where the field is missing, of an unknown type, or outside the point.
         """
         offset, code = self._locate(name)
         return self._view(data, np.dtype(self._order + _DTYPES[code]), offset)
@@ -118,7 +118,7 @@ class CloudLayout:
     def dtype(self, name: str, offset: int, code: int, count: int) -> np.dtype[Any]:
         """One field of any `count` in the cloud's byte order.
 
-        Raises PartDistillError where its type is unknown or it reaches outside the point.
+        Raises MalformedCloudError where its type is unknown or it reaches outside the point.
         """
         if code not in _DTYPES:
             self._refuse(f"field '{name}' has the unknown datatype {code}; use a code of sensor_msgs/PointField")
@@ -154,7 +154,7 @@ class CloudLayout:
         self._refuse(f"no field '{name}' (fields: {present}); publish a cloud with x, y and z")
 
     def _refuse(self, problem: str) -> NoReturn:
-        raise PartDistillError(f"{self.name}: {problem}")
+        raise MalformedCloudError(f"{self.name}: {problem}")
 
 
 def decode(
@@ -172,7 +172,7 @@ def decode(
     `fields`: (name, offset, datatype, count) each.  `grid` is set where height > 1, and with it the
     viewpoint at the origin, since organised clouds are given in their sensor's frame; colours and
     normals come along where the cloud has them.  A cloud of no points gives an empty scan.
-    Raises PartDistillError for steps that do not fit the data, missing x/y/z and unknown datatypes.
+    Raises MalformedCloudError for steps that do not fit the data, missing x/y/z and unknown datatypes.
     """
     layout = CloudLayout(tuple(fields), height, width, point_step, row_step, is_bigendian, name)
     layout.check(np.frombuffer(data, np.uint8).size)
