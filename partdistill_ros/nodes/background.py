@@ -4,23 +4,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from rclpy.executors import Executor
-    from rclpy.task import Future
+
+Result = TypeVar("Result")
 
 
-def in_background(executor: Executor, work: Callable[[], Any]) -> Future[Any]:
-    """Runs `work` on a thread; `await` the future in a coroutine callback for what it returns or raises.
+def in_background(executor: Executor, work: Callable[[], Result]) -> Awaitable[Result]:
+    """Runs `work` on a thread; `await` it in a coroutine callback for what it returns or raises.
 
     The callback must have a callback group of its own: a group that excludes others is held until
     the coroutine ends.
     """
     from rclpy.task import Future
 
-    future: Future[Any] = Future(executor=executor)
+    future: Any = Future(executor=executor)
 
     def run() -> None:
         try:
@@ -31,4 +32,4 @@ def in_background(executor: Executor, work: Callable[[], Any]) -> Future[Any]:
         executor.create_task(lambda: None)
 
     threading.Thread(target=run, name="background", daemon=True).start()
-    return future
+    return cast(Awaitable[Result], future)

@@ -322,7 +322,7 @@ class PartSegmenter(LifecycleNode):
         assert self.executor is not None  # it is what runs this coroutine
         try:
             wanted = updated(self._settings, changes)
-            loaded: Engine = await in_background(self.executor, lambda: Engine.load(wanted))
+            loaded = await in_background(self.executor, lambda: Engine.load(wanted))
         except Exception as error:
             return _sentence(error)
         if self._engine is None:
