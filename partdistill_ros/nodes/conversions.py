@@ -6,6 +6,7 @@ Measured with 300,000 points: reading xyz and rgb and writing the labelled cloud
 
 from __future__ import annotations
 
+import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,11 +15,12 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from numpy.typing import NDArray
-from sensor_msgs.msg import PointCloud2, PointField
+from sensor_msgs.msg import Image, PointCloud2, PointField
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from partdistill_ros.inference.scene import SceneLabels
+from partdistill_ros.legend import legend_picture
 from partdistill_ros.msg import PartLegend
 from partdistill_ros.nodes.boxes import Box, part_box
 from partdistill_ros.palette import UNLABELED_COLOR, part_colors
@@ -106,6 +108,15 @@ def legend_message(
     counts = [] if labels is None else np.bincount(labels[labels >= 0], minlength=len(parts)).tolist()
     colors = [_color(rgb, 1.0) for rgb in part_colors(parts)]
     return PartLegend(header=header, query=query, bundle=bundle, names=list(parts), colors=colors, counts=counts)
+
+
+def legend_image_message(header: Header, parts: Sequence[str]) -> Image:
+    """The legend as a picture, in the colours of the labelled cloud."""
+    pixels = np.asarray(legend_picture(parts, part_colors(parts)))
+    height, width, channels = pixels.shape
+    message = Image(header=header, height=height, width=width, encoding="rgb8", step=channels * width)
+    message.data = array.array("B", pixels.tobytes())
+    return message
 
 
 def markers_message(cloud: Cloud, answer: SceneLabels) -> MarkerArray:

@@ -11,7 +11,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.lifecycle import LifecycleNode
-from sensor_msgs.msg import PointCloud2
+from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Float64, Header
 from visualization_msgs.msg import MarkerArray
 
@@ -20,6 +20,7 @@ from partdistill_ros.msg import PartLegend
 from partdistill_ros.nodes.conversions import (
     Cloud,
     diagnostics_message,
+    legend_image_message,
     legend_message,
     markers_message,
 )
@@ -49,6 +50,7 @@ class Outputs:
         self._lock = threading.Lock()
         self._labeled = self._publisher(PointCloud2, "labeled_points", qos.labeled_points)
         self._legend = node.create_lifecycle_publisher(PartLegend, "part_legend", latched())
+        self._legend_image = node.create_lifecycle_publisher(Image, "part_legend_image", latched())
         self._markers = self._publisher(MarkerArray, "part_markers", qos.part_markers)
         self._diagnostics = node.create_lifecycle_publisher(DiagnosticArray, "/diagnostics", 10)
         self._times = {name: node.create_lifecycle_publisher(Float64, f"~/debug/{name}_ms", 10) for name in STAGES}
@@ -71,7 +73,8 @@ class Outputs:
 
     def free(self) -> None:
         """Destroys the publishers."""
-        for publisher in (self._labeled, self._legend, self._markers, self._diagnostics, *self._times.values()):
+        legends = (self._legend, self._legend_image)
+        for publisher in (self._labeled, *legends, self._markers, self._diagnostics, *self._times.values()):
             self._node.destroy_lifecycle_publisher(publisher)
 
     def result(self, result: Labeled, markers: bool) -> None:
@@ -86,10 +89,12 @@ class Outputs:
                 self._markers.publish(markers_message(result.cloud, result.answer))
 
     def announce(self, engine: Engine) -> None:
-        """Latches the legend of the query in force."""
+        """Latches the legend of the query in force, also as a picture: RViz has no other way to show it."""
         header = Header(stamp=self._node.get_clock().now().to_msg())
+        picture = legend_image_message(header, engine.query.names)
         with self._lock:
             self._legend.publish(_legend(engine, header))
+            self._legend_image.publish(picture)
 
     def times(self, stages: Mapping[str, float]) -> None:
         """The seconds of each stage of one cloud, to the debug topics that somebody listens to."""
