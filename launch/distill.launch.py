@@ -26,6 +26,7 @@ def arguments():
             default_value=str(PARAMS) if PARAMS.exists() else "",
             description="Parameter file. Empty: the node's own defaults.",
         ),
+        DeclareLaunchArgument("points_topic", default_value="points", description="What 'points' is called here."),
         DeclareLaunchArgument(
             "log_level",
             default_value="info",
@@ -44,6 +45,7 @@ def trainer(context):
         name=LaunchConfiguration("name"),
         namespace=LaunchConfiguration("namespace"),
         parameters=[params_file] if params_file else [],
+        remappings=[("points", LaunchConfiguration("points_topic"))],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
         output="screen",
         emulate_tty=True,
