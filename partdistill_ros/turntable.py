@@ -35,6 +35,8 @@ SWING = 0.6
 """Radians to either side of the recording viewpoint: a scan seen from one side is hollow from behind."""
 POINTS = 120_000
 """Drawn at most: more do not show in a picture of this size, and each takes its time in every frame."""
+SURROUNDINGS = 0.6
+"""What is drawn around the labelled points, as a share of the diagonal of their box."""
 COLORS = 255
 """A GIF has one palette of 256."""
 
@@ -69,14 +71,27 @@ def turntable(
 ) -> Iterator[Image.Image]:
     """The scan coloured by `labels [N]` (into `parts`, -1 none), as each camera sees it, all to one scale.
 
-    `size` is the width and height of a picture in pixels. Raises PartDistillError without a finite point.
+    `size` is the width and height of a picture in pixels. Of a scene that is labelled in part, what lies
+    around the labelled points is drawn. Raises PartDistillError without a finite point.
     """
-    scan, labels = _thinned(*drawable(scan, labels))
+    scan, labels = _thinned(*_surroundings(*drawable(scan, labels)))
     cameras = turntable_cameras(scan, frames, loop)
     bounds = common_bounds(scan.points, cameras)
     colors = label_colors(scan, labels, parts)
     for camera in cameras:
         yield draw_cloud(scan.points, camera, size, bounds=bounds).paint(colors)
+
+
+def _surroundings(scan: Scan, labels: NDArray[np.integer]) -> tuple[Scan, NDArray[np.integer]]:
+    """Everything near labelled points: a mug in front of a far wall would be a speck."""
+    labeled = scan.select(labels >= 0)
+    if not labeled.finite().any():
+        return scan, labels
+    low, high = middle_range(labeled)
+    reach = SURROUNDINGS * np.linalg.norm(high - low)
+    with np.errstate(invalid="ignore"):
+        near = ((scan.points >= low - reach) & (scan.points <= high + reach)).all(axis=1)
+    return scan.select(near), labels[near]
 
 
 def _thinned(scan: Scan, labels: NDArray[np.integer]) -> tuple[Scan, NDArray[np.integer]]:

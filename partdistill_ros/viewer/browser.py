@@ -96,7 +96,7 @@ class BrowserViewer:
                 self._draw()
 
     def _look_at(self, content: Content) -> None:
-        viewpoint = first_viewpoint(content.scan)
+        viewpoint = first_viewpoint(content)
         self._server.scene.set_up_direction(viewpoint.up)
         camera = self._server.initial_camera
         camera.position, camera.look_at = viewpoint.position, viewpoint.target

@@ -96,10 +96,15 @@ class Viewpoint:
     up: NDArray[np.float64]
 
 
-def first_viewpoint(scan: Scan) -> Viewpoint:
-    """The camera of our pictures. Raises PartDistillError where no point is finite."""
-    low, high = middle_range(scan)
-    return Viewpoint(camera_for(scan).position, (low + high) / 2, drawn_up(scan))
+def first_viewpoint(content: Content) -> Viewpoint:
+    """The camera of our pictures, on what is labelled where anything is.
+
+    Raises PartDistillError where no point is finite.
+    """
+    labeled = content.scan.select(content.labels >= 0)
+    subject = labeled if labeled.finite().any() else content.scan
+    low, high = middle_range(subject)
+    return Viewpoint(camera_for(subject).position, (low + high) / 2, drawn_up(content.scan))
 
 
 def point_size(scan: Scan, shown: Sequence[int] | NDArray[np.intp]) -> float:

@@ -89,13 +89,14 @@ def test_files_keep_their_labels_whether_cloud_or_mesh():
     assert ((of_corners.labels == 1) == (of_corners.scan.points[:, 0] > 0)).mean() > 0.99
 
 
-def test_the_first_look_is_that_of_our_pictures(cloud):
-    seen = cloud.scan.with_(viewpoint=np.zeros(3, np.float32))
+def test_the_first_look_is_that_of_our_pictures_on_what_is_labelled(cloud):
+    seen = Content(cloud.scan.with_(viewpoint=np.zeros(3, np.float32)), cloud.labels, NAMES)
     look = first_viewpoint(seen)
     assert look.position == pytest.approx(np.zeros(3)) and look.up == pytest.approx([0, -1, 0])
-    assert look.target == pytest.approx([6, 7, 8], abs=0.5)
-    turned = Content(seen, cloud.labels, NAMES).with_up("x")
-    assert first_viewpoint(turned.scan).up == pytest.approx([1, 0, 0])
+    assert look.target == pytest.approx([3, 4, 5], abs=0.1), "the middle of points 0 to 2"
+    unlabelled = Content(seen.scan, np.full(6, -1, np.int16), NAMES)
+    assert first_viewpoint(unlabelled).target == pytest.approx([6, 7, 8], abs=0.2)
+    assert first_viewpoint(seen.with_up("x")).up == pytest.approx([1, 0, 0])
     assert cloud.with_up(None) is cloud
 
 
