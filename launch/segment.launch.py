@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The live node: `ros2 launch partdistill_ros segment.launch.py points_topic:=/camera/depth/points`.
 
-Every parameter of the node is an argument; those not given come from `params_file`.
+Every parameter of the node is an argument; those not given come from `params_file`. `--show-args` lists all.
 """
 
 import os
@@ -11,6 +11,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 
 from launch import LaunchDescription
 from partdistill_ros.nodes.environment import cloud_transports
@@ -19,7 +20,7 @@ from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
 
 # launch/ and config/ lie side by side in the source tree and in share/partdistill_ros.
 CONFIG = Path(__file__).resolve().parents[1] / "config"
-TOPICS = ("points", "part_query", "labeled_points", "part_legend", "part_markers")
+TOPICS = ("points", "part_query", "labeled_points", "part_legend", "part_legend_image", "part_markers")
 
 
 def arguments():
@@ -32,8 +33,26 @@ def arguments():
             default_value=str(CONFIG / "segment.yaml"),
             description="Parameter file; arguments given here win over it.",
         ),
-        DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn or error."),
-        DeclareLaunchArgument("rviz", default_value="false", description="true: also show the result in RViz."),
+        DeclareLaunchArgument(
+            "log_level",
+            default_value="info",
+            choices=["debug", "info", "warn", "error"],
+            description="From which severity on the node prints.",
+        ),
+        DeclareLaunchArgument(
+            "use_sim_time",
+            default_value="false",
+            choices=["true", "false"],
+            description="true: time comes from /clock, as with 'ros2 bag play --clock'.",
+        ),
+        DeclareLaunchArgument(
+            "rviz", default_value="false", choices=["true", "false"], description="true: also show the result in RViz."
+        ),
+        DeclareLaunchArgument(
+            "rviz_frame",
+            default_value="",
+            description="Fixed frame of RViz. Empty: as in config/segment.rviz (camera).",
+        ),
     ]
     topics = [
         DeclareLaunchArgument(f"{topic}_topic", default_value=topic, description=f"What '{topic}' is called here.")
@@ -50,6 +69,11 @@ def arguments():
     return surroundings + topics + parameters
 
 
+def remappings():
+    """What every topic is called here, for the node and for RViz."""
+    return [(topic, LaunchConfiguration(f"{topic}_topic")) for topic in TOPICS]
+
+
 def segmenter(context):
     """The node with those parameters that were given."""
     names = [known.name for known in settings(SegmenterParameters())]
@@ -59,8 +83,8 @@ def segmenter(context):
         executable="part_segmenter",
         name=LaunchConfiguration("name"),
         namespace=LaunchConfiguration("namespace"),
-        parameters=[LaunchConfiguration("params_file"), given],
-        remappings=[(topic, LaunchConfiguration(f"{topic}_topic")) for topic in TOPICS],
+        parameters=[LaunchConfiguration("params_file"), sim_time(), given],
+        remappings=remappings(),
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
         output="screen",
         emulate_tty=True,
@@ -68,14 +92,28 @@ def segmenter(context):
     return [node]
 
 
-def generate_launch_description():
-    """The node, and RViz where asked for."""
-    viewer = Node(
+def viewer(context):
+    """RViz on the node's topics."""
+    frame = LaunchConfiguration("rviz_frame").perform(context)
+    node = Node(
         package="rviz2",
         executable="rviz2",
         namespace=LaunchConfiguration("namespace"),
-        arguments=["-d", str(CONFIG / "segment.rviz")],
+        parameters=[sim_time()],
+        remappings=remappings(),
+        arguments=["-d", str(CONFIG / "segment.rviz"), *(["-f", frame] if frame else [])],
         condition=IfCondition(LaunchConfiguration("rviz")),
     )
+    return [node]
+
+
+def sim_time():
+    """The one parameter that is ROS's own."""
+    return {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)}
+
+
+def generate_launch_description():
+    """The node, and RViz where asked for."""
     transports = [SetEnvironmentVariable(name, value) for name, value in cloud_transports(os.environ).items()]
-    return LaunchDescription([*arguments(), *transports, OpaqueFunction(function=segmenter), viewer])
+    actions = [OpaqueFunction(function=segmenter), OpaqueFunction(function=viewer)]
+    return LaunchDescription([*arguments(), *transports, *actions])

@@ -18,7 +18,7 @@ from partdistill_ros.commands.common import Answer, CommandFailed
 from partdistill_ros.errors import PartDistillError
 
 COMMANDS = (
-    "demo", "segment", "info", "distill", "pretrain", "teachers", "render", "evaluate", "units", "bag",
+    "demo", "segment", "view", "info", "distill", "pretrain", "teachers", "render", "evaluate", "units", "bag",
     "import-knowledge",
 )  # fmt: skip
 
@@ -34,6 +34,7 @@ start here:
   partdistill demo                                     a table scene through the live node
   partdistill segment scene.pcd --scene tabletop --query "mug: handle, cup" \\
       --out labelled.ply --picture labelled.png        one cloud, no ROS
+  partdistill view labelled.ply                        look at it in the browser
   partdistill info default                             what the shipped student knows
 
 make a student of your own scans:

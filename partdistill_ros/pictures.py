@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from scipy.ndimage import gaussian_filter, minimum_filter
 from scipy.spatial import cKDTree
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.files import atomic_path
+from partdistill_ros.legend import BACKGROUND, INK, shares, sheet
 from partdistill_ros.palette import part_colors
 from partdistill_ros.rendering.cameras import look_at
 from partdistill_ros.scans.scan import Scan, sample_surface
@@ -35,8 +36,8 @@ class Look:
 
     supersample: int = 2
     margin: float = 0.06  # empty border, share of the picture
-    background: tuple[int, int, int] = (250, 250, 248)
-    ink: tuple[int, int, int] = (45, 48, 54)
+    background: tuple[int, int, int] = BACKGROUND
+    ink: tuple[int, int, int] = INK
     bare: tuple[int, int, int] = (196, 192, 186)  # a cloud that came without colours
     mute: float = 0.62  # how far unlabelled points fade towards grey when parts are shown
     smooth: float = 2.0  # blur of the depth before its slope is lit; hides a Kinect's ripple
@@ -47,6 +48,9 @@ class Look:
 
 
 LOOK = Look()
+
+Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Lowest and highest x / z and y / z, `[2]` each, that a picture shows."""
 
 
 @dataclass(frozen=True)
@@ -63,21 +67,38 @@ def camera_for(scan: Scan) -> Camera:
     `up` unknown counts as -y for a scan with a viewpoint (optical frame), +z otherwise.
     Raises PartDistillError where no point is finite.
     """
+    low, high = middle_range(scan)
+    center, up = (low + high) / 2, drawn_up(scan)
+    if scan.viewpoint is not None:
+        return camera_at(np.asarray(scan.viewpoint, np.float64), center, up)
+    first = np.eye(3)[np.abs(up).argmin()]
+    level = np.cross(up, first)
+    outward = 0.75 * level + 0.85 * np.cross(level, up) + 0.62 * up
+    return camera_at(center + 1.6 * np.linalg.norm(high - low) * outward / np.linalg.norm(outward), center, up)
+
+
+def camera_at(position: NDArray[np.float64], target: NDArray[np.float64], up: NDArray[np.float64]) -> Camera:
+    """A camera at `position [3]` that looks at `target [3]`, with `up [3]` up in the picture."""
+    return Camera(position, look_at(position, target, up)[0].astype(np.float64))
+
+
+def middle_range(scan: Scan) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lowest and highest coordinates `[3]` without the outermost percent.
+
+    Raises PartDistillError where no point is finite.
+    """
     points = scan.points[scan.finite()].astype(np.float64)
     if not len(points):
         raise PartDistillError(f"{scan.name}: no finite points to draw")
     low, high = np.asarray(np.percentile(points, (1, 99), axis=0))
-    center = (low + high) / 2
-    if scan.viewpoint is not None:
-        position = np.asarray(scan.viewpoint, np.float64)
-        up = np.array([0.0, -1.0, 0.0]) if scan.up is None else np.asarray(scan.up, np.float64)
-        return Camera(position, look_at(position, center, up)[0].astype(np.float64))
-    up = np.array([0.0, 0.0, 1.0]) if scan.up is None else np.asarray(scan.up, np.float64)
-    first = np.eye(3)[np.abs(up).argmin()]
-    level = np.cross(up, first)
-    outward = 0.75 * level + 0.85 * np.cross(level, up) + 0.62 * up
-    position = center + 1.6 * np.linalg.norm(high - low) * outward / np.linalg.norm(outward)
-    return Camera(position, look_at(position, center, up)[0].astype(np.float64))
+    return low, high
+
+
+def drawn_up(scan: Scan) -> NDArray[np.float64]:
+    """What is up in pictures `[3]`: the scan's own, -y in an optical frame, else z."""
+    if scan.up is not None:
+        return np.asarray(scan.up, np.float64)
+    return np.array([0.0, 0.0, 1.0] if scan.viewpoint is None else [0.0, -1.0, 0.0])
 
 
 @dataclass(frozen=True)
@@ -100,27 +121,55 @@ class Drawing:
         return Image.fromarray(picture).resize(self.size, Image.Resampling.LANCZOS)
 
 
-def draw_cloud(points: ArrayLike, camera: Camera, size: tuple[int, int] = (640, 480), look: Look = LOOK) -> Drawing:
-    """Lay out `points [N, 3]`, framed to fill `size` (width, height) pixels."""
-    seen = (np.asarray(points, np.float64) - camera.position) @ camera.rotation.T
-    usable = np.flatnonzero(np.isfinite(seen).all(1) & (seen[:, 2] > 1e-6))
-    seen = seen[usable]
+def draw_cloud(
+    points: ArrayLike,
+    camera: Camera,
+    size: tuple[int, int] = (640, 480),
+    look: Look = LOOK,
+    bounds: Bounds | None = None,
+) -> Drawing:
+    """Lay out `points [N, 3]`, framed to fill `size` (width, height) pixels; `bounds` frame several
+    pictures alike."""
+    seen, usable = _seen(points, camera)
     width, height = size[0] * look.supersample, size[1] * look.supersample
     if not len(seen):
         return Drawing(np.full((height, width), -1), np.ones((height, width)), size, look)
-    column, row, scale = _frame(seen, width, height, look.margin)
+    column, row, scale = _frame(seen, bounds or _plane_bounds(seen), width, height, look.margin)
     radius = _disc_radius(seen, scale, look)
     depth, index = _splat(column, row, seen[:, 2], width, height, radius)
     drawn = index >= 0
     return Drawing(np.where(drawn, usable[index], -1), _light(depth, drawn, scale, look), size, look)
 
 
+def common_bounds(points: ArrayLike, cameras: Sequence[Camera]) -> Bounds:
+    """What has to be in the picture so that `points [N, 3]` can be seen from each camera.
+
+    Raises PartDistillError where no point is finite and in front of a camera.
+    """
+    each = [_plane_bounds(seen) for seen, _ in (_seen(points, camera) for camera in cameras) if len(seen)]
+    if not each:
+        raise PartDistillError("no finite points to draw")
+    return np.min([low for low, _ in each], axis=0), np.max([high for _, high in each], axis=0)
+
+
+def _seen(points: ArrayLike, camera: Camera) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Camera-frame points `[M, 3]` in front of the camera, and their index `[M]`."""
+    seen = (np.asarray(points, np.float64) - camera.position) @ camera.rotation.T
+    usable = np.flatnonzero(np.isfinite(seen).all(1) & (seen[:, 2] > 1e-6))
+    return seen[usable], usable
+
+
+def _plane_bounds(seen: NDArray[np.float64]) -> Bounds:
+    low, high = np.percentile(seen[:, :2] / seen[:, 2:], (0.5, 99.5), axis=0)
+    return low, high
+
+
 def _frame(
-    seen: NDArray[np.float64], width: int, height: int, margin: float
+    seen: NDArray[np.float64], bounds: Bounds, width: int, height: int, margin: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Pixel column and row `[N]` of camera-frame points, and pixels per unit of x / z."""
     plane = seen[:, :2] / seen[:, 2:]
-    low, high = np.percentile(plane, (0.5, 99.5), axis=0)
+    low, high = bounds
     room = np.array([width, height]) * (1 - 2 * margin)
     scale = float((room / np.maximum(high - low, 1e-9)).min())
     pixel = (plane - (low + high) / 2) * scale + np.array([width, height]) / 2
@@ -212,72 +261,23 @@ def before_after(
     labelled by the nearest vertex."""
     if len(labels) != len(scan.points):
         raise PartDistillError(f"{scan.name}: {len(labels)} labels for {len(scan.points)} points")
-    scan, labels = _drawable(scan, labels, look)
+    scan, labels = drawable(scan, labels, look)
     camera = camera_for(scan)
     drawing = draw_cloud(scan.points, camera, size, look)
     before, after = (
         drawing.paint(colors) for colors in (cloud_colors(scan, look), label_colors(scan, labels, parts, look))
     )
-    counts = np.bincount(labels[labels >= 0], minlength=len(parts))
-    share = [f"{part}  {100 * count / max(counts.sum(), 1):.0f} %" for part, count in zip(parts, counts, strict=True)]
-    return _sheet((before, after), titles, share, part_colors(parts), look)
+    return sheet((before, after), titles, shares(labels, parts), part_colors(parts))
 
 
-def _drawable(scan: Scan, labels: NDArray[np.integer], look: Look) -> tuple[Scan, NDArray[np.integer]]:
-    """A cloud dense enough to look at, with its labels."""
+def drawable(scan: Scan, labels: NDArray[np.integer], look: Look = LOOK) -> tuple[Scan, NDArray[np.integer]]:
+    """A cloud dense enough to look at, with its labels `[N]`: a mesh as samples of its surface."""
     if scan.mesh is None or not len(scan.mesh.faces):
         return scan, labels
     dense = sample_surface(scan, look.mesh_points)
     usable = np.flatnonzero(scan.finite())
     _, nearest = cKDTree(scan.points[usable]).query(dense.points)
     return dense, labels[usable[nearest]]
-
-
-def _sheet(
-    panels: Sequence[Image.Image],
-    titles: Sequence[str],
-    names: Sequence[str],
-    swatches: NDArray[np.uint8],
-    look: Look,
-) -> Image.Image:
-    """Panels in a row under their titles, above a legend."""
-    gap, head = 16, 44
-    width = sum(panel.width for panel in panels) + gap * (len(panels) + 1)
-    title_font, legend_font = ImageFont.load_default(20), ImageFont.load_default(18)
-    rows = _legend_rows(names, legend_font, width - 2 * gap)
-    height = head + max(panel.height for panel in panels) + gap + 34 * len(rows) + 8
-    sheet = Image.new("RGB", (width, height), look.background)
-    pen = ImageDraw.Draw(sheet)
-    left = gap
-    for panel, title in zip(panels, titles, strict=True):
-        pen.text((left + 4, 12), title, fill=look.ink, font=title_font)
-        sheet.paste(panel, (left, head))
-        pen.rectangle((left, head, left + panel.width - 1, head + panel.height - 1), outline=(222, 221, 217))
-        left += panel.width + gap
-    top = height - 34 * len(rows) - 4
-    for row in rows:
-        for index, x in row:
-            color = tuple(int(value) for value in swatches[index])
-            pen.rounded_rectangle((gap + x, top + 5, gap + x + 22, top + 25), 6, fill=color)
-            pen.text((gap + x + 30, top + 5), names[index], fill=look.ink, font=legend_font)
-        top += 34
-    return sheet
-
-
-def _legend_rows(
-    names: Sequence[str], font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int
-) -> list[list[tuple[int, int]]]:
-    """Rows of (index, left edge) that fit `width` pixels."""
-    rows: list[list[tuple[int, int]]] = [[]]
-    x = 0
-    for index, name in enumerate(names):
-        room = 30 + int(font.getlength(name)) + 32
-        if x + room > width and rows[-1]:
-            rows.append([])
-            x = 0
-        rows[-1].append((index, x))
-        x += room
-    return rows
 
 
 def save_picture(path: str | Path, picture: Image.Image) -> None:

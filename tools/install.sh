@@ -93,10 +93,10 @@ make_venv() {
 install_wheels() {
   local other=onnxruntime extras state
   extras="$chosen,ros,ros-build"
-  [[ $what == all ]] && extras+=",train,clip,detector,text,test"
+  [[ $what == all ]] && extras+=",train,clip,detector,text,view,test"
   state="$extras $(fingerprint pyproject.toml setup.py)"
   # Whoever has everything has the live path too.
-  stamped wheels "$state" || stamped wheels "${state/ros-build /ros-build,train,clip,detector,text,test }" && return
+  stamped wheels "$state" || stamped wheels "${state/ros-build /ros-build,train,clip,detector,text,view,test }" && return
   touch "$venv/installing"
   rm -f "$venv/stamps/wheels"
   [[ $chosen == cpu ]] && other=onnxruntime-gpu

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.commands.common import CommandFailed
-from partdistill_ros.scans.pointcloud2 import CloudLayout
+from partdistill_ros.scans.pointcloud2 import CloudLayout, unpack_colors
 
 DOMAINS = 101  # beyond these, ROS's ports meet those that Linux hands out to anybody
 END_SECONDS = 8.0  # a node that has not ended so long after SIGINT is killed
@@ -125,13 +125,14 @@ def _yaml(value: object) -> str:
 @dataclass(frozen=True)
 class Labeled:
     """One labelled cloud as it came over DDS: points `[N, 3]`, labels `[N] i2` (-1 none), confidence
-    `[N]`; `delay` seconds from the stamp of the original to its arrival here."""
+    `[N]`, colours `[N, 3] u1`; `delay` seconds from the stamp of the original to its arrival here."""
 
     points: NDArray[np.float32]
     labels: NDArray[np.int16]
     confidence: NDArray[np.float32]
     grid: tuple[int, int] | None
     delay: float
+    colors: NDArray[np.uint8] | None = None
 
 
 @dataclass
@@ -213,12 +214,14 @@ def read_labeled(message: Any, delay: float = 0.0) -> Labeled:
         "labeled_points",
     )
     layout.check(len(message.data))
+    packed = layout.packed_colors(message.data)
     return Labeled(
         layout.points(message.data),
         layout.column(message.data, "label").reshape(-1).astype(np.uint16).view(np.int16),
         layout.column(message.data, "confidence").reshape(-1).astype(np.float32),
         layout.grid,
         delay,
+        None if packed is None else unpack_colors(packed),
     )
 
 

@@ -44,7 +44,8 @@ class Labels:
     labels: `[N] i2`, indices into `parts`; -1 for points that are not finite, below the confidence
         asked for, or taken by a rival name.
     confidence: `[N] f4`, probability of the best name among those that compete; 0 where not finite.
-    parts: the query's names.  category: of the group that won, None without one.
+    parts: the query's names.  category: of the group that won, None without one; where it is one of the
+        query's `others`, every label is -1.
     up: `[3]` direction taken as up, None where nothing was labelled.
     problem: why the whole cloud is unlabelled, None where it is not.
     """
@@ -93,6 +94,11 @@ class Segmenter:
         """Why CUDA is not in use, or how much of the network stayed on the CPU; empty if nothing to tell."""
         return self._session.note
 
+    @property
+    def fell_back(self) -> bool:
+        """Whether the network runs on the CPU though a GPU is there and was not declined."""
+        return self._session.fell_back
+
     def warm_up(self) -> None:
         """Run the networks once, so that the first cloud and the first new name are answered as fast as the next."""
         self._session.warm_up(self.bundle.points, self.bundle.centers, self.bundle.text_dim)
@@ -100,9 +106,9 @@ class Segmenter:
             with suppress(PartDistillError):  # whoever asks for a new name is told
                 self.bundle.vocabulary.encoder.encode(["part"])
 
-    def query(self, text: str) -> PartQuery:
+    def query(self, text: str, *, none_of_these: bool = False) -> PartQuery:
         """Parse a query with the bundle's vocabulary (see `parse_query`)."""
-        return parse_query(text, self.bundle.vocabulary)
+        return parse_query(text, self.bundle.vocabulary, none_of_these=none_of_these)
 
     def segment(
         self,
@@ -122,7 +128,8 @@ class Segmenter:
         smooth: see `spread`.
         min_confidence: points whose confidence is lower are labelled -1.
         The group of the query with the highest mean (over points) of the maximum (over its names)
-        probability among all names is the cloud's category. A cloud with fewer finite points than a
+        probability among all names is the cloud's category; where it is one of `query.others`, no
+        point is labelled. A cloud with fewer finite points than a
         patch comes back unlabelled with its `problem`. Raises PartDistillError for wrong arguments.
         """
         query = self.query(query) if isinstance(query, str) else query
@@ -190,7 +197,8 @@ class Segmenter:
         else:  # decided before spreading: the same answer for fewer points
             decided = np.stack(_decide(asked), axis=1)
             best, confidence = self._spread(item, decided.astype(np.float32), smooth=False).T
-        names = np.where(columns < len(query.names), columns, -1).astype(np.int16)
+        reported = (columns < len(query.names)) & (group in query.groups)
+        names = np.where(reported, columns, -1).astype(np.int16)
         labels = np.full(size, -1, np.int16)
         labels[item.rows] = np.where(confidence >= min_confidence, names[best.astype(np.intp)], -1)
         every_confidence = np.zeros(size, np.float32)
@@ -219,12 +227,13 @@ def _as_points(cloud: ArrayLike) -> NDArray[np.floating]:
 
 
 def _most_confident(logits: NDArray[np.float32], query: PartQuery) -> tuple[int, PartGroup]:
-    """The candidate up and the group with the highest mean over points of the maximum over the
-    group's names, of the probability among all names; `logits [U, S, P + R]`."""
+    """The candidate up and the group, asked for or not, with the highest mean over points of the maximum
+    over the group's names, of the probability among all names; `logits [U, S, P + R]`."""
     probability = _softmax(logits)
-    score = np.stack([probability[..., query.columns(group)].max(-1).mean(-1) for group in query.groups], axis=-1)
+    groups = query.groups + query.others
+    score = np.stack([probability[..., query.evidence(group)].max(-1).mean(-1) for group in groups], axis=-1)
     up, group = np.unravel_index(int(score.argmax()), score.shape)
-    return int(up), query.groups[int(group)]
+    return int(up), groups[int(group)]
 
 
 def _decide(logits: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:

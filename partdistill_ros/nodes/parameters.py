@@ -189,6 +189,21 @@ def documented_yaml(parameters: object, heading: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def documented_table(parameters: object) -> str:
+    """The same for people: a Markdown table of every parameter."""
+    rows = [
+        (
+            f"`{described.name}`",
+            f"`{_yaml(described.default)}`",
+            described.constraint() or _KINDS[type(described.default)],
+            described.description + (" *Read at the start only.*" if described.read_only else ""),
+        )
+        for described in settings(parameters)
+    ]
+    head = [("parameter", "default", "lawful", "meaning"), ("---",) * 4]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in head + rows) + "\n"
+
+
 def _indent(depth: int) -> str:
     return "  " * (depth + 2)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The launch files: with the real `launch` where ROS 2 is installed, else their logic with stand-ins."""
+"""The logic of the launch files, with stand-ins for `launch`; test_real_launch.py has the real one."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ MODULES = {
     "launch.substitutions": ["LaunchConfiguration"],
     "launch_ros": [],
     "launch_ros.actions": ["Node"],
+    "launch_ros.parameter_descriptions": ["ParameterValue"],
 }  # fmt: skip
 
 
@@ -66,11 +67,17 @@ def context_of(actions, **given: str) -> dict[str, str]:
     return defaults | given
 
 
-def test_every_parameter_is_a_described_argument(stand_ins, repository):
+@pytest.mark.parametrize("name", ["segment.launch.py", "demo.launch.py", "distill.launch.py"])
+def test_every_argument_is_described(stand_ins, repository, name):
+    arguments = declared(load(repository, name).arguments())
+    assert arguments
+    for argument, described in arguments.items():
+        assert len(described.named["description"]) > 10, argument
+
+
+def test_every_parameter_is_an_argument(stand_ins, repository):
     arguments = declared(load(repository, "segment.launch.py").generate_launch_description().values[0])
     assert {known.name for known in settings(SegmenterParameters())} <= set(arguments)
-    for name, argument in arguments.items():
-        assert len(argument.named["description"]) > 10, name
 
 
 def test_the_node_gets_what_was_given_and_the_file_for_the_rest(stand_ins, repository):
@@ -78,7 +85,7 @@ def test_the_node_gets_what_was_given_and_the_file_for_the_rest(stand_ins, repos
     context = context_of(module.arguments(), points_topic="/cam/points", enable="false", threads="4")
     (node,) = module.segmenter(context)
     assert (node.named["package"], node.named["executable"]) == ("partdistill_ros", "part_segmenter")
-    file, given = node.named["parameters"]
+    file, _, given = node.named["parameters"]
     assert Path(file.perform(context)) == repository / "config" / "segment.yaml"
     assert given == {"enable": False, "threads": 4}
     remapped = {old: new.perform(context) for old, new in node.named["remappings"]}
@@ -110,13 +117,20 @@ def test_the_demo_plays_a_made_up_scene_unless_told(stand_ins, repository, tmp_p
     assert Path(node.named["parameters"][0]["source"]).stat().st_size > 100_000
 
 
-@pytest.mark.parametrize("name", ["segment.launch.py", "demo.launch.py"])
-def test_with_the_real_launch(repository, name):
-    # The folder launch/ of the repository is importable too, as an empty namespace: ask for a member.
-    pytest.importorskip("launch_ros.actions", reason="launch and launch_ros are part of a ROS 2 installation")
-    from launch import LaunchService
+def test_rviz_shows_the_topics_under_the_names_that_they_have_here(stand_ins, repository):
+    module = load(repository, "segment.launch.py")
+    (node,) = module.viewer(context_of(module.arguments(), rviz_frame="map"))
+    assert node.named["arguments"] == ["-d", str(repository / "config" / "segment.rviz"), "-f", "map"]
+    assert [old for old, _ in node.named["remappings"]] == list(module.TOPICS)
+    (node,) = module.viewer(context_of(module.arguments()))
+    assert "-f" not in node.named["arguments"]
 
-    description = load(repository, name).generate_launch_description()
-    service = LaunchService()
-    service.include_launch_description(description)
-    assert description.get_launch_arguments()
+
+def test_the_trainer_gets_a_parameter_file_only_where_there_is_one(stand_ins, repository, tmp_path):
+    module = load(repository, "distill.launch.py")
+    (node,) = module.trainer(context_of(module.arguments(), params_file="/my/distill.yaml", namespace="left"))
+    assert (node.named["executable"], node.named["parameters"]) == ("distill_trainer", ["/my/distill.yaml"])
+    (node,) = module.trainer(context_of(module.arguments(), params_file=""))
+    assert node.named["parameters"] == []
+    default = declared(module.arguments())["params_file"].named["default_value"]
+    assert default == "" or Path(default).is_file()

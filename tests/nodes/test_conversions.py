@@ -154,3 +154,11 @@ def test_a_whole_cloud_in_and_out_takes_milliseconds(conversions):
         seconds.append(time.thread_time() - begin)
     # 4 ms measured; the field's usual ways take 1,500 each.
     assert min(seconds) < 0.012
+
+
+def test_the_legend_as_a_picture(conversions):
+    message = conversions.legend_image_message(header(), PARTS)
+    assert (message.encoding, message.step, message.header) == ("rgb8", 3 * message.width, header())
+    pixels = np.frombuffer(message.data, np.uint8).reshape(message.height * message.width, 3)
+    for color in part_colors(PARTS):
+        assert (pixels == color).all(axis=1).sum() > 200

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/ros.md and the README name the topics and services that the running node really has."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import Any
+
+import pytest
+
+KINDS = ("in", "out", "service")
+ROW = re.compile(r"^\| (in|out|service) \| (.+?) \| (\S+?)(?: \|| ?:|,)", re.MULTILINE)
+OF_ROS = ("rcl_interfaces/", "lifecycle_msgs/", "type_description_interfaces/")
+"""Every managed node has these."""
+
+
+def documented(page: str) -> dict[str, dict[str, str]]:
+    """Type by name for each of `KINDS`."""
+    found: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
+    for kind, names, type_name in ROW.findall(page):
+        for name in re.findall(r"`([^`]+)`", names):
+            found[kind][name] = type_name
+    return found
+
+
+@pytest.fixture(scope="module")
+def table(repository):
+    return documented((repository / "docs" / "ros.md").read_text())
+
+
+def test_the_readme_names_nothing_else(repository, table):
+    shown = documented((repository / "README.md").read_text())
+    for kind in KINDS:
+        assert shown[kind]
+        assert set(shown[kind]) <= set(table[kind])
+
+
+@pytest.mark.ros
+def test_the_page_names_what_there_is(run_node, peer, toy_bundle_path, table):
+    from partdistill_ros.nodes.outputs import STAGES
+
+    debug = table["out"]["~/debug/<stage>_ms"]
+    expected = {**table, "out": table["out"] | {f"~/debug/{stage}_ms": debug for stage in STAGES}}
+    del expected["out"]["~/debug/<stage>_ms"]
+    said = {kind: {_resolved(name): one for name, one in expected[kind].items()} for kind in KINDS}
+
+    run_node("part_segmenter", bundle=str(toy_bundle_path), query="top, bottom").wait_for("labelling")
+    with contextlib.suppress(AssertionError):  # the last of them is discovered after a while
+        peer.until(lambda: _offered(peer.node) == said, "the same as on the page", 20)
+    assert _offered(peer.node) == said
+
+
+def _offered(node: Any) -> dict[str, dict[str, str]]:
+    """What `part_segmenter` has, as far as it is discovered."""
+    if "part_segmenter" not in node.get_node_names():
+        return {}
+    asked = {
+        "in": node.get_subscriber_names_and_types_by_node,
+        "out": node.get_publisher_names_and_types_by_node,
+        "service": node.get_service_names_and_types_by_node,
+    }
+    return {
+        kind: {name: types[0] for name, types in ask("part_segmenter", "/") if not types[0].startswith(OF_ROS)}
+        for kind, ask in asked.items()
+    }
+
+
+def _resolved(name: str) -> str:
+    return name.replace("~", "/part_segmenter") if name.startswith(("~", "/")) else f"/{name}"
