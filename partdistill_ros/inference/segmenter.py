@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -58,11 +58,23 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class _Prepared:
-    """One cloud on its way: finite rows, their points, the sample, and one turned copy per try."""
+class Belief:
+    """What the student makes of one cloud, at the points that it saw of it.
 
-    rows: NDArray[np.intp]
+    points: `[S, 3]` in the cloud's frame, its own rows where it has no more than S.
+    probability: `[S, P + R]` of the query's names and rivals, all of them competing.
+    up: `[3]` direction taken as up.
+    """
+
     points: NDArray[np.floating]
+    probability: NDArray[np.float32]
+    up: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """One cloud on its way: the sample, its patch centres, and one turned copy per try."""
+
     sampled: NDArray[np.floating]
     centers: NDArray[np.int64]
     ups: NDArray[np.float64]
@@ -126,6 +138,24 @@ class Segmenter:
         patch comes back unlabelled with its `problem`. Raises PartDistillError for wrong arguments.
         """
         query = self.query(query) if isinstance(query, str) else query
+        beliefs = self.believe(clouds, query, ups, votes=votes)
+        start = time.perf_counter()
+        result = [
+            self.decide(cloud, belief, query, smooth=smooth, min_confidence=min_confidence)
+            for cloud, belief in zip(clouds, beliefs, strict=True)
+        ]
+        self.timings = replace(self.timings, spread=time.perf_counter() - start)
+        return result
+
+    def believe(
+        self,
+        clouds: Sequence[ArrayLike],
+        query: PartQuery,
+        ups: Sequence[ArrayLike | None] | None = None,
+        votes: int = 1,
+    ) -> list[Belief | None]:
+        """The first half of `segment`: what the student makes of each cloud's sample; None for a cloud with
+        fewer finite points than a patch. Raises PartDistillError for wrong arguments."""
         points = [_as_points(cloud) for cloud in clouds]
         ups = [None] * len(points) if ups is None else list(ups)
         if len(ups) != len(points) or votes < 1:
@@ -136,15 +166,39 @@ class Segmenter:
         prepared = [self._prepare(cloud, up, votes) for cloud, up in zip(points, ups, strict=True)]
         sampled = time.perf_counter()
         logits = self._run([item for item in prepared if item is not None], query)
-        answered = time.perf_counter()
-        result = [
-            self._unlabeled(cloud, query)
-            if item is None
-            else self._finish(len(cloud), item, next(logits), query, smooth, min_confidence)
-            for cloud, item in zip(points, prepared, strict=True)
-        ]
-        self.timings = Timings(sampled - start, answered - sampled, time.perf_counter() - answered)
-        return result
+        beliefs = [None if item is None else _most_confident(item, next(logits), query) for item in prepared]
+        self.timings = Timings(sampled - start, time.perf_counter() - sampled)
+        return beliefs
+
+    def decide(
+        self,
+        cloud: ArrayLike,
+        belief: Belief | None,
+        query: PartQuery,
+        *,
+        smooth: bool = False,
+        min_confidence: float = 0.0,
+    ) -> Labels:
+        """The second half of `segment`: every point of `cloud [N, 3]` takes the answer of the nearest point of
+        the belief, which may come from another recording of the same thing."""
+        points = _as_points(cloud)
+        rows = finite_rows(points)
+        if belief is None:
+            return self._unlabeled(points, query)
+        group = _best_group(belief.probability, query)
+        columns = query.columns(group)
+        asked = belief.probability[:, columns] / belief.probability[:, columns].sum(axis=1, keepdims=True)
+        # Decided before spreading, unless points are to be mixed: the same answer for fewer points.
+        values = asked if smooth else np.stack([asked.argmax(axis=1), asked.max(axis=1)], axis=1, dtype=np.float32)
+        finite = points if len(rows) == len(points) else points[rows]
+        values = spread(finite, belief.points, values, smooth=smooth, workers=self._session.threads)
+        best, confidence = (values.argmax(axis=1), values.max(axis=1)) if smooth else values.T
+        names = np.where(columns < len(query.names), columns, -1).astype(np.int16)
+        labels = np.full(len(points), -1, np.int16)
+        labels[rows] = np.where(confidence >= min_confidence, names[best.astype(np.intp)], -1)
+        every_confidence = np.zeros(len(points), np.float32)
+        every_confidence[rows] = confidence
+        return Labels(labels, every_confidence, query.names, group.category, belief.up)
 
     def _prepare(self, cloud: NDArray[np.floating], up: ArrayLike | None, votes: int) -> _Prepared | None:
         rows = finite_rows(cloud)
@@ -159,7 +213,7 @@ class Segmenter:
         ups = candidate_ups(sampled) if up is None else np.asarray(up, np.float64)[None]
         turns = [turn_about_z(2 * np.pi * vote / votes) for vote in range(votes)]
         turned = [center_max_radius(sampled @ (turn @ rotation_to_z(one)).T) for one in ups for turn in turns]
-        return _Prepared(rows, points, sampled, farthest_points(sampled, self.bundle.centers), ups, np.stack(turned))
+        return _Prepared(sampled, farthest_points(sampled, self.bundle.centers), ups, np.stack(turned))
 
     def _run(self, prepared: Sequence[_Prepared], query: PartQuery) -> Iterator[NDArray[np.float32]]:
         """Per cloud the logits `[ups, points, P + R]`, averaged over the votes."""
@@ -172,33 +226,6 @@ class Segmenter:
         ends = np.cumsum([len(item.turned) for item in prepared])[:-1]
         parts = zip(prepared, np.split(logits, ends), strict=True)
         return iter([part.reshape(len(item.ups), -1, *part.shape[1:]).mean(axis=1) for item, part in parts])
-
-    def _finish(
-        self,
-        size: int,
-        item: _Prepared,
-        logits: NDArray[np.float32],
-        query: PartQuery,
-        smooth: bool,
-        min_confidence: float,
-    ) -> Labels:
-        up, group = _most_confident(logits, query)
-        columns = query.columns(group)
-        asked = logits[up][:, columns]
-        if smooth:
-            best, confidence = _decide(self._spread(item, asked, smooth=True))
-        else:  # decided before spreading: the same answer for fewer points
-            decided = np.stack(_decide(asked), axis=1)
-            best, confidence = self._spread(item, decided.astype(np.float32), smooth=False).T
-        names = np.where(columns < len(query.names), columns, -1).astype(np.int16)
-        labels = np.full(size, -1, np.int16)
-        labels[item.rows] = np.where(confidence >= min_confidence, names[best.astype(np.intp)], -1)
-        every_confidence = np.zeros(size, np.float32)
-        every_confidence[item.rows] = confidence
-        return Labels(labels, every_confidence, query.names, group.category, item.ups[up])
-
-    def _spread(self, item: _Prepared, values: NDArray[np.float32], smooth: bool) -> NDArray[np.float32]:
-        return spread(item.points, item.sampled, values, smooth=smooth, workers=self._session.threads)
 
     def _unlabeled(self, cloud: NDArray[np.floating], query: PartQuery) -> Labels:
         problem = (
@@ -218,19 +245,20 @@ def _as_points(cloud: ArrayLike) -> NDArray[np.floating]:
     return points if points.dtype in (np.float32, np.float64) else points.astype(np.float64)
 
 
-def _most_confident(logits: NDArray[np.float32], query: PartQuery) -> tuple[int, PartGroup]:
-    """The candidate up and the group with the highest mean over points of the maximum over the
-    group's names, of the probability among all names; `logits [U, S, P + R]`."""
+def _most_confident(item: _Prepared, logits: NDArray[np.float32], query: PartQuery) -> Belief:
+    """The belief of the candidate up whose best group scores highest; `logits [U, S, P + R]`."""
     probability = _softmax(logits)
-    score = np.stack([probability[..., query.columns(group)].max(-1).mean(-1) for group in query.groups], axis=-1)
-    up, group = np.unravel_index(int(score.argmax()), score.shape)
-    return int(up), query.groups[int(group)]
+    best = int(np.argmax([_scores(each, query).max() for each in probability]))
+    return Belief(item.sampled, probability[best], item.ups[best])
 
 
-def _decide(logits: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Best column and its probability, for each row."""
-    probability = _softmax(logits)
-    return probability.argmax(axis=-1), probability.max(axis=-1)
+def _best_group(probability: NDArray[np.float32], query: PartQuery) -> PartGroup:
+    return query.groups[int(_scores(probability, query).argmax())]
+
+
+def _scores(probability: NDArray[np.float32], query: PartQuery) -> NDArray[np.float32]:
+    """Per group the mean over points of the maximum over its names; `probability [S, P + R]`."""
+    return np.array([probability[:, query.columns(group)].max(axis=1).mean() for group in query.groups])
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
