@@ -10,6 +10,10 @@ class PartDistillError(Exception):
     """
 
 
+class MalformedCloudError(PartDistillError):
+    """A PointCloud2 whose steps, sizes and fields do not fit together or its data."""
+
+
 class MissingDependencyError(PartDistillError):
     """An optional package is not installed; the message names the extra to install."""
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +24,13 @@ class PartGroup:
     category: what stood before the colon, None without one.
     rivals: names that compete as well but are never reported: a name asked for alone competes with
         the other parts of its category, or it would get every point with certainty.
+    evidence: further parts of the category: they tell that an object is of it, and take no points.
     """
 
     category: str | None
     names: tuple[str, ...]
     rivals: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,9 @@ class PartQuery:
     """A parsed query; labels index into `names`.
 
     names: `P` part names asked for, without repetition, in the order of the text.
-    rivals: `R` further names of the groups' rivals.
+    rivals: `R` further names of the groups' rivals, of their evidence and of `others`.
     embeddings: `[P + R, D] f4` of `names` then `rivals`.
+    others: categories that were not asked for; an object that fits one of them better is "none of these".
     """
 
     text: str
@@ -45,20 +48,30 @@ class PartQuery:
     names: tuple[str, ...]
     rivals: tuple[str, ...]
     embeddings: NDArray[np.float32] = field(repr=False)
+    others: tuple[PartGroup, ...] = ()
 
     def columns(self, group: PartGroup) -> NDArray[np.intp]:
         """Rows of `embeddings` (= columns of the logits) that compete in `group`."""
+        return self._rows(group.names + group.rivals)
+
+    def evidence(self, group: PartGroup) -> NDArray[np.intp]:
+        """Rows of `embeddings` that tell whether an object is of the group's category."""
+        return self._rows(group.names + group.rivals + group.evidence)
+
+    def _rows(self, names: tuple[str, ...]) -> NDArray[np.intp]:
         every = self.names + self.rivals
-        return np.array([every.index(name) for name in group.names + group.rivals])
+        return np.array([every.index(name) for name in names])
 
 
-def parse_query(text: str, vocabulary: Vocabulary) -> PartQuery:
+def parse_query(text: str, vocabulary: Vocabulary, *, none_of_these: bool = False) -> PartQuery:
     """Parse `text`; names are compared in lower case with single spaces.
 
     Groups are separated by `;`, names by `,`, and `:` follows a group's category, which may be any
     word. A group with one name gets rivals (see `PartGroup`); without a category it stands for each
-    category that has this part. Raises PartDistillError for a query that is empty, longer than
-    2,000 characters, of more than 64 names, malformed, or with a name that cannot be embedded.
+    category that has this part. With `none_of_these`, and where every group has a category, the
+    vocabulary's other categories compete for each object (see `_others_than`).
+    Raises PartDistillError for a query that is empty, longer than 2,000 characters, of more than 64
+    names, malformed, or with a name that cannot be embedded.
     """
     if len(text) > MAX_LENGTH:
         raise PartDistillError(
@@ -72,8 +85,33 @@ def parse_query(text: str, vocabulary: Vocabulary) -> PartQuery:
         raise PartDistillError(f"the query has {len(names)} names, at most {MAX_NAMES} are allowed: split it")
     vocabulary.embed(names)  # an unknown name is reported before rivals are looked for
     groups = tuple(rivalled for group in asked for rivalled in _with_rivals(group, vocabulary))
-    rivals = tuple(name for name in _unique(name for group in groups for name in group.rivals) if name not in names)
-    return PartQuery(_clean(text), groups, names, rivals, vocabulary.embed(names + rivals))
+    others: tuple[PartGroup, ...] = ()
+    if none_of_these and all(group.category for group in asked):
+        groups = tuple(_with_evidence(group, vocabulary) for group in groups)
+        others = _others_than(groups, vocabulary)
+    further = _unique(name for group in groups + others for name in (*group.names, *group.rivals, *group.evidence))
+    rivals = tuple(name for name in further if name not in names)
+    return PartQuery(_clean(text), groups, names, rivals, vocabulary.embed(names + rivals), others)
+
+
+def _with_evidence(group: PartGroup, vocabulary: Vocabulary) -> PartGroup:
+    parts = vocabulary.categories.get(group.category or "", ())
+    return replace(group, evidence=tuple(part for part in parts if part not in group.names + group.rivals))
+
+
+def _others_than(groups: tuple[PartGroup, ...], vocabulary: Vocabulary) -> tuple[PartGroup, ...]:
+    """The vocabulary's categories that are not asked for.
+
+    One that shares a name with a group whose category the vocabulary does not know is left out: it
+    may be what the user calls by another word, as 'kettle' in 'teapot: handle, spout'.
+    """
+    asked = {group.category for group in groups}
+    renamed = {name for group in groups if group.category not in vocabulary.categories for name in group.names}
+    return tuple(
+        PartGroup(category, parts)
+        for category, parts in vocabulary.categories.items()
+        if category not in asked and not renamed & set(parts)
+    )
 
 
 def _parse_group(text: str) -> PartGroup:

@@ -44,7 +44,8 @@ class Labels:
     labels: `[N] i2`, indices into `parts`; -1 for points that are not finite, below the confidence
         asked for, or taken by a rival name.
     confidence: `[N] f4`, probability of the best name among those that compete; 0 where not finite.
-    parts: the query's names.  category: of the group that won, None without one.
+    parts: the query's names.  category: of the group that won, None without one; where it is one of the
+        query's `others`, every label is -1.
     up: `[3]` direction taken as up, None where nothing was labelled.
     problem: why the whole cloud is unlabelled, None where it is not.
     """
@@ -105,6 +106,11 @@ class Segmenter:
         """Why CUDA is not in use, or how much of the network stayed on the CPU; empty if nothing to tell."""
         return self._session.note
 
+    @property
+    def fell_back(self) -> bool:
+        """Whether the network runs on the CPU though a GPU is there and was not declined."""
+        return self._session.fell_back
+
     def warm_up(self) -> None:
         """Run the networks once, so that the first cloud and the first new name are answered as fast as the next."""
         self._session.warm_up(self.bundle.points, self.bundle.centers, self.bundle.text_dim)
@@ -112,9 +118,9 @@ class Segmenter:
             with suppress(PartDistillError):  # whoever asks for a new name is told
                 self.bundle.vocabulary.encoder.encode(["part"])
 
-    def query(self, text: str) -> PartQuery:
+    def query(self, text: str, *, none_of_these: bool = False) -> PartQuery:
         """Parse a query with the bundle's vocabulary (see `parse_query`)."""
-        return parse_query(text, self.bundle.vocabulary)
+        return parse_query(text, self.bundle.vocabulary, none_of_these=none_of_these)
 
     def segment(
         self,
@@ -134,7 +140,8 @@ class Segmenter:
         smooth: see `spread`.
         min_confidence: points whose confidence is lower are labelled -1.
         The group of the query with the highest mean (over points) of the maximum (over its names)
-        probability among all names is the cloud's category. A cloud with fewer finite points than a
+        probability among all names is the cloud's category; where it is one of `query.others`, no
+        point is labelled. A cloud with fewer finite points than a
         patch comes back unlabelled with its `problem`. Raises PartDistillError for wrong arguments.
         """
         query = self.query(query) if isinstance(query, str) else query
@@ -193,7 +200,8 @@ class Segmenter:
         finite = points if len(rows) == len(points) else points[rows]
         values = spread(finite, belief.points, values, smooth=smooth, workers=self._session.threads)
         best, confidence = (values.argmax(axis=1), values.max(axis=1)) if smooth else values.T
-        names = np.where(columns < len(query.names), columns, -1).astype(np.int16)
+        reported = (columns < len(query.names)) & (group in query.groups)
+        names = np.where(reported, columns, -1).astype(np.int16)
         labels = np.full(len(points), -1, np.int16)
         labels[rows] = np.where(confidence >= min_confidence, names[best.astype(np.intp)], -1)
         every_confidence = np.zeros(len(points), np.float32)
@@ -253,12 +261,13 @@ def _most_confident(item: _Prepared, logits: NDArray[np.float32], query: PartQue
 
 
 def _best_group(probability: NDArray[np.float32], query: PartQuery) -> PartGroup:
-    return query.groups[int(_scores(probability, query).argmax())]
+    return (query.groups + query.others)[int(_scores(probability, query).argmax())]
 
 
 def _scores(probability: NDArray[np.float32], query: PartQuery) -> NDArray[np.float32]:
-    """Per group the mean over points of the maximum over its names; `probability [S, P + R]`."""
-    return np.array([probability[:, query.columns(group)].max(axis=1).mean() for group in query.groups])
+    """Per group, asked for or not, the mean over points of the maximum over its names; `probability [S, P + R]`."""
+    groups = query.groups + query.others
+    return np.array([probability[:, query.evidence(group)].max(axis=1).mean() for group in groups])
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

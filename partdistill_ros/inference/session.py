@@ -30,7 +30,8 @@ class StudentSession:
     """A network ready to run.
 
     model: bytes of the checked `student.onnx`.
-    device: `cuda` fails where CUDA does not work; `auto` falls back to the CPU and says why in `note`.
+    device: `cuda` fails where CUDA does not work; `auto` falls back to the CPU and says why in `note`;
+        `fell_back` is True where it did so though there is an NVIDIA driver.
     threads: of the CPU; None takes the cores this process may use, at most 8.
     """
 
@@ -42,6 +43,7 @@ class StudentSession:
         self.threads = threads or min(len(os.sched_getaffinity(0)), MAX_THREADS)
         self.provider = "cpu"
         self.note = ""
+        self.fell_back = False
         session = None
         if device != "cpu":
             session, self.note = _cuda_session(model, self.threads)
@@ -49,6 +51,8 @@ class StudentSession:
                 self.provider = "cuda"
             elif device == "cuda":
                 raise PartDistillError(f"device 'cuda' does not work here: {self.note}; use 'auto' or 'cpu'")
+            else:
+                self.fell_back = _has_driver()
         self._session = session or _session(model, [CPU], self.threads)
         self._pool = ThreadPoolExecutor(self.threads, "student") if self.provider == "cpu" else None
 
@@ -124,11 +128,15 @@ def _cuda_missing() -> str:
     """Why CUDA cannot be tried at all; an empty string where it can."""
     if CUDA not in onnxruntime.get_available_providers():
         return "this onnxruntime has no CUDA, install onnxruntime-gpu instead of onnxruntime"
+    return "" if _has_driver() else "no NVIDIA driver (libcuda.so.1 not found)"
+
+
+def _has_driver() -> bool:
     try:
         ctypes.CDLL("libcuda.so.1")
     except OSError:
-        return "no NVIDIA driver (libcuda.so.1 not found)"
-    return ""
+        return False
+    return True
 
 
 def _library_error() -> str:

@@ -22,6 +22,7 @@ from partdistill_ros.inference.scene import SceneLabels
 from partdistill_ros.msg import PartLegend
 from partdistill_ros.nodes.boxes import Box, part_box
 from partdistill_ros.palette import UNLABELED_COLOR, part_colors
+from partdistill_ros.scans.kept_fields import KeptFields, kept_fields
 from partdistill_ros.scans.pointcloud2 import CloudLayout, PackedCloud, encode, encode_labeled, pack_colors
 from partdistill_ros.scans.scan import Scan
 
@@ -32,15 +33,16 @@ MIN_MARKER_POINTS = 20
 @dataclass(frozen=True)
 class Cloud:
     """A received cloud: `scan` with every point in its order, `packed_colors [N] u4` as sent (None
-    without), and the header, which goes out again unchanged."""
+    without), the header, which goes out again unchanged, and what else is `kept` of it."""
 
     scan: Scan
     packed_colors: NDArray[np.uint32] | None
     header: Header
     is_dense: bool
+    kept: KeptFields | None = None
 
 
-def read_cloud(message: PointCloud2, name: str) -> Cloud:
+def read_cloud(message: PointCloud2, name: str, *, keep_fields: bool = False) -> Cloud:
     """Coordinates and colours of a cloud; `name` stands for it in messages to the user.
 
     Raises PartDistillError for steps that do not fit the data and missing or unlawful fields.
@@ -58,7 +60,8 @@ def read_cloud(message: PointCloud2, name: str) -> Cloud:
         grid=layout.grid,
         name=name,
     )
-    return Cloud(scan, layout.packed_colors(message.data), message.header, message.is_dense)
+    kept = kept_fields(layout, message.data) if keep_fields else None
+    return Cloud(scan, layout.packed_colors(message.data), message.header, message.is_dense, kept)
 
 
 def cloud_message(scan: Scan, header: Header) -> PointCloud2:
@@ -76,7 +79,7 @@ def labeled_message(cloud: Cloud, answer: SceneLabels) -> PointCloud2:
     colors = table[answer.labels]
     if cloud.packed_colors is not None:
         colors = np.where(answer.labels < 0, cloud.packed_colors, colors)
-    packed = encode_labeled(cloud.scan.points, colors, answer.labels, answer.confidence)
+    packed = encode_labeled(cloud.scan.points, colors, answer.labels, answer.confidence, cloud.kept)
     return _message(packed, cloud.header, cloud.scan, cloud.is_dense)
 
 

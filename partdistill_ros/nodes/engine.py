@@ -12,6 +12,7 @@ from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
 from partdistill_ros.scans.tabletop import TabletopParams
 
 STUDENT_PARAMETERS = ("bundle", "device", "threads")
+QUERY_PARAMETERS = ("query", "none_of_these", "scene_mode")
 
 
 @dataclass(frozen=True)
@@ -25,21 +26,37 @@ class Engine:
     def load(parameters: SegmenterParameters) -> Engine:
         """Raises PartDistillError for a bundle, device or query that cannot be used."""
         segmenter = Segmenter(parameters.bundle, parameters.device, parameters.threads or None)
-        engine = Engine(segmenter, segmenter.query(parameters.query))
+        engine = Engine(segmenter, _query(segmenter, parameters))
         segmenter.warm_up()
         return engine
 
-    def adapted(self, before: SegmenterParameters, after: SegmenterParameters, reload: bool) -> Engine:
-        """The engine for changed parameters, itself where nothing of it changed; `reload` asks for the
-        files anew."""
-        if reload or any(getattr(before, name) != getattr(after, name) for name in STUDENT_PARAMETERS):
+    def adapted(
+        self, before: SegmenterParameters, after: SegmenterParameters, loaded: Segmenter | None = None
+    ) -> Engine:
+        """The engine for changed parameters, itself where nothing of it changed; `loaded` is the student
+        for `after` where it is at hand already."""
+        if loaded is not None:
+            return Engine(loaded, _query(loaded, after))
+        if _differ(before, after, STUDENT_PARAMETERS):
             return Engine.load(after)
-        return self if before.query == after.query else replace(self, query=self.segmenter.query(after.query))
+        if _differ(before, after, QUERY_PARAMETERS):
+            return replace(self, query=_query(self.segmenter, after))
+        return self
 
     @property
     def bundle(self) -> str:
         """The name of the student's bundle."""
         return self.segmenter.bundle.name
+
+
+def _differ(before: SegmenterParameters, after: SegmenterParameters, names: tuple[str, ...]) -> bool:
+    return any(getattr(before, name) != getattr(after, name) for name in names)
+
+
+def _query(segmenter: Segmenter, parameters: SegmenterParameters) -> PartQuery:
+    # Where the cloud is said to be one object, it is not for the student to say that it is none.
+    rejects = parameters.none_of_these and parameters.scene_mode != "object"
+    return segmenter.query(parameters.query, none_of_these=rejects)
 
 
 def scene_options(parameters: SegmenterParameters) -> SceneOptions:

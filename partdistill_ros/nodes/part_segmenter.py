@@ -8,39 +8,33 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
-from std_msgs.msg import Header, String
-from visualization_msgs.msg import MarkerArray
+from std_msgs.msg import String
 
-from partdistill_ros.errors import PartDistillError
+from partdistill_ros.errors import MalformedCloudError, PartDistillError
 from partdistill_ros.inference.scene import label_scene
-from partdistill_ros.msg import PartLegend
-from partdistill_ros.nodes.conversions import (
-    diagnostics_message,
-    labeled_message,
-    legend_message,
-    markers_message,
-    read_cloud,
-)
+from partdistill_ros.inference.segmenter import Segmenter
+from partdistill_ros.nodes.background import in_background
+from partdistill_ros.nodes.conversions import labeled_message, read_cloud
 from partdistill_ros.nodes.engine import Engine, scene_options
+from partdistill_ros.nodes.outputs import Labeled, Outputs
 from partdistill_ros.nodes.parameters import declare, updated
-from partdistill_ros.nodes.qos import latched, mismatch_warning, profile
+from partdistill_ros.nodes.qos import mismatch_warning, profile
 from partdistill_ros.nodes.reports import figures, verdict
 from partdistill_ros.nodes.runtime import run_node
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
-from partdistill_ros.nodes.statistics import Statistics
+from partdistill_ros.nodes.statistics import BUNDLES, FAILED, MALFORMED, NOTHING, QUERIES, Statistics
+from partdistill_ros.nodes.throttle import Throttle
 from partdistill_ros.nodes.worker import LatestWorker
-from partdistill_ros.srv import LoadBundle, SetQuery
+from partdistill_ros.srv import LoadBundle, SetEnabled, SetQuery
 
 STOP_SECONDS = 0.3
 """How long the end of the node waits for the cloud in work, which may have a million points."""
-LOG_SECONDS = 5.0
-"""The same problem is logged at most this often: a broken driver sends 30 clouds a second."""
 
 
 class PartSegmenter(LifecycleNode):
@@ -54,13 +48,13 @@ class PartSegmenter(LifecycleNode):
         super().__init__("part_segmenter", **options)
         self._settings = declare(self, SegmenterParameters())
         self._engine: Engine | None = None
-        self._worker: LatestWorker[tuple[PointCloud2, float]] | None = None
+        self._loaded: Segmenter | None = None
+        self._outputs: Outputs | None = None
+        self._worker: LatestWorker[tuple[PointCloud2, float], tuple[Labeled, float, dict[str, float]]] | None = None
         self._statistics = Statistics()
         self._clouds: Any = None
-        self._outputs: list[Any] = []
         self._services_offered: list[Any] = []
-        self._reload = False
-        self._warned: dict[str, float] = {}
+        self._warn = Throttle(lambda words: self.get_logger().warning(words))
         self.add_on_set_parameters_callback(self._change)
 
     # --- the life of the node -----------------------------------------------------------------
@@ -80,28 +74,46 @@ class PartSegmenter(LifecycleNode):
         except Exception as error:
             self.get_logger().error(_sentence(error))
             return TransitionCallbackReturn.FAILURE
-        self._create_outputs()
+        try:
+            self._offer()
+        except Exception as error:  # rclpy would take it for a failed transition, and say nothing
+            self.get_logger().error(_sentence(error))
+            return TransitionCallbackReturn.ERROR
+        return super().on_configure(state)
+
+    def _offer(self) -> None:
+        self._outputs = Outputs(self, self._settings.qos, self._warn)
+        # A group of its own: the group of the other callbacks must not wait while a bundle is loaded.
+        loading = MutuallyExclusiveCallbackGroup()
         self._services_offered = [
             self.create_service(SetQuery, "~/set_query", self._on_set_query),
-            self.create_service(LoadBundle, "~/load_bundle", self._on_load_bundle),
+            self.create_service(SetEnabled, "~/set_enabled", self._on_set_enabled),
+            self.create_service(LoadBundle, "~/load_bundle", self._on_load_bundle, callback_group=loading),
         ]
-        return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Listens to clouds and queries."""
         result = super().on_activate(state)
-        self._statistics = Statistics()
-        self._worker = LatestWorker(self._label, self._unexpected)
-        self._worker.start()
-        self._create_inputs()
-        self._announce()
-        engine = self._require_engine()
+        try:
+            self._begin()
+        except Exception as error:
+            self.get_logger().error(_sentence(error))
+            return TransitionCallbackReturn.ERROR
+        engine, _ = self._in_force()
         note = f" ({engine.segmenter.provider_note})" if engine.segmenter.provider_note else ""
         self.get_logger().info(
             f"labelling '{engine.query.text}' on {self._points_name()} with bundle "
             f"'{engine.bundle}' on {engine.segmenter.provider}{note}"
         )
         return result
+
+    def _begin(self) -> None:
+        self._statistics = Statistics()
+        self._worker = LatestWorker(self._label, self._publish, self._unexpected)
+        self._worker.start()
+        self._create_inputs()
+        engine, outputs = self._in_force()
+        outputs.announce(engine)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stops listening; the student stays loaded."""
@@ -119,30 +131,25 @@ class PartSegmenter(LifecycleNode):
         self._free()
         return super().on_shutdown(state)
 
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Frees everything after a transition that failed; the node can be configured again."""
+        self._stop()
+        self._free()
+        return super().on_error(state)
+
     def stop(self) -> bool:
         """Ends the work in hand; False if it did not end in time. For the end of the process."""
         return self._worker is None or self._worker.stop(STOP_SECONDS)
 
-    def _create_outputs(self) -> None:
-        labeled, markers = self._settings.qos.labeled_points, self._settings.qos.part_markers
-        events = PublisherEventCallbacks(
-            incompatible_qos=mismatch_warning("labeled_points", "qos.labeled_points.reliability", self._warn)
-        )
-        self._labeled = self.create_lifecycle_publisher(
-            PointCloud2, "labeled_points", profile(labeled.reliability, labeled.depth), event_callbacks=events
-        )
-        self._legend = self.create_lifecycle_publisher(PartLegend, "part_legend", latched())
-        self._markers = self.create_lifecycle_publisher(
-            MarkerArray, "part_markers", profile(markers.reliability, markers.depth)
-        )
-        self._diagnostics = self.create_lifecycle_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._outputs = [self._labeled, self._legend, self._markers, self._diagnostics]
-
     def _create_inputs(self) -> None:
-        query = self._settings.qos.part_query
+        query, topic = self._settings.qos.part_query, self.resolve_topic_name("part_query")
         self._listen(self._settings.qos.points.reliability)
         self._queries = self.create_subscription(
-            String, "part_query", self._on_query, profile(query.reliability, query.depth)
+            String,
+            "part_query",
+            self._on_query,
+            profile(query.reliability, query.depth),
+            event_callbacks=self._mismatch(topic, "qos.part_query.reliability", query.reliability),
         )
         self._timer = self.create_timer(self._settings.diagnostics_period, self._report)
 
@@ -150,15 +157,22 @@ class PartSegmenter(LifecycleNode):
         """Subscribes to clouds, in place of an earlier subscription."""
         if self._clouds is not None:
             self.destroy_subscription(self._clouds)
-        incompatible = mismatch_warning("points", "qos.points.reliability", self._warn)
+        events = self._mismatch(self._points_name(), "qos.points.reliability", reliability)
         if reliability == "auto":
-            incompatible = self._give_in
+            events = SubscriptionEventCallbacks(incompatible_qos=self._give_in)
         self._clouds = self.create_subscription(
             PointCloud2,
             "points",
             self._on_points,
             profile(reliability, self._settings.qos.points.depth),
-            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
+            event_callbacks=events,
+        )
+
+    def _mismatch(self, topic: str, parameter: str, own: str) -> SubscriptionEventCallbacks:
+        return SubscriptionEventCallbacks(
+            incompatible_qos=mismatch_warning(
+                topic, parameter, own, lambda: self.get_publishers_info_by_topic(topic), self._warn
+            )
         )
 
     def _give_in(self, event: Any) -> None:
@@ -166,7 +180,11 @@ class PartSegmenter(LifecycleNode):
         self.get_logger().info(f"a publisher of {self._points_name()} is best_effort: listening as best_effort")
         # Not at once: the subscription would be destroyed within a callback of its own.
         if self.executor is not None:
-            self.executor.create_task(self._listen, "best_effort")
+            self.executor.create_task(self._listen_again)
+
+    def _listen_again(self) -> None:
+        if self._clouds is not None:  # not deactivated meanwhile
+            self._listen("best_effort")
 
     def _stop(self) -> None:
         if self._clouds is not None:
@@ -178,61 +196,66 @@ class PartSegmenter(LifecycleNode):
             self._worker.stop(STOP_SECONDS)
 
     def _free(self) -> None:
-        for publisher in self._outputs:
-            self.destroy_lifecycle_publisher(publisher)
+        if self._outputs is not None:
+            self._outputs.free()
         for service in self._services_offered:
             self.destroy_service(service)
-        self._outputs, self._services_offered = [], []
+        self._outputs, self._services_offered = None, []
         self._engine = None
 
     # --- clouds -------------------------------------------------------------------------------
 
     def _on_points(self, message: PointCloud2) -> None:
-        now = time.monotonic()
-        self._statistics.arrived(now)
-        if self._settings.enable and self._worker is not None:
-            self._worker.offer((message, now))
+        now, worker = time.monotonic(), self._worker
+        ignored = not self._settings.enable or worker is None
+        self._statistics.arrived(now, ignored=ignored)
+        if worker is not None and not ignored:
+            worker.offer((message, now))
 
-    def _label(self, item: tuple[PointCloud2, float]) -> None:
-        """One cloud, on the worker's thread."""
+    def _label(self, item: tuple[PointCloud2, float]) -> tuple[Labeled, float, dict[str, float]]:
+        """One cloud, on the worker's thread, with its arrival and the seconds of each stage.
+
+        The engine is taken once: whatever changes meanwhile, labels and legend are of one query.
+        """
         received, arrival = item
-        engine, parameters = self._require_engine(), self._settings
+        (engine, _), parameters = self._in_force(), self._settings
         begin = time.monotonic()
-        try:
-            cloud = read_cloud(received, self._points_name())
-            decoded = time.monotonic()
-            answer = label_scene(engine.segmenter, engine.query, cloud.scan, scene_options(parameters))
-        except PartDistillError as error:
-            self._refuse(str(error))
-            return
-        if answer.problem is not None:
-            self._complain(answer.problem)
+        cloud = read_cloud(received, self._points_name(), keep_fields=parameters.keep_fields)
+        decoded = time.monotonic()
+        answer = label_scene(engine.segmenter, engine.query, cloud.scan, scene_options(parameters))
         labeled = time.monotonic()
         message = labeled_message(cloud, answer)
-        encoded = time.monotonic()
-        self._labeled.publish(message)
-        self._legend.publish(
-            legend_message(cloud.header, engine.query.text, engine.bundle, answer.parts, answer.labels)
-        )
-        if parameters.markers and self._markers.get_subscription_count():
-            self._markers.publish(markers_message(cloud, answer))
+        stages = {"wait": begin - arrival, "decode": decoded - begin, **answer.stages}
+        stages["encode"] = time.monotonic() - labeled
+        return Labeled(cloud, answer, message, engine), arrival, stages
+
+    def _publish(self, labelled: tuple[Labeled, float, dict[str, float]]) -> None:
+        """The result, on the worker's thread."""
+        result, arrival, stages = labelled
+        (engine, outputs), begin = self._in_force(), time.monotonic()
+        outputs.result(result, self._settings.markers)
+        if engine is not result.engine:
+            outputs.announce(engine)  # the legend of the query in force stays the latched one
         end = time.monotonic()
-        before = {"wait": begin - arrival, "decode": decoded - begin}
-        after = {"encode": encoded - labeled, "publish": end - encoded, "total": end - arrival}
-        self._statistics.labeled(end, before | dict(answer.stages) | after)
-
-    def _refuse(self, problem: str) -> None:
-        self._statistics.refused(problem)
-        self._warn(f"a cloud was not labelled: {problem}")
-
-    def _complain(self, problem: str) -> None:
-        self._statistics.warned(problem)
-        self._warn(f"nothing to label: {problem}")
+        stages |= {"publish": end - begin, "total": end - arrival}
+        self._statistics.labeled(end, stages)
+        outputs.times(stages)
+        if result.answer.problem is not None:
+            self._tell(NOTHING, f"nothing to label: {result.answer.problem}")
 
     def _unexpected(self, error: Exception) -> None:
-        if self.context.ok():
-            self._refuse(_sentence(error))
+        """A cloud that could not be labelled, on the worker's thread."""
+        if not self.context.ok():
+            return
+        kind = MALFORMED if isinstance(error, MalformedCloudError) else FAILED
+        self._tell(kind, f"a cloud was not labelled: {_sentence(error)}")
+        if not isinstance(error, PartDistillError):
             self.get_logger().debug("".join(traceback.format_exception(error)))
+
+    def _tell(self, kind: str, problem: str) -> None:
+        """Counts a problem for the diagnostics and logs it."""
+        self._statistics.went_wrong(time.monotonic(), kind, problem)
+        self._warn(problem)
 
     # --- changes at run time ------------------------------------------------------------------
 
@@ -241,82 +264,91 @@ class PartSegmenter(LifecycleNode):
         own = {change.name: change.value for change in changes if change.name != "use_sim_time"}
         try:
             parameters = updated(self._settings, own)
-            engine = self._engine and self._engine.adapted(self._settings, parameters, self._reload)
+            engine = self._engine and self._engine.adapted(self._settings, parameters, self._loaded)
         except Exception as error:
             return SetParametersResult(successful=False, reason=_sentence(error))
         changed = engine is not self._engine
         self._settings, self._engine = parameters, engine
-        if changed and engine is not None:
+        if changed and engine is not None and self._outputs is not None:
             self.get_logger().info(f"labelling '{engine.query.text}' with bundle '{engine.bundle}'")
-            self._announce()
+            self._outputs.announce(engine)
         return SetParametersResult(successful=True)
 
-    def _set(self, changes: Mapping[str, str]) -> str | None:
+    def _set(self, changes: Mapping[str, object]) -> str | None:
         """Sets parameters together; what is wrong, or None."""
         result = self.set_parameters_atomically([Parameter(name, value=value) for name, value in changes.items()])
         return None if result.successful else str(result.reason)
 
-    def _on_query(self, message: String) -> None:
-        problem = self._set({"query": message.data})
+    def _set_query(self, query: str) -> str | None:
+        problem = self._set({"query": query})
         if problem is not None:
-            kept = f"the query on part_query was refused, '{self._settings.query}' stays in force: {problem}"
-            self._statistics.warned(kept)
-            self.get_logger().error(kept)
+            self._tell(QUERIES, f"a query was refused, '{self._settings.query}' stays in force: {problem}")
+        return problem
+
+    def _on_query(self, message: String) -> None:
+        self._set_query(message.data)
 
     def _on_set_query(self, request: SetQuery.Request, response: SetQuery.Response) -> SetQuery.Response:
-        problem = self._set({"query": request.query})
-        query = self._require_engine().query
+        problem = self._set_query(request.query)
+        query = self._in_force()[0].query
         response.success = problem is None
         response.message = problem or f"labelling {', '.join(query.names)}"
         response.query = self._settings.query
         response.names = list(query.names)
         return response
 
-    def _on_load_bundle(self, request: LoadBundle.Request, response: LoadBundle.Response) -> LoadBundle.Response:
-        changes = {"bundle": request.bundle} | ({"query": request.query} if request.query else {})
-        self._reload = True
-        try:
-            problem = self._set(changes)
-        finally:
-            self._reload = False
-        if problem and not request.query and "unknown part name" in problem:
-            problem += "; give the query to use with this bundle in the same call"
+    def _on_set_enabled(self, request: SetEnabled.Request, response: SetEnabled.Response) -> SetEnabled.Response:
+        problem = self._set({"enable": request.enabled})
         response.success = problem is None
-        response.message = problem or f"loaded '{self._require_engine().bundle}'"
+        response.enabled = self._settings.enable
+        response.message = problem or ("labelling" if response.enabled else "clouds are ignored")
+        return response
+
+    async def _on_load_bundle(self, request: LoadBundle.Request, response: LoadBundle.Response) -> LoadBundle.Response:
+        problem = await self._load_bundle(request.bundle, request.query)
+        if problem is not None:
+            if not request.query and "unknown part name" in problem:
+                problem += "; give the query to use with this bundle in the same call"
+            self._tell(BUNDLES, f"bundle '{request.bundle}' was refused, the one before stays in force: {problem}")
+        response.success = problem is None
+        response.message = problem or f"loaded '{self._in_force()[0].bundle}'"
         response.bundle = self._settings.bundle
         response.query = self._settings.query
         return response
 
-    def _announce(self) -> None:
-        """Latches the legend of the query in force."""
-        engine = self._require_engine()
-        header = Header(stamp=self.get_clock().now().to_msg())
-        self._legend.publish(legend_message(header, engine.query.text, engine.bundle, engine.query.names))
+    async def _load_bundle(self, bundle: str, query: str) -> str | None:
+        """Loads the student beside the running one, then changes over; what is wrong, or None."""
+        changes = {"bundle": bundle} | ({"query": query} if query else {})
+        assert self.executor is not None  # it is what runs this coroutine
+        try:
+            wanted = updated(self._settings, changes)
+            loaded = await in_background(self.executor, lambda: Engine.load(wanted))
+        except Exception as error:
+            return _sentence(error)
+        if self._engine is None:
+            return "the node was cleaned up while the bundle was being loaded: configure it and try again"
+        self._loaded = loaded.segmenter
+        try:
+            return self._set(changes)
+        finally:
+            self._loaded = None
 
     # --- reports ------------------------------------------------------------------------------
 
     def _report(self) -> None:
-        engine, worker = self._require_engine(), self._worker
+        (engine, outputs), worker = self._in_force(), self._worker
         summary = self._statistics.summary(time.monotonic(), 0 if worker is None else worker.dropped)
-        level, words = verdict(summary, self._points_name(), self._settings.enable)
-        stamp = self.get_clock().now().to_msg()
-        name = f"{self.get_fully_qualified_name()[1:]}: part segmentation"
-        self._diagnostics.publish(diagnostics_message(stamp, name, level, words, figures(summary, engine)))
+        fallback = engine.segmenter.provider_note if engine.segmenter.fell_back else ""
+        level, words = verdict(summary, self._points_name(), self._settings.enable, fallback)
+        outputs.report(level, words, figures(summary, engine))
 
     def _points_name(self) -> str:
         return str(self.resolve_topic_name("points"))
 
-    def _require_engine(self) -> Engine:
-        if self._engine is None:
+    def _in_force(self) -> tuple[Engine, Outputs]:
+        if self._engine is None or self._outputs is None:
             raise PartDistillError("the node is not configured: call its lifecycle transition 'configure' first")
-        return self._engine
-
-    def _warn(self, words: str) -> None:
-        # Not rclpy's throttle_duration_sec: it goes by the line of code, and would hold back other problems too.
-        now = time.monotonic()
-        if now - self._warned.get(words, -LOG_SECONDS) >= LOG_SECONDS:
-            self._warned = {**dict(list(self._warned.items())[-20:]), words: now}
-            self.get_logger().warning(words)
+        return self._engine, self._outputs
 
 
 def _sentence(error: Exception) -> str:

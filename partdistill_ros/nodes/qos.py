@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -76,16 +76,37 @@ def latched(depth: int = 1) -> QoSProfile:
     return QoSProfile(depth=depth, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-def mismatch_warning(topic: str, parameter: str, warn: Callable[[str], None]) -> Callable[[Any], None]:
-    """An event callback that says which parameter to change when the other end of `topic` asks for more."""
+def mismatch_warning(
+    topic: str, parameter: str, own: str, peers: Callable[[], Sequence[Any]], warn: Callable[[str], None]
+) -> Callable[[Any], None]:
+    """An event callback that says who the other end of `topic` is, what it uses, and what to change.
+
+    topic: in full.  parameter: of our reliability, which is `own`.  peers: the endpoints on the other
+    side (`TopicEndpointInfo`), asked for when the event comes.
+    """
 
     def incompatible(event: Any) -> None:
-        from rclpy.qos import qos_policy_name_from_kind
+        from rclpy.qos import QoSPolicyKind
 
-        policy = qos_policy_name_from_kind(event.last_policy_kind)
-        warn(
-            f"a peer on '{topic}' has an incompatible {policy} policy and nothing passes between us: "
-            f"set the parameter {parameter} to what the peer uses ('ros2 topic info -v {topic}' shows it)"
-        )
+        policy = QoSPolicyKind(event.last_policy_kind).name.lower()
+        found = [(_endpoint(peer), _setting(peer, policy)) for peer in peers()]
+        if policy == "reliability":
+            found = [(name, value) for name, value in found if value != own]
+        others = ", ".join(f"'{name}' ({policy} {value})" for name, value in found) or "a peer that is gone again"
+        if policy == "reliability":
+            wanted = "best_effort" if own == "reliable" else "reliable"
+            remedy = f"we use {own}: set the parameter {parameter} to {wanted}, or the other side to {own}"
+        else:
+            remedy = f"our {policy} is the middleware's default: set the other side's to that"
+        warn(f"nothing passes on {topic} between us and {others}: {remedy} ('ros2 topic info -v {topic}' shows both)")
 
     return incompatible
+
+
+def _endpoint(peer: Any) -> str:
+    return f"{peer.node_namespace.rstrip('/')}/{peer.node_name}"
+
+
+def _setting(peer: Any, policy: str) -> str:
+    value = getattr(peer.qos_profile, policy, None)
+    return str(getattr(value, "name", value)).lower()

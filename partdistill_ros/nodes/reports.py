@@ -12,19 +12,24 @@ SILENCE_SECONDS = 5.0
 """After so long without a cloud the diagnostics warn."""
 
 
-def verdict(summary: Summary, topic: str, enabled: bool) -> tuple[bytes, str]:
-    """Level and sentence: the last problem, silence on `topic`, or the rate."""
-    if not enabled:
-        return OK, "switched off by the parameter 'enable'"
+def verdict(summary: Summary, topic: str, enabled: bool, fallback: str = "") -> tuple[bytes, str]:
+    """Level and sentence: the last problem, silence on `topic`, why the GPU is not in use (`fallback`,
+    empty where it is or need not be), or the rate."""
     if summary.problem is not None:
         return WARN, summary.problem
+    if not enabled:
+        return OK, "switched off: the parameter 'enable' is false (service ~/set_enabled)"
     if summary.idle is None or summary.idle > SILENCE_SECONDS:
         return WARN, f"no clouds on {topic}: check the topic's name, its publisher and its QoS"
-    return OK, f"labelling at {summary.rate:.1f} Hz"
+    rate = f"labelling at {summary.rate:.1f} Hz"
+    if fallback:
+        return WARN, f"{rate} on the CPU though there is a GPU: {fallback}; set device to 'cpu' if that is meant"
+    return OK, rate
 
 
 def figures(summary: Summary, engine: Engine) -> dict[str, object]:
-    """What is in force, counts, and latency by stage in milliseconds."""
+    """What is in force, counts, the last problem, and latency by stage in milliseconds."""
+    problem, age = summary.last_problem or ("none", 0.0)
     values: dict[str, object] = {
         "bundle": engine.bundle,
         "query": engine.query.text,
@@ -34,7 +39,9 @@ def figures(summary: Summary, engine: Engine) -> dict[str, object]:
         "clouds received": summary.received,
         "clouds labelled": summary.labeled,
         "clouds dropped": summary.dropped,
-        "clouds refused": summary.refused,
+        **summary.counts,
+        "last problem": problem,
+        "last problem (s ago)": age if summary.last_problem else "-",
     }
     for stage, (median, greatest) in summary.latency.items():
         values[f"{stage} median (ms)"] = median * 1e3

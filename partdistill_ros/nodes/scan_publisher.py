@@ -42,8 +42,15 @@ class ScanPublisher(Node):
         )
         self._upcoming = next(self._scans)
         qos = settings.qos.points
+        topic = self.resolve_topic_name("points")
         events = PublisherEventCallbacks(
-            incompatible_qos=mismatch_warning("points", "qos.points.reliability", self._warn)
+            incompatible_qos=mismatch_warning(
+                topic,
+                "qos.points.reliability",
+                qos.reliability,
+                lambda: self.get_subscriptions_info_by_topic(topic),
+                self._warn,
+            )
         )
         self._publisher = self.create_publisher(
             PointCloud2, "points", profile(qos.reliability, qos.depth), event_callbacks=events

@@ -80,7 +80,19 @@ class SegmenterParameters:
     confidence_threshold: float = setting(
         0.0, "Points below this confidence are left unlabelled.", minimum=0.0, maximum=1.0
     )
-    enable: bool = setting(True, "false: clouds are ignored until it is true again.")
+    none_of_these: bool = setting(
+        True,
+        "Tabletop mode with categories in the query: an object that looks more like another category that the "
+        "student knows stays unlabelled; false labels every object.",
+    )
+    keep_fields: bool = setting(
+        False,
+        "Every field of the input goes out again after x, y, z, rgb, label and confidence; those of the same "
+        "name as input_rgb, input_label and input_confidence.",
+    )
+    enable: bool = setting(
+        True, "false: clouds are ignored until it is true again; the service ~/set_enabled changes it too."
+    )
     device: str = setting(
         "auto", "Where the student runs; auto takes CUDA where it works.", choices=("auto", "cpu", "cuda")
     )

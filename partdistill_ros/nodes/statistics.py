@@ -13,23 +13,37 @@ import numpy as np
 WINDOW = 100
 """Results that the rate and the latencies are taken over."""
 
+IGNORED = "clouds ignored"
+MALFORMED = "clouds refused: malformed"
+FAILED = "clouds refused: failed"
+NOTHING = "clouds with nothing to label"
+QUERIES = "queries refused"
+BUNDLES = "bundles refused"
+KINDS = (IGNORED, MALFORMED, FAILED, NOTHING, QUERIES, BUNDLES)
+"""What is counted beside clouds received, labelled and dropped.
+
+received = labelled + dropped + ignored + refused, but for the two that may be waiting and in work.
+"""
+
 
 @dataclass(frozen=True)
 class Summary:
     """Figures over the last results.
 
-    `rate` in Hz, `latency` (median, greatest) by stage in seconds, `idle` seconds since the last
-    cloud arrived (None before the first), `problem` the last one since the previous summary.
+    `counts` by kind since the node was activated, `rate` in Hz, `latency` (median, greatest) by stage
+    in seconds, `idle` seconds since the last cloud arrived (None before the first), `problem` the last
+    one since the previous summary, `last_problem` the last one of all and how many seconds ago.
     """
 
     received: int
     labeled: int
     dropped: int
-    refused: int
+    counts: Mapping[str, int]
     rate: float
     latency: Mapping[str, tuple[float, float]]
     idle: float | None
     problem: str | None
+    last_problem: tuple[str, float] | None = None
 
 
 class Statistics:
@@ -39,14 +53,17 @@ class Statistics:
         self._lock = threading.Lock()
         self._finished: deque[float] = deque(maxlen=WINDOW)
         self._stages: deque[Mapping[str, float]] = deque(maxlen=WINDOW)
-        self._received = self._labeled = self._refused = 0
+        self._received = self._labeled = 0
+        self._counts = dict.fromkeys(KINDS, 0)
         self._arrival: float | None = None
         self._problem: str | None = None
+        self._last_problem: tuple[str, float] | None = None
 
-    def arrived(self, now: float) -> None:
-        """A cloud came in."""
+    def arrived(self, now: float, *, ignored: bool = False) -> None:
+        """A cloud came in; `ignored` while labelling is switched off."""
         with self._lock:
             self._received += 1
+            self._counts[IGNORED] += ignored
             self._arrival = now
 
     def labeled(self, now: float, stages: Mapping[str, float]) -> None:
@@ -56,30 +73,28 @@ class Statistics:
             self._finished.append(now)
             self._stages.append(dict(stages))
 
-    def refused(self, problem: str) -> None:
-        """A cloud could not be labelled, in one sentence."""
+    def went_wrong(self, now: float, kind: str, problem: str) -> None:
+        """Counts one of `KINDS` and keeps its reason, one sentence, for the next summary."""
         with self._lock:
-            self._refused += 1
+            self._counts[kind] += 1
             self._problem = problem
-
-    def warned(self, problem: str) -> None:
-        """Something is wrong though a result went out, or none was due."""
-        with self._lock:
-            self._problem = problem
+            self._last_problem = (problem, now)
 
     def summary(self, now: float, dropped: int) -> Summary:
         """The figures up to `now`; the problem is told once."""
         with self._lock:
             problem, self._problem = self._problem, None
+            last = self._last_problem
             return Summary(
                 self._received,
                 self._labeled,
                 dropped,
-                self._refused,
+                dict(self._counts),
                 self._rate(now),
                 self._latency(),
                 None if self._arrival is None else now - self._arrival,
                 problem,
+                None if last is None else (last[0], now - last[1]),
             )
 
     def _rate(self, now: float) -> float:

@@ -8,19 +8,25 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-class LatestWorker(Generic[Item]):
-    """Runs `work(item)` on a thread of its own, one item at a time.
+class LatestWorker(Generic[Item, Result]):
+    """Runs `deliver(work(item))` on a thread of its own, one item at a time.
 
-    An item that waits is replaced by a newer one and counted in `dropped`.  What `work` raises goes
-    to `failed`, and the thread goes on.
+    An item that waits is replaced by a newer one and counted in `dropped`.  What `work` or `deliver`
+    raises goes to `failed`, and the thread goes on.  Nothing is delivered after `stop` has returned,
+    even where the work took longer than `stop` waited.
     """
 
-    def __init__(self, work: Callable[[Item], None], failed: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, work: Callable[[Item], Result], deliver: Callable[[Result], None], failed: Callable[[Exception], None]
+    ) -> None:
         self._work = work
+        self._deliver = deliver
         self._failed = failed
         self._condition = threading.Condition()
+        self._delivering = threading.Lock()
         self._waiting: list[Item] = []
         self._stopping = False
         self.dropped = 0
@@ -46,7 +52,8 @@ class LatestWorker(Generic[Item]):
             self._condition.notify()
         if self._thread.is_alive():
             self._thread.join(timeout)
-        return not self._thread.is_alive()
+        with self._delivering:  # a delivery that has begun is seen through
+            return not self._thread.is_alive()
 
     def _run(self) -> None:
         while True:
@@ -56,6 +63,11 @@ class LatestWorker(Generic[Item]):
                     return
                 item = self._waiting.pop()
             try:
-                self._work(item)
+                result = self._work(item)
+                with self._delivering:
+                    if not self._stopping:
+                        self._deliver(result)
             except Exception as error:
                 self._failed(error)
+            # The last cloud and its answer may take 100 MB: not until the next one comes.
+            item = result = None  # type: ignore[assignment]

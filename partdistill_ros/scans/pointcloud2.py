@@ -6,13 +6,16 @@ from __future__ import annotations
 import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.errors import PartDistillError
+from partdistill_ros.errors import MalformedCloudError
 from partdistill_ros.scans.scan import Scan
+
+if TYPE_CHECKING:
+    from partdistill_ros.scans.kept_fields import KeptFields
 
 FieldTuple: TypeAlias = tuple[str, int, int, int]
 """A PointField: name, offset in bytes, datatype code, count (0 is read as 1, as old drivers send)."""
@@ -53,7 +56,7 @@ class CloudLayout:
         return (self.height, self.width) if self.height > 1 else None
 
     def check(self, size: int) -> None:
-        """Raises PartDistillError when `size` bytes cannot hold this layout."""
+        """Raises MalformedCloudError when `size` bytes cannot hold this layout."""
         if self.count == 0:
             return
         if self.point_step <= 0:
@@ -77,7 +80,7 @@ class CloudLayout:
     def column(self, data: Buffer, name: str) -> NDArray[Any]:
         """One field as a strided view `[height, width]` into `data`, in the cloud's byte order.
 
-        Raises PartDistillError where the field is missing, of an unknown type, or outside the point.
+        Raises MalformedCloudError where the field is missing, of an unknown type, or outside the point.
         """
         offset, code = self._locate(name)
         return self._view(data, np.dtype(self._order + _DTYPES[code]), offset)
@@ -112,6 +115,25 @@ class CloudLayout:
             return None
         return np.stack([self.column(data, name).astype(np.float32).reshape(-1) for name in names], axis=1)
 
+    def dtype(self, name: str, offset: int, code: int, count: int) -> np.dtype[Any]:
+        """One field of any `count` in the cloud's byte order.
+
+        Raises MalformedCloudError where its type is unknown or it reaches outside the point.
+        """
+        if code not in _DTYPES:
+            self._refuse(f"field '{name}' has the unknown datatype {code}; use a code of sensor_msgs/PointField")
+        kind = np.dtype(self._order + _DTYPES[code])
+        if offset < 0 or offset + kind.itemsize * max(1, count) > self.point_step:
+            self._refuse(
+                f"field '{name}' at offset {offset} ends beyond point_step {self.point_step}; "
+                "correct the offset or the step"
+            )
+        return np.dtype((kind, (count,))) if count > 1 else kind
+
+    def structured(self, data: Buffer, structure: np.dtype[Any]) -> NDArray[Any]:
+        """All points `[N]` as records; a view into `data` unless rows are padded."""
+        return self._view(data, structure, 0).reshape(-1)
+
     @property
     def _order(self) -> str:
         return ">" if self.is_bigendian else "<"
@@ -124,21 +146,15 @@ class CloudLayout:
         for field_name, offset, code, count in self.fields:
             if field_name != name:
                 continue
-            if code not in _DTYPES:
-                self._refuse(f"field '{name}' has the unknown datatype {code}; use a code of sensor_msgs/PointField")
             if count > 1:
                 self._refuse(f"field '{name}' holds {count} values a point; it must hold one")
-            if offset < 0 or offset + np.dtype(_DTYPES[code]).itemsize > self.point_step:
-                self._refuse(
-                    f"field '{name}' at offset {offset} ends beyond point_step {self.point_step}; "
-                    "correct the offset or the step"
-                )
+            self.dtype(name, offset, code, count)
             return offset, code
         present = ", ".join(field[0] for field in self.fields) or "none"
         self._refuse(f"no field '{name}' (fields: {present}); publish a cloud with x, y and z")
 
     def _refuse(self, problem: str) -> NoReturn:
-        raise PartDistillError(f"{self.name}: {problem}")
+        raise MalformedCloudError(f"{self.name}: {problem}")
 
 
 def decode(
@@ -156,7 +172,7 @@ def decode(
     `fields`: (name, offset, datatype, count) each.  `grid` is set where height > 1, and with it the
     viewpoint at the origin, since organised clouds are given in their sensor's frame; colours and
     normals come along where the cloud has them.  A cloud of no points gives an empty scan.
-    Raises PartDistillError for steps that do not fit the data, missing x/y/z and unknown datatypes.
+    Raises MalformedCloudError for steps that do not fit the data, missing x/y/z and unknown datatypes.
     """
     layout = CloudLayout(tuple(fields), height, width, point_step, row_step, is_bigendian, name)
     layout.check(np.frombuffer(data, np.uint8).size)
@@ -224,16 +240,22 @@ def encode_labeled(
     packed_colors: NDArray[np.uint32],
     labels: NDArray[np.int16],
     confidence: NDArray[np.float32],
+    kept: KeptFields | None = None,
 ) -> PackedCloud:
     """A labelled cloud in 24 bytes a point: x y z `[N, 3]`, rgb `[N]`, label `[N]` (-1 is written as
-    65535), confidence `[N]` in 0..1."""
-    words, data = _blank(len(points), words=LABELED_STEP // 4)
+    65535), confidence `[N]` in 0..1; after them what was `kept` of the input, filled up to whole words."""
+    further = 0 if kept is None else -(-kept.size // 4)
+    words, data = _blank(len(points), words=LABELED_STEP // 4 + further)
     for axis in range(3):
         words[:, axis] = points[:, axis]
     words.view("<u4")[:, 3] = packed_colors
     words.view("<u2")[:, 8] = labels.view(np.uint16)
     words[:, 5] = confidence
-    return PackedCloud(LABELED_FIELDS, LABELED_STEP, data)
+    if kept is None:
+        return PackedCloud(LABELED_FIELDS, LABELED_STEP, data)
+    kept.write(words.view(np.uint8), LABELED_STEP)
+    moved = tuple((name, LABELED_STEP + offset, code, count) for name, offset, code, count in kept.fields)
+    return PackedCloud(LABELED_FIELDS + moved, LABELED_STEP + 4 * further, data)
 
 
 def _blank(count: int, words: int) -> tuple[NDArray[np.float32], array.array[int]]:

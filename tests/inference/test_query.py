@@ -109,3 +109,29 @@ def test_an_encoder_opens_the_vocabulary(toy_vocabulary):
 
     query = parse_query("post: summit", replace(toy_vocabulary, encoder=Encoder()))
     assert query.groups == (PartGroup("post", ("summit",), ("bottom",)),)
+
+
+def test_none_of_these_lets_every_other_category_compete(toy_vocabulary):
+    query = parse_query("post: top", toy_vocabulary, none_of_these=True)
+    assert query.groups == (PartGroup("post", ("top",), ("bottom",)),) and query.names == ("top",)
+    assert query.others == (PartGroup("bar", ("left", "right", "nothing")), PartGroup("pot", ("lid", "bottom")))
+    assert query.rivals == ("bottom", "left", "right", "nothing", "lid") and len(query.embeddings) == 6
+    assert parse_query("post: top", toy_vocabulary).others == ()
+
+
+def test_parts_that_were_not_asked_for_tell_the_category_and_take_no_points(toy_vocabulary):
+    query = parse_query("bar: left, right", toy_vocabulary, none_of_these=True)
+    bar = query.groups[0]
+    assert bar.evidence == ("nothing",)
+    assert len(query.columns(bar)) == 2 and len(query.evidence(bar)) == 3
+
+
+def test_none_of_these_needs_categories_to_tell(toy_vocabulary):
+    for text in ("top, bottom", "post: top, bottom; left, right"):
+        query = parse_query(text, toy_vocabulary, none_of_these=True)
+        assert query.others == () and query.rivals == ()
+
+
+def test_a_category_by_another_word_is_no_rival_of_itself(toy_vocabulary):
+    others = parse_query("jar: lid, top", toy_vocabulary, none_of_these=True).others
+    assert [other.category for other in others] == ["bar"]

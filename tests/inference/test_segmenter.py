@@ -172,6 +172,16 @@ def test_the_group_that_fits_an_object_wins(segmenter):
     assert agreement(bar.labels, np.where(block(size=(1.0, 0.2, 0.2))[:, 0] > 0, 3, 2)) > 0.97
 
 
+def test_an_object_that_fits_no_group_asked_for_stays_unlabelled(segmenter):
+    standing, lying = block(), block(size=(1.0, 0.2, 0.2))
+    query = segmenter.query("post: top, bottom", none_of_these=True)
+    post, bar = segmenter.segment([standing, lying], query, [(0, 0, 1)] * 2)
+    assert post.category == "post" and agreement(post.labels, by_height(standing)) > 0.97
+    assert bar.category == "bar" and (bar.labels == -1).all() and bar.problem is None
+    every_object = segmenter.segment([lying], "post: top, bottom", [(0, 0, 1)])[0]
+    assert every_object.category == "post" and (every_object.labels >= 0).all()
+
+
 def test_one_name_does_not_take_every_point(segmenter):
     points = block(2048)
     labels = segmenter.segment([points], "post: top", [(0, 0, 1)])[0]

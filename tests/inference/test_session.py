@@ -87,6 +87,15 @@ def test_without_driver_auto_falls_back_and_says_why(toy_model, monkeypatch):
         StudentSession(toy_model, "cuda")
 
 
+@pytest.mark.parametrize(("device", "driver", "fell_back"), [
+    ("auto", True, True), ("auto", False, False), ("cpu", True, False),
+])  # fmt: skip
+def test_a_gpu_left_idle_is_told_from_no_gpu(toy_model, monkeypatch, device, driver, fell_back):
+    monkeypatch.setattr(session_module, "_has_driver", lambda: driver)
+    monkeypatch.setattr(session_module.onnxruntime, "get_available_providers", lambda: [CPU])
+    assert StudentSession(toy_model, device, threads=1).fell_back == fell_back
+
+
 def test_a_runtime_without_cuda_is_named(monkeypatch):
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CPU])
     assert "install onnxruntime-gpu" in session_module._cuda_missing()

@@ -35,16 +35,34 @@ def test_what_cannot_be_used_is_refused(parameters, changes, words):
     with pytest.raises(PartDistillError, match=words):
         Engine.load(changed)
     with pytest.raises(PartDistillError, match=words):
-        Engine.load(parameters).adapted(parameters, changed, reload=False)
+        Engine.load(parameters).adapted(parameters, changed)
 
 
 def test_only_what_changed_is_renewed(parameters):
     engine = Engine.load(parameters)
-    assert engine.adapted(parameters, replace(parameters, enable=False), reload=False) is engine
-    asked = engine.adapted(parameters, replace(parameters, query="lid, bottom"), reload=False)
+    assert engine.adapted(parameters, replace(parameters, enable=False)) is engine
+    asked = engine.adapted(parameters, replace(parameters, query="lid, bottom"))
     assert asked.segmenter is engine.segmenter and asked.query.names == ("lid", "bottom")
-    for changes, reload in (({"threads": 2}, False), ({}, True)):
-        assert engine.adapted(parameters, replace(parameters, **changes), reload).segmenter is not engine.segmenter
+    assert engine.adapted(parameters, replace(parameters, threads=2)).segmenter is not engine.segmenter
+
+
+def test_a_student_that_was_loaded_elsewhere_takes_the_query_in_force(parameters):
+    engine, loaded = Engine.load(parameters), Engine.load(parameters).segmenter
+    changed = engine.adapted(parameters, replace(parameters, query="left, right"), loaded)
+    assert changed.segmenter is loaded and changed.query.names == ("left", "right")
+    with pytest.raises(PartDistillError, match="unknown part name 'wheel'"):
+        engine.adapted(parameters, replace(parameters, query="wheel"), loaded)
+
+
+@pytest.mark.parametrize(("changes", "others"), [
+    ({}, {"bar", "pot"}),
+    ({"none_of_these": False}, set()),
+    ({"scene_mode": "object"}, set()),
+])  # fmt: skip
+def test_none_of_these_is_asked_where_objects_are_searched_for(parameters, changes, others):
+    before = replace(parameters, query="bar: left, right")
+    engine = Engine.load(before).adapted(before, replace(parameters, **changes))
+    assert {group.category for group in engine.query.others} == others
 
 
 def test_scene_options_come_from_the_parameters():
