@@ -17,10 +17,10 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import String
 
 from partdistill_ros.errors import MalformedCloudError, PartDistillError
-from partdistill_ros.inference.scene import label_scene
+from partdistill_ros.inference.scene import SceneLabels, label_scene
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.nodes.background import in_background
-from partdistill_ros.nodes.conversions import labeled_message, read_cloud
+from partdistill_ros.nodes.conversions import Cloud, labeled_message, read_cloud
 from partdistill_ros.nodes.engine import Engine, scene_options
 from partdistill_ros.nodes.outputs import Labeled, Outputs
 from partdistill_ros.nodes.parameters import declare, updated
@@ -30,6 +30,7 @@ from partdistill_ros.nodes.runtime import run_node
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
 from partdistill_ros.nodes.statistics import BUNDLES, FAILED, MALFORMED, NOTHING, QUERIES, Statistics
 from partdistill_ros.nodes.throttle import Throttle
+from partdistill_ros.nodes.transforms import Transforms
 from partdistill_ros.nodes.worker import LatestWorker
 from partdistill_ros.srv import LoadBundle, SetEnabled, SetQuery
 
@@ -52,6 +53,7 @@ class PartSegmenter(LifecycleNode):
         self._outputs: Outputs | None = None
         self._worker: LatestWorker[tuple[PointCloud2, float], tuple[Labeled, float, dict[str, float]]] | None = None
         self._statistics = Statistics()
+        self._transforms = Transforms(self)
         self._clouds: Any = None
         self._services_offered: list[Any] = []
         self._warn = Throttle(lambda words: self.get_logger().warning(words))
@@ -222,12 +224,20 @@ class PartSegmenter(LifecycleNode):
         begin = time.monotonic()
         cloud = read_cloud(received, self._points_name(), keep_fields=parameters.keep_fields)
         decoded = time.monotonic()
-        answer = label_scene(engine.segmenter, engine.query, cloud.scan, scene_options(parameters))
+        answer = self._answer(engine, parameters, cloud)
         labeled = time.monotonic()
         message = labeled_message(cloud, answer)
         stages = {"wait": begin - arrival, "decode": decoded - begin, **answer.stages}
         stages["encode"] = time.monotonic() - labeled
         return Labeled(cloud, answer, message, engine), arrival, stages
+
+    def _answer(self, engine: Engine, parameters: SegmenterParameters, cloud: Cloud) -> SceneLabels:
+        to_crop = None
+        if parameters.scene_mode == "crop":
+            to_crop = self._transforms.pose(parameters.crop.frame, cloud.header, "crop.frame")
+        pose = self._transforms.pose(parameters.memory.fixed_frame, cloud.header, "memory.fixed_frame")
+        options = scene_options(parameters, to_crop)
+        return label_scene(engine.segmenter, engine.query, cloud.scan, options, engine.memory, pose)
 
     def _publish(self, labelled: tuple[Labeled, float, dict[str, float]]) -> None:
         """The result, on the worker's thread."""
