@@ -18,11 +18,10 @@ from scipy.spatial import cKDTree
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.query import PartQuery
-from partdistill_ros.inference.sampling import resample
 from partdistill_ros.inference.segmenter import Belief, Segmenter
 
-COMPARED = 512  # points of an object that are looked up among those of before, and the other way round
-SAMPLED = 2048  # points that they are looked up among
+COMPARED = 400  # points of an object, at least, that are looked up among those of before, and the other way round
+SAMPLED = 1500  # points, at least, that they are looked up among
 NEAR = 0.05  # metres between the middles of what may be the same object
 
 
@@ -38,7 +37,7 @@ class MemoryOptions:
     forget: clouds after which an object out of sight is forgotten.
     """
 
-    refresh: int = 3
+    refresh: int = 2
     smoothing: float = 0.0
     tolerance: float = 0.010
     moved: float = 0.03
@@ -118,8 +117,7 @@ class SceneMemory:
         free = list(self._known)
         found: list[_Known | None] = []
         for cloud in clouds:
-            # Another sample each time: an object must not be taken for still because the same few points are.
-            sample = cloud[resample(cloud, SAMPLED, seed=self._cloud)]
+            sample = _some(cloud, SAMPLED, self._cloud)
             middle = sample.mean(axis=0)
             apart = [float(np.linalg.norm(known.middle - middle)) for known in free]
             best = int(np.argmin(apart)) if free else -1
@@ -132,7 +130,7 @@ class SceneMemory:
 
     def _has_moved(self, known: _Known, sample: NDArray[np.floating], options: MemoryOptions) -> bool:
         def outside(tree: cKDTree, points: NDArray[np.floating]) -> float:
-            some = points[resample(points, min(COMPARED, len(points)), seed=self._cloud)]
+            some = _some(points, COMPARED, self._cloud)
             return float(np.isinf(tree.query(some, distance_upper_bound=options.tolerance)[0]).mean())
 
         if outside(known.tree, sample) > options.moved:
@@ -164,6 +162,13 @@ def _smoothed(known: _Known, fresh: Belief, options: MemoryOptions) -> Belief:
     probability[near] *= 1 - share
     probability[near] += share * known.belief.probability[nearest[near]]
     return replace(fresh, probability=probability)
+
+
+def _some(points: NDArray[np.floating], count: int, cloud: int) -> NDArray[np.floating]:
+    """`count` to twice as many of the points, or all there are: others for each number of a cloud, for an object
+    must not be taken for still because the same few points are."""
+    step = max(1, len(points) // count)
+    return points[cloud % step :: step]
 
 
 def _tree(points: NDArray[np.floating]) -> cKDTree:

@@ -43,7 +43,8 @@ class Labels:
 
     labels: `[N] i2`, indices into `parts`; -1 for points that are not finite, below the confidence
         asked for, or taken by a rival name.
-    confidence: `[N] f4`, probability of the best name among those that compete; 0 where not finite.
+    confidence: `[N] f4`, probability of the best name among those that compete; 0 where not finite; for a
+        cloud of a category not asked for its mean.
     parts: the query's names.  category: of the group that won, None without one; where it is one of the
         query's `others`, every label is -1.
     up: `[3]` direction taken as up, None where nothing was labelled.
@@ -195,18 +196,19 @@ class Segmenter:
         group = _best_group(belief.probability, query)
         columns = query.columns(group)
         asked = belief.probability[:, columns] / belief.probability[:, columns].sum(axis=1, keepdims=True)
+        labels, confidence = np.full(len(points), -1, np.int16), np.zeros(len(points), np.float32)
+        if group not in query.groups:
+            confidence[rows] = asked.max(axis=1).mean()
+            return Labels(labels, confidence, query.names, group.category, belief.up)
         # Decided before spreading, unless points are to be mixed: the same answer for fewer points.
         values = asked if smooth else np.stack([asked.argmax(axis=1), asked.max(axis=1)], axis=1, dtype=np.float32)
         finite = points if len(rows) == len(points) else points[rows]
         values = spread(finite, belief.points, values, smooth=smooth, workers=self._session.threads)
-        best, confidence = (values.argmax(axis=1), values.max(axis=1)) if smooth else values.T
-        reported = (columns < len(query.names)) & (group in query.groups)
-        names = np.where(reported, columns, -1).astype(np.int16)
-        labels = np.full(len(points), -1, np.int16)
-        labels[rows] = np.where(confidence >= min_confidence, names[best.astype(np.intp)], -1)
-        every_confidence = np.zeros(len(points), np.float32)
-        every_confidence[rows] = confidence
-        return Labels(labels, every_confidence, query.names, group.category, belief.up)
+        best, sure = (values.argmax(axis=1), values.max(axis=1)) if smooth else values.T
+        names = np.where(columns < len(query.names), columns, -1).astype(np.int16)
+        labels[rows] = np.where(sure >= min_confidence, names[best.astype(np.intp)], -1)
+        confidence[rows] = sure
+        return Labels(labels, confidence, query.names, group.category, belief.up)
 
     def _prepare(self, cloud: NDArray[np.floating], up: ArrayLike | None, votes: int) -> _Prepared | None:
         rows = finite_rows(cloud)

@@ -278,16 +278,18 @@ def _refine(
     Nearer and nearer ones are used: flat things lying on the table would tilt the plane otherwise
     (0.26 degrees in a scene with a laptop, 0.0x so).
     """
+    columns = np.ascontiguousarray(cloud.T)  # means along the rows take a fifth of the time
     for share in (1.0, 0.6, 0.4, 0.3):
-        near = np.abs(cloud @ plane[:3] + plane[3]) < tolerance * share
+        near = np.abs(plane[:3] @ columns + plane[3]) < tolerance * share
         if np.count_nonzero(near) < 3:
             break
-        center = cloud[near].mean(axis=0)
-        spread = (cloud[near] - center).T @ (cloud[near] - center)
-        normal = np.linalg.eigh(spread)[1][:, 0]
+        local = columns[:, near]
+        center = local.mean(axis=1, keepdims=True)
+        local -= center
+        normal = np.linalg.eigh(local @ local.T)[1][:, 0]
         normal *= 1 if normal @ plane[:3] >= 0 else -1
-        plane = np.array([*normal, -normal @ center])
-    return plane, np.abs(cloud @ plane[:3] + plane[3]) < tolerance
+        plane = np.array([*normal, -normal @ center[:, 0]])
+    return plane, np.abs(plane[:3] @ columns + plane[3]) < tolerance
 
 
 def _higher_plane(

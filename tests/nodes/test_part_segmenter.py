@@ -77,7 +77,7 @@ def test_diagnostics_tell_rate_latency_and_provider(segmenter, peer, table_scene
     assert status.name == "part_segmenter: part segmentation" and status.level == b"\0"
     assert values["provider"] == "cpu" and values["clouds received"] == "2" and values["clouds dropped"] == "0"
     assert float(values["rate (Hz)"]) > 0
-    for stage in ("wait", "decode", "extract", "sample", "network", "spread", "encode", "publish", "total"):
+    for stage in ("wait", "decode", "extract", "recall", "sample", "network", "spread", "encode", "publish", "total"):
         assert 0 < float(values[f"{stage} max (ms)"]) < 20_000
 
 
