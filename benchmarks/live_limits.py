@@ -64,8 +64,8 @@ def limits(segmenter: Segmenter, query: PartQuery, scan: Scan, repeats: int = 5)
     memory = SceneMemory()
     # Side by side, or the same thing would be there twice.
     spaced = [thing + np.float32((10 * number, 0, 0)) for number, thing in enumerate(things)]
-    known = [Belief(thing[:2048], belief.probability, belief.up) for thing, belief in zip(spaced, beliefs, strict=True)]
-    asked = replace(query, others=())  # each is of a category asked for, or nothing would be spread
+    known = [replace(belief, points=thing[:2048]) for thing, belief in zip(spaced, beliefs, strict=True)]
+    asked = replace(beliefs[0], scores=np.ones(1))  # of the category asked for, or nothing would be spread
     return [
         Limit("convert", size, _milliseconds(lambda: _convert(large), repeats)),
         Limit("extract", size, _milliseconds(lambda: extract_objects(large), repeats)),
@@ -74,7 +74,7 @@ def limits(segmenter: Segmenter, query: PartQuery, scan: Scan, repeats: int = 5)
         Limit(
             "spread",
             f"{len(finite):,} points of one object",
-            _milliseconds(lambda: segmenter.decide(finite, beliefs[0], asked), repeats),
+            _milliseconds(lambda: segmenter.decide(finite, asked, query), repeats),
         ),
     ]
 

@@ -115,7 +115,7 @@ def play(scan: Scan, source: Path, rate: float, count: int, parameters: Mapping[
             _wait(ear, nodes, WARM + count, CLOUD_SECONDS * count)
             spent = {name: _processor_seconds(pid) - before[name] for name, pid in processes.items()}
             _wait_for_reports(ear, nodes)
-            return _stream(ear, scan, rate, spent, nodes[0].peak_megabytes() or 0.0)
+            return _stream(ear, scan, rate, count, spent, nodes[0].peak_megabytes() or 0.0)
 
 
 def _wait(ear: Stopwatch, nodes: list[NodeProcess], count: int, seconds: float) -> None:
@@ -127,9 +127,11 @@ def _wait_for_reports(ear: Stopwatch, nodes: list[NodeProcess]) -> None:
     wait_until(lambda: time.monotonic() > end and bool(ear.heard.parts), ear, nodes, 10.0, "a legend")
 
 
-def _stream(ear: Stopwatch, scan: Scan, rate: float, spent: Mapping[str, float], megabytes: float) -> Stream:
-    timed = ear.timed
-    arrivals, delays = np.array(timed.arrivals[WARM:]), np.array(timed.delays[WARM:])
+def _stream(
+    ear: Stopwatch, scan: Scan, rate: float, count: int, spent: Mapping[str, float], megabytes: float
+) -> Stream:
+    timed, measured = ear.timed, slice(WARM, WARM + count)
+    arrivals, delays = np.array(timed.arrivals[measured]), np.array(timed.delays[measured])
     stamps = arrivals - delays
     last, first = read_labeled(timed.newest), read_labeled(timed.first)
     return Stream(
@@ -137,7 +139,7 @@ def _stream(ear: Stopwatch, scan: Scan, rate: float, spent: Mapping[str, float],
         answered=len(arrivals),
         rate=(len(arrivals) - 1) / float(arrivals[-1] - arrivals[0]),
         delays=[float(delay) * 1e3 for delay in delays],
-        stages={name: times[WARM:] for name, times in timed.stages.items() if len(times) > WARM},
+        stages={name: times[measured] for name, times in timed.stages.items() if len(times) > WARM},
         processor={name: seconds * 1e3 / len(arrivals) for name, seconds in spent.items()},
         megabytes=megabytes,
         last=last,

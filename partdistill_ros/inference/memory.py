@@ -161,7 +161,8 @@ def _smoothed(known: _Known, fresh: Belief, options: MemoryOptions) -> Belief:
     probability = fresh.probability.copy()
     probability[near] *= 1 - share
     probability[near] += share * known.belief.probability[nearest[near]]
-    return replace(fresh, probability=probability)
+    scores = (1 - share) * fresh.scores + share * known.belief.scores
+    return replace(fresh, probability=probability, scores=scores)
 
 
 def _some(points: NDArray[np.floating], count: int, cloud: int) -> NDArray[np.floating]:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import Bundle
 from partdistill_ros.inference.normalise import candidate_ups, center_max_radius, rotation_to_z, turn_about_z
-from partdistill_ros.inference.query import PartGroup, PartQuery, parse_query
+from partdistill_ros.inference.query import PartQuery, parse_query
 from partdistill_ros.inference.sampling import farthest_points, finite_rows, resample
 from partdistill_ros.inference.session import StudentSession
 from partdistill_ros.inference.spread import spread
@@ -65,11 +65,13 @@ class Belief:
 
     points: `[S, 3]` in the cloud's frame, its own rows where it has no more than S.
     probability: `[S, P + R]` of the query's names and rivals, all of them competing.
+    scores: `[G]`, how well each of the query's groups and then of its `others` fits the cloud.
     up: `[3]` direction taken as up.
     """
 
     points: NDArray[np.floating]
     probability: NDArray[np.float32]
+    scores: NDArray[np.float32]
     up: NDArray[np.float64]
 
 
@@ -193,7 +195,7 @@ class Segmenter:
         rows = finite_rows(points)
         if belief is None:
             return self._unlabeled(points, query)
-        group = _best_group(belief.probability, query)
+        group = (query.groups + query.others)[int(belief.scores.argmax())]
         columns = query.columns(group)
         asked = belief.probability[:, columns] / belief.probability[:, columns].sum(axis=1, keepdims=True)
         labels, confidence = np.full(len(points), -1, np.int16), np.zeros(len(points), np.float32)
@@ -258,18 +260,16 @@ def _as_points(cloud: ArrayLike) -> NDArray[np.floating]:
 def _most_confident(item: _Prepared, logits: NDArray[np.float32], query: PartQuery) -> Belief:
     """The belief of the candidate up whose best group scores highest; `logits [U, S, P + R]`."""
     probability = _softmax(logits)
-    best = int(np.argmax([_scores(each, query).max() for each in probability]))
-    return Belief(item.sampled, probability[best], item.ups[best])
-
-
-def _best_group(probability: NDArray[np.float32], query: PartQuery) -> PartGroup:
-    return (query.groups + query.others)[int(_scores(probability, query).argmax())]
+    scores = [_scores(each, query) for each in probability]
+    best = int(np.argmax([each.max() for each in scores]))
+    return Belief(item.sampled, probability[best], scores[best], item.ups[best])
 
 
 def _scores(probability: NDArray[np.float32], query: PartQuery) -> NDArray[np.float32]:
     """Per group, asked for or not, the mean over points of the maximum over its names; `probability [S, P + R]`."""
+    by_name = np.ascontiguousarray(probability.T)  # rows are gathered in a fifth of the time
     groups = query.groups + query.others
-    return np.array([probability[:, query.evidence(group)].max(axis=1).mean() for group in groups])
+    return np.array([by_name[query.evidence(group)].max(axis=0).mean() for group in groups])
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

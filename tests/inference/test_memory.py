@@ -31,7 +31,7 @@ class Student:
     def __call__(self, numbers):
         self.asked += numbers
         probability = np.float32([self.first, 1 - self.first])
-        return [Belief(self.clouds[n][:2048], np.tile(probability, (2048, 1)), UP) for n in numbers]
+        return [Belief(self.clouds[n][:2048], np.tile(probability, (2048, 1)), probability, UP) for n in numbers]
 
 
 def tell(memory, clouds, options=None, about=ABOUT, first=0.9, pose=None):
@@ -125,6 +125,7 @@ def test_smoothing_averages_what_is_believed_of_a_place():
         (belief,), _ = tell(memory, row(seed, 0.0), options, first=0.0)
         np.testing.assert_allclose(belief.probability[:, 0], wanted, atol=1e-6)
         np.testing.assert_allclose(belief.probability.sum(axis=1), 1, atol=1e-6)
+        np.testing.assert_allclose(belief.scores, (wanted, 1 - wanted), atol=1e-6)
 
 
 def test_a_moving_camera_whose_pose_is_known_changes_nothing():
