@@ -19,9 +19,10 @@ from std_msgs.msg import String
 from partdistill_ros.errors import MalformedCloudError, PartDistillError
 from partdistill_ros.inference.scene import label_scene
 from partdistill_ros.inference.segmenter import Segmenter
-from partdistill_ros.nodes.background import in_background
+from partdistill_ros.nodes.background import Background
 from partdistill_ros.nodes.conversions import labeled_message, read_cloud
 from partdistill_ros.nodes.engine import Engine, scene_options
+from partdistill_ros.nodes.environment import release_memory
 from partdistill_ros.nodes.outputs import Labeled, Outputs
 from partdistill_ros.nodes.parameters import declare, updated
 from partdistill_ros.nodes.qos import mismatch_warning, profile
@@ -49,6 +50,7 @@ class PartSegmenter(LifecycleNode):
         self._settings = declare(self, SegmenterParameters())
         self._engine: Engine | None = None
         self._loaded: Segmenter | None = None
+        self._background = Background()
         self._outputs: Outputs | None = None
         self._worker: LatestWorker[tuple[PointCloud2, float], tuple[Labeled, float, dict[str, float]]] | None = None
         self._statistics = Statistics()
@@ -139,7 +141,7 @@ class PartSegmenter(LifecycleNode):
 
     def stop(self) -> bool:
         """Ends the work in hand; False if it did not end in time. For the end of the process."""
-        return self._worker is None or self._worker.stop(STOP_SECONDS)
+        return (self._worker is None or self._worker.stop(STOP_SECONDS)) and self._background.idle
 
     def _create_inputs(self) -> None:
         query, topic = self._settings.qos.part_query, self.resolve_topic_name("part_query")
@@ -322,7 +324,7 @@ class PartSegmenter(LifecycleNode):
         assert self.executor is not None  # it is what runs this coroutine
         try:
             wanted = updated(self._settings, changes)
-            loaded = await in_background(self.executor, lambda: Engine.load(wanted))
+            loaded = await self._background.run(self.executor, lambda: _load(wanted))
         except Exception as error:
             return _sentence(error)
         if self._engine is None:
@@ -349,6 +351,12 @@ class PartSegmenter(LifecycleNode):
         if self._engine is None or self._outputs is None:
             raise PartDistillError("the node is not configured: call its lifecycle transition 'configure' first")
         return self._engine, self._outputs
+
+
+def _load(parameters: SegmenterParameters) -> Engine:
+    engine = Engine.load(parameters)
+    release_memory()
+    return engine
 
 
 def _sentence(error: Exception) -> str:
