@@ -52,7 +52,7 @@ class NodeProcess:
 
     def __init__(self, name: str, parameters: Mapping[str, object], log: Path) -> None:
         self.name, self.log = name, log
-        program = f"import sys; from partdistill_ros.nodes.{name} import main; sys.exit(main())"
+        program = f"import sys; from partdistill_ros.nodes.commands import {name}; sys.exit({name}())"
         values = [word for key, value in parameters.items() for word in ("-p", f"{key}:={_yaml(value)}")]
         with open(log, "wb") as output:
             # A session of its own: Ctrl-C reaches this program only, which then ends the node in order.

@@ -74,12 +74,12 @@ class PartSegmenter(LifecycleNode):
         try:
             self._engine = Engine.load(self._settings)
         except Exception as error:
-            self.get_logger().error(_sentence(error))
+            self._failed(error)
             return TransitionCallbackReturn.FAILURE
         try:
             self._offer()
-        except Exception as error:  # rclpy would take it for a failed transition, and say nothing
-            self.get_logger().error(_sentence(error))
+        except Exception as error:
+            self._failed(error)
             return TransitionCallbackReturn.ERROR
         return super().on_configure(state)
 
@@ -99,7 +99,7 @@ class PartSegmenter(LifecycleNode):
         try:
             self._begin()
         except Exception as error:
-            self.get_logger().error(_sentence(error))
+            self._failed(error)
             return TransitionCallbackReturn.ERROR
         engine, _ = self._in_force()
         note = f" ({engine.segmenter.provider_note})" if engine.segmenter.provider_note else ""
@@ -142,6 +142,11 @@ class PartSegmenter(LifecycleNode):
     def stop(self) -> bool:
         """Ends the work in hand; False if it did not end in time. For the end of the process."""
         return (self._worker is None or self._worker.stop(STOP_SECONDS)) and self._background.idle
+
+    def _failed(self, error: Exception) -> None:
+        """Says why a transition failed: rclpy says that it did. Silent where a signal has ended the context."""
+        if self.context.ok():
+            self.get_logger().error(_sentence(error))
 
     def _create_inputs(self) -> None:
         query, topic = self._settings.qos.part_query, self.resolve_topic_name("part_query")
