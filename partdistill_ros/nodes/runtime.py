@@ -12,6 +12,7 @@ from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
+from rclpy.signals import SignalHandlerOptions, install_signal_handlers
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.nodes.environment import prepare
@@ -32,15 +33,16 @@ def run_node(create: Callable[[], Any], arguments: Sequence[str] | None = None) 
     node = None
     started = False
     interrupted = threading.Event()
-    # rclpy ends the spinning on a signal by itself, and calls these too. Python's KeyboardInterrupt may hit
-    # inside a message on its way from C++, which then makes a RuntimeError of it.
+    # Python's KeyboardInterrupt may hit inside a message on its way from C++, which then makes a RuntimeError of it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: interrupted.set())
     try:
         prepare()
-        rclpy.init(args=None if arguments is None else list(arguments))
+        rclpy.init(args=None if arguments is None else list(arguments), signal_handler_options=SignalHandlerOptions.NO)
         node = create()
         started = node.start()
+        # They end the context and with it the spinning; in the middle of a start that would be a string of errors.
+        install_signal_handlers(SignalHandlerOptions.ALL)
         if started and not interrupted.is_set():
             rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException, NodeEnded):
