@@ -84,6 +84,13 @@ class NodeProcess:
         except (OSError, IndexError):
             return None
 
+    def wait(self, seconds: float) -> int:
+        """The exit code once it has ended. Raises CommandFailed where it has not after so long."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise CommandFailed(f"the node {self.name} did not end within {seconds:.0f} s:\n{self.tail()}") from None
+
     def end(self) -> int:
         """Ends the node as Ctrl-C would, or kills it; returns its exit code (negative: the signal)."""
         if self._process.poll() is None:
