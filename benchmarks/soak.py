@@ -4,7 +4,7 @@
     python benchmarks/soak.py [--clouds 20000] [--query-every 50] [--bundle-every 500] [--rate 30] [--json]
 
 A mug of 2,048 points goes over DDS from this process to that of `part_segmenter` and back. The queries
-exchange the order of the same names, and one of the two bundles exchanges what two names mean, so that
+turn the order of the same names, and one of the two bundles exchanges what two names mean, so that
 every pair of bundle and query has labels of its own; they are worked out beforehand without ROS. A
 result whose labels are not those of the legend with the same header, or that was computed for a query
 or bundle that had been replaced before the cloud was sent, is an error.
@@ -41,7 +41,8 @@ from partdistill_ros.tables import aligned
 
 PARTS = ("handle", "cup")
 """Names that the second bundle exchanges."""
-QUERIES = ("handle, cup", "cup, handle", "mug: handle", "cup")
+QUERIES = ("handle, cup, body", "body, handle, cup", "cup, body, handle")
+"""Turned by one each, so that no order of one bundle looks like another order of the other."""
 GROWTH = 5.0
 """Per cent that resident memory may grow by."""
 WARM_UP = 0.1
