@@ -19,9 +19,10 @@ from std_msgs.msg import String
 from partdistill_ros.errors import MalformedCloudError, PartDistillError
 from partdistill_ros.inference.scene import SceneLabels, label_scene
 from partdistill_ros.inference.segmenter import Segmenter
-from partdistill_ros.nodes.background import in_background
+from partdistill_ros.nodes.background import Background
 from partdistill_ros.nodes.conversions import Cloud, labeled_message, read_cloud
 from partdistill_ros.nodes.engine import Engine, scene_options
+from partdistill_ros.nodes.environment import release_memory
 from partdistill_ros.nodes.outputs import Labeled, Outputs
 from partdistill_ros.nodes.parameters import declare, updated
 from partdistill_ros.nodes.qos import mismatch_warning, profile
@@ -50,6 +51,7 @@ class PartSegmenter(LifecycleNode):
         self._settings = declare(self, SegmenterParameters())
         self._engine: Engine | None = None
         self._loaded: Segmenter | None = None
+        self._background = Background()
         self._outputs: Outputs | None = None
         self._worker: LatestWorker[tuple[PointCloud2, float], tuple[Labeled, float, dict[str, float]]] | None = None
         self._statistics = Statistics()
@@ -74,12 +76,12 @@ class PartSegmenter(LifecycleNode):
         try:
             self._engine = Engine.load(self._settings)
         except Exception as error:
-            self.get_logger().error(_sentence(error))
+            self._failed(error)
             return TransitionCallbackReturn.FAILURE
         try:
             self._offer()
-        except Exception as error:  # rclpy would take it for a failed transition, and say nothing
-            self.get_logger().error(_sentence(error))
+        except Exception as error:
+            self._failed(error)
             return TransitionCallbackReturn.ERROR
         return super().on_configure(state)
 
@@ -99,7 +101,7 @@ class PartSegmenter(LifecycleNode):
         try:
             self._begin()
         except Exception as error:
-            self.get_logger().error(_sentence(error))
+            self._failed(error)
             return TransitionCallbackReturn.ERROR
         engine, _ = self._in_force()
         note = f" ({engine.segmenter.provider_note})" if engine.segmenter.provider_note else ""
@@ -141,7 +143,12 @@ class PartSegmenter(LifecycleNode):
 
     def stop(self) -> bool:
         """Ends the work in hand; False if it did not end in time. For the end of the process."""
-        return self._worker is None or self._worker.stop(STOP_SECONDS)
+        return (self._worker is None or self._worker.stop(STOP_SECONDS)) and self._background.idle
+
+    def _failed(self, error: Exception) -> None:
+        """Says why a transition failed: rclpy says that it did. Silent where a signal has ended the context."""
+        if self.context.ok():
+            self.get_logger().error(_sentence(error))
 
     def _create_inputs(self) -> None:
         query, topic = self._settings.qos.part_query, self.resolve_topic_name("part_query")
@@ -332,7 +339,7 @@ class PartSegmenter(LifecycleNode):
         assert self.executor is not None  # it is what runs this coroutine
         try:
             wanted = updated(self._settings, changes)
-            loaded = await in_background(self.executor, lambda: Engine.load(wanted))
+            loaded = await self._background.run(self.executor, lambda: _load(wanted))
         except Exception as error:
             return _sentence(error)
         if self._engine is None:
@@ -359,6 +366,12 @@ class PartSegmenter(LifecycleNode):
         if self._engine is None or self._outputs is None:
             raise PartDistillError("the node is not configured: call its lifecycle transition 'configure' first")
         return self._engine, self._outputs
+
+
+def _load(parameters: SegmenterParameters) -> Engine:
+    engine = Engine.load(parameters)
+    release_memory()
+    return engine
 
 
 def _sentence(error: Exception) -> str:
