@@ -84,6 +84,7 @@ def scene_options(parameters: SegmenterParameters, to_crop: NDArray[np.float64] 
             max_range=limits.max_range,
             max_height=limits.max_height,
             max_size=limits.max_size,
+            cell=limits.cell,
         ),
         crop=CropBox((box.min_x, box.min_y, box.min_z), (box.max_x, box.max_y, box.max_z), to_crop),
         memory=MemoryOptions(memory.refresh, memory.smoothing) if memory.refresh or memory.smoothing else None,

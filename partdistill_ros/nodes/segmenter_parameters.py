@@ -52,6 +52,14 @@ class Tabletop:
     max_size: float = setting(
         0.7, "Things that extend farther along the plane are walls or people, in metres.", minimum=0.02, maximum=10.0
     )
+    cell: float = setting(
+        0.01,
+        "Things with a gap of less than one to two cells between them are one object; edge of a cell in metres. 0.005 "
+        "tells apart what stands 1 cm apart, for twice the time, and needs points as close as that. Things that touch "
+        "are one object.",
+        minimum=0.002,
+        maximum=0.1,
+    )
 
 
 @dataclass(frozen=True)

@@ -69,10 +69,10 @@ def test_none_of_these_is_asked_where_objects_are_searched_for(parameters, chang
 def test_scene_options_come_from_the_parameters():
     changes = {"scene_mode": "object", "up": "-y", "confidence_threshold": 0.4, "tabletop.max_objects": 3}
     changes |= {"tabletop.min_points": 99, "tabletop.max_range": 2.0, "tabletop.max_height": 0.3}
-    options = scene_options(updated(SegmenterParameters(), changes | {"tabletop.max_size": 0.5}))
+    options = scene_options(updated(SegmenterParameters(), changes | {"tabletop.max_size": 0.5, "tabletop.cell": 0.02}))
     assert (options.mode, options.min_confidence, options.max_objects) == ("object", 0.4, 3)
     np.testing.assert_array_equal(options.up, (0, -1, 0))
-    assert options.tabletop == TabletopParams(min_points=99, max_range=2.0, max_height=0.3, max_size=0.5)
+    assert options.tabletop == TabletopParams(min_points=99, max_range=2.0, max_height=0.3, max_size=0.5, cell=0.02)
     assert scene_options(SegmenterParameters()).tabletop == TabletopParams()
 
 
