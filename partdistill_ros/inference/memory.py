@@ -101,6 +101,10 @@ class SceneMemory:
             self.clear()
             self._about = about
         self._cloud += 1
+        if not options.smoothing and (options.refresh == 0 or len(clouds) <= options.refresh):
+            self.clear()  # all would be asked about, and nothing of before used
+            self.asked = len(clouds)
+            return list(ask(list(range(len(clouds)))))
         placed = [_moved(cloud, pose) for cloud in clouds]
         found = self._recognise(placed, options)
         due = _due(found, options.refresh)

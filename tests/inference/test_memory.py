@@ -108,13 +108,13 @@ def test_another_query_or_student_begins_anew():
 def test_objects_out_of_sight_are_forgotten():
     memory = SceneMemory()
     options = MemoryOptions(refresh=1, forget=2)
-    tell(memory, row(0, 0.0, 0.2), options)
+    tell(memory, row(0, 0.0, 0.2, 0.4), options)
     for seed in (10, 20):
-        tell(memory, row(seed, 0.0), options)
-    assert tell(memory, row(30, 0.0, 0.2), options)[1] == [1]  # known still, and the longest unasked
+        tell(memory, row(seed, 0.0, 0.2), options)
+    assert tell(memory, row(30, 0.0, 0.2, 0.4), options)[1] == [2]  # known still, and the longest unasked
     for seed in (40, 50, 60):
-        tell(memory, row(seed, 0.0), options)
-    assert tell(memory, row(70, 0.0, 0.2), options)[1] == [0, 1]
+        tell(memory, row(seed, 0.0, 0.2), options)
+    assert tell(memory, row(70, 0.0, 0.2, 0.4), options)[1] == [1, 2]
 
 
 def test_smoothing_averages_what_is_believed_of_a_place():
