@@ -22,7 +22,7 @@ from partdistill_ros.nodes.outputs import STAGES
 from partdistill_ros.scans.scan import Scan
 
 WARM = 5  # clouds before the measurement: connection, first memory, first answers
-START_SECONDS, CLOUD_SECONDS = 60.0, 10.0
+START_SECONDS, CLOUD_SECONDS = 180.0, 10.0
 
 
 @dataclass(frozen=True)
