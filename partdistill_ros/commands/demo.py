@@ -27,7 +27,17 @@ EXAMPLES = """\
   partdistill demo --out /tmp/demo --seed 7 --clouds 20 --json"""
 
 SEED = 3
-STAGES = ("wait", "decode", "extract", "sample", "network", "spread", "publish", "total")  # as the node names them
+STAGES = (
+    "wait",
+    "decode",
+    "extract",
+    "recall",
+    "sample",
+    "network",
+    "spread",
+    "publish",
+    "total",
+)  # as the node names them
 RATE = 2.0  # scenes a second: slower than the node, so that delays are not those of a queue
 
 

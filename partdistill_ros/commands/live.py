@@ -52,7 +52,7 @@ class NodeProcess:
 
     def __init__(self, name: str, parameters: Mapping[str, object], log: Path) -> None:
         self.name, self.log = name, log
-        program = f"import sys; from partdistill_ros.nodes.{name} import main; sys.exit(main())"
+        program = f"import sys; from partdistill_ros.nodes.commands import {name}; sys.exit({name}())"
         values = [word for key, value in parameters.items() for word in ("-p", f"{key}:={_yaml(value)}")]
         with open(log, "wb") as output:
             # A session of its own: Ctrl-C reaches this program only, which then ends the node in order.
@@ -83,6 +83,13 @@ class NodeProcess:
             return round(int(status.split("VmHWM:")[1].split()[0]) / 1024, 1)
         except (OSError, IndexError):
             return None
+
+    def wait(self, seconds: float) -> int:
+        """The exit code once it has ended. Raises CommandFailed where it has not after so long."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise CommandFailed(f"the node {self.name} did not end within {seconds:.0f} s:\n{self.tail()}") from None
 
     def end(self) -> int:
         """Ends the node as Ctrl-C would, or kills it; returns its exit code (negative: the signal)."""

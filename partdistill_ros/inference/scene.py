@@ -11,24 +11,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.inference.memory import MemoryOptions, SceneMemory
 from partdistill_ros.inference.query import PartQuery
 from partdistill_ros.inference.sampling import finite_rows
-from partdistill_ros.inference.segmenter import Segmenter
+from partdistill_ros.inference.segmenter import Belief, Segmenter
+from partdistill_ros.scans.crop import CropBox
 from partdistill_ros.scans.scan import Scan
 from partdistill_ros.scans.tabletop import TabletopParams, extract_objects
 
-SCENE_MODES = ("object", "tabletop")
+SCENE_MODES = ("object", "tabletop", "crop")
 
 
 @dataclass(frozen=True)
 class SceneOptions:
     """How a cloud becomes objects.
 
-    mode: `object`, the whole cloud is one; `tabletop`, clusters on the support plane are.
-    up: `[3]` opposite to gravity in object mode (None: the scan's own, else it is searched for); in
-        tabletop mode the plane's normal is taken.
+    mode: `object`, the whole cloud is one; `tabletop`, clusters on the support plane are; `crop`, what lies
+        in a box is one.
+    up: `[3]` opposite to gravity in object and crop mode (None: +z of the box's frame, the scan's own, else
+        it is searched for); in tabletop mode the plane's normal is taken.
     min_confidence: points below it stay unlabelled.
     max_objects: the largest clusters on the plane.  tabletop: limits of the extraction.
+    crop: the box of crop mode.
+    memory: how a `SceneMemory` is used, None for not at all.
     """
 
     mode: str = "object"
@@ -36,6 +41,8 @@ class SceneOptions:
     min_confidence: float = 0.0
     max_objects: int = 16
     tabletop: TabletopParams = TabletopParams()
+    crop: CropBox = CropBox()
+    memory: MemoryOptions | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in SCENE_MODES:
@@ -70,9 +77,17 @@ class SceneLabels:
     problem: str | None = None
 
 
-def label_scene(segmenter: Segmenter, query: PartQuery, scan: Scan, options: SceneOptions | None = None) -> SceneLabels:
+def label_scene(
+    segmenter: Segmenter,
+    query: PartQuery,
+    scan: Scan,
+    options: SceneOptions | None = None,
+    memory: SceneMemory | None = None,
+    pose: NDArray[np.float64] | None = None,
+) -> SceneLabels:
     """Label every point of a cloud that may hold NaN.
 
+    memory: of the clouds before, used where the options say how; pose: see `SceneMemory.beliefs`.
     A cloud without finite points, without a support plane or without objects comes back unlabelled with
     its `problem`: a live node goes on, a command may refuse.
     """
@@ -83,29 +98,48 @@ def label_scene(segmenter: Segmenter, query: PartQuery, scan: Scan, options: Sce
     except PartDistillError as error:
         return _unlabeled(scan, query, {"extract": time.perf_counter() - start}, str(error))
     extracted = time.perf_counter()
-    answers = segmenter.segment(
-        [scan.points[index] for index in indices], query, ups, min_confidence=options.min_confidence
-    )
+    clouds = [scan.points[index] for index in indices]
+    beliefs = _beliefs(segmenter, query, clouds, ups, options, memory, pose)
+    believed = time.perf_counter()
+    answers = [
+        segmenter.decide(cloud, belief, query, min_confidence=options.min_confidence)
+        for cloud, belief in zip(clouds, beliefs, strict=True)
+    ]
     labels = np.full(len(scan.points), -1, np.int16)
     confidence = np.zeros(len(scan.points), np.float32)
     for index, answer in zip(indices, answers, strict=True):
         labels[index] = answer.labels
         confidence[index] = answer.confidence
     timings = segmenter.timings
-    return SceneLabels(
-        labels,
-        confidence,
-        query.names,
-        tuple(SceneObject(index, answer.category, answer.up) for index, answer in zip(indices, answers, strict=True)),
-        {
-            "extract": extracted - start,
-            "sample": timings.sample,
-            "network": timings.network,
-            "spread": timings.spread,
-        },
-        plane,
-        next((answer.problem for answer in answers if answer.problem), None),
-    )
+    stages = {
+        "extract": extracted - start,
+        "recall": believed - extracted - timings.total,
+        "sample": timings.sample,
+        "network": timings.network,
+        "spread": time.perf_counter() - believed,
+    }
+    objects = [SceneObject(index, answer.category, answer.up) for index, answer in zip(indices, answers, strict=True)]
+    problem = next((answer.problem for answer in answers if answer.problem), None)
+    return SceneLabels(labels, confidence, query.names, tuple(objects), stages, plane, problem)
+
+
+def _beliefs(
+    segmenter: Segmenter,
+    query: PartQuery,
+    clouds: list[NDArray[np.floating]],
+    ups: list[NDArray[np.floating] | None],
+    options: SceneOptions,
+    memory: SceneMemory | None,
+    pose: NDArray[np.float64] | None,
+) -> list[Belief | None]:
+    """What the student makes of each object, now or, where the memory knows it, before."""
+
+    def ask(numbers: list[int]) -> list[Belief | None]:
+        return segmenter.believe([clouds[number] for number in numbers], query, [ups[number] for number in numbers])
+
+    if memory is None or options.memory is None:
+        return ask(list(range(len(clouds))))
+    return memory.beliefs((segmenter, query), clouds, ask, options.memory, pose)
 
 
 def _objects(
@@ -120,6 +154,8 @@ def _objects(
         )
     if options.mode == "object":
         return None, [finite], [scan.up if options.up is None else options.up]
+    if options.mode == "crop":
+        return None, [_cropped(scan, options.crop)], [_first(options.up, options.crop.up, scan.up)]
     found = extract_objects(scan, options.tabletop)
     objects = list(found.objects[: options.max_objects])
     if not objects:
@@ -128,6 +164,19 @@ def _objects(
             "lower min_points, or use scene mode 'object' for a cloud of one object"
         )
     return found.plane, objects, [found.plane[:3]] * len(objects)
+
+
+def _cropped(scan: Scan, box: CropBox) -> NDArray[np.intp]:
+    index = box.inside(scan.points)
+    if not len(index):
+        raise PartDistillError(
+            f"no point of {scan.name} lies in the crop box from {box.low} to {box.high} m: check its frame and limits"
+        )
+    return index
+
+
+def _first(*ups: NDArray[np.floating] | None) -> NDArray[np.floating] | None:
+    return next((up for up in ups if up is not None), None)
 
 
 def _unlabeled(scan: Scan, query: PartQuery, stages: Mapping[str, float], problem: str) -> SceneLabels:

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import Bundle
 from partdistill_ros.inference.normalise import candidate_ups, center_max_radius, rotation_to_z, turn_about_z
-from partdistill_ros.inference.query import PartGroup, PartQuery, parse_query
+from partdistill_ros.inference.query import PartQuery, parse_query
 from partdistill_ros.inference.sampling import farthest_points, finite_rows, resample
 from partdistill_ros.inference.session import StudentSession
 from partdistill_ros.inference.spread import spread
@@ -43,7 +43,8 @@ class Labels:
 
     labels: `[N] i2`, indices into `parts`; -1 for points that are not finite, below the confidence
         asked for, or taken by a rival name.
-    confidence: `[N] f4`, probability of the best name among those that compete; 0 where not finite.
+    confidence: `[N] f4`, probability of the best name among those that compete; 0 where not finite; for a
+        cloud of a category not asked for its mean.
     parts: the query's names.  category: of the group that won, None without one; where it is one of the
         query's `others`, every label is -1.
     up: `[3]` direction taken as up, None where nothing was labelled.
@@ -59,11 +60,25 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class _Prepared:
-    """One cloud on its way: finite rows, their points, the sample, and one turned copy per try."""
+class Belief:
+    """What the student makes of one cloud, at the points that it saw of it.
 
-    rows: NDArray[np.intp]
+    points: `[S, 3]` in the cloud's frame, its own rows where it has no more than S.
+    probability: `[S, P + R]` of the query's names and rivals, all of them competing.
+    scores: `[G]`, how well each of the query's groups and then of its `others` fits the cloud.
+    up: `[3]` direction taken as up.
+    """
+
     points: NDArray[np.floating]
+    probability: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    up: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """One cloud on its way: the sample, its patch centres, and one turned copy per try."""
+
     sampled: NDArray[np.floating]
     centers: NDArray[np.int64]
     ups: NDArray[np.float64]
@@ -133,6 +148,24 @@ class Segmenter:
         patch comes back unlabelled with its `problem`. Raises PartDistillError for wrong arguments.
         """
         query = self.query(query) if isinstance(query, str) else query
+        beliefs = self.believe(clouds, query, ups, votes=votes)
+        start = time.perf_counter()
+        result = [
+            self.decide(cloud, belief, query, smooth=smooth, min_confidence=min_confidence)
+            for cloud, belief in zip(clouds, beliefs, strict=True)
+        ]
+        self.timings = replace(self.timings, spread=time.perf_counter() - start)
+        return result
+
+    def believe(
+        self,
+        clouds: Sequence[ArrayLike],
+        query: PartQuery,
+        ups: Sequence[ArrayLike | None] | None = None,
+        votes: int = 1,
+    ) -> list[Belief | None]:
+        """The first half of `segment`: what the student makes of each cloud's sample; None for a cloud with
+        fewer finite points than a patch. Raises PartDistillError for wrong arguments."""
         points = [_as_points(cloud) for cloud in clouds]
         ups = [None] * len(points) if ups is None else list(ups)
         if len(ups) != len(points) or votes < 1:
@@ -143,15 +176,41 @@ class Segmenter:
         prepared = [self._prepare(cloud, up, votes) for cloud, up in zip(points, ups, strict=True)]
         sampled = time.perf_counter()
         logits = self._run([item for item in prepared if item is not None], query)
-        answered = time.perf_counter()
-        result = [
-            self._unlabeled(cloud, query)
-            if item is None
-            else self._finish(len(cloud), item, next(logits), query, smooth, min_confidence)
-            for cloud, item in zip(points, prepared, strict=True)
-        ]
-        self.timings = Timings(sampled - start, answered - sampled, time.perf_counter() - answered)
-        return result
+        beliefs = [None if item is None else _most_confident(item, next(logits), query) for item in prepared]
+        self.timings = Timings(sampled - start, time.perf_counter() - sampled)
+        return beliefs
+
+    def decide(
+        self,
+        cloud: ArrayLike,
+        belief: Belief | None,
+        query: PartQuery,
+        *,
+        smooth: bool = False,
+        min_confidence: float = 0.0,
+    ) -> Labels:
+        """The second half of `segment`: every point of `cloud [N, 3]` takes the answer of the nearest point of
+        the belief, which may come from another recording of the same thing."""
+        points = _as_points(cloud)
+        rows = finite_rows(points)
+        if belief is None:
+            return self._unlabeled(points, query)
+        group = (query.groups + query.others)[int(belief.scores.argmax())]
+        columns = query.columns(group)
+        asked = belief.probability[:, columns] / belief.probability[:, columns].sum(axis=1, keepdims=True)
+        labels, confidence = np.full(len(points), -1, np.int16), np.zeros(len(points), np.float32)
+        if group not in query.groups:
+            confidence[rows] = asked.max(axis=1).mean()
+            return Labels(labels, confidence, query.names, group.category, belief.up)
+        # Decided before spreading, unless points are to be mixed: the same answer for fewer points.
+        values = asked if smooth else np.stack([asked.argmax(axis=1), asked.max(axis=1)], axis=1, dtype=np.float32)
+        finite = points if len(rows) == len(points) else points[rows]
+        values = spread(finite, belief.points, values, smooth=smooth, workers=self._session.threads)
+        best, sure = (values.argmax(axis=1), values.max(axis=1)) if smooth else values.T
+        names = np.where(columns < len(query.names), columns, -1).astype(np.int16)
+        labels[rows] = np.where(sure >= min_confidence, names[best.astype(np.intp)], -1)
+        confidence[rows] = sure
+        return Labels(labels, confidence, query.names, group.category, belief.up)
 
     def _prepare(self, cloud: NDArray[np.floating], up: ArrayLike | None, votes: int) -> _Prepared | None:
         rows = finite_rows(cloud)
@@ -166,7 +225,7 @@ class Segmenter:
         ups = candidate_ups(sampled) if up is None else np.asarray(up, np.float64)[None]
         turns = [turn_about_z(2 * np.pi * vote / votes) for vote in range(votes)]
         turned = [center_max_radius(sampled @ (turn @ rotation_to_z(one)).T) for one in ups for turn in turns]
-        return _Prepared(rows, points, sampled, farthest_points(sampled, self.bundle.centers), ups, np.stack(turned))
+        return _Prepared(sampled, farthest_points(sampled, self.bundle.centers), ups, np.stack(turned))
 
     def _run(self, prepared: Sequence[_Prepared], query: PartQuery) -> Iterator[NDArray[np.float32]]:
         """Per cloud the logits `[ups, points, P + R]`, averaged over the votes."""
@@ -179,34 +238,6 @@ class Segmenter:
         ends = np.cumsum([len(item.turned) for item in prepared])[:-1]
         parts = zip(prepared, np.split(logits, ends), strict=True)
         return iter([part.reshape(len(item.ups), -1, *part.shape[1:]).mean(axis=1) for item, part in parts])
-
-    def _finish(
-        self,
-        size: int,
-        item: _Prepared,
-        logits: NDArray[np.float32],
-        query: PartQuery,
-        smooth: bool,
-        min_confidence: float,
-    ) -> Labels:
-        up, group = _most_confident(logits, query)
-        columns = query.columns(group)
-        asked = logits[up][:, columns]
-        if smooth:
-            best, confidence = _decide(self._spread(item, asked, smooth=True))
-        else:  # decided before spreading: the same answer for fewer points
-            decided = np.stack(_decide(asked), axis=1)
-            best, confidence = self._spread(item, decided.astype(np.float32), smooth=False).T
-        reported = (columns < len(query.names)) & (group in query.groups)
-        names = np.where(reported, columns, -1).astype(np.int16)
-        labels = np.full(size, -1, np.int16)
-        labels[item.rows] = np.where(confidence >= min_confidence, names[best.astype(np.intp)], -1)
-        every_confidence = np.zeros(size, np.float32)
-        every_confidence[item.rows] = confidence
-        return Labels(labels, every_confidence, query.names, group.category, item.ups[up])
-
-    def _spread(self, item: _Prepared, values: NDArray[np.float32], smooth: bool) -> NDArray[np.float32]:
-        return spread(item.points, item.sampled, values, smooth=smooth, workers=self._session.threads)
 
     def _unlabeled(self, cloud: NDArray[np.floating], query: PartQuery) -> Labels:
         problem = (
@@ -226,20 +257,19 @@ def _as_points(cloud: ArrayLike) -> NDArray[np.floating]:
     return points if points.dtype in (np.float32, np.float64) else points.astype(np.float64)
 
 
-def _most_confident(logits: NDArray[np.float32], query: PartQuery) -> tuple[int, PartGroup]:
-    """The candidate up and the group, asked for or not, with the highest mean over points of the maximum
-    over the group's names, of the probability among all names; `logits [U, S, P + R]`."""
+def _most_confident(item: _Prepared, logits: NDArray[np.float32], query: PartQuery) -> Belief:
+    """The belief of the candidate up whose best group scores highest; `logits [U, S, P + R]`."""
     probability = _softmax(logits)
+    scores = [_scores(each, query) for each in probability]
+    best = int(np.argmax([each.max() for each in scores]))
+    return Belief(item.sampled, probability[best], scores[best], item.ups[best])
+
+
+def _scores(probability: NDArray[np.float32], query: PartQuery) -> NDArray[np.float32]:
+    """Per group, asked for or not, the mean over points of the maximum over its names; `probability [S, P + R]`."""
+    by_name = np.ascontiguousarray(probability.T)  # rows are gathered in a fifth of the time
     groups = query.groups + query.others
-    score = np.stack([probability[..., query.evidence(group)].max(-1).mean(-1) for group in groups], axis=-1)
-    up, group = np.unravel_index(int(score.argmax()), score.shape)
-    return int(up), groups[int(group)]
-
-
-def _decide(logits: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Best column and its probability, for each row."""
-    probability = _softmax(logits)
-    return probability.argmax(axis=-1), probability.max(axis=-1)
+    return np.array([by_name[query.evidence(group)].max(axis=0).mean() for group in groups])
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

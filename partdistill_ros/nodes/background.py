@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -13,23 +14,48 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-def in_background(executor: Executor, work: Callable[[], Result]) -> Awaitable[Result]:
-    """Runs `work` on a thread; `await` it in a coroutine callback for what it returns or raises.
+class Background:
+    """One thread that does one thing after the other, started with the first of them.
 
-    The callback must have a callback group of its own: a group that excludes others is held until
-    the coroutine ends.
+    The same thread each time, because glibc gives new threads memory of their own: 16 students loaded
+    on 16 threads held 350 MB, on one thread 258.
     """
-    from rclpy.task import Future
 
-    future: Any = Future(executor=executor)
+    def __init__(self) -> None:
+        self._work: queue.Queue[Callable[[], None]] = queue.Queue()
+        self._thread: threading.Thread | None = None
 
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except Exception as error:
-            future.set_exception(error)
-        # A future that is done does not wake an executor that waits for messages; a task does.
-        executor.create_task(lambda: None)
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in work or waits."""
+        return self._work.unfinished_tasks == 0
 
-    threading.Thread(target=run, name="background", daemon=True).start()
-    return cast(Awaitable[Result], future)
+    def run(self, executor: Executor, work: Callable[[], Result]) -> Awaitable[Result]:
+        """Runs `work`; `await` it in a coroutine callback for what it returns or raises.
+
+        The callback must have a callback group of its own: a group that excludes others is held until
+        the coroutine ends.
+        """
+        from rclpy.task import Future
+
+        future: Any = Future(executor=executor)
+
+        def step() -> None:
+            try:
+                future.set_result(work())
+            except Exception as error:
+                future.set_exception(error)
+            # A future that is done does not wake an executor that waits for messages; a task does.
+            executor.create_task(lambda: None)
+
+        self._work.put(step)
+        if self._thread is None:
+            # A daemon, so that it cannot hold up the end of the process.
+            self._thread = threading.Thread(target=self._run, name="background", daemon=True)
+            self._thread.start()
+        return cast(Awaitable[Result], future)
+
+    def _run(self) -> None:
+        while True:
+            self._work.get()()
+            self._work.task_done()

@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
+from partdistill_ros.inference.memory import MemoryOptions, SceneMemory
 from partdistill_ros.inference.query import PartQuery
 from partdistill_ros.inference.scene import SceneOptions
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
+from partdistill_ros.scans.crop import CropBox
 from partdistill_ros.scans.tabletop import TabletopParams
 
 STUDENT_PARAMETERS = ("bundle", "device", "threads")
@@ -17,14 +22,17 @@ QUERY_PARAMETERS = ("query", "none_of_these", "scene_mode")
 
 @dataclass(frozen=True)
 class Engine:
-    """Replaced as a whole, so that a cloud never meets half a change."""
+    """Replaced as a whole, so that a cloud never meets half a change; what is remembered of the objects goes
+    with it."""
 
     segmenter: Segmenter
     query: PartQuery
+    memory: SceneMemory = field(default_factory=SceneMemory, compare=False)
 
     @staticmethod
     def load(parameters: SegmenterParameters) -> Engine:
-        """Raises PartDistillError for a bundle, device or query that cannot be used."""
+        """Raises PartDistillError for a bundle, device, query or box that cannot be used."""
+        scene_options(parameters)
         segmenter = Segmenter(parameters.bundle, parameters.device, parameters.threads or None)
         engine = Engine(segmenter, _query(segmenter, parameters))
         segmenter.warm_up()
@@ -35,12 +43,13 @@ class Engine:
     ) -> Engine:
         """The engine for changed parameters, itself where nothing of it changed; `loaded` is the student
         for `after` where it is at hand already."""
+        scene_options(after)
         if loaded is not None:
             return Engine(loaded, _query(loaded, after))
         if _differ(before, after, STUDENT_PARAMETERS):
             return Engine.load(after)
         if _differ(before, after, QUERY_PARAMETERS):
-            return replace(self, query=_query(self.segmenter, after))
+            return Engine(self.segmenter, _query(self.segmenter, after))
         return self
 
     @property
@@ -54,14 +63,17 @@ def _differ(before: SegmenterParameters, after: SegmenterParameters, names: tupl
 
 
 def _query(segmenter: Segmenter, parameters: SegmenterParameters) -> PartQuery:
-    # Where the cloud is said to be one object, it is not for the student to say that it is none.
-    rejects = parameters.none_of_these and parameters.scene_mode != "object"
+    # Where cloud or box is said to be one object, it is not for the student to say that it is none.
+    rejects = parameters.none_of_these and parameters.scene_mode == "tabletop"
     return segmenter.query(parameters.query, none_of_these=rejects)
 
 
-def scene_options(parameters: SegmenterParameters) -> SceneOptions:
-    """How a cloud becomes objects."""
-    limits = parameters.tabletop
+def scene_options(parameters: SegmenterParameters, to_crop: NDArray[np.float64] | None = None) -> SceneOptions:
+    """How a cloud becomes objects; `to_crop [4, 4]` leads from its frame to that of the crop box.
+
+    Raises PartDistillError for a box without room.
+    """
+    limits, box, memory = parameters.tabletop, parameters.crop, parameters.memory
     return SceneOptions(
         mode=parameters.scene_mode,
         up=parameters.up_vector(),
@@ -72,5 +84,8 @@ def scene_options(parameters: SegmenterParameters) -> SceneOptions:
             max_range=limits.max_range,
             max_height=limits.max_height,
             max_size=limits.max_size,
+            cell=limits.cell,
         ),
+        crop=CropBox((box.min_x, box.min_y, box.min_z), (box.max_x, box.max_y, box.max_z), to_crop),
+        memory=MemoryOptions(memory.refresh, memory.smoothing) if memory.refresh or memory.smoothing else None,
     )

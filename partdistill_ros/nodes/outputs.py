@@ -28,7 +28,7 @@ from partdistill_ros.nodes.engine import Engine
 from partdistill_ros.nodes.qos import OutputQos, latched, mismatch_warning, profile
 from partdistill_ros.nodes.segmenter_parameters import SegmenterQos
 
-STAGES = ("wait", "decode", "extract", "sample", "network", "spread", "encode", "publish", "total")
+STAGES = ("wait", "decode", "extract", "recall", "sample", "network", "spread", "encode", "publish", "total")
 """Stages of one cloud in the order of time; each has a topic `~/debug/<stage>_ms`."""
 
 

@@ -17,11 +17,12 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import String
 
 from partdistill_ros.errors import MalformedCloudError, PartDistillError
-from partdistill_ros.inference.scene import label_scene
+from partdistill_ros.inference.scene import SceneLabels, label_scene
 from partdistill_ros.inference.segmenter import Segmenter
-from partdistill_ros.nodes.background import in_background
-from partdistill_ros.nodes.conversions import labeled_message, read_cloud
+from partdistill_ros.nodes.background import Background
+from partdistill_ros.nodes.conversions import Cloud, labeled_message, read_cloud
 from partdistill_ros.nodes.engine import Engine, scene_options
+from partdistill_ros.nodes.environment import release_memory
 from partdistill_ros.nodes.outputs import Labeled, Outputs
 from partdistill_ros.nodes.parameters import declare, updated
 from partdistill_ros.nodes.qos import mismatch_warning, profile
@@ -30,6 +31,7 @@ from partdistill_ros.nodes.runtime import run_node
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
 from partdistill_ros.nodes.statistics import BUNDLES, FAILED, MALFORMED, NOTHING, QUERIES, Statistics
 from partdistill_ros.nodes.throttle import Throttle
+from partdistill_ros.nodes.transforms import Transforms
 from partdistill_ros.nodes.worker import LatestWorker
 from partdistill_ros.srv import LoadBundle, SetEnabled, SetQuery
 
@@ -49,9 +51,11 @@ class PartSegmenter(LifecycleNode):
         self._settings = declare(self, SegmenterParameters())
         self._engine: Engine | None = None
         self._loaded: Segmenter | None = None
+        self._background = Background()
         self._outputs: Outputs | None = None
         self._worker: LatestWorker[tuple[PointCloud2, float], tuple[Labeled, float, dict[str, float]]] | None = None
         self._statistics = Statistics()
+        self._transforms = Transforms(self)
         self._clouds: Any = None
         self._services_offered: list[Any] = []
         self._warn = Throttle(lambda words: self.get_logger().warning(words))
@@ -72,12 +76,12 @@ class PartSegmenter(LifecycleNode):
         try:
             self._engine = Engine.load(self._settings)
         except Exception as error:
-            self.get_logger().error(_sentence(error))
+            self._failed(error)
             return TransitionCallbackReturn.FAILURE
         try:
             self._offer()
-        except Exception as error:  # rclpy would take it for a failed transition, and say nothing
-            self.get_logger().error(_sentence(error))
+        except Exception as error:
+            self._failed(error)
             return TransitionCallbackReturn.ERROR
         return super().on_configure(state)
 
@@ -97,7 +101,7 @@ class PartSegmenter(LifecycleNode):
         try:
             self._begin()
         except Exception as error:
-            self.get_logger().error(_sentence(error))
+            self._failed(error)
             return TransitionCallbackReturn.ERROR
         engine, _ = self._in_force()
         note = f" ({engine.segmenter.provider_note})" if engine.segmenter.provider_note else ""
@@ -139,7 +143,12 @@ class PartSegmenter(LifecycleNode):
 
     def stop(self) -> bool:
         """Ends the work in hand; False if it did not end in time. For the end of the process."""
-        return self._worker is None or self._worker.stop(STOP_SECONDS)
+        return (self._worker is None or self._worker.stop(STOP_SECONDS)) and self._background.idle
+
+    def _failed(self, error: Exception) -> None:
+        """Says why a transition failed: rclpy says that it did. Silent where a signal has ended the context."""
+        if self.context.ok():
+            self.get_logger().error(_sentence(error))
 
     def _create_inputs(self) -> None:
         query, topic = self._settings.qos.part_query, self.resolve_topic_name("part_query")
@@ -222,12 +231,20 @@ class PartSegmenter(LifecycleNode):
         begin = time.monotonic()
         cloud = read_cloud(received, self._points_name(), keep_fields=parameters.keep_fields)
         decoded = time.monotonic()
-        answer = label_scene(engine.segmenter, engine.query, cloud.scan, scene_options(parameters))
+        answer = self._answer(engine, parameters, cloud)
         labeled = time.monotonic()
         message = labeled_message(cloud, answer)
         stages = {"wait": begin - arrival, "decode": decoded - begin, **answer.stages}
         stages["encode"] = time.monotonic() - labeled
         return Labeled(cloud, answer, message, engine), arrival, stages
+
+    def _answer(self, engine: Engine, parameters: SegmenterParameters, cloud: Cloud) -> SceneLabels:
+        to_crop = None
+        if parameters.scene_mode == "crop":
+            to_crop = self._transforms.pose(parameters.crop.frame, cloud.header, "crop.frame")
+        pose = self._transforms.pose(parameters.memory.fixed_frame, cloud.header, "memory.fixed_frame")
+        options = scene_options(parameters, to_crop)
+        return label_scene(engine.segmenter, engine.query, cloud.scan, options, engine.memory, pose)
 
     def _publish(self, labelled: tuple[Labeled, float, dict[str, float]]) -> None:
         """The result, on the worker's thread."""
@@ -322,7 +339,7 @@ class PartSegmenter(LifecycleNode):
         assert self.executor is not None  # it is what runs this coroutine
         try:
             wanted = updated(self._settings, changes)
-            loaded = await in_background(self.executor, lambda: Engine.load(wanted))
+            loaded = await self._background.run(self.executor, lambda: _load(wanted))
         except Exception as error:
             return _sentence(error)
         if self._engine is None:
@@ -349,6 +366,12 @@ class PartSegmenter(LifecycleNode):
         if self._engine is None or self._outputs is None:
             raise PartDistillError("the node is not configured: call its lifecycle transition 'configure' first")
         return self._engine, self._outputs
+
+
+def _load(parameters: SegmenterParameters) -> Engine:
+    engine = Engine.load(parameters)
+    release_memory()
+    return engine
 
 
 def _sentence(error: Exception) -> str:

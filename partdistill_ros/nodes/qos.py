@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from rclpy.qos import QoSProfile
 
 
+UNKNOWN_NODE = "_NODE_NAME_UNKNOWN_"
+"""What rmw calls the node of an endpoint before it has heard of the node."""
+
+
 @dataclass(frozen=True)
 class OutputQos:
     """Reliability and depth of a topic that the node publishes."""
@@ -92,7 +96,7 @@ def mismatch_warning(
         found = [(_endpoint(peer), _setting(peer, policy)) for peer in peers()]
         if policy == "reliability":
             found = [(name, value) for name, value in found if value != own]
-        others = ", ".join(f"'{name}' ({policy} {value})" for name, value in found) or "a peer that is gone again"
+        others = ", ".join(f"{name} ({policy} {value})" for name, value in found) or "a peer that is gone again"
         if policy == "reliability":
             wanted = "best_effort" if own == "reliable" else "reliable"
             remedy = f"we use {own}: set the parameter {parameter} to {wanted}, or the other side to {own}"
@@ -104,7 +108,10 @@ def mismatch_warning(
 
 
 def _endpoint(peer: Any) -> str:
-    return f"{peer.node_namespace.rstrip('/')}/{peer.node_name}"
+    # At the first contact the endpoint is known before the node that it belongs to.
+    if peer.node_name == UNKNOWN_NODE:
+        return "a peer"
+    return f"'{peer.node_namespace.rstrip('/')}/{peer.node_name}'"
 
 
 def _setting(peer: Any, policy: str) -> str:

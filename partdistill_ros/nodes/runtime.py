@@ -6,11 +6,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
+from rclpy.signals import SignalHandlerOptions, install_signal_handlers
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.nodes.environment import prepare
@@ -25,19 +27,23 @@ def run_node(create: Callable[[], Any], arguments: Sequence[str] | None = None) 
 
     The node has `start() -> bool` and `stop() -> bool`, which is False where work in hand could not
     be ended: then the process leaves without waiting for it.
-    0: it ran and ended; 1: it could not start, one sentence on standard error says why.
+    0: it ran and ended, or was interrupted while it started; 1: it could not start, one sentence on
+    standard error says why.
     """
     node = None
     started = False
+    interrupted = threading.Event()
+    # Python's KeyboardInterrupt may hit inside a message on its way from C++, which then makes a RuntimeError of it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: interrupted.set())
     try:
         prepare()
-        # rclpy ends the spinning on SIGINT by itself. Python's KeyboardInterrupt on top of it may hit inside a
-        # message on its way from C++, which then makes a RuntimeError of it.
-        signal.signal(signal.SIGINT, lambda *_: None)
-        rclpy.init(args=None if arguments is None else list(arguments))
+        rclpy.init(args=None if arguments is None else list(arguments), signal_handler_options=SignalHandlerOptions.NO)
         node = create()
         started = node.start()
-        if started:
+        # They end the context and with it the spinning; in the middle of a start that would be a string of errors.
+        install_signal_handlers(SignalHandlerOptions.ALL)
+        if started and not interrupted.is_set():
             rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException, NodeEnded):
         started = True
@@ -49,8 +55,9 @@ def run_node(create: Callable[[], Any], arguments: Sequence[str] | None = None) 
             raise
         started = True
     finally:
-        _end(node, 0 if started else 1)
-    return 0 if started else 1
+        code = 0 if started or interrupted.is_set() else 1
+        _end(node, code)
+    return code
 
 
 def _end(node: Any, code: int) -> None:

@@ -52,6 +52,52 @@ class Tabletop:
     max_size: float = setting(
         0.7, "Things that extend farther along the plane are walls or people, in metres.", minimum=0.02, maximum=10.0
     )
+    cell: float = setting(
+        0.01,
+        "Things with a gap of less than one to two cells between them are one object; edge of a cell in metres. 0.005 "
+        "tells apart what stands 1 cm apart, for twice the time, and needs points as close as that. Things that touch "
+        "are one object.",
+        minimum=0.002,
+        maximum=0.1,
+    )
+
+
+@dataclass(frozen=True)
+class Crop:
+    """The box of crop mode."""
+
+    frame: str = setting("", "Frame of the box, with z up; empty: the cloud's own, whatever its z is. Others need tf2.")
+    min_x: float = setting(-0.5, "Least x in the box, in metres.", minimum=-100.0, maximum=100.0)
+    max_x: float = setting(0.5, "Greatest x in the box, in metres.", minimum=-100.0, maximum=100.0)
+    min_y: float = setting(-0.5, "Least y in the box, in metres.", minimum=-100.0, maximum=100.0)
+    max_y: float = setting(0.5, "Greatest y in the box, in metres.", minimum=-100.0, maximum=100.0)
+    min_z: float = setting(0.0, "Least z in the box, in metres.", minimum=-100.0, maximum=100.0)
+    max_z: float = setting(2.0, "Greatest z in the box, in metres.", minimum=-100.0, maximum=100.0)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What is kept of objects that stand still from cloud to cloud."""
+
+    refresh: int = setting(
+        2,
+        "An object that stands still keeps its answer; so many of them are asked about again in each cloud, in "
+        "turn. 0 asks about all objects in every cloud, which costs 15 ms of one core for each.",
+        minimum=0,
+        maximum=64,
+    )
+    smoothing: float = setting(
+        0.0,
+        "Share of the earlier answer in a new one for the same place: 0.8 averages over about five answers, so that "
+        "labels flicker less; 0 takes each answer as it is. Begins anew where an object moves or the query changes.",
+        minimum=0.0,
+        maximum=0.95,
+    )
+    fixed_frame: str = setting(
+        "",
+        "Frame in which objects stand still while the camera moves, such as map or base_link; needs tf2. Empty: the "
+        "camera stands still, or everything moves and is asked about.",
+    )
 
 
 @dataclass(frozen=True)
@@ -68,13 +114,14 @@ class SegmenterParameters:
     )
     scene_mode: str = setting(
         "tabletop",
-        "object: the whole cloud is one object. tabletop: objects are cut out from a support plane first.",
-        choices=("object", "tabletop"),
+        "object: the whole cloud is one object. tabletop: objects are cut out from a support plane first. crop: "
+        "what lies in a box is one object.",
+        choices=("object", "tabletop", "crop"),
     )
     up: str = setting(
         "auto",
-        "Axis of the cloud's frame that points up in object mode; auto tries several and keeps the most "
-        "confident. In tabletop mode the plane tells.",
+        "Axis of the cloud's frame that points up in object and crop mode; auto takes z of crop.frame, or tries "
+        "several and keeps the most confident. In tabletop mode the plane tells.",
         choices=("auto", *UP_AXES),
     )
     confidence_threshold: float = setting(
@@ -105,6 +152,8 @@ class SegmenterParameters:
         True, "Configure and activate at once; false waits for a lifecycle manager.", read_only=True
     )
     tabletop: Tabletop = field(default=Tabletop())
+    crop: Crop = field(default=Crop())
+    memory: Memory = field(default=Memory())
     qos: SegmenterQos = field(default=SegmenterQos())
 
     def up_vector(self) -> NDArray[np.float32] | None:

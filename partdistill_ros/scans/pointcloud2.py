@@ -139,6 +139,8 @@ class CloudLayout:
         return ">" if self.is_bigendian else "<"
 
     def _view(self, data: Buffer, dtype: np.dtype[Any], offset: int) -> NDArray[Any]:
+        if self.count == 0:  # an empty buffer has no place for an offset
+            return np.empty((self.height, self.width), dtype)
         whole = np.frombuffer(data, np.uint8)
         return np.ndarray((self.height, self.width), dtype, whole, offset, (self.row_step, self.point_step))
 

@@ -21,6 +21,8 @@ from scipy.spatial import ConvexHull, QhullError, cKDTree
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.scans.scan import Scan
 
+DENSE_CELLS = 4_000_000  # cells of a grid that is counted in a table, 32 MB
+
 
 @dataclass(frozen=True)
 class TabletopParams:
@@ -125,18 +127,34 @@ def extract_objects(scan: Scan, params: TabletopParams | None = None) -> Tableto
     outline = _outline(table)
     if scan.viewpoint is None and scan.up is None:
         plane, frame = _face_objects(points, plane, frame, outline, params)
-    height = points @ frame[2] + np.float32(plane[3])
+    height = _along(points, frame[2]) + np.float32(plane[3])
     with np.errstate(invalid="ignore"):
         raised = np.flatnonzero((height > params.foot) & (height < params.max_height))
-    place, height, growth = points[raised] @ frame[:2].T, height[raised], noise.growth(points[raised])
+    points, height = points[raised], height[raised]
+    growth = noise.growth(points)
+    place = np.column_stack([_along(points, axis) for axis in frame[:2]])
     clear = height > params.clearance * growth
     low = (height > params.foot * growth) & ~clear
-    cells = _grid_cells(np.column_stack([place[clear], height[clear]]), params.cell)
+    cells = _grid_cells((place[clear, 0], place[clear, 1], height[clear]), params.cell)
     group = _join_cells(cells, _inside(outline, (cells.index[:, :2] + 0.5) * params.cell, params.outline_margin))
     group = _number_objects(cells, _rejoin_fragments(cells, group, params), table, params)
-    feet = _feet(place[low], cells, group, params)
-    index = np.concatenate([raised[clear], raised[low]])
-    return TabletopResult(plane, _gather(index, np.concatenate([group[cells.of_point], feet])))
+    owner = np.full(len(raised), -1, np.int64)
+    owner[clear] = group[cells.of_point]
+    owner[low] = _feet(place[low], cells, group, params)
+    return TabletopResult(plane, _gather(raised, owner))
+
+
+def _along(points: NDArray[np.float32], direction: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How far the points `[N, 3]` lie along `direction [3]`, `[N]`.
+
+    By columns: 307,200 points take 0.4 ms, with `@` 1.3 and on a busy machine 4, where the threads of BLAS
+    wait for each other; so did those that tried the planes, for 5 ms instead of 0.3.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        along = points[:, 0] * direction[0]
+        along += points[:, 1] * direction[1]
+        along += points[:, 2] * direction[2]
+    return along
 
 
 @dataclass(frozen=True)
@@ -170,8 +188,7 @@ def _find_plane(
     scan: Scan, points: NDArray[np.float32], noise: _NoiseModel, params: TabletopParams
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """The support plane and the (thinned) points that lie on it."""
-    usable = np.flatnonzero(np.isfinite(points @ np.ones(3, np.float32)))
-    many = usable[:: max(1, len(usable) // params.thinned)]
+    many = _thinned(points, params.thinned)
     growth = noise.growth(points[many])
     many, growth = many[np.isfinite(growth)], growth[np.isfinite(growth)]
     if len(many) < 3:
@@ -193,6 +210,16 @@ def _find_plane(
     return plane, many[on_plane]
 
 
+def _thinned(points: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+    """Indices of `count` to twice as many finite points at even steps, or of all there are."""
+    # Four times as many are looked at; the whole cloud only where most of it is NaN.
+    for step in (max(1, len(points) // (4 * count)), 1):
+        usable = np.flatnonzero(np.isfinite(_along(points[::step], np.ones(3, np.float32)))) * step
+        if len(usable) >= count:
+            break
+    return usable[:: max(1, len(usable) // count)]
+
+
 def _ransac(
     scan: Scan,
     cloud: NDArray[np.float64],
@@ -208,8 +235,7 @@ def _ransac(
     length = np.linalg.norm(normals, axis=1)
     normals[length > 0] /= length[length > 0, None]
     offsets = -np.einsum("ij,ij->i", normals, corners[:, 0])
-    distance = np.column_stack([normals, offsets]).astype(np.float32) @ _homogeneous(cloud[few])
-    support = np.count_nonzero(np.abs(distance, out=distance) < tolerance[few], axis=1)
+    planes = np.column_stack([normals, offsets]).astype(np.float32)
     side, preference = np.ones(len(normals)), np.ones(len(normals))
     if scan.viewpoint is not None:
         side = np.where(normals @ scan.viewpoint + offsets >= 0, 1.0, -1.0)
@@ -220,12 +246,21 @@ def _ransac(
     elif scan.grid is not None and scan.viewpoint is not None:
         # a camera that looks down at a table has the walls behind it facing down in its picture
         preference = 1 + side * (normals @ _picture_up(cloud - scan.viewpoint, index // scan.grid[1]))
-    best = int(np.argmax(support * preference * (length > 0)))
+    preference *= length > 0
+    # All planes on a fifth of the points, then the better fifth of them on all: a third of the time.
+    rough = _support(planes, cloud[few[::5]], tolerance[few[::5]]) * preference
+    better = np.argsort(-rough, kind="stable")[: max(1, len(planes) // 5)]
+    support = _support(planes[better], cloud[few], tolerance[few]) * preference[better]
+    best = better[int(np.argmax(support))]
     return side[best] * np.array([*normals[best], offsets[best]])
 
 
-def _homogeneous(cloud: NDArray[np.float64]) -> NDArray[np.float32]:
-    return np.vstack([cloud.T, np.ones(len(cloud))]).astype(np.float32)
+def _support(
+    planes: NDArray[np.float32], cloud: NDArray[np.float64], tolerance: NDArray[np.float32]
+) -> NDArray[np.intp]:
+    """How many of the points `[N, 3]` lie within their tolerance `[N]` of each plane `[H, 4]`."""
+    distance = planes[:, 3:] + sum(planes[:, axis, None] * cloud[:, axis].astype(np.float32) for axis in range(3))
+    return np.count_nonzero(np.abs(distance, out=distance) < tolerance, axis=1)
 
 
 def _picture_up(rays: NDArray[np.float64], row: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -243,16 +278,18 @@ def _refine(
     Nearer and nearer ones are used: flat things lying on the table would tilt the plane otherwise
     (0.26 degrees in a scene with a laptop, 0.0x so).
     """
+    columns = np.ascontiguousarray(cloud.T)  # means along the rows take a fifth of the time
     for share in (1.0, 0.6, 0.4, 0.3):
-        near = np.abs(cloud @ plane[:3] + plane[3]) < tolerance * share
+        near = np.abs(plane[:3] @ columns + plane[3]) < tolerance * share
         if np.count_nonzero(near) < 3:
             break
-        center = cloud[near].mean(axis=0)
-        spread = (cloud[near] - center).T @ (cloud[near] - center)
-        normal = np.linalg.eigh(spread)[1][:, 0]
+        local = columns[:, near]
+        center = local.mean(axis=1, keepdims=True)
+        local -= center
+        normal = np.linalg.eigh(local @ local.T)[1][:, 0]
         normal *= 1 if normal @ plane[:3] >= 0 else -1
-        plane = np.array([*normal, -normal @ center])
-    return plane, np.abs(cloud @ plane[:3] + plane[3]) < tolerance
+        plane = np.array([*normal, -normal @ center[:, 0]])
+    return plane, np.abs(plane[:3] @ columns + plane[3]) < tolerance
 
 
 def _higher_plane(
@@ -329,24 +366,32 @@ def _face_objects(
     return -plane, frame * np.array([[1], [1], [-1]], np.float32)
 
 
-def _grid_cells(position: NDArray[np.float32], edge: float) -> _Cells:
-    """Cells of the points `[N, 3]` in the table's frame."""
-    if not len(position):
+def _grid_cells(position: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]], edge: float) -> _Cells:
+    """Cells of the points with these coordinates, `[N]` each, along, across and above the table."""
+    if not len(position[0]):
         empty = np.empty(0, np.int64)
         return _Cells(np.empty((0, 3), np.int64), empty, np.ones(3, np.int64), empty, empty)
-    columns = [np.floor(position[:, axis] * np.float32(1 / edge)).astype(np.int64) for axis in range(3)]
+    columns = [np.floor(along * np.float32(1 / edge)).astype(np.int64) for along in position]
     # a rim of one cell, so that a neighbour's number is never that of a cell in another row
     low = np.array([column.min() - 1 for column in columns])
     size = np.array([column.max() + 2 for column in columns]) - low
     stride = np.array([size[1] * size[2], size[2], 1])
     key = sum(((column - start) * step for column, start, step in zip(columns, low, stride, strict=True)), np.int64(0))
-    # sorting 4-byte numbers is twice as fast
-    if size.prod() < 2**31:
-        key = key.astype(np.int32)
-    key, of_point, count = np.unique(key, return_inverse=True, return_counts=True)
-    key = key.astype(np.int64)
+    key, of_point, count = _counted(key, int(size.prod()))
     index = np.stack([key // stride[0], key // stride[1] % size[1], key % size[2]], axis=-1) + low
     return _Cells(index, key, stride, of_point, count)
+
+
+def _counted(key: NDArray[np.int64], space: int) -> tuple[NDArray[np.int64], NDArray[np.intp], NDArray[np.intp]]:
+    """Different keys `[M]` in 0..space, ascending; the position `[N]` of each key among them; how often `[M]`."""
+    if space > DENSE_CELLS:
+        return np.unique(key, return_inverse=True, return_counts=True)
+    # A table of all cells takes a third of the time that sorting takes.
+    table = np.bincount(key, minlength=space)
+    occupied = np.flatnonzero(table)
+    count = table[occupied]
+    table[occupied] = np.arange(len(occupied))
+    return occupied, table[key], count
 
 
 def _join_cells(cells: _Cells, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -473,9 +518,13 @@ def _feet(
 
 
 def _gather(index: NDArray[np.intp], owner: NDArray[np.int64]) -> tuple[NDArray[np.intp], ...]:
-    """The indices of each object, ascending; the object with most of them first."""
-    index, owner = index[owner >= 0], owner[owner >= 0]
-    if not len(owner):
+    """The indices of each object, ascending as `index` is; the object with most of them first."""
+    kept = owner >= 0
+    if not kept.any():
         return ()
-    objects = [np.sort(index[owner == number]) for number in range(owner.max() + 1)]
+    index = index[kept]
+    # Numbers of two bytes are sorted by radix, a tenth of the time.
+    owner = owner[kept].astype(np.int16 if owner.max() < 2**15 else np.int64)
+    order = np.argsort(owner, kind="stable")
+    objects = np.split(index[order], np.cumsum(np.bincount(owner))[:-1])
     return tuple(sorted(objects, key=len, reverse=True))

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.inference.memory import MemoryOptions, SceneMemory
 from partdistill_ros.inference.scene import SceneOptions, label_scene
 from partdistill_ros.inference.segmenter import Segmenter
+from partdistill_ros.scans.crop import CropBox
 from partdistill_ros.scans.scan import Scan
 from partdistill_ros.scans.tabletop import TabletopParams
 
@@ -56,7 +58,7 @@ def test_objects_on_the_table(segmenter, scene):
     outside = np.setdiff1d(np.arange(len(scene.points)), inside)
     assert (answer.labels[outside] == -1).all() and (answer.confidence[outside] == 0).all()
     assert (answer.confidence[inside] > 0.5).all()
-    assert set(answer.stages) == {"extract", "sample", "network", "spread"}
+    assert set(answer.stages) == {"extract", "recall", "sample", "network", "spread"}
 
 
 def test_a_tilted_table_tells_up(segmenter, scene):
@@ -117,3 +119,40 @@ def test_an_empty_table_says_so(segmenter, scene):
 def test_an_unknown_mode_is_refused():
     with pytest.raises(PartDistillError, match="scene mode 'shelf'"):
         SceneOptions(mode="shelf")
+
+
+def test_what_lies_in_the_box_is_one_object(segmenter, scene):
+    box = CropBox((-0.26, 0.84, -0.495), (-0.14, 0.96, 0.0))
+    answer = ask(segmenter, scene, mode="crop", crop=box, up=np.array([0.0, 0, 1]))
+    assert len(answer.objects) == 1 and answer.plane is None and answer.problem is None
+    np.testing.assert_array_equal(answer.objects[0].index, box.inside(scene.points))
+    high = np.isin(np.arange(len(scene.points)), answer.objects[0].index) & (scene.points[:, 2] > -0.38)
+    assert (answer.labels[high] == 0).all()
+    outside = np.setdiff1d(np.arange(len(scene.points)), answer.objects[0].index)
+    assert (answer.labels[outside] == -1).all()
+
+
+def test_the_frame_of_the_box_tells_up(segmenter, scene):
+    lying = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])  # z of the box is -y of the cloud
+    turned = scene.with_(points=(scene.points @ lying[:3, :3]).astype(np.float32))
+    answer = ask(segmenter, turned, mode="crop", crop=CropBox((-0.26, 0.84, -0.495), (-0.14, 0.96, 0.0), lying))
+    np.testing.assert_array_equal(answer.objects[0].up, (0, -1, 0))
+    assert (answer.labels[answer.objects[0].index][scene.points[answer.objects[0].index, 2] > -0.38] == 0).all()
+
+
+def test_an_empty_box_says_so(segmenter, scene):
+    answer = ask(segmenter, scene, mode="crop", crop=CropBox((5, 5, 5), (6, 6, 6)))
+    assert "no point of posts lies in the crop box" in answer.problem and (answer.labels == -1).all()
+
+
+def test_a_scene_that_stands_still_keeps_its_answers(segmenter, scene):
+    options = SceneOptions(mode="tabletop", memory=MemoryOptions(refresh=1))
+    memory, query = SceneMemory(), segmenter.query("post: top, bottom")
+    first = label_scene(segmenter, query, scene, options, memory)
+    assert memory.asked == 3
+    order = np.random.default_rng(1).permutation(len(scene.points))
+    again = label_scene(segmenter, query, scene.select(order), options, memory)
+    assert memory.asked == 1
+    assert (again.labels == first.labels[order]).mean() > 0.99
+    label_scene(segmenter, segmenter.query("post: top, bottom"), scene, options, memory)
+    assert memory.asked == 3

@@ -37,6 +37,21 @@ class FakeSession:
         return [Part(CUDA, 4 - self.on_cpu), Part(CPU, self.on_cpu)]
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_clouds_of_a_batch_come_back_in_their_order(toy_model, threads):
+    points, centers, text = inputs(batch=7)
+    session = StudentSession(toy_model, "cpu", threads)
+    alone = [session.run(points[at : at + 1], centers[at : at + 1], text)[0] for at in range(7)]
+    np.testing.assert_array_equal(session.run(points, centers, text), alone)
+
+
+def test_a_cloud_that_fails_fails_the_batch_with_a_sentence(toy_model):
+    points, centers, text = inputs(batch=3)
+    centers[1] = 5_000  # beyond the points
+    with pytest.raises(PartDistillError, match="the student failed on cpu"):
+        StudentSession(toy_model, "cpu", 2).run(points, centers, text)
+
+
 @pytest.mark.parametrize(("batch", "names"), [(1, 1), (3, 2), (5, 64)])
 def test_free_batch_and_free_number_of_names(toy_model, batch, names):
     points, centers, text = inputs(batch, names)

@@ -92,7 +92,7 @@ class NodeProcess:
 
     def __init__(self, module: str, arguments: list[str], environment: dict[str, str], log: Path) -> None:
         self.log = log
-        code = f"import sys; from partdistill_ros.nodes.{module} import main; sys.exit(main())"
+        code = f"import sys; from partdistill_ros.nodes.commands import {module}; sys.exit({module}())"
         with open(log, "wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-u", "-c", code, *arguments],

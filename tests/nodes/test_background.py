@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from partdistill_ros.nodes.background import in_background
+from partdistill_ros.nodes.background import Background
 
 pytestmark = pytest.mark.ros
 
@@ -40,7 +40,7 @@ def test_other_callbacks_go_on_meanwhile(node):
     release, ticks, results = threading.Event(), [], []
 
     async def wait():
-        results.append(await in_background(node.executor, lambda: release.wait(20) and "loaded"))
+        results.append(await Background().run(node.executor, lambda: release.wait(20) and "loaded"))
 
     node.executor.create_task(wait)
     timer = node.create_timer(0.01, lambda: ticks.append(1))
@@ -62,10 +62,22 @@ def test_what_the_work_raises_is_raised_where_it_is_awaited(node):
 
     async def wait():
         try:
-            await in_background(node.executor, fail)
+            await Background().run(node.executor, fail)
         except ValueError as error:
             caught.append(str(error))
 
     node.executor.create_task(wait)
     spin_until(node, lambda: caught)
     assert caught == ["damaged"]
+
+
+def test_one_thread_does_one_thing_after_the_other(node):
+    background, threads = Background(), []
+
+    async def wait():
+        threads.append(await background.run(node.executor, threading.get_ident))
+
+    for _ in range(3):
+        node.executor.create_task(wait)
+    spin_until(node, lambda: len(threads) == 3)
+    assert len(set(threads)) == 1 and threads[0] != threading.get_ident()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.inference.memory import MemoryOptions
 from partdistill_ros.nodes.engine import Engine, scene_options
 from partdistill_ros.nodes.parameters import updated
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
@@ -68,8 +69,39 @@ def test_none_of_these_is_asked_where_objects_are_searched_for(parameters, chang
 def test_scene_options_come_from_the_parameters():
     changes = {"scene_mode": "object", "up": "-y", "confidence_threshold": 0.4, "tabletop.max_objects": 3}
     changes |= {"tabletop.min_points": 99, "tabletop.max_range": 2.0, "tabletop.max_height": 0.3}
-    options = scene_options(updated(SegmenterParameters(), changes | {"tabletop.max_size": 0.5}))
+    options = scene_options(updated(SegmenterParameters(), changes | {"tabletop.max_size": 0.5, "tabletop.cell": 0.02}))
     assert (options.mode, options.min_confidence, options.max_objects) == ("object", 0.4, 3)
     np.testing.assert_array_equal(options.up, (0, -1, 0))
-    assert options.tabletop == TabletopParams(min_points=99, max_range=2.0, max_height=0.3, max_size=0.5)
+    assert options.tabletop == TabletopParams(min_points=99, max_range=2.0, max_height=0.3, max_size=0.5, cell=0.02)
     assert scene_options(SegmenterParameters()).tabletop == TabletopParams()
+
+
+def test_box_and_memory_come_from_the_parameters():
+    changes = {
+        "scene_mode": "crop",
+        "crop.min_x": -1.0,
+        "crop.max_z": 0.8,
+        "memory.refresh": 5,
+        "memory.smoothing": 0.5,
+    }
+    pose = np.eye(4)
+    options = scene_options(updated(SegmenterParameters(), changes), pose)
+    assert (options.mode, options.crop.low, options.crop.high) == ("crop", (-1.0, -0.5, 0.0), (0.5, 0.5, 0.8))
+    assert options.crop.pose is pose
+    assert options.memory == MemoryOptions(refresh=5, smoothing=0.5)
+    assert scene_options(SegmenterParameters()).memory == MemoryOptions()
+    assert scene_options(updated(SegmenterParameters(), {"memory.refresh": 0})).memory is None
+
+
+def test_a_box_without_room_is_refused(parameters):
+    changed = updated(parameters, {"crop.min_y": 1.0})
+    for use in (lambda: Engine.load(changed), lambda: Engine.load(parameters).adapted(parameters, changed)):
+        with pytest.raises(PartDistillError, match="min_y is 1.0, max_y is 0.5"):
+            use()
+
+
+def test_another_query_or_student_starts_without_memories(parameters):
+    engine = Engine.load(parameters)
+    assert engine.adapted(parameters, replace(parameters, enable=False)).memory is engine.memory
+    for changes in ({"query": "lid, bottom"}, {"threads": 2}):
+        assert engine.adapted(parameters, replace(parameters, **changes)).memory is not engine.memory

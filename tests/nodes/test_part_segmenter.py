@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import signal
 
 import numpy as np
@@ -13,6 +15,7 @@ from partdistill_ros.scans.pointcloud2 import LABELED_FIELDS, UNLABELED_CODE, Cl
 pytestmark = pytest.mark.ros
 
 QUERY = "post: top, bottom"
+STAGES = ("wait", "decode", "extract", "sample", "network", "spread", "encode", "publish", "total")
 
 
 @pytest.fixture
@@ -77,7 +80,7 @@ def test_diagnostics_tell_rate_latency_and_provider(segmenter, peer, table_scene
     assert status.name == "part_segmenter: part segmentation" and status.level == b"\0"
     assert values["provider"] == "cpu" and values["clouds received"] == "2" and values["clouds dropped"] == "0"
     assert float(values["rate (Hz)"]) > 0
-    for stage in ("wait", "decode", "extract", "sample", "network", "spread", "encode", "publish", "total"):
+    for stage in STAGES:
         assert 0 < float(values[f"{stage} max (ms)"]) < 20_000
 
 
@@ -178,6 +181,128 @@ def test_big_endian_clouds_are_understood(segmenter, peer, table_scene):
     assert (labels != UNLABELED_CODE).any()
 
 
+def values_of(peer):
+    """The newest diagnostics, keys to values."""
+    arrays = peer.heard["/diagnostics"]
+    return {entry.key: entry.value for entry in arrays[-1].status[0].values} if arrays else {}
+
+
+def test_labelling_is_switched_off_and_on(segmenter, peer, table_scene):
+    from partdistill_ros.srv import SetEnabled
+
+    name = "/part_segmenter/set_enabled"
+    off = peer.call(SetEnabled, name, enabled=False)
+    assert (off.success, off.enabled, off.message) == (True, False, "clouds are ignored")
+    peer.points.publish(peer.cloud(table_scene))
+    peer.until(lambda: values_of(peer).get("clouds ignored") == "1", "the ignored cloud in the diagnostics")
+    on = peer.call(SetEnabled, name, enabled=True)
+    assert (on.success, on.enabled, on.message) == (True, True, "labelling")
+    peer.ask(peer.cloud(table_scene))
+    assert len(peer.heard["labeled_points"]) == 1
+
+
+def change(peer, **values):
+    """Sets parameters of the node; the answer."""
+    from rcl_interfaces.srv import SetParametersAtomically
+    from rclpy.parameter import Parameter
+
+    wanted = [Parameter(name.replace("__", "."), value=value).to_parameter_msg() for name, value in values.items()]
+    return peer.call(SetParametersAtomically, "/part_segmenter/set_parameters_atomically", parameters=wanted).result
+
+
+def test_every_field_of_the_input_is_kept_where_asked_for(segmenter, peer, table_scene):
+    assert change(peer, keep_fields=True).successful
+    labeled = peer.ask(peer.cloud(table_scene))
+    layout, labels, _ = columns(labeled)
+    assert layout.fields == (*LABELED_FIELDS, ("input_rgb", 24, 7, 1)) and labeled.point_step == 28
+    sent = np.frombuffer(peer.cloud(table_scene).data, "<u4").reshape(-1, 4)[:, 3]
+    np.testing.assert_array_equal(np.frombuffer(labeled.data, "<u4").reshape(-1, 7)[:, 6], sent)
+    assert (labels != UNLABELED_CODE).any()
+
+
+def test_an_object_that_fits_another_category_better_stays_unlabelled(segmenter, peer, table_scene):
+    assert change(peer, query="bar: left, right").successful
+    _, labels, _ = columns(peer.ask(peer.cloud(table_scene)))
+    assert (labels == UNLABELED_CODE).all()
+    assert change(peer, none_of_these=False).successful
+    _, labels, _ = columns(peer.ask(peer.cloud(table_scene)))
+    assert (labels != UNLABELED_CODE).any()
+
+
+def test_each_object_gets_the_category_that_fits(segmenter, peer, table_scene):
+    assert change(peer, query="bar: left, right; post: top, bottom").successful
+    _, labels, _ = columns(peer.ask(peer.cloud(table_scene)))
+    assert set(np.unique(labels)) == {2, 3, UNLABELED_CODE}
+
+
+def test_debug_topics_carry_the_milliseconds_of_each_stage(segmenter, peer, table_scene):
+    from std_msgs.msg import Float64
+
+    heard = {}
+    for stage in STAGES:
+        topic = f"/part_segmenter/debug/{stage}_ms"
+        peer.until(lambda topic=topic: peer.node.count_publishers(topic), topic)
+        peer.node.create_subscription(Float64, topic, lambda m, stage=stage: heard.setdefault(stage, m.data), 10)
+
+    def answered_with_times():
+        peer.ask(peer.cloud(table_scene))
+        return len(heard) == len(STAGES)
+
+    peer.until(answered_with_times, "the times of every stage")
+    assert all(0 < milliseconds < 20_000 for milliseconds in heard.values())
+    assert heard["total"] > heard["network"]
+
+
+def test_what_was_refused_is_counted_and_the_last_reason_stays(segmenter, peer):
+    from partdistill_ros.srv import LoadBundle, SetQuery
+    from std_msgs.msg import String
+
+    peer.query.publish(String(data="handel"))
+    segmenter.wait_for("unknown part name 'handel'")
+    assert not peer.call(SetQuery, "/part_segmenter/set_query", query="spoke").success
+    assert not peer.call(LoadBundle, "/part_segmenter/load_bundle", bundle="/nowhere").success
+
+    def counted():
+        values = values_of(peer)
+        return values if (values.get("queries refused"), values.get("bundles refused")) == ("2", "1") else None
+
+    values = peer.until(counted, "the refusals in the diagnostics")
+    assert "/nowhere: no bundle.json there" in values["last problem"] and float(values["last problem (s ago)"]) >= 0
+    for words in ("'post: top, bottom' stays in force: unknown part name 'spoke'", "bundle '/nowhere' was refused"):
+        segmenter.wait_for(words)
+
+
+def test_a_bundle_that_is_gone_goes_on_working(run_node, peer, toy_bundle_path, table_scene, tmp_path):
+    from partdistill_ros.srv import LoadBundle
+
+    home = shutil.copytree(toy_bundle_path, tmp_path / "moved")
+    node = run_node("part_segmenter", bundle=str(home), query=QUERY, threads=1)
+    node.wait_for("labelling 'post: top, bottom' on /points")
+    peer.connect()
+    (home / "student.onnx").write_bytes(b"overwritten")
+    damaged = peer.call(LoadBundle, "/part_segmenter/load_bundle", bundle=str(home))
+    assert not damaged.success and "sha256" in damaged.message
+    shutil.rmtree(home)
+    refused = change(peer, threads=2)
+    assert not refused.successful and "no bundle.json there" in refused.reason
+    _, labels, _ = columns(peer.ask(peer.cloud(table_scene)))
+    assert (labels != UNLABELED_CODE).any()
+
+
+def test_a_mismatch_names_the_other_side(run_node, peer, toy_bundle_path):
+    from rclpy.qos import QoSProfile, ReliabilityPolicy
+    from sensor_msgs.msg import PointCloud2
+
+    sensor = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    peer.node.create_publisher(PointCloud2, "points", sensor)
+    node = run_node(
+        "part_segmenter", bundle=str(toy_bundle_path), query=QUERY, threads=1, qos__points__reliability="reliable"
+    )
+    words = node.wait_for("set the parameter qos.points.reliability to best_effort")
+    # The other side's name comes a moment after its setting.
+    assert re.search(r"on /points between us and ('/peer'|a peer) \(reliability best_effort\): we use reliable", words)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_cleanly_and_soon(segmenter, peer, table_scene, number):
     peer.ask(peer.cloud(table_scene))
@@ -210,17 +335,10 @@ def test_one_million_points_fit_into_the_memory_limit(segmenter, peer, table_sce
 
 
 def test_parameters_change_at_run_time_and_refuse_nonsense(segmenter, peer, table_scene):
-    from rcl_interfaces.srv import SetParametersAtomically
-    from rclpy.parameter import Parameter
-
-    def change(**values):
-        wanted = [Parameter(name.replace("__", "."), value=value).to_parameter_msg() for name, value in values.items()]
-        return peer.call(SetParametersAtomically, "/part_segmenter/set_parameters_atomically", parameters=wanted).result
-
-    assert change(scene_mode="object", up="z", confidence_threshold=1.0).successful
+    assert change(peer, scene_mode="object", up="z", confidence_threshold=1.0).successful
     _, labels, _ = columns(peer.ask(peer.cloud(table_scene)))
     assert (labels == UNLABELED_CODE).all()
-    assert change(confidence_threshold=0.0).successful
+    assert change(peer, confidence_threshold=0.0).successful
     _, labels, _ = columns(peer.ask(peer.cloud(table_scene)))
     finite = table_scene.finite()
     assert (labels[finite] != UNLABELED_CODE).all() and (labels[~finite] == UNLABELED_CODE).all()
@@ -231,12 +349,12 @@ def test_parameters_change_at_run_time_and_refuse_nonsense(segmenter, peer, tabl
         ({"qos__points__depth": 3}, "read-only"),
         ({"query": "nonsense"}, "unknown part name"),
     ):
-        refused = change(**values)
+        refused = change(peer, **values)
         assert not refused.successful and words in refused.reason
-    assert change(enable=False).successful
+    assert change(peer, enable=False).successful
     before = len(peer.heard["labeled_points"])
     peer.points.publish(peer.cloud(table_scene))
-    assert change(enable=True).successful
+    assert change(peer, enable=True).successful
     peer.ask(peer.cloud(table_scene))
     assert len(peer.heard["labeled_points"]) == before + 1
 
@@ -257,9 +375,12 @@ def test_a_lifecycle_manager_can_drive_it(run_node, peer, toy_bundle_path, table
         assert change(Transition.TRANSITION_ACTIVATE)
         peer.connect()
         peer.ask(peer.cloud(table_scene))
+        # One that is in work meanwhile is not published any more, nor missed.
+        peer.points.publish(peer.cloud(table_scene.select(np.tile(np.arange(len(table_scene.points)), 15))))
         assert change(Transition.TRANSITION_DEACTIVATE)
         assert change(Transition.TRANSITION_CLEANUP)
     assert node.end()[0] == 0
+    assert "not labelled" not in node.output() and "Traceback" not in node.output()
 
 
 @pytest.mark.parametrize(("parameters", "words"), [

@@ -46,6 +46,16 @@ def test_a_mismatch_names_the_other_side_and_the_remedy(own, other, remedy):
     assert f"we use {own}" in told[0] and remedy in told[0] and "replay" not in told[0]
 
 
+def test_a_peer_whose_node_is_not_known_yet():
+    from rclpy.qos import QoSPolicyKind, ReliabilityPolicy
+
+    told = []
+    peers = [endpoint(qos.UNKNOWN_NODE, "_NODE_NAMESPACE_UNKNOWN_", reliability=ReliabilityPolicy.BEST_EFFORT)]
+    warn = qos.mismatch_warning("/points", "qos.points.reliability", "reliable", lambda: peers, told.append)
+    warn(SimpleNamespace(last_policy_kind=int(QoSPolicyKind.RELIABILITY)))
+    assert told[0].startswith("nothing passes on /points between us and a peer (reliability best_effort): we use")
+
+
 def test_other_policies_are_the_other_sides_to_change():
     from rclpy.qos import DurabilityPolicy, QoSPolicyKind
 

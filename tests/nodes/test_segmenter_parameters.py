@@ -6,8 +6,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from partdistill_ros.inference.memory import MemoryOptions
 from partdistill_ros.nodes.parameters import documented_yaml, settings, updated
 from partdistill_ros.nodes.segmenter_parameters import UP_AXES, YAML_HEADING, SegmenterParameters
+from partdistill_ros.scans.crop import CropBox
 from partdistill_ros.scans.tabletop import TabletopParams
 
 
@@ -26,8 +28,15 @@ def test_every_number_has_a_range_and_every_default_is_lawful():
 
 def test_tabletop_defaults_are_those_of_the_extraction():
     node, extraction = SegmenterParameters().tabletop, TabletopParams()
-    for name in ("min_points", "max_range", "max_height", "max_size"):
+    for name in ("min_points", "max_range", "max_height", "max_size", "cell"):
         assert getattr(node, name) == getattr(extraction, name)
+
+
+def test_memory_and_box_defaults_are_those_of_the_live_path():
+    parameters, memory, box = SegmenterParameters(), MemoryOptions(), CropBox()
+    assert (parameters.memory.refresh, parameters.memory.smoothing) == (memory.refresh, memory.smoothing)
+    crop = parameters.crop
+    assert ((crop.min_x, crop.min_y, crop.min_z), (crop.max_x, crop.max_y, crop.max_z)) == (box.low, box.high)
 
 
 @pytest.mark.parametrize("name", UP_AXES)

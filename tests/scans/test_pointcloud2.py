@@ -176,3 +176,9 @@ def test_300k_points_in_and_out_take_milliseconds():
         seconds.append(time.thread_time() - begin)
     # 3 ms measured, 15 where every page is mapped in anew; a Python loop takes 1,500.
     assert min(seconds) < 0.03
+
+
+def test_a_column_of_no_points_is_empty():
+    layout = CloudLayout((("x", 0, 7, 1), ("label", 16, 4, 1)), 1, 0, 24, 0)
+    layout.check(0)
+    assert layout.column(b"", "label").shape == (1, 0)

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.scans import tabletop
 from partdistill_ros.scans.load import load_scan
 from partdistill_ros.scans.readers.common import label_ids
 from partdistill_ros.scans.scan import Scan
@@ -184,6 +185,26 @@ def test_handle_cut_off_by_missing_depth_rejoins() -> None:
     assert best(result, view.mask(1)) > 0.93 and best(result, view.mask(2)) > 0.93
     apart = extract_objects(view.scan, TabletopParams(rejoin=0.001, min_points=60))
     assert len(apart.objects) == 3
+
+
+@pytest.mark.parametrize(
+    ("gap", "cell", "count"), [(0.012, 0.010, 1), (0.012, 0.005, 2), (0.03, 0.010, 2), (0.0, 0.005, 1)]
+)
+def test_the_cell_says_how_near_two_things_may_stand(gap: float, cell: float, count: int) -> None:
+    low, high = crate(-0.04 - gap / 2, 0, 1), crate(0.04 + gap / 2, 0, 2, height=0.2)
+    view = look([TABLE_TOP, low, high], distance=0.9)
+    result = extract_objects(view.scan, TabletopParams(cell=cell))
+    assert len(result.objects) == count
+    if count == 2:
+        assert min(best(result, view.mask(1)), best(result, view.mask(2))) > 0.9
+
+
+def test_large_spaces_are_counted_as_small_ones_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    view = look(THREE)
+    wanted = extract_objects(view.scan).objects
+    monkeypatch.setattr(tabletop, "DENSE_CELLS", 10)
+    for one, other in zip(wanted, extract_objects(view.scan).objects, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_flat_tool_is_found() -> None:

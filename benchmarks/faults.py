@@ -1,0 +1,446 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes wrong on robots, done to the live node on purpose: it must go on, or end cleanly, and say what is true.
+
+    python benchmarks/faults.py [--messages 10000] [--restarts 10] [--signals 5] [--only messages ...] [--json]
+
+messages: seeded clouds and queries that are malformed, a good cloud after each batch.
+restarts: node and publisher killed with SIGKILL, alone or together, and started again in any order.
+bundle:   its files deleted, overwritten and restored while the node runs on them.
+disk:     no space left for the node's log and standard output, nor for the report of `partdistill demo`.
+          The node itself writes no other file.
+signals:  Ctrl-C and SIGTERM while a node starts, idles and works on a million points.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hostile_messages import bad_query, lawful_cloud, malformed_cloud
+from numpy.typing import NDArray
+
+from partdistill_ros.commands.common import CommandFailed, positive
+from partdistill_ros.commands.live import NodeProcess, go_private
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.inference.bundle import DEFAULT_PATH, MANIFEST, MODEL
+from partdistill_ros.nodes.environment import prepare
+from partdistill_ros.scans.families import generate
+from partdistill_ros.scans.save import save_scan
+from partdistill_ros.scans.scan import Scan, sample_surface
+from partdistill_ros.tables import aligned
+
+BATCH = 50
+"""Hostile messages between two good clouds."""
+QUEUE = 100
+"""Depth of the queues in the test of messages, so that the middleware loses none."""
+SECONDS = 60.0
+"""How long anything may take before it counts as hanging."""
+END_SECONDS = 2.0
+"""How long a node may take to end."""
+HUGE = 1_000_000
+QUERY = "handle, cup"
+OBJECT = {"query": QUERY, "scene_mode": "object", "up": "z", "device": "cpu", "threads": 1, "diagnostics_period": 0.1}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fault: how often it was tried, how often everything held, and what was seen."""
+
+    fault: str
+    tried: int
+    held: int
+    seen: str
+
+
+@dataclass
+class Stand:
+    """A good cloud and its labels, the other end of the node, and what runs."""
+
+    options: argparse.Namespace
+    folder: Path
+    domain: int
+    scan: Scan
+    labels: NDArray[np.int16] | None = None
+    nodes: list[NodeProcess] = field(default_factory=list)
+
+    @contextmanager
+    def peer(self) -> Iterator[Any]:
+        """Hears clouds into `answers`, stamps to labels."""
+        from ros_peer import Peer, labels_of, stamp_of
+
+        answers: dict[int, NDArray[np.int16]] = {}
+        with Peer(
+            self.domain, QUEUE, lambda m: answers.__setitem__(stamp_of(m.header), labels_of(m)), lambda m: None
+        ) as peer:
+            peer.answers = answers
+            yield peer
+
+    def start(self, name: str, parameters: dict[str, object]) -> NodeProcess:
+        """Starts a node; `close` ends it whatever happens."""
+        node = NodeProcess(name, parameters, self.folder / f"{name}_{len(self.nodes)}.log")
+        self.nodes.append(node)
+        return node
+
+    def close(self) -> None:
+        """Ends what still runs."""
+        for node in self.nodes:
+            node.end()
+
+    def good(self, peer: Any, node: NodeProcess) -> bool:
+        """Whether a good cloud is answered, and as ever. Raises CommandFailed where no answer comes."""
+        from ros_peer import stamp_of
+
+        message = peer.message(self.scan)
+        stamp = stamp_of(message.header)
+        peer.points.publish(message)
+        peer.until(lambda: stamp in peer.answers, "the answer to a good cloud", node.check, SECONDS)
+        labels = peer.answers[stamp]
+        peer.answers.clear()
+        if self.labels is None:
+            self.labels = labels
+        return np.array_equal(labels, self.labels) and bool((labels >= 0).all())
+
+
+def messages(stand: Stand) -> list[Row]:
+    """Half of the messages are clouds, half queries."""
+    rng = np.random.default_rng(stand.options.seed)
+    small = Scan(rng.random((60, 3)).astype(np.float32), grid=(6, 10))
+    depths = {"qos.points.depth": QUEUE, "qos.part_query.depth": QUEUE, "qos.part_query.reliability": "reliable"}
+    from std_msgs.msg import String
+
+    with stand.peer() as peer:
+        node = stand.start("part_segmenter", {**OBJECT, **depths, "keep_fields": True})
+        peer.connect(node.check, SECONDS)
+        held = stand.good(peer, node)
+        sent = {"malformed": 0, "lawful": 0, "good": 1, "queries": 0}
+        while sent["malformed"] + sent["lawful"] + sent["queries"] < stand.options.messages:
+            for _ in range(BATCH // 2):
+                lawful = rng.random() < 0.1
+                peer.points.publish((lawful_cloud if lawful else malformed_cloud)(rng, peer.message(small)))
+                sent["lawful" if lawful else "malformed"] += 1
+                peer.queries.publish(String(data=bad_query(rng)))
+                sent["queries"] += 1
+            held = stand.good(peer, node) and held
+            sent["good"] += 1
+        counts = wait_for_counts(peer, node, sent)
+        garbage = raw_bytes(stand, peer, node, rng)
+        code = node.end()
+    clouds = sent["malformed"] + sent["lawful"]
+    refused = counts["clouds refused: malformed"]
+    accounted = counts["clouds labelled"] + counts["clouds dropped"] + refused
+    every = counts["clouds received"] == accounted == clouds + sent["good"]
+    sane = held and code == 0 and not counts["clouds refused: failed"] and quiet(node)
+    seen = (
+        f"{refused} refused, {counts['clouds dropped']} dropped for newer ones, "
+        f"{counts['clouds with nothing to label']} with nothing to label, {sent['good']} good ones answered between"
+    )
+    return [
+        Row("malformed or empty clouds", clouds, clouds * (every and sane), seen),
+        Row("queries that are none", sent["queries"], counts["queries refused"], "each refused and counted"),
+        garbage,
+    ]  # fmt: skip
+
+
+def wait_for_counts(peer: Any, node: NodeProcess, sent: dict[str, int]) -> dict[str, int]:
+    """The node's counts once every query has arrived, or after a while."""
+    end = time.monotonic() + SECONDS
+    while int(peer.diagnostics.get("queries refused", 0)) < sent["queries"] and time.monotonic() < end:
+        node.check()
+        peer.listen(0.2)
+    peer.listen(0.5)
+    return {key: int(value) for key, value in peer.diagnostics.items() if key.startswith(("clouds", "queries"))}
+
+
+def raw_bytes(stand: Stand, peer: Any, node: NodeProcess, rng: np.random.Generator) -> Row:
+    """Messages that are not even messages: noise, and good ones cut off, as bytes on the wire."""
+    from rclpy.serialization import serialize_message
+
+    whole = serialize_message(peer.message(stand.scan))
+    tried, held = stand.options.messages // BATCH, True
+    for _ in range(tried):
+        noise = rng.integers(0, 256, int(rng.integers(0, 400)), np.uint8).tobytes()
+        cut = whole[: int(rng.integers(4, len(whole)))]
+        for publisher in (peer.points, peer.queries):
+            publisher.publish(noise)
+            publisher.publish(cut)
+    for _ in range(3):
+        held = stand.good(peer, node) and held
+    return Row("bytes that are no message", 4 * tried, 4 * tried * held, "the middleware refuses them, uncounted")
+
+
+def restarts(stand: Stand) -> list[Row]:
+    """One or both are killed, and come back in either order."""
+    rng = np.random.default_rng(stand.options.seed)
+    source = stand.folder / "mug.npz"
+    save_scan(source, stand.scan)
+    parameters: dict[str, dict[str, object]] = {
+        "part_segmenter": dict(OBJECT),
+        "scan_publisher": {"source": str(source), "rate": 10.0},
+    }
+    names = list(parameters)
+    slowest, held = 0.0, 0
+    with stand.peer() as peer:
+        running = {name: stand.start(name, parameters[name]) for name in names}
+        for _ in range(stand.options.restarts):
+            back(stand, peer, running)
+            victims = [[names[0]], [names[1]], names][int(rng.integers(3))]
+            for name in victims:
+                os.kill(running[name].pid, signal.SIGKILL)
+            for name in rng.permutation(victims):
+                running[name].end()
+                peer.listen(float(rng.uniform(0, 1)))
+                running[name] = stand.start(name, parameters[name])
+            slowest = max(slowest, back(stand, peer, running))
+            held += 1
+        codes = [node.end() for node in running.values()]
+    clean = not any(codes) and all(quiet(node) for node in running.values())
+    seen = f"labelled clouds again after at most {slowest:.1f} s"
+    return [Row("SIGKILL of node, publisher or both", stand.options.restarts, held * clean, seen)]
+
+
+def back(stand: Stand, peer: Any, running: dict[str, NodeProcess]) -> float:
+    """Seconds until a cloud that is stamped from now on comes back labelled."""
+    begin = time.monotonic()
+    now = peer.node.get_clock().now().nanoseconds
+
+    def check() -> None:
+        for node in running.values():
+            node.check()
+
+    peer.until(lambda: any(stamp > now for stamp in peer.answers), "a labelled cloud", check, SECONDS)
+    peer.answers.clear()
+    return time.monotonic() - begin
+
+
+def bundle(stand: Stand) -> list[Row]:
+    """The node holds what it needs; what it is told to load is checked first."""
+    home = stand.folder / "bundle"
+    shutil.copytree(DEFAULT_PATH, home)
+    manifest = (home / MANIFEST).read_bytes()
+
+    def overwrite() -> None:
+        shutil.copytree(DEFAULT_PATH, home, dirs_exist_ok=True)
+        (home / MODEL).write_bytes(b"\0" * (home / MODEL).stat().st_size)
+
+    def cut_off() -> None:
+        (home / MANIFEST).write_bytes(manifest[: len(manifest) // 2])
+
+    def restore() -> None:
+        shutil.copytree(DEFAULT_PATH, home, dirs_exist_ok=True)
+
+    steps: list[tuple[str, Callable[[], object], bool]] = [
+        ("bundle deleted while in use", lambda: shutil.rmtree(home), False),
+        ("bundle overwritten while in use", overwrite, False),
+        ("bundle's manifest cut off", cut_off, False),
+        ("bundle restored", restore, True),
+    ]
+    rows = []
+    with stand.peer() as peer:
+        node = stand.start("part_segmenter", {**OBJECT, "bundle": str(home)})
+        peer.connect(node.check, SECONDS)
+        stand.good(peer, node)
+        for name, damage, loads in steps:
+            damage()
+            before = stand.good(peer, node)
+            answer = peer.load_bundle(str(home))
+            peer.until(answer.done, "the answer of load_bundle", node.check, SECONDS)
+            after = stand.good(peer, node)
+            said = answer.result()
+            held = before and after and said.success == loads and bool(said.message)
+            rows.append(Row(name, 1, int(held), said.message.replace(str(stand.folder), "")[:90]))
+        node.end()
+    return rows
+
+
+def disk(stand: Stand) -> list[Row]:
+    """Needs the right to mount a small file system; says so where that is missing."""
+    full = stand.folder / "full"
+    full.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", full], capture_output=True)
+    if mounted.returncode:
+        return [Row("no space left", 0, 0, "not tried: a small file system cannot be mounted here (root can)")]
+    try:
+        return [_full_log(stand, full), _full_report(full)]
+    finally:
+        subprocess.run(["umount", "--lazy", full], check=True)
+
+
+def _full_log(stand: Stand, full: Path) -> Row:
+    fill(full / "filler")
+    before = os.environ.get("ROS_LOG_DIR")
+    os.environ["ROS_LOG_DIR"] = str(full)
+    try:
+        node = NodeProcess("part_segmenter", dict(OBJECT), Path("/dev/full"))
+    finally:
+        os.environ.pop("ROS_LOG_DIR")
+        if before is not None:
+            os.environ["ROS_LOG_DIR"] = before
+    stand.nodes.append(node)
+    with stand.peer() as peer:
+        peer.connect(node.check, SECONDS)
+        held = stand.good(peer, node)
+        refused = peer.set_query("zzyzx")
+        peer.until(refused.done, "the answer of set_query", node.check, SECONDS)
+        held = stand.good(peer, node) and not refused.result().success and held
+        code = node.end()
+    return Row("no space for log and standard output", 1, int(held and code == 0), f"answers, ends with code {code}")
+
+
+def _full_report(full: Path) -> Row:
+    for old in full.iterdir():
+        old.unlink()
+    command = [sys.executable, "-m", "partdistill_ros.cli", "demo", "--out", str(full / "demo"), "--clouds", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    words = (done.stderr.strip().splitlines() or [""])[-1]
+    held = done.returncode in (1, 2) and "Traceback" not in done.stderr and "error:" in words
+    return Row(
+        "no space for the report of a demo",
+        1,
+        int(held),
+        f"code {done.returncode}: {words.replace(str(full), '')[:90]}",
+    )
+
+
+def fill(path: Path) -> None:
+    """Writes until nothing more fits."""
+    try:
+        with open(path, "wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+    except OSError:
+        return
+
+
+def signals(stand: Stand) -> list[Row]:
+    """Every node, either signal, in three situations."""
+    rng = np.random.default_rng(stand.options.seed)
+    source = stand.folder / "huge.npz"
+    huge = sample_surface(generate("mug", seed=0), HUGE)
+    save_scan(source, huge)
+    starts: dict[str, dict[str, object]] = {
+        "part_segmenter": dict(OBJECT),
+        "scan_publisher": {"source": str(source), "rate": 5.0},
+    }
+    rows = []
+    for name, parameters in starts.items():
+        for situation in ("starting", "idle", f"{HUGE:,} points in work"):
+            ends = []
+            for number in (signal.SIGINT, signal.SIGTERM) * stand.options.signals:
+                wait = float(rng.uniform(0.0, 2.0)) if situation == "starting" else None
+                load = None if situation == "idle" or wait else huge
+                ends.append(_end(stand, name, parameters, number, wait, load))
+            slowest = max(seconds for seconds, _ in ends)
+            held = sum(clean and seconds <= END_SECONDS for seconds, clean in ends)
+            rows.append(Row(f"signal, {name} {situation}", len(ends), held, f"ended after at most {slowest:.2f} s"))
+    return rows
+
+
+def _end(
+    stand: Stand,
+    name: str,
+    parameters: dict[str, object],
+    number: signal.Signals,
+    wait: float | None,
+    load: Scan | None,
+) -> tuple[float, bool]:
+    """Seconds from the signal to the end, and whether that was clean."""
+    with stand.peer() as peer:
+        node = stand.start(name, parameters)
+        if wait is not None:
+            wait_for_handlers(node)
+            time.sleep(wait)
+        elif name == "part_segmenter":
+            peer.connect(node.check, SECONDS)
+            if load is not None:
+                peer.points.publish(peer.message(load))
+                peer.until(lambda: int(peer.diagnostics.get("clouds received", 0)), "the cloud", node.check, SECONDS)
+        else:
+            hears = peer.node.create_subscription(type(peer.message(stand.scan)), "points", lambda _: None, 1)
+            peer.until(lambda: peer.node.count_publishers("points") > 1, "the publisher", node.check, SECONDS)
+            peer.listen(0.3 if load is not None else 0.0)
+            peer.node.destroy_subscription(hears)
+        begin = time.monotonic()
+        os.kill(node.pid, number)
+        code = node.wait(SECONDS)
+        return time.monotonic() - begin, code == 0 and quiet(node)
+
+
+def wait_for_handlers(node: NodeProcess) -> None:
+    """Until the first line of ours: before it, signals meet a Python that is still starting."""
+    sigterm = 1 << (signal.SIGTERM - 1)
+    while not sigterm & int(Path(f"/proc/{node.pid}/status").read_text().split("SigCgt:")[1].split()[0], 16):
+        node.check()
+        time.sleep(0.005)
+
+
+def quiet(node: NodeProcess) -> bool:
+    """Whether it printed no stack trace."""
+    return "Traceback" not in node.log.read_text(errors="replace")
+
+
+FAULTS: dict[str, Callable[[Stand], list[Row]]] = {
+    "messages": messages, "restarts": restarts, "bundle": bundle, "disk": disk, "signals": signals,
+}  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> list[Row]:
+    """Every fault asked for, each on a stand of its own; one that fails is a row, and the others go on."""
+    prepare()
+    domain = go_private()
+    scan = sample_surface(generate("mug", seed=0), 2048)
+    rows: list[Row] = []
+    for name in options.only or FAULTS:
+        with tempfile.TemporaryDirectory(prefix=f"faults_{name}_") as folder, ExitStack() as stack:
+            stand = Stand(options, Path(folder), domain, scan)
+            stack.callback(stand.close)
+            try:
+                rows += FAULTS[name](stand)
+            except CommandFailed as error:
+                rows.append(Row(name, 1, 0, str(error)))
+        print(f"{name}: {'; '.join(row.seen for row in rows)[-200:]}", file=sys.stderr)
+    return rows
+
+
+def format_rows(rows: Sequence[Row]) -> str:
+    """The table, and a line for each fault that was not borne."""
+    table = aligned([
+        ("fault", "tried", "held", "seen"), *((row.fault, str(row.tried), str(row.held), row.seen) for row in rows)
+    ])  # fmt: skip
+    missed = [f"MISSED: {row.fault}, {row.tried - row.held} of {row.tried}" for row in rows if row.held < row.tried]
+    return "\n".join([table, *(missed or ["every fault was borne"])])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prints the table; exit code 0 where everything held, 1 where not, 2 for bad input."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--messages", type=positive, default=10_000, help="malformed clouds and queries")
+    parser.add_argument("--restarts", type=positive, default=10)
+    parser.add_argument("--signals", type=positive, default=5, help="of each kind in each situation")
+    parser.add_argument("--only", nargs="+", choices=tuple(FAULTS), help="faults to try (default: all)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    options = parser.parse_args(arguments)
+    try:
+        rows = run(options)
+    except PartDistillError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps({"rows": [asdict(row) for row in rows]}) if options.json else format_rows(rows))
+    return 1 if any(row.held < row.tried for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

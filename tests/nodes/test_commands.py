@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every node is a command, and ends quietly whenever it is interrupted."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from partdistill_ros.nodes import commands
+
+NODES = ("part_segmenter", "scan_publisher")
+
+
+def test_the_commands_are_those_of_both_ways_to_install(repository):
+    project, cmake = (repository / name for name in ("pyproject.toml", "CMakeLists.txt"))
+    for node in NODES:
+        assert callable(getattr(commands, node))
+        assert f'{node} = "partdistill_ros.nodes.commands:{node}"' in project.read_text()
+    assert f"foreach(node {' '.join(NODES)})" in cmake.read_text()
+
+
+def test_nothing_heavy_is_imported_before_the_signals_are_minded(ros_environment):
+    code = "import sys, partdistill_ros.nodes.commands; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], env=ros_environment, capture_output=True, text=True, check=True)
+    assert not {"numpy", "onnxruntime", "rclpy"} & set(done.stdout.split())
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_at_any_moment_of_the_start_is_a_clean_end(ros_environment, tmp_path, number):
+    program = (
+        "import sys; from partdistill_ros.nodes.commands import part_segmenter;"
+        "print('minded', flush=True); sys.exit(part_segmenter())"
+    )
+    moments = random.Random(int(number))
+    for _ in range(4):
+        node = subprocess.Popen(
+            [sys.executable, "-c", program],
+            env=os.environ | ros_environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert node.stdout.readline() == "minded\n"
+        time.sleep(0.05 + moments.uniform(0, 1.5))
+        node.send_signal(number)
+        said, _ = node.communicate(timeout=30)
+        assert node.returncode == 0, said
+        assert "Traceback" not in said and "[ERROR]" not in said

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is published, in which order, and what only when somebody listens."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from partdistill_ros.inference.scene import SceneOptions, label_scene
+from partdistill_ros.nodes.engine import Engine
+from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters, SegmenterQos
+
+pytestmark = pytest.mark.ros
+
+
+class FakeNode:
+    """Publishers that write down what they are given; `listened` are the topics with a subscription."""
+
+    def __init__(self):
+        self.sent, self.alive, self.listened = [], [], set()
+
+    def create_lifecycle_publisher(self, kind, topic, qos, **events):
+        publisher = SimpleNamespace(
+            topic=topic,
+            publish=lambda message: self.sent.append((topic, message)),
+            get_subscription_count=lambda: int(topic in self.listened),
+        )
+        self.alive.append(publisher)
+        return publisher
+
+    def destroy_lifecycle_publisher(self, publisher):
+        self.alive.remove(publisher)
+
+    def resolve_topic_name(self, name):
+        return f"/{name}"
+
+    def get_fully_qualified_name(self):
+        return "/robot/part_segmenter"
+
+    def get_clock(self):
+        from builtin_interfaces.msg import Time
+
+        return SimpleNamespace(now=lambda: SimpleNamespace(to_msg=lambda: Time(sec=3)))
+
+
+@pytest.fixture
+def node():
+    return FakeNode()
+
+
+@pytest.fixture
+def outputs(node):
+    from partdistill_ros.nodes.outputs import Outputs
+
+    return Outputs(node, SegmenterQos(), pytest.fail)
+
+
+@pytest.fixture
+def labeled(toy_bundle_path, table_scene):
+    """An answer of the toy, with the engine that gave it."""
+    from std_msgs.msg import Header
+
+    from partdistill_ros.nodes.conversions import Cloud, labeled_message
+    from partdistill_ros.nodes.outputs import Labeled
+
+    parameters = SegmenterParameters(bundle=str(toy_bundle_path), query="post: top, bottom", device="cpu", threads=1)
+    engine = Engine.load(parameters)
+    cloud = Cloud(table_scene, None, Header(frame_id="camera"), False)
+    answer = label_scene(engine.segmenter, engine.query, table_scene, SceneOptions(mode="tabletop"))
+    return Labeled(cloud, answer, labeled_message(cloud, answer), engine)
+
+
+def test_the_legend_goes_before_its_cloud(node, outputs, labeled):
+    outputs.result(labeled, markers=True)
+    (first, legend), (second, cloud) = node.sent
+    assert (first, second) == ("part_legend", "labeled_points") and cloud is labeled.message
+    assert legend.header == cloud.header and legend.query == "post: top, bottom" and legend.bundle == "toy"
+    assert sum(legend.counts) == (labeled.answer.labels >= 0).sum() > 0
+
+
+def test_markers_are_made_for_those_who_look(node, outputs, labeled):
+    node.listened = {"part_markers"}
+    outputs.result(labeled, markers=False)
+    assert "part_markers" not in dict(node.sent)
+    outputs.result(labeled, markers=True)
+    assert len(dict(node.sent)["part_markers"].markers) > 1
+
+
+def test_an_announcement_has_no_counts(node, outputs, labeled):
+    outputs.announce(labeled.engine)
+    ((topic, legend),) = node.sent
+    assert topic == "part_legend" and list(legend.names) == ["top", "bottom"] and not legend.counts
+    assert legend.header.stamp.sec == 3
+
+
+def test_times_go_to_the_stages_that_somebody_listens_to(node, outputs):
+    node.listened = {"~/debug/network_ms", "~/debug/extract_ms"}
+    outputs.times({"network": 0.012, "total": 0.03})
+    assert [(topic, message.data) for topic, message in node.sent] == [("~/debug/network_ms", pytest.approx(12.0))]
+
+
+def test_every_stage_of_a_cloud_has_a_topic(labeled):
+    from partdistill_ros.nodes.outputs import STAGES
+
+    assert set(labeled.answer.stages) <= set(STAGES)
+
+
+def test_a_report_carries_the_nodes_name(node, outputs):
+    outputs.report(b"\1", "no clouds", {"rate (Hz)": 0.0})
+    ((topic, array),) = node.sent
+    assert topic == "/diagnostics" and array.status[0].name == "robot/part_segmenter: part segmentation"
+    assert (array.status[0].level, array.status[0].message) == (b"\1", "no clouds")
+
+
+def test_nothing_is_left_once_freed(node, outputs):
+    assert len(node.alive) > 10
+    outputs.free()
+    assert node.alive == []
+
+
+def test_a_result_of_a_query_that_was_replaced_does_not_keep_the_latched_legend(labeled):
+    """The cloud in work keeps its own query; who joins after it must see the one in force."""
+    from partdistill_ros.nodes.part_segmenter import PartSegmenter
+    from partdistill_ros.nodes.statistics import Statistics
+
+    calls = []
+    new = Engine(labeled.engine.segmenter, labeled.engine.segmenter.query("bar: left, right"))
+    half = SimpleNamespace(
+        _settings=SegmenterParameters(),
+        _statistics=Statistics(),
+        _outputs=None,
+        _in_force=lambda: (new, recorder),
+        _tell=lambda kind, problem: pytest.fail(problem),
+    )
+    recorder = SimpleNamespace(
+        result=lambda result, markers: calls.append(("result", result.engine.query.text)),
+        announce=lambda engine: calls.append(("announce", engine.query.text)),
+        times=lambda stages: None,
+    )
+    PartSegmenter._publish(half, (labeled, 0.0, {"wait": 0.0}))
+    assert calls == [("result", "post: top, bottom"), ("announce", "bar: left, right")]
+    assert np.isclose(half._statistics.summary(0.0, 0).labeled, 1)
