@@ -90,7 +90,9 @@ class Stand:
 
     def start(self, name: str, parameters: dict[str, object]) -> NodeProcess:
         """Starts a node; `close` ends it whatever happens."""
-        node = NodeProcess(name, parameters, self.folder / f"{name}_{len(self.nodes)}.log")
+        from ros_peer import own_namespace
+
+        node = NodeProcess(name, parameters, self.folder / f"{name}_{len(self.nodes)}.log", own_namespace())
         self.nodes.append(node)
         return node
 
@@ -279,11 +281,13 @@ def disk(stand: Stand) -> list[Row]:
 
 
 def _full_log(stand: Stand, full: Path) -> Row:
+    from ros_peer import own_namespace
+
     fill(full / "filler")
     before = os.environ.get("ROS_LOG_DIR")
     os.environ["ROS_LOG_DIR"] = str(full)
     try:
-        node = NodeProcess("part_segmenter", dict(OBJECT), Path("/dev/full"))
+        node = NodeProcess("part_segmenter", dict(OBJECT), Path("/dev/full"), own_namespace())
     finally:
         os.environ.pop("ROS_LOG_DIR")
         if before is not None:

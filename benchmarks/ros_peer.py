@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,8 +25,13 @@ from partdistill_ros.nodes.conversions import cloud_message
 from partdistill_ros.scans.pointcloud2 import CloudLayout
 from partdistill_ros.scans.scan import Scan
 
-NODE = "/part_segmenter"
+NODE = "part_segmenter"
 ANSWER_SECONDS = 60.0
+
+
+def own_namespace() -> str:
+    """Topics of this process alone: a private domain may still be that of another test on this machine."""
+    return f"/benchmark_{os.getpid()}"
 
 
 def stamp_of(header: Any) -> int:
@@ -52,7 +58,7 @@ class Peer:
     ) -> None:
         self._context = rclpy.Context()
         rclpy.init(context=self._context, args=[], domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
-        self.node = rclpy.create_node("benchmark", context=self._context)
+        self.node = rclpy.create_node("benchmark", context=self._context, namespace=own_namespace())
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self.diagnostics: dict[str, str] = {}
@@ -75,7 +81,7 @@ class Peer:
 
     def _on_diagnostics(self, message: Any) -> None:
         for status in message.status:
-            if status.name.startswith(NODE[1:]):
+            if status.name.startswith(f"{own_namespace()[1:]}/{NODE}"):
                 values = {entry.key: entry.value for entry in status.values}
                 self.diagnostics = values | {"level": str(status.level[0]), "message": status.message}
 

@@ -197,7 +197,7 @@ def resident_megabytes(pid: int) -> float:
 def soak(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Runs the node and keeps the books."""
     prepare()
-    from ros_peer import Peer, labels_of, stamp_of
+    from ros_peer import Peer, labels_of, own_namespace, stamp_of
 
     bundles = make_bundles(folder, options.bundle)
     scan = sample_surface(generate("mug", seed=0), 2048)
@@ -217,7 +217,7 @@ def soak(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         parameters = {"bundle": str(bundles[bundle]), "query": query, "scene_mode": "object", "up": "z"}
         parameters |= {"device": "cpu", "threads": 1, "diagnostics_period": 0.5}
         log = folder / "part_segmenter.log"
-        with running([lambda: NodeProcess("part_segmenter", parameters, log)]) as nodes:
+        with running([lambda: NodeProcess("part_segmenter", parameters, log, own_namespace())]) as nodes:
             node = nodes[0]
             peer.connect(node.check, START_SECONDS)
             megabytes, seconds = run(options, peer, scan, books, changes, node)

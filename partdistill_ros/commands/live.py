@@ -48,16 +48,16 @@ def go_private() -> int:
 
 
 class NodeProcess:
-    """One of our nodes, started; what it prints goes to `log`."""
+    """One of our nodes, started, with its topics in `namespace`; what it prints goes to `log`."""
 
-    def __init__(self, name: str, parameters: Mapping[str, object], log: Path) -> None:
+    def __init__(self, name: str, parameters: Mapping[str, object], log: Path, namespace: str = "/") -> None:
         self.name, self.log = name, log
         program = f"import sys; from partdistill_ros.nodes.commands import {name}; sys.exit({name}())"
         values = [word for key, value in parameters.items() for word in ("-p", f"{key}:={_yaml(value)}")]
         with open(log, "wb") as output:
             # A session of its own: Ctrl-C reaches this program only, which then ends the node in order.
             self._process = subprocess.Popen(
-                [sys.executable, "-c", program, "--ros-args", *values],
+                [sys.executable, "-c", program, "--ros-args", "-r", f"__ns:={namespace}", *values],
                 env={**os.environ, "RCUTILS_COLORIZED_OUTPUT": "0", "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Background:
         The callback must have a callback group of its own: a group that excludes others is held until
         the coroutine ends.
         """
+        from rclpy.exceptions import InvalidHandle
         from rclpy.task import Future
 
         future: Any = Future(executor=executor)
@@ -46,7 +48,8 @@ class Background:
             except Exception as error:
                 future.set_exception(error)
             # A future that is done does not wake an executor that waits for messages; a task does.
-            executor.create_task(lambda: None)
+            with suppress(InvalidHandle):  # the executor has ended, and nobody waits any more
+                executor.create_task(lambda: None)
 
         self._work.put(step)
         if self._thread is None:

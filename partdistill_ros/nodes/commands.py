@@ -1,25 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The nodes as commands. Imports nothing heavy itself, so that Ctrl-C ends a node quietly from the first moment."""
+"""The nodes as commands: they end quietly and at once on Ctrl-C, from the first moment on.
+
+Imports nothing heavy itself.
+"""
 
 from __future__ import annotations
 
 import importlib
 import os
 import signal
+import sys
+from contextlib import suppress
+from typing import NoReturn
 
 
-def part_segmenter() -> int:
-    """Runs the live node; returns its exit code."""
-    return _run("part_segmenter")
+def part_segmenter() -> NoReturn:
+    """Runs the live node and ends the process."""
+    _run("part_segmenter")
 
 
-def scan_publisher() -> int:
-    """Runs the publisher of scans; returns its exit code."""
-    return _run("scan_publisher")
+def scan_publisher() -> NoReturn:
+    """Runs the publisher of scans and ends the process."""
+    _run("scan_publisher")
 
 
-def _run(name: str) -> int:
+def _run(name: str) -> NoReturn:
     # Importing rclpy and ONNX Runtime takes a second, or ten on a busy robot; the node's own handlers follow.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
-    return int(importlib.import_module(f"partdistill_ros.nodes.{name}").main())
+    code = int(importlib.import_module(f"partdistill_ros.nodes.{name}").main())
+    with suppress(OSError):  # no space left where they go
+        sys.stdout.flush()
+        sys.stderr.flush()
+    # The node has cleaned up. Python would unload ONNX Runtime and rclpy first: 1.1 to 1.6 s on a machine with
+    # ten programs a core, instead of 0.1.
+    os._exit(code)

@@ -57,9 +57,14 @@ class PartSegmenter(LifecycleNode):
         self._statistics = Statistics()
         self._transforms = Transforms(self)
         self._clouds: Any = None
-        self._services_offered: list[Any] = []
         self._warn = Throttle(lambda words: self.get_logger().warning(words))
         self.add_on_set_parameters_callback(self._change)
+        # For good, not from configure to cleanup: a bundle that is being loaded is answered after its cleanup.
+        self.create_service(SetQuery, "~/set_query", self._on_set_query)
+        self.create_service(SetEnabled, "~/set_enabled", self._on_set_enabled)
+        # A group of its own: the group of the other callbacks must not wait while a bundle is loaded.
+        loading = MutuallyExclusiveCallbackGroup()
+        self.create_service(LoadBundle, "~/load_bundle", self._on_load_bundle, callback_group=loading)
 
     # --- the life of the node -----------------------------------------------------------------
 
@@ -72,28 +77,18 @@ class PartSegmenter(LifecycleNode):
         return self.trigger_configure() == done and self.trigger_activate() == done
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Loads the student and offers topics and services."""
+        """Loads the student and offers topics."""
         try:
             self._engine = Engine.load(self._settings)
         except Exception as error:
             self._failed(error)
             return TransitionCallbackReturn.FAILURE
         try:
-            self._offer()
+            self._outputs = Outputs(self, self._settings.qos, self._warn)
         except Exception as error:
             self._failed(error)
             return TransitionCallbackReturn.ERROR
         return super().on_configure(state)
-
-    def _offer(self) -> None:
-        self._outputs = Outputs(self, self._settings.qos, self._warn)
-        # A group of its own: the group of the other callbacks must not wait while a bundle is loaded.
-        loading = MutuallyExclusiveCallbackGroup()
-        self._services_offered = [
-            self.create_service(SetQuery, "~/set_query", self._on_set_query),
-            self.create_service(SetEnabled, "~/set_enabled", self._on_set_enabled),
-            self.create_service(LoadBundle, "~/load_bundle", self._on_load_bundle, callback_group=loading),
-        ]
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Listens to clouds and queries."""
@@ -207,10 +202,8 @@ class PartSegmenter(LifecycleNode):
     def _free(self) -> None:
         if self._outputs is not None:
             self._outputs.free()
-        for service in self._services_offered:
-            self.destroy_service(service)
-        self._outputs, self._services_offered = None, []
-        self._engine = None
+        self._outputs = self._engine = None
+        release_memory()
 
     # --- clouds -------------------------------------------------------------------------------
 
@@ -307,11 +300,11 @@ class PartSegmenter(LifecycleNode):
 
     def _on_set_query(self, request: SetQuery.Request, response: SetQuery.Response) -> SetQuery.Response:
         problem = self._set_query(request.query)
-        query = self._in_force()[0].query
+        names = () if self._engine is None else self._engine.query.names
         response.success = problem is None
-        response.message = problem or f"labelling {', '.join(query.names)}"
+        response.message = problem or (f"labelling {', '.join(names)}" if names else "checked when it is configured")
         response.query = self._settings.query
-        response.names = list(query.names)
+        response.names = list(names)
         return response
 
     def _on_set_enabled(self, request: SetEnabled.Request, response: SetEnabled.Response) -> SetEnabled.Response:
@@ -337,13 +330,15 @@ class PartSegmenter(LifecycleNode):
         """Loads the student beside the running one, then changes over; what is wrong, or None."""
         changes = {"bundle": bundle} | ({"query": query} if query else {})
         assert self.executor is not None  # it is what runs this coroutine
+        if self._engine is None:
+            return "the node is not configured: configure it first, or set the parameter 'bundle'"
         try:
             wanted = updated(self._settings, changes)
             loaded = await self._background.run(self.executor, lambda: _load(wanted))
         except Exception as error:
             return _sentence(error)
         if self._engine is None:
-            return "the node was cleaned up while the bundle was being loaded: configure it and try again"
+            return "the node was cleaned up while the bundle was being loaded: configure it first"
         self._loaded = loaded.segmenter
         try:
             return self._set(changes)

@@ -26,7 +26,11 @@ class PublisherParameters:
     loop: bool = setting(True, "Begin again at the end; false: end the node after the last cloud.", read_only=True)
     frame_id: str = setting("camera", "Frame the clouds are said to be in.")
     samples: int = setting(
-        20_000, "Points drawn on the surface of a mesh; clouds are played as they are.", minimum=100, maximum=1_000_000
+        20_000,
+        "Points drawn on the surface of a mesh; clouds are played as they are.",
+        minimum=100,
+        maximum=1_000_000,
+        read_only=True,
     )
     wait_for_subscribers: int = setting(
         0, "Publish nothing before so many subscribers are there.", minimum=0, maximum=100, read_only=True

@@ -22,7 +22,8 @@ BUNDLES = "bundles refused"
 KINDS = (IGNORED, MALFORMED, FAILED, NOTHING, QUERIES, BUNDLES)
 """What is counted beside clouds received, labelled and dropped.
 
-received = labelled + dropped + ignored + refused, but for the two that may be waiting and in work.
+received = labelled + dropped + ignored + refused, but for the two that may be waiting and in work; clouds
+with nothing to label are labelled ones, all of whose points are unlabelled.
 """
 
 

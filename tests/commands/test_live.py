@@ -84,6 +84,15 @@ def test_a_node_is_interrupted_and_only_a_stubborn_one_killed(fake_node, monkeyp
     assert node.end() == -signal.SIGKILL and not alive(node.pid)
 
 
+def test_waiting_for_the_end_of_a_node(fake_node):
+    node = fake_node(WAIT)
+    wait_for("ready", node)
+    with pytest.raises(CommandFailed, match="(?s)fake did not end within 0 s.*ready"):
+        node.wait(0.1)
+    node.end()
+    assert node.wait(0) == 0
+
+
 @pytest.mark.parametrize("error", [CommandFailed("over"), KeyboardInterrupt(), RuntimeError("bug")])
 def test_every_node_is_ended_whatever_happens(fake_node, error):
     with (

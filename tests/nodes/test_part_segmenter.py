@@ -289,6 +289,35 @@ def test_a_bundle_that_is_gone_goes_on_working(run_node, peer, toy_bundle_path, 
     assert (labels != UNLABELED_CODE).any()
 
 
+def test_services_answer_in_every_state(run_node, peer, toy_bundle_path):
+    from lifecycle_msgs.msg import Transition
+    from lifecycle_msgs.srv import ChangeState
+    from partdistill_ros.srv import LoadBundle, SetEnabled, SetQuery
+
+    node = run_node("part_segmenter", bundle=str(toy_bundle_path), query=QUERY, threads=1, autostart=False)
+    load = {"kind": LoadBundle, "name": "/part_segmenter/load_bundle", "bundle": str(toy_bundle_path)}
+    early = peer.call(**load)
+    assert not early.success and "not configured" in early.message
+    asked = peer.call(SetQuery, "/part_segmenter/set_query", query="left, right")
+    assert asked.success and asked.query == "left, right" and not asked.names
+    assert peer.call(SetEnabled, "/part_segmenter/set_enabled", enabled=False).success
+
+    def transition(number):
+        return peer.call(ChangeState, "/part_segmenter/change_state", transition=Transition(id=number)).success
+
+    assert transition(Transition.TRANSITION_CONFIGURE)
+    # Cleaned up while the bundle is being loaded, or just before or after: it is answered all the same.
+    client = peer.node.create_client(LoadBundle, load["name"])
+    peer.until(client.service_is_ready, "the service")
+    under_way = client.call_async(LoadBundle.Request(bundle=str(toy_bundle_path)))
+    assert transition(Transition.TRANSITION_CLEANUP)
+    peer.until(under_way.done, "the answer of load_bundle")
+    assert under_way.result().success or "configure it first" in under_way.result().message
+    assert transition(Transition.TRANSITION_CONFIGURE)
+    assert peer.call(**load).success
+    assert node.end()[0] == 0 and "Traceback" not in node.output()
+
+
 def test_a_mismatch_names_the_other_side(run_node, peer, toy_bundle_path):
     from rclpy.qos import QoSProfile, ReliabilityPolicy
     from sensor_msgs.msg import PointCloud2
