@@ -64,7 +64,8 @@ def cut_out(cloud: Scan, cut: Cut, pose: Pose | None = None) -> list[CutOut]:
     """
     if cut.kind == "tabletop":
         found = extract_objects(cloud, cut.tabletop)
-        up, objects = found.up, list(found.objects)
+        up: NDArray[np.float32] | None = found.up
+        objects = list(found.objects)
     else:
         up = cloud.up if pose is None else pose[2, :3].astype(np.float32)
         inside = cloud.finite()

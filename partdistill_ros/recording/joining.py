@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -179,6 +178,8 @@ def thin(
     return mean, None if colors is None else np.rint(_means(colors, owner, count)).astype(np.uint8)
 
 
-def _means(values: NDArray[np.generic], owner: NDArray[np.intp], count: NDArray[np.intp]) -> NDArray[np.float64]:
-    columns: Sequence[NDArray[np.float64]] = [np.bincount(owner, values[:, axis]) for axis in range(values.shape[1])]
-    return np.stack(columns, -1) / count[:, None]
+def _means(
+    values: NDArray[np.float32] | NDArray[np.uint8], owner: NDArray[np.intp], count: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    columns = [np.bincount(owner, values[:, axis].astype(np.float64)) for axis in range(values.shape[1])]
+    return np.asarray(np.stack(columns, -1) / count[:, None], np.float64)

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -208,11 +210,7 @@ def _unpacked(file: Path, room: Path) -> Path:
 
 def _zstd() -> Any:
     """The module that rosbags itself unpacks with."""
-    try:
-        from compression import zstd  # Python 3.14
-    except ImportError:
-        from backports import zstd
-    return zstd
+    return importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 
 
 def _topics(reader: AnyReader) -> dict[str, int]:
