@@ -16,6 +16,7 @@ import pytest
 from partdistill_ros.collections.collection import Collection
 from partdistill_ros.scans.scan import Scan
 
+pytest.importorskip("std_srvs", reason="std_srvs is not installed: run make or source ROS 2")
 pytestmark = pytest.mark.ros
 
 ORBIT = Path(__file__).parents[1] / "recording" / "orbit.py"
