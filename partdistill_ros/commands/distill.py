@@ -8,7 +8,16 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from partdistill_ros.commands.common import Answer, EpochBar, check_folder, check_inputs, positive, split_names
+from partdistill_ros.commands.common import (
+    Answer,
+    EpochBar,
+    check_folder,
+    check_inputs,
+    positive,
+    progress,
+    say,
+    split_names,
+)
 from partdistill_ros.commands.torch_device import DEVICES, choose_device
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.students.names import STUDENTS, check_start
@@ -20,7 +29,7 @@ Render each scan, ask a vision-language model (the teacher) where the named part
 its answers into a student bundle. No labels are needed or used. A run that was stopped goes on where
 it was, from BUNDLE.work."""
 EXAMPLES = """\
-  partdistill distill scans/ --category mug --parts "handle, cup" --out my_mugs
+  partdistill distill mugs/ --category mug --parts "handle, cup" --out my_mugs
   partdistill distill tool.ply --mode tta --parts "handle, jaw" --out tool_bundle --epochs 15
   partdistill distill scans/ --parts "handle, cup" --teacher boxes:detections.json --out my_mugs
   partdistill distill scans/ --parts "handle, cup" --teacher clip:ViT-L-14,method=clearclip --out my_mugs
@@ -36,7 +45,7 @@ def configure(parser: ArgumentParser) -> None:
         nargs="*",
         type=Path,
         metavar="SCAN",
-        help="scan, mesh, bag, or folder of them; files of import-knowledge bring their knowledge along",
+        help="collection, scan, mesh, bag, or folder of them; files of import-knowledge bring their knowledge along",
     )
     parser.add_argument("--parts", required=True, metavar="NAMES", help='part names, for example "handle, cup"')
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="folder of the student to write")
@@ -103,6 +112,7 @@ def configure(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> Answer:
     """Check everything, then train."""
     settings = _settings(arguments)
+    settings["scans"], damaged = _sound(settings["scans"])
     settings["device"] = choose_device(arguments.device, "distillation")
     _check_words(settings)
     if arguments.with_text_encoder:
@@ -127,11 +137,27 @@ def run(arguments: Namespace) -> Answer:
         "name": bundle.name,
         "categories": {name: list(parts) for name, parts in bundle.categories.items()},
         "training": dict(bundle.training),
+        "damaged": damaged,
         "seconds": seconds,
     }
     training = ", ".join(f"{key} {value}" for key, value in bundle.training.items())
     known = "; ".join(f"{name}: {', '.join(parts)}" for name, parts in bundle.categories.items())
-    return Answer(record, f'wrote {path} in {seconds:.0f} s ({training})\nask it for "{known}"')
+    lost = f"\n{len(damaged)} damaged scans left out, named above" if damaged else ""
+    return Answer(record, f'wrote {path} in {seconds:.0f} s ({training})\nask it for "{known}"{lost}')
+
+
+def _sound(scans: tuple[Path, ...]) -> tuple[tuple[Path, ...], dict[str, str]]:
+    """The scans, of collections the sound members only, and what is wrong with the others, which is said."""
+    from partdistill_ros.scans.member import is_collection
+
+    if not any(map(is_collection, scans)):
+        return scans, {}
+    from partdistill_ros.collections.check import sound_scans
+
+    sound, damaged = sound_scans(scans, progress)
+    for problem in damaged.values():
+        say(f"left out: {problem}")
+    return tuple(sound), damaged
 
 
 def _settings(arguments: Namespace) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.knowledge.graded import GradedUnits
 from partdistill_ros.knowledge.known import load_known, select_points, split_known, with_parts
-from partdistill_ros.knowledge.store import KnowledgeStore
+from partdistill_ros.knowledge.store import KnowledgeStore, member_stores
 from partdistill_ros.rendering.cameras import Views
 from partdistill_ros.rendering.rasterize import load_backend, render_scan
 from partdistill_ros.scans.load import load_scans
@@ -133,7 +133,7 @@ def _ask_about(
 ) -> list[Member]:
     teacher = load_teacher(config.teacher, config.device)
     renderer = partial(render_scan, device=config.device, backend=load_backend(config.renderer, config.device))
-    store = KnowledgeStore(work / "knowledge")
+    store, own_stores = KnowledgeStore(work / "knowledge"), member_stores(paths)
     own = load_scans(paths, on_skip=_warn) if paths else iter(())
     made = (scan for source in config.generated for scan in generated_scans(source, config.category, _warn))
     scans = chain(((scan, 1.0) for scan in own), ((scan, config.generated_share) for scan in made))
@@ -149,7 +149,7 @@ def _ask_about(
                 parts,
                 str(config.category),
                 teacher,
-                store=store,
+                store=own_stores.get(scan.name, store),
                 seed=config.seed + number,
                 flat=flat,
                 renderer=renderer,

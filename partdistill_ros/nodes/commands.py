@@ -24,6 +24,11 @@ def scan_publisher() -> NoReturn:
     _run("scan_publisher")
 
 
+def scan_recorder() -> NoReturn:
+    """Runs the recorder of scans and ends the process."""
+    _run("scan_recorder")
+
+
 def _run(name: str) -> NoReturn:
     # Importing rclpy and ONNX Runtime takes a second, or ten on a busy robot; the node's own handlers follow.
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -160,3 +160,35 @@ def test_without_torch_the_extra_is_named(cloud_file, tmp_path):
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=60
     )
     assert done.returncode == 2 and 'pip install "partdistill_ros[train]"' in done.stderr
+
+
+@pytest.fixture
+def collection(tmp_path, post):
+    """Nine sound posts and one whose cloud is cut off."""
+    from partdistill_ros.collections.collection import Collection
+    from partdistill_ros.scans.member import CLOUD
+    from partdistill_ros.scans.scan import sample_surface
+
+    made = Collection.create(tmp_path / "posts")
+    for number in range(10):
+        made.add(sample_surface(post, 2000, number).with_(name=f"post_{number}"))
+    cloud = made.folder / "post_3" / CLOUD
+    cloud.write_bytes(cloud.read_bytes()[:1000])
+    return made.folder
+
+
+def test_damaged_members_are_named_and_the_trainer_gets_the_rest(partdistill, asked, collection, tmp_path):
+    done = partdistill("distill", collection, "--parts", "handle, cup", "--out", tmp_path / "b", "--json")
+    assert done.code == 0, done.err
+    assert [path.name for path in asked[0].scans] == [f"post_{number}" for number in range(10) if number != 3]
+    assert list(done.json()["damaged"]) == [str(collection / "post_3")] and "was cut off or changed" in done.err
+
+
+def test_a_collection_without_a_sound_scan_is_refused(partdistill, asked, tmp_path):
+    from partdistill_ros.collections.collection import Collection
+
+    folder = Collection.create(tmp_path / "c").folder
+    for name, words in (("", "holds no sound scan; see"), ("bad", "all 1 members are damaged")):
+        (folder / name).mkdir(exist_ok=True)
+        done = partdistill("distill", folder, "--parts", "handle, cup", "--out", tmp_path / "b")
+        assert done.code == 2 and words in done.err and not asked
