@@ -50,7 +50,7 @@ class ScanRecorder(Node):
         self._lock = threading.Lock()
         self._taken = -float("inf")
         self._warned: dict[str, float] = {}
-        self._worker: LatestWorker[PointCloud2] = LatestWorker(self._take, self._unexpected)
+        self._worker: LatestWorker[PointCloud2, None] = LatestWorker(self._take, lambda taken: None, self._unexpected)
         self._clouds: Any = None
         self._services_offered = self._offer()
         # A node that only waits for messages was seen to sleep through a SIGTERM right after a service call.
@@ -132,7 +132,10 @@ class ScanRecorder(Node):
         """Subscribes to clouds, in place of an earlier subscription."""
         if self._clouds is not None:
             self.destroy_subscription(self._clouds)
-        incompatible = mismatch_warning("points", "qos.points.reliability", self._warn)
+        topic = self._points_name()
+        incompatible = mismatch_warning(
+            topic, "qos.points.reliability", reliability, lambda: self.get_publishers_info_by_topic(topic), self._warn
+        )
         if reliability == "auto":
             incompatible = self._give_in
         self._clouds = self.create_subscription(
