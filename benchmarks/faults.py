@@ -50,6 +50,8 @@ SECONDS = 60.0
 """How long anything may take before it counts as hanging."""
 END_SECONDS = 2.0
 """How long a node may take to end."""
+SETTLE_SECONDS = 1.0
+"""From the first contact with a node until it has started: one that is still starting is another row."""
 HUGE = 1_000_000
 QUERY = "handle, cup"
 OBJECT = {"query": QUERY, "scene_mode": "object", "up": "z", "device": "cpu", "threads": 1, "diagnostics_period": 0.1}
@@ -368,13 +370,14 @@ def _end(
             time.sleep(wait)
         elif name == "part_segmenter":
             peer.connect(node.check, SECONDS)
+            peer.listen(SETTLE_SECONDS)
             if load is not None:
                 peer.points.publish(peer.message(load))
                 peer.until(lambda: int(peer.diagnostics.get("clouds received", 0)), "the cloud", node.check, SECONDS)
         else:
             hears = peer.node.create_subscription(type(peer.message(stand.scan)), "points", lambda _: None, 1)
             peer.until(lambda: peer.node.count_publishers("points") > 1, "the publisher", node.check, SECONDS)
-            peer.listen(0.3 if load is not None else 0.0)
+            peer.listen(SETTLE_SECONDS)
             peer.node.destroy_subscription(hears)
         begin = time.monotonic()
         os.kill(node.pid, number)
