@@ -19,6 +19,7 @@ from partdistill_ros.distillation.collection import Member
 from partdistill_ros.distillation.config import Schedule
 from partdistill_ros.distillation.fit import (
     BELIEF,
+    BOX_POWER,
     Fit,
     Progress,
     converged,
@@ -298,6 +299,10 @@ def test_units_count_as_far_as_they_are_believed(members: list[Member]) -> None:
     ratio = heard[said > 0] / (said * belief.astype(float))[said > 0]
     np.testing.assert_allclose(ratio[belief[said > 0] > 0.1], np.median(ratio), rtol=0.05)
     assert np.isfinite(targets(Graded(units, np.zeros_like(belief)), weight, None)).all()
+    boxes = targets(Graded(units, belief), weight, np.zeros(0, np.int64)).astype(float)
+    assert boxes.sum() == pytest.approx(said.sum(), rel=2e-3)
+    ratio = boxes[said > 0] / (said * belief.astype(float) ** BOX_POWER)[said > 0]
+    np.testing.assert_allclose(ratio[belief[said > 0] > 0.1], np.median(ratio), rtol=0.05)
 
 
 def test_boxes_are_weighed_by_what_they_single_out(members: list[Member]) -> None:
