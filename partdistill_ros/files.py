@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that are either there in full or not at all."""
+"""Files and folders that are either there in full or not at all."""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,6 +38,36 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A new hidden folder beside `path` to fill; it is renamed to `path` when the block ends well.
+
+    When the block raises, it is removed and `path` is as before. Raises FileExistsError where `path` is taken by
+    then, and PartDistillError, naming `path`, where it cannot be written.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                _flush(file)
+        if os.path.lexists(target):
+            raise FileExistsError(17, "it exists already", str(target))
+        os.rename(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno == errno.ENOTEMPTY:
+            raise FileExistsError(17, "it exists already", str(target)) from error
+        raise PartDistillError(
+            f"cannot write {target}: {error.strerror or error}; choose a place with room and write permission"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _flush(path: Path) -> None:

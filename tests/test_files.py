@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.files import atomic_path
+from partdistill_ros.files import atomic_folder, atomic_path
 
 
 def test_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -67,3 +67,25 @@ def test_places_that_cannot_be_written_are_named(tmp_path: Path, kind: str) -> N
     with pytest.raises(PartDistillError, match="out.npz.*choose"), atomic_path(target) as temporary:
         if kind != "nothing written":
             temporary.write_text("x")
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    with atomic_folder(tmp_path / "deep" / "made") as folder:
+        (folder / "one").write_text("1")
+        assert not (tmp_path / "deep" / "made").exists()
+    assert (tmp_path / "deep" / "made" / "one").read_text() == "1"
+    with pytest.raises(ZeroDivisionError), atomic_folder(tmp_path / "deep" / "other") as folder:
+        (folder / "one").write_text("1")
+        raise ZeroDivisionError
+    for taken in ("made", "file"):
+        (tmp_path / "deep" / "file").touch()
+        with pytest.raises(FileExistsError), atomic_folder(tmp_path / "deep" / taken) as folder:
+            (folder / "two").write_text("2")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["deep", "file", "made", "one"]
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(PartDistillError, match="cannot write .*inside.*write permission"):
+        with atomic_folder(tmp_path / "file" / "inside"):
+            pass

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.scans.member import MARK, is_collection, is_member, member_paths
 from partdistill_ros.scans.readers import common
 from partdistill_ros.scans.scan import Scan
 
+_MEMBER = "member of a collection"
 # suffix -> (module, function); a module is imported when the first file of its kind is read
 _READERS = {
     ".npz": ("npz", "read_npz"),
@@ -24,8 +26,9 @@ _READERS = {
     ".obj": ("mesh", "read_mesh"),
     ".stl": ("mesh", "read_mesh"),
     ".glb": ("mesh", "read_mesh"),
+    _MEMBER: ("member", "read_member"),
 }
-SUFFIXES = tuple(_READERS)
+SUFFIXES = tuple(suffix for suffix in _READERS if suffix != _MEMBER)
 """What `load_scan` reads."""
 
 BAG_SUFFIXES = (".mcap", ".db3")
@@ -36,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 
 def load_scan(path: str | os.PathLike[str], *, up: ArrayLike | str | None = None) -> Scan:
-    """Read one scan from a `.npz`, `.ply`, `.pcd`, `.obj`, `.stl` or `.glb` file.
+    """Read one scan from a `.npz`, `.ply`, `.pcd`, `.obj`, `.stl` or `.glb` file, or a member of a collection.
 
     Of a mesh, `points` are the vertices. `up` is the direction opposite to gravity, `[3]` or one of
     x, y, z, -x, -y, -z; without it the scan keeps what its file says, None for most formats.
@@ -46,13 +49,16 @@ def load_scan(path: str | os.PathLike[str], *, up: ArrayLike | str | None = None
     suffix = file.suffix.lower()
     if is_bag(file):
         raise PartDistillError(f"{file} is a bag of many clouds; read it with `partdistill bag`")
+    if is_member(file):
+        suffix = _MEMBER
     if suffix not in _READERS:
         raise PartDistillError(f"{file}: cannot read '{suffix}' files; convert it to one of {', '.join(SUFFIXES)}")
     direction = None if up is None else parse_up(up)
     module, function = _READERS[suffix]
     try:
-        with open(file, "rb"):
-            pass
+        if suffix != _MEMBER:
+            with open(file, "rb"):
+                pass
         reader = importlib.import_module(f"partdistill_ros.scans.readers.{module}")
         scan: Scan = getattr(reader, function)(file)
     except OSError as error:
@@ -71,7 +77,7 @@ def load_scans(
     up: ArrayLike | str | None = None,
     on_skip: Callable[[Path, PartDistillError], None] | None = None,
 ) -> Iterator[Scan]:
-    """Read many scans one after the other; a folder stands for every scan file and bag below it, by name.
+    """Read many scans one after the other; a folder stands for every scan file, bag and collection below it, by name.
 
     What cannot be read is handed to `on_skip(path, error)` (default: a warning in the log) and left
     out. Raises PartDistillError at the end when nothing at all could be read.
@@ -98,17 +104,27 @@ def load_scans(
 
 
 def expand(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """The scan files and bags meant by `paths`: files as given, folders by their content, sorted."""
+    """The scan files, bags and members of collections meant by `paths`: files as given, folders by their content,
+    sorted. Raises PartDistillError for a collection that cannot be read."""
     found: list[Path] = []
     for path in map(Path, paths):
-        if not path.is_dir() or is_bag(path):
+        if not path.is_dir() or is_bag(path) or is_member(path):
             found.append(path)
-            continue
-        bags = [folder.parent for folder in sorted(path.rglob("metadata.yaml")) if is_bag(folder.parent)]
-        inside = [file for file in path.rglob("*") if file.suffix.lower() in (*SUFFIXES, *BAG_SUFFIXES)]
-        files = [file for file in inside if file.parent not in bags and not file.name.startswith(".")]
-        found += sorted([*files, *bags])
+        elif is_collection(path):
+            found += member_paths(path)
+        else:
+            found += _inside(path)
     return found
+
+
+def _inside(folder: Path) -> list[Path]:
+    bags = [file.parent for file in sorted(folder.rglob("metadata.yaml")) if is_bag(file.parent)]
+    collections = [file.parent for file in sorted(folder.rglob(MARK))]
+    files = [file for file in folder.rglob("*") if file.suffix.lower() in (*SUFFIXES, *BAG_SUFFIXES)]
+    apart = {*bags, *collections}
+    loose = [file for file in files if not file.name.startswith(".") and not apart & {*file.parents}]
+    members = [member for collection in collections for member in member_paths(collection)]
+    return sorted([*loose, *bags, *members])
 
 
 def is_bag(path: Path) -> bool:

@@ -97,3 +97,33 @@ def test_all_evaluation_shapes_load(data_dir: Path) -> None:
         assert scan.category and scan.parts
         assert scan.point_labels is not None or scan.mesh is not None and scan.mesh.face_labels is not None
         assert scan.up is None or abs(np.linalg.norm(scan.up) - 1) < 1e-5
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Path:
+    """A collection of the members `a` and `b` in a folder beside a scan file."""
+    from partdistill_ros.collections.collection import Collection
+
+    made = Collection.create(tmp_path / "data" / "mugs")
+    for number, name in enumerate("ab"):
+        made.add(Scan(number + np.eye(3, dtype=np.float32), name=name))
+    save_scan(tmp_path / "data" / "loose.npz", Scan(np.full((20, 3), 7, np.float32)))
+    return made.folder
+
+
+def test_a_collection_stands_for_its_members(collection: Path) -> None:
+    assert [(scan.name, scan.points[0, 0]) for scan in load_scans([collection])] == [("a", 1), ("b", 2)]
+    assert load_scan(collection / "b").name == "b"
+    assert [scan.name for scan in load_scans([collection.parent])] == ["loose", "a", "b"]
+    assert expand([collection / "b"]) == [collection / "b"]
+
+
+def test_what_is_no_member_of_a_collection_is_left_out(collection: Path) -> None:
+    save_scan(collection / "c.npz", Scan(np.zeros((20, 3), np.float32)))
+    (collection / "d").mkdir()
+    (collection / "README.md").write_text("mugs of the kitchen")
+    told: list[str] = []
+    scans = list(load_scans([collection], on_skip=lambda path, error: told.append(f"{path.name}: {error}")))
+    assert [scan.name for scan in scans] == ["a", "b"]
+    assert [text.split(":")[0] for text in told] == ["c.npz", "d"]
+    assert "a member is a folder" in told[0] and "scan.json cannot be read" in told[1]
