@@ -19,7 +19,7 @@ from partdistill_ros.errors import PartDistillError
 
 COMMANDS = (
     "demo", "segment", "info", "distill", "pretrain", "teachers", "render", "evaluate", "units", "bag",
-    "import-knowledge",
+    "import-knowledge", "bundles",
 )  # fmt: skip
 
 DESCRIPTION = """\

@@ -70,7 +70,7 @@ class DistillConfig:
     """One run: the scans of one category, the names of its parts, who teaches, what comes out.
 
     scans: files or folders.  out: the bundle's directory; checkpoints and knowledge lie beside it in
-    `<out>.work`, from which a run that was stopped goes on.
+    `<out>.work`, from which a run that was stopped goes on.  name: the bundle's, by default its directory's.
     generated: more shapes, of a generative model (files or folders) or `procedural:N`, N shapes of the family
     that the category names; generated_share: how often one is drawn next to a scan.
     mode: `pre`, a student for objects not seen yet, or `tta`, for these very scans.
@@ -82,6 +82,7 @@ class DistillConfig:
     scans: tuple[Path, ...]
     parts: tuple[str, ...]
     out: Path
+    name: str | None = None
     category: str | None = None
     teacher: str = "mini"
     mode: str = "pre"

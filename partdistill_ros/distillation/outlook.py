@@ -38,14 +38,15 @@ class Told:
 
 
 class Outlook:
-    """Turns the progress of stages into that of the run. Extrapolates the pace of the stages in hand, since that of
-    later ones is not known."""
+    """Turns the progress of stages into that of the run. Extrapolates the pace of the stages in hand, or of those before,
+    since that of later ones is not known."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._span: tuple[float, float] | None = None
         self._begun = (0.0, 0.0)
         self._share = 0.0
+        self._pace: float | None = None
 
     def __call__(self, progress: Progress) -> Told:
         now, span = self._clock(), SPANS[progress.stage]
@@ -55,7 +56,9 @@ class Outlook:
         if span != self._span:
             self._span, self._begun = span, (now, share)
         elapsed, gained = now - self._begun[0], share - self._begun[1]
-        remaining = elapsed / gained * (1 - share) if gained > 0 else None
+        if gained > 0:
+            self._pace = elapsed / gained
+        remaining = None if self._pace is None else self._pace * (1 - share)
         self._share = share
         loss = None if math.isnan(progress.loss) else progress.loss
         return Told(progress.stage, progress.epoch, progress.epochs, loss, share, remaining)

@@ -93,7 +93,9 @@ def _train(config: DistillConfig, work: Path, progress: Callable[[Progress], Non
     save_graded(fit, work / "backward")
     vocabulary = Vocabulary(*_known(space, (str(config.category), *parts)), {str(config.category): parts})
     progress(Progress("export", 0, 1, float("nan")))
-    bundle = save_student(student, config.out, config.out.name, vocabulary, space, _training(config, fit))
+    bundle = save_student(
+        student, config.out, config.name or config.out.name, vocabulary, space, _training(config, fit)
+    )
     progress(Progress("export", 1, 1, float("nan")))
     return Run(bundle, work, tuple(members), graded_units(fit), fit.state.backward_from, tuple(left_out))
 
@@ -206,7 +208,8 @@ class _Asking:
                 found.append(replace(taught, share=share))
             except PartDistillError as error:
                 self._skip(Path(scan.name), error)
-            self._tell("extract", place + 1, max(total, place + 1) if total else 0)
+            if place < total or not total:
+                self._tell("extract", place + 1, total)
         return found
 
     def _scans(self, paths: Sequence[Path]) -> Iterator[tuple[Scan, float]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from partdistill_ros.inference.query import PartQuery
 from partdistill_ros.inference.scene import SceneOptions
 from partdistill_ros.inference.segmenter import Segmenter
-from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
+from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters, Tabletop
 from partdistill_ros.scans.tabletop import TabletopParams
 
 STUDENT_PARAMETERS = ("bundle", "device", "threads")
@@ -44,16 +44,20 @@ class Engine:
 
 def scene_options(parameters: SegmenterParameters) -> SceneOptions:
     """How a cloud becomes objects."""
-    limits = parameters.tabletop
     return SceneOptions(
         mode=parameters.scene_mode,
         up=parameters.up_vector(),
         min_confidence=parameters.confidence_threshold,
-        max_objects=limits.max_objects,
-        tabletop=TabletopParams(
-            min_points=limits.min_points,
-            max_range=limits.max_range,
-            max_height=limits.max_height,
-            max_size=limits.max_size,
-        ),
+        max_objects=parameters.tabletop.max_objects,
+        tabletop=tabletop_limits(parameters.tabletop),
+    )
+
+
+def tabletop_limits(parameters: Tabletop) -> TabletopParams:
+    """The limits of the extraction."""
+    return TabletopParams(
+        min_points=parameters.min_points,
+        max_range=parameters.max_range,
+        max_height=parameters.max_height,
+        max_size=parameters.max_size,
     )
