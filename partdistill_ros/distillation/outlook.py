@@ -38,8 +38,8 @@ class Told:
 
 
 class Outlook:
-    """Turns the progress of stages into that of the run. Extrapolates the pace of the stages in hand, or of those before,
-    since that of later ones is not known."""
+    """Turns the progress of stages into that of the run. Extrapolates the pace of the stage in hand: that of later
+    ones is not known."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -138,13 +138,10 @@ class DistillTrainer(Node):
         record = outcome.record
         result = Distill.Result(success=True, bundle=record["bundle"], report=record["report"])
         result.message = _told(record)
-        if goal.load_into:
+        if goal.load_into and record["in_force"]:
             query = goal.query or query_of(goal.category, goal.parts)
-            problem = (
-                self._load(goal.load_into, record["bundle"], query) if record["in_force"] else "it is not in force"
-            )
-            result.loaded = problem is None
-            result.message += f"; {goal.load_into} runs it" if problem is None else f"; not loaded: {problem}"
+            result.loaded, words = self._load(goal.load_into, record["bundle"], query)
+            result.message += words
         result.seconds = time.monotonic() - begin
         return result
 
@@ -156,7 +153,11 @@ class DistillTrainer(Node):
         stop: Callable[[], bool] = lambda: False,
     ) -> Outcome:
         limits = Limits(self._settings.niceness, threads)
-        return follow(command, limits, tell, self.get_logger().info, lambda: self._ending.is_set() or stop())
+
+        def say(line: str) -> None:
+            self.get_logger().info(line)
+
+        return follow(command, limits, tell, say, lambda: self._ending.is_set() or stop())
 
     # --- learning the object in view ----------------------------------------------------------
 
@@ -189,8 +190,7 @@ class DistillTrainer(Node):
         response.labeled, response.names = labeled_message(cloud, answer), list(answer.parts)
         response.message = _told(outcome.record)
         if request.load_into:
-            problem = self._load(request.load_into, response.bundle, query)
-            response.message += f"; {request.load_into} runs it" if problem is None else f"; not loaded: {problem}"
+            response.message += self._load(request.load_into, response.bundle, query)[1]
         response.seconds = time.monotonic() - begin
         return response
 
@@ -219,10 +219,14 @@ class DistillTrainer(Node):
 
     # --- the live node ------------------------------------------------------------------------
 
-    def _load(self, node: str, bundle: str, query: str) -> str | None:
-        """Have a live node run a bundle; what is wrong, or None. On the working thread."""
+    def _load(self, node: str, bundle: str, query: str) -> tuple[bool, str]:
+        """Have a live node run a bundle; whether it does, and words to add to the answer. On the working thread."""
+        problem = self._load_problem(node, bundle, query)
+        return problem is None, f"; {node} runs it" if problem is None else f"; not loaded: {problem}"
+
+    def _load_problem(self, node: str, bundle: str, query: str) -> str | None:
         name = f"{node.rstrip('/')}/load_bundle"
-        client = self.create_client(LoadBundle, name)
+        client: Any = self.create_client(LoadBundle, name)
         try:
             if not client.wait_for_service(5.0):
                 return f"there is no service {client.srv_name}: is the node '{node}' running and active?"
@@ -231,7 +235,7 @@ class DistillTrainer(Node):
             future.add_done_callback(lambda _: answered.set())
             if not answered.wait(LOAD_SECONDS):
                 return f"{client.srv_name} did not answer within {LOAD_SECONDS:g} s"
-            response = future.result()
+            response: Any = future.result()
             return None if response.success else str(response.message)
         finally:
             self.destroy_client(client)

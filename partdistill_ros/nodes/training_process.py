@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
-PATIENCE = 1.0
+PATIENCE = 0.5
 """Seconds from the polite signal to the other one; a cancel is to be answered within 2."""
 BEAT = 0.1
 """Seconds between two looks at whether to stop."""
@@ -32,7 +32,7 @@ class Limits:
     def environment(self) -> dict[str, str]:
         """The variables of the child. Threads that wait must not spin: on a busy machine that took five times the
         CPU time of the work itself, and took it from the live node."""
-        own = {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}
+        own = {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1", "TQDM_DISABLE": "1"}
         if self.threads:
             own |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(self.threads))
         else:
