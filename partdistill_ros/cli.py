@@ -18,8 +18,8 @@ from partdistill_ros.commands.common import Answer, CommandFailed
 from partdistill_ros.errors import PartDistillError
 
 COMMANDS = (
-    "demo", "segment", "info", "distill", "pretrain", "teachers", "render", "evaluate", "units", "bag",
-    "import-knowledge", "bundles",
+    "demo", "segment", "info", "collect", "collection", "distill", "bundles", "pretrain", "teachers", "render",
+    "evaluate", "units", "bag", "import-knowledge",
 )  # fmt: skip
 
 DESCRIPTION = """\
@@ -37,8 +37,9 @@ start here:
   partdistill info default                             what the shipped student knows
 
 make a student of your own scans:
-  partdistill bag recording/ --out scans/              clouds out of a ROS 2 bag
-  partdistill distill scans/ --category mug --parts "handle, cup" --out my_mugs
+  partdistill collect recording/ --out mugs/           objects out of a ROS 2 bag
+  partdistill collection ls mugs/
+  partdistill distill mugs/ --category mug --parts "handle, cup" --out my_mugs
   partdistill evaluate labelled_shapes/ --bundle my_mugs
 
 Every command has --help with examples of its own, and --json for programs: one JSON

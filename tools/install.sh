@@ -92,7 +92,7 @@ make_venv() {
 
 install_wheels() {
   local other=onnxruntime extras state
-  extras="$chosen,ros,ros-build"
+  extras="$chosen,record,ros,ros-build"
   [[ $what == all ]] && extras+=",train,clip,detector,text,test"
   state="$extras $(fingerprint pyproject.toml setup.py)"
   # Whoever has everything has the live path too.

@@ -140,7 +140,24 @@ class Collection:
         """
         if not scan.finite().any():
             raise PartDistillError(f"{scan.name} has no finite point and is not added: check the sensor's range")
-        base, number = plain_name(scan.name), 1
+        named = _with_pictures(captures, pictures)
+
+        def write(folder: Path) -> None:
+            _write(folder, scan, dict(source or {}), named)
+            _write_pictures(folder, scan, pictures)
+
+        return self._place(scan.name, write)
+
+    def copy(self, member: StoredScan) -> StoredScan:
+        """A copy of another collection's member with all that lies in its folder; renamed where its name is taken.
+
+        Raises PartDistillError where it cannot be read or written.
+        """
+        return self._place(member.name, lambda folder: _copy(member.folder, folder))
+
+    def _place(self, name: str, write: Callable[[Path], None]) -> StoredScan:
+        """A new member whose folder `write` fills, named `name`, with a number behind it where that is taken."""
+        base, number = plain_name(name), 1
         while True:
             folder = self.folder / (base if number == 1 else f"{base}_{number}")
             number += 1
@@ -148,9 +165,8 @@ class Collection:
                 continue
             try:
                 with atomic_folder(folder) as temporary:
-                    manifest = _write(temporary, scan, dict(source or {}), _with_pictures(captures, pictures))
-                    _write_pictures(temporary, scan, pictures)
-                return StoredScan(folder, manifest)
+                    write(temporary)
+                return StoredScan(folder, read_manifest(folder))
             except FileExistsError:
                 continue  # another process was faster
 
@@ -172,11 +188,17 @@ def plain_name(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", Path(name).name).lstrip("._")[:100] or "scan"
 
 
-def _write(folder: Path, scan: Scan, source: dict[str, Any], captures: tuple[Capture, ...]) -> Manifest:
+def _copy(source: Path, folder: Path) -> None:
+    try:
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+    except shutil.Error as error:
+        raise PartDistillError(f"cannot copy {source}: {error.args[0][0][2]}; check its rights and the room") from error
+
+
+def _write(folder: Path, scan: Scan, source: dict[str, Any], captures: tuple[Capture, ...]) -> None:
     save_scan(folder / CLOUD, scan)
     manifest = Manifest(file_hash(folder / CLOUD), len(scan.points), scan.category, source, captures)
     (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
-    return manifest
 
 
 def _with_pictures(captures: Sequence[Capture], pictures: Sequence[Image.Image | None]) -> tuple[Capture, ...]:

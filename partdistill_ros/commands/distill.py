@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from partdistill_ros.commands.common import Answer, check_folder, check_inputs, positive, split_names
+from partdistill_ros.commands.common import Answer, check_folder, check_inputs, positive, progress, say, split_names
 from partdistill_ros.commands.distill_progress import PROGRESS, choose_progress, epoch_progress
 from partdistill_ros.commands.torch_device import DEVICES, choose_device
 from partdistill_ros.errors import PartDistillError
@@ -25,7 +26,7 @@ The student is then checked: its files, its export, a run on the scans, and how 
 the teacher saw, next to the student before it. BUNDLE.work/report.html shows the run. With --store the
 student becomes the next version of that name, and the one in force unless it agrees clearly less."""
 EXAMPLES = """\
-  partdistill distill scans/ --category mug --parts "handle, cup" --out my_mugs
+  partdistill distill mugs/ --category mug --parts "handle, cup" --out my_mugs
   partdistill distill tool.ply --mode tta --parts "handle, jaw" --out tool_bundle --epochs 15
   partdistill distill scans/ --parts "handle, cup" --teacher boxes:detections.json --out my_mugs
   partdistill distill scans/ --parts "handle, cup" --teacher clip:ViT-L-14,method=clearclip --out my_mugs
@@ -42,7 +43,7 @@ def configure(parser: ArgumentParser) -> None:
         nargs="*",
         type=Path,
         metavar="SCAN",
-        help="scan, mesh, bag, or folder of them; files of import-knowledge bring their knowledge along",
+        help="collection, scan, mesh, bag, or folder of them; files of import-knowledge bring their knowledge along",
     )
     parser.add_argument("--parts", required=True, metavar="NAMES", help='part names, for example "handle, cup"')
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="folder of the student to write")
@@ -122,6 +123,7 @@ def run(arguments: Namespace) -> Answer:
     """Check everything, then train."""
     choose_progress(arguments.progress)
     settings = _settings(arguments)
+    settings["scans"], damaged = _sound(settings["scans"])
     settings["device"] = choose_device(arguments.device, "distillation")
     _check_words(settings)
     if arguments.with_text_encoder:
@@ -136,6 +138,7 @@ def run(arguments: Namespace) -> Answer:
     config = DistillConfig(**settings)
     with epoch_progress(arguments.progress) as tell:
         run = trainer.train(config, tell)
+        run = replace(run, left_out=(*damaged.values(), *run.left_out))
         if arguments.with_text_encoder:
             from partdistill_ros.text.attach import attach_minilm
 
@@ -153,12 +156,28 @@ def run(arguments: Namespace) -> Answer:
         "in_force": closing.in_force,
         "report": str(closing.report),
         "left_out": list(run.left_out),
+        "damaged": damaged,
         "seconds": seconds,
     }
     training = ", ".join(f"{key} {value}" for key, value in bundle.training.items())
     known = "; ".join(f"{name}: {', '.join(parts)}" for name, parts in bundle.categories.items())
     words = f'wrote {bundle.path} in {seconds:.0f} s ({training})\nask it for "{known}"'
-    return Answer(record, f"{words}\n{closing.verdict}\nlook at {closing.report}")
+    lost = f"\n{len(damaged)} damaged scans left out, named above" if damaged else ""
+    return Answer(record, f"{words}{lost}\n{closing.verdict}\nlook at {closing.report}")
+
+
+def _sound(scans: tuple[Path, ...]) -> tuple[tuple[Path, ...], dict[str, str]]:
+    """The scans, of collections the sound members only, and what is wrong with the others, which is said."""
+    from partdistill_ros.scans.member import is_collection
+
+    if not any(map(is_collection, scans)):
+        return scans, {}
+    from partdistill_ros.collections.check import sound_scans
+
+    sound, damaged = sound_scans(scans, progress)
+    for problem in damaged.values():
+        say(f"left out: {problem}")
+    return tuple(sound), damaged
 
 
 def _settings(arguments: Namespace) -> dict[str, Any]:

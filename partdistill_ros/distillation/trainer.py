@@ -26,7 +26,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.knowledge.graded import GradedUnits
 from partdistill_ros.knowledge.known import load_known, select_points, split_known, with_parts
-from partdistill_ros.knowledge.store import KnowledgeStore
+from partdistill_ros.knowledge.store import KnowledgeStore, member_stores
 from partdistill_ros.rendering.cameras import Views
 from partdistill_ros.rendering.rasterize import Rendering, load_backend, render_scan
 from partdistill_ros.scans.load import expand, is_bag, load_scans
@@ -187,7 +187,8 @@ class _Asking:
         config = self.config
         teacher = load_teacher(config.teacher, config.device)
         renderer = partial(render_scan, device=config.device, backend=load_backend(config.renderer, config.device))
-        store, total = KnowledgeStore(self.work / "knowledge"), count_scans(paths, config.generated)
+        total = count_scans(paths, config.generated)
+        store, own_stores = KnowledgeStore(self.work / "knowledge"), member_stores(paths)
         found: list[Member] = []
         self._tell("extract", 1, total)
         for place, (scan, share) in enumerate(self._scans(paths), 1):
@@ -200,7 +201,7 @@ class _Asking:
                     self.parts,
                     str(config.category),
                     watched,
-                    store=store,
+                    store=own_stores.get(scan.name, store),
                     seed=config.seed + first + place - 1,
                     flat=scan.up is None and scan.viewpoint is None,
                     renderer=renderer,

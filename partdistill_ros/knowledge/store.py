@@ -8,7 +8,8 @@ import logging
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.files import atomic_path
 from partdistill_ros.knowledge.units import KnowledgeUnits
 from partdistill_ros.rendering.cameras import Views
+from partdistill_ros.scans.member import KNOWLEDGE, is_member
 from partdistill_ros.scans.scan import Scan
 
 SCHEMA = 1
@@ -83,6 +85,14 @@ class KnowledgeStore:
 
     def __contains__(self, key: str) -> bool:
         return os.path.exists(self.path(key))
+
+
+def member_stores(paths: Iterable[Path]) -> dict[str, KnowledgeStore]:
+    """A store within each member of a collection that can be written, by the name of its scan; none for names that
+    come twice, from two collections."""
+    members = [path for path in paths if is_member(path) and os.access(path, os.W_OK)]
+    count = Counter(path.name for path in members)
+    return {path.name: KnowledgeStore(path / KNOWLEDGE) for path in members if count[path.name] == 1}
 
 
 def knowledge_key(

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.scans.member import MARK, is_collection, is_member, member_paths
 from partdistill_ros.scans.readers import common
+from partdistill_ros.scans.readers.bag import is_storage
 from partdistill_ros.scans.scan import Scan
 
 _MEMBER = "member of a collection"
@@ -30,8 +31,6 @@ _READERS = {
 }
 SUFFIXES = tuple(suffix for suffix in _READERS if suffix != _MEMBER)
 """What `load_scan` reads."""
-
-BAG_SUFFIXES = (".mcap", ".db3")
 
 _AXES = {"x": (1, 0, 0), "y": (0, 1, 0), "z": (0, 0, 1)}
 
@@ -120,7 +119,7 @@ def expand(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
 def _inside(folder: Path) -> list[Path]:
     bags = [file.parent for file in sorted(folder.rglob("metadata.yaml")) if is_bag(file.parent)]
     collections = [file.parent for file in sorted(folder.rglob(MARK))]
-    files = [file for file in folder.rglob("*") if file.suffix.lower() in (*SUFFIXES, *BAG_SUFFIXES)]
+    files = [file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES or is_storage(file)]
     apart = {*bags, *collections}
     loose = [file for file in files if not file.name.startswith(".") and not apart & {*file.parents}]
     members = [member for collection in collections for member in member_paths(collection)]
@@ -129,9 +128,9 @@ def _inside(folder: Path) -> list[Path]:
 
 def is_bag(path: Path) -> bool:
     """Whether `path` looks like a rosbag2 recording: an mcap or sqlite3 file, or the folder around it."""
-    if path.suffix.lower() in BAG_SUFFIXES:
+    if is_storage(path):
         return True
-    return (path / "metadata.yaml").is_file() and any(file.suffix in BAG_SUFFIXES for file in path.iterdir())
+    return (path / "metadata.yaml").is_file() and any(is_storage(file) for file in path.iterdir())
 
 
 def parse_up(up: ArrayLike | str) -> NDArray[np.float32]:

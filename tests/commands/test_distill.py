@@ -14,20 +14,27 @@ ROOT = Path(partdistill_ros.__file__).parents[1]
 
 
 @pytest.fixture
-def asked(monkeypatch, toy_bundle):
+def asked(monkeypatch, toy_bundle, tmp_path):
     """A trainer that only notes what it was told, reports two epochs and returns the toy."""
     trainer = pytest.importorskip("partdistill_ros.distillation.trainer", reason="torch: the extra 'train'")
+    from partdistill_ros.commands import distill_closing
+    from partdistill_ros.commands.distill_closing import Closing
     from partdistill_ros.distillation.fit import Progress
+    from partdistill_ros.inference.bundle import Bundle
 
     configs = []
 
-    def run(config, progress):
+    def train(config, progress):
         configs.append(config)
         progress(Progress("forward", 1, 2, 0.5))
         progress(Progress("backward", 2, 2, 0.25))
-        return toy_bundle
+        return trainer.Run(toy_bundle, tmp_path / "toy.work", (), (), None, ())
 
-    monkeypatch.setattr(trainer, "run", run)
+    def close(run, config, store, tell):
+        return Closing(Bundle.load(run.bundle), run.work / "report.html", {"accepted": True}, None, "checked")
+
+    monkeypatch.setattr(trainer, "train", train)
+    monkeypatch.setattr(distill_closing, "close", close)
     return configs
 
 
@@ -160,3 +167,35 @@ def test_without_torch_the_extra_is_named(cloud_file, tmp_path):
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=60
     )
     assert done.returncode == 2 and 'pip install "partdistill_ros[train]"' in done.stderr
+
+
+@pytest.fixture
+def collection(tmp_path, post):
+    """Nine sound posts and one whose cloud is cut off."""
+    from partdistill_ros.collections.collection import Collection
+    from partdistill_ros.scans.member import CLOUD
+    from partdistill_ros.scans.scan import sample_surface
+
+    made = Collection.create(tmp_path / "posts")
+    for number in range(10):
+        made.add(sample_surface(post, 2000, number).with_(name=f"post_{number}"))
+    cloud = made.folder / "post_3" / CLOUD
+    cloud.write_bytes(cloud.read_bytes()[:1000])
+    return made.folder
+
+
+def test_damaged_members_are_named_and_the_trainer_gets_the_rest(partdistill, asked, collection, tmp_path):
+    done = partdistill("distill", collection, "--parts", "handle, cup", "--out", tmp_path / "b", "--json")
+    assert done.code == 0, done.err
+    assert [path.name for path in asked[0].scans] == [f"post_{number}" for number in range(10) if number != 3]
+    assert list(done.json()["damaged"]) == [str(collection / "post_3")] and "was cut off or changed" in done.err
+
+
+def test_a_collection_without_a_sound_scan_is_refused(partdistill, asked, tmp_path):
+    from partdistill_ros.collections.collection import Collection
+
+    folder = Collection.create(tmp_path / "c").folder
+    for name, words in (("", "holds no sound scan; see"), ("bad", "all 1 members are damaged")):
+        (folder / name).mkdir(exist_ok=True)
+        done = partdistill("distill", folder, "--parts", "handle, cup", "--out", tmp_path / "b")
+        assert done.code == 2 and words in done.err and not asked

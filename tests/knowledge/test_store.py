@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.knowledge.store import KnowledgeStore, knowledge_key
+from partdistill_ros.knowledge.store import KnowledgeStore, knowledge_key, member_stores
 from partdistill_ros.knowledge.units import KnowledgeUnits
 from partdistill_ros.rendering.cameras import ten_views
 from partdistill_ros.scans.scan import Mesh, Scan
@@ -134,3 +134,16 @@ def test_the_key_depends_on_everything_that_makes_the_units():
 
 def test_labels_do_not_enter_the_key():
     assert key(SCAN.with_(point_labels=np.ones(20, np.int16))) == key()
+
+
+def test_members_of_collections_keep_their_own_knowledge(tmp_path):
+    from partdistill_ros.collections.collection import Collection
+
+    paths = []
+    for folder, names in (("one", ("a", "b")), ("two", ("b", "c"))):
+        collection = Collection.create(tmp_path / folder)
+        paths += [collection.add(Scan(np.eye(3, dtype=np.float32), name=name)).folder for name in names]
+    stores = member_stores([*paths, tmp_path / "scan.ply"])
+    assert {name: store.folder for name, store in stores.items()} == {
+        "a": tmp_path / "one" / "a" / "knowledge", "c": tmp_path / "two" / "c" / "knowledge",
+    }  # fmt: skip

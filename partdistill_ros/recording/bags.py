@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recordings of `ros2 bag record` into a collection, read without ROS."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from partdistill_ros.collections.collection import Collection
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.recording.recorder import RecordedCloud, Recorder, Recording, Tally
+from partdistill_ros.recording.transforms import TransformTree, pose_of
+from partdistill_ros.scans.readers.bag import BagCloud, bag_name, count_clouds, read_clouds, read_transforms
+
+log = logging.getLogger(__name__)
+
+Watch = Callable[[Iterable[BagCloud], str, int], Iterable[BagCloud]]
+"""A progress bar over the clouds, given a label and their number."""
+
+
+def collect_bag(
+    bag: Path,
+    collection: Collection,
+    recording: Recording | None = None,
+    *,
+    topic: str | None = None,
+    every: int = 1,
+    object_frame: str | None = None,
+    tell: Callable[[str], None] = log.info,
+    watch: Watch = lambda clouds, label, total: clouds,
+) -> Tally:
+    """Cut the objects out of a bag's clouds and keep them as scans named after the bag and the message.
+
+    object_frame: the frame in which the object stands still (a map for a moving camera, the turntable's frame for a
+    turntable); the bag's tf is then asked for the sensor's pose in it.  A bag that was collected before adds only what
+    is missing. A message that cannot be used is told and left out.
+    Raises PartDistillError for a bag that cannot be read, a missing topic, or an object frame unknown to its tf.
+    """
+    total = count_clouds(bag, topic)
+    tree = None if object_frame is None else bag_transforms(bag)
+    if recording is not None and recording.join and object_frame is None:
+        raise PartDistillError("views can only be joined in a frame in which the object stands still: name it")
+    recorder = Recorder(collection, recording, tell)
+    clouds = read_clouds(bag, topic, every, lambda _, error: tell(f"left out: {error}"))
+    posed = 0
+    for cloud in watch(clouds, bag_name(bag), -(-total // every)):
+        source = {"bag": bag_name(bag), "topic": cloud.topic, "message": cloud.number}
+        recorded = RecordedCloud(cloud.scan, cloud.stamp, cloud.frame, None, source)
+        if tree is not None:
+            try:
+                recorded = replace(recorded, pose=tree.pose(cloud.frame, str(object_frame), cloud.stamp))
+                posed += 1
+            except PartDistillError as error:
+                recorder.tally.clouds += 1
+                recorder.tally.refused += 1
+                tell(f"left out: {cloud.scan.name}: {error}")
+                continue
+        recorder.take(recorded)
+        if recorder.full:
+            break
+    tally = recorder.finish()
+    if tree is not None and not posed:
+        raise PartDistillError(f"{bag}: no cloud has a pose in '{object_frame}', see above: name a frame that tf knows")
+    return tally
+
+
+def bag_transforms(bag: Path) -> TransformTree:
+    """All that the bag's tf topics tell. Raises PartDistillError where they tell nothing."""
+    tree, count = TransformTree(), 0
+    for one in read_transforms(bag):
+        try:
+            tree.add(one.parent, one.child, one.stamp, pose_of(one.translation, one.quaternion), one.static)
+            count += 1
+        except PartDistillError as error:
+            log.warning("left out: %s", error)
+    if not count:
+        raise PartDistillError(
+            f"{bag} has no tf: record the topics /tf and /tf_static too, or leave out the object's frame"
+        )
+    return tree

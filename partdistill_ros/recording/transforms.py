@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where frames were at a time, from the messages of tf, live or out of a bag.
+
+tf2 has no wheel, and a bag must be readable without ROS; hence the few lines here.
+"""
+
+from __future__ import annotations
+
+import bisect
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation, Slerp
+
+from partdistill_ros.errors import PartDistillError
+
+Pose = NDArray[np.float64]
+"""`[4, 4]`, takes points of one frame to another."""
+
+SECOND = 1_000_000_000  # nanoseconds
+
+
+class NotYetKnown(PartDistillError):
+    """The transform of that time may still be on its way."""
+
+
+@dataclass
+class _Edge:
+    """The poses of a frame in its parent, by time; one without a time where it never moves."""
+
+    parent: str
+    stamps: list[int] = field(default_factory=list)
+    poses: list[Pose] = field(default_factory=list)
+    static: bool = False
+
+
+class TransformTree:
+    """Frames and their parents over time; safe to fill and ask from several threads."""
+
+    def __init__(self, keep_seconds: float = float("inf")) -> None:
+        """keep_seconds: older poses than this before the newest are forgotten."""
+        self._edges: dict[str, _Edge] = {}
+        self._keep = keep_seconds * SECOND
+        self._lock = threading.Lock()
+
+    def add(self, parent: str, child: str, stamp: int, pose: Pose, static: bool = False) -> None:
+        """`pose` takes points of `child` to `parent`; `stamp` in nanoseconds, poses may come out of order."""
+        parent, child = parent.lstrip("/"), child.lstrip("/")
+        with self._lock:
+            edge = self._edges.get(child)
+            if edge is None or edge.parent != parent or static:
+                edge = self._edges[child] = _Edge(parent, static=static)
+            place = bisect.bisect_left(edge.stamps, stamp)
+            if place < len(edge.stamps) and edge.stamps[place] == stamp:
+                edge.poses[place] = pose
+                return
+            edge.stamps.insert(place, stamp)
+            edge.poses.insert(place, pose)
+            while edge.stamps[-1] - edge.stamps[0] > self._keep:
+                del edge.stamps[0], edge.poses[0]
+
+    def pose(self, source: str, target: str, stamp: int) -> Pose:
+        """`[4, 4]`: takes points of frame `source` to frame `target`, at `stamp`.
+
+        Raises NotYetKnown where only later messages can tell, PartDistillError for frames that have no connection
+        or a time before all that is known.
+        """
+        source, target = source.lstrip("/"), target.lstrip("/")
+        with self._lock:
+            above = self._chain(target)
+            shared = next((frame for frame in self._chain(source) if frame in above), None)
+            if shared is None:
+                known = ", ".join(sorted({*self._edges, *(edge.parent for edge in self._edges.values())})) or "none"
+                raise NotYetKnown(f"tf does not connect '{source}' with '{target}'; frames known: {known}")
+            # Only up to the first frame that both have above them: what is above may be of another time.
+            pose: Pose = np.linalg.inv(self._climb(target, shared, stamp)) @ self._climb(source, shared, stamp)
+        return pose
+
+    def _chain(self, frame: str) -> list[str]:
+        """`frame` and those above it."""
+        chain = [frame]
+        while (edge := self._edges.get(chain[-1])) is not None and edge.parent not in chain:
+            chain.append(edge.parent)
+        return chain
+
+    def _climb(self, frame: str, top: str, stamp: int) -> Pose:
+        """The pose of `frame` in `top`, a frame above it."""
+        pose = np.eye(4)
+        while frame != top:
+            edge = self._edges[frame]
+            pose = _at(edge, frame, stamp) @ pose
+            frame = edge.parent
+        return pose
+
+
+def _at(edge: _Edge, frame: str, stamp: int) -> Pose:
+    """The pose of an edge at a time, between two messages by interpolation."""
+    if edge.static:
+        return edge.poses[-1]
+    place = bisect.bisect_left(edge.stamps, stamp)
+    if place == len(edge.stamps):
+        late = (stamp - edge.stamps[-1]) / SECOND
+        raise NotYetKnown(f"the newest transform of '{frame}' in '{edge.parent}' is {late:.3f} s before the cloud")
+    if edge.stamps[place] == stamp:
+        return edge.poses[place]
+    if place == 0:
+        early = (edge.stamps[0] - stamp) / SECOND
+        raise PartDistillError(
+            f"the first transform of '{frame}' in '{edge.parent}' is {early:.3f} s after the cloud: "
+            "start the recording after tf, and check that the clocks agree"
+        )
+    before, after = edge.poses[place - 1], edge.poses[place]
+    share = (stamp - edge.stamps[place - 1]) / (edge.stamps[place] - edge.stamps[place - 1])
+    pose = np.eye(4)
+    turn = Slerp([0, 1], Rotation.from_matrix(np.stack([before[:3, :3], after[:3, :3]])))
+    pose[:3, :3] = turn(share).as_matrix()
+    pose[:3, 3] = (1 - share) * before[:3, 3] + share * after[:3, 3]
+    return pose
+
+
+def pose_of(translation: Sequence[float], quaternion: Sequence[float]) -> Pose:
+    """`[4, 4]` of a translation in metres and a quaternion x, y, z, w.
+
+    Raises PartDistillError for numbers that are no pose.
+    """
+    values = np.array([*translation, *quaternion], float)
+    length = float(np.linalg.norm(values[3:]))
+    if not np.isfinite(values).all() or not 0.9 < length < 1.1:
+        raise PartDistillError(f"translation {translation} and quaternion {quaternion} are no pose: check who sends tf")
+    pose = np.eye(4)
+    pose[:3, :3] = Rotation.from_quat(values[3:]).as_matrix()
+    pose[:3, 3] = values[:3]
+    return pose
+
+
+def move(points: NDArray[np.float32], pose: Pose) -> NDArray[np.float32]:
+    """`points [N, 3]` taken to the other frame."""
+    return (points.astype(np.float64) @ pose[:3, :3].T + pose[:3, 3]).astype(np.float32)
