@@ -82,7 +82,6 @@ class DistillConfig:
     scans: tuple[Path, ...]
     parts: tuple[str, ...]
     out: Path
-    name: str | None = None
     category: str | None = None
     teacher: str = "mini"
     mode: str = "pre"
@@ -99,6 +98,7 @@ class DistillConfig:
     epochs: int | None = None
     schedule: Schedule | None = None
     augmentation: Augmentation | None = None
+    name: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot work before any work is done."""
