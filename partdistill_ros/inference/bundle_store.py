@@ -69,13 +69,14 @@ class BundleStore:
             target = os.readlink(link)
         except OSError:
             return None
-        path = link.with_name(target)
-        return path if _VERSION.fullmatch(target) and path.is_dir() else None
+        if not _VERSION.fullmatch(target) or not link.with_name(target).is_dir():
+            return None
+        return link.with_name(target)
 
     def adopt(self, name: str, bundle: Path) -> Path:
         """Move a finished bundle directory, on the same disk, into the store as the next version; returns its path.
 
-        What it replaces nothing of: `current` stays where it is. Raises PartDistillError for a bundle that cannot
+        `current` stays where it is. Raises PartDistillError for a bundle that cannot
         be loaded, or a store that cannot be written.
         """
         folder = self.folder(name)
@@ -83,7 +84,7 @@ class BundleStore:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             while True:
-                path = folder / f"v{max(_numbers(folder), default=0) + 1:04d}"
+                path = folder / f"v{max(_places(folder), default=0) + 1:04d}"
                 try:
                     path.mkdir()  # ours, even where another process adopts at the same time
                 except FileExistsError:
@@ -137,12 +138,17 @@ class BundleStore:
         return self.set_current(name, sound[-1].label)
 
 
-def _numbers(folder: Path) -> dict[int, Path]:
-    """Version folders by number; an empty one is a place that a killed process had kept."""
+def _places(folder: Path) -> dict[int, Path]:
+    """Version folders by number."""
     if not folder.is_dir():
         return {}
     found = [(int(match[1]), path) for path in folder.iterdir() if (match := _VERSION.fullmatch(path.name))]
-    return dict(sorted((number, path) for number, path in found if path.is_dir() and any(path.iterdir())))
+    return dict(sorted((number, path) for number, path in found if path.is_dir()))
+
+
+def _numbers(folder: Path) -> dict[int, Path]:
+    """Versions by number, without empty folders: a process that was killed had taken the place."""
+    return {number: path for number, path in _places(folder).items() if any(path.iterdir())}
 
 
 def _version(name: str, number: int, path: Path, current: bool) -> Version:

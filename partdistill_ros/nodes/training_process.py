@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
+LAUNCH = (sys.executable, "-m", "partdistill_ros.nodes.child")
 PATIENCE = 0.5
 """Seconds from the polite signal to the other one; a cancel is to be answered within 2."""
 BEAT = 0.1
@@ -63,7 +64,7 @@ def follow(
     second; True ends the process, which keeps its checkpoints, within `PATIENCE` and a beat.
     The process ends with the calling thread, and so with this process.
     """
-    launch = [sys.executable, "-m", "partdistill_ros.nodes.child", str(os.getpid()), str(limits.niceness)]
+    launch = [*LAUNCH, str(os.getpid()), str(limits.niceness)]
     with tempfile.TemporaryFile("w+") as answer:
         child = subprocess.Popen(
             [*launch, *command, "--json", "--progress", "json"],
