@@ -89,6 +89,8 @@ class DistillTrainer(Node):
                 return refused(f"busy with {self._busy}: one at a time; cancel that, or wait for its end")
             self._busy = what
         done: Future = Future(executor=self.executor)
+        # Up to Kilted an executor that waits is not woken by a result, only by the callback that it has to call.
+        done.add_done_callback(lambda _: None)
 
         def run() -> None:
             try:

@@ -9,6 +9,9 @@ from partdistill_ros.nodes.parameters import setting
 from partdistill_ros.nodes.qos import InputQos
 from partdistill_ros.nodes.segmenter_parameters import Tabletop
 
+YAML_HEADING = """Every parameter of distill_trainer with its default; copy it, change it, and launch with
+params_file:=YOURS.yaml. Those not marked as read at the start only can be changed with 'ros2 param set'."""
+
 
 @dataclass(frozen=True)
 class TrainerQos:

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Benchmarks as modules: they lie in no package and import their neighbours."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def load_benchmark(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """`load_benchmark("loop")` is the module benchmarks/loop.py."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return importlib.import_module
+
+
+def missing_ros() -> str:
+    """Why the benchmarks of nodes cannot run; empty where they can."""
+    if importlib.util.find_spec("rclpy") is None:
+        return "rclpy is not installed: source ROS 2 or run make"
+    if importlib.util.find_spec("partdistill_ros.action") is None:
+        return "the interfaces of partdistill_ros are not built: run make or colcon build"
+    return ""
