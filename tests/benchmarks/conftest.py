@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -19,12 +18,3 @@ def load_benchmark(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleTyp
     """`load_benchmark("loop")` is the module benchmarks/loop.py."""
     monkeypatch.syspath_prepend(str(FOLDER))
     return importlib.import_module
-
-
-def missing_ros() -> str:
-    """Why the benchmarks of nodes cannot run; empty where they can."""
-    if importlib.util.find_spec("rclpy") is None:
-        return "rclpy is not installed: source ROS 2 or run make"
-    if importlib.util.find_spec("partdistill_ros.action") is None:
-        return "the interfaces of partdistill_ros are not built: run make or colcon build"
-    return ""
