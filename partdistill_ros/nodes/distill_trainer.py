@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.action import ActionServer, CancelResponse
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import ReliabilityPolicy
@@ -62,7 +63,10 @@ class DistillTrainer(Node):
         self._action = ActionServer(
             self, Distill, "distill", self._distill, cancel_callback=lambda _: CancelResponse.ACCEPT
         )
-        self._learn_service = self.create_service(LearnObject, "~/learn_object", self._learn)
+        # A group of its own: the node's would stay shut for clouds and for answers of other nodes while this one waits.
+        self._learn_service = self.create_service(
+            LearnObject, "~/learn_object", self._learn, callback_group=ReentrantCallbackGroup()
+        )
 
     def start(self) -> bool:
         """Says what it is ready for."""
