@@ -117,18 +117,26 @@ import partdistill_wheels_environment; partdistill_wheels_environment.start_agai
 EOF
 }
 
+# cmake_install <what> <source> <build> [options...]: one of the two projects that generate interfaces.
+cmake_install() {
+  local what=$1 source=$2 build=$3
+  shift 3
+  run "$what: configure" cmake -S "$source" -B "$build" -G "Unix Makefiles" \
+    -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF -DCMAKE_INSTALL_PREFIX="$venv" -DPython3_EXECUTABLE="$python" \
+    -DPYTHON_INSTALL_DIR=lib/partdistill_ros/interfaces "$@"
+  run "$what: generate and compile" cmake --build "$build" --parallel "$(nproc)"
+  run "$what: install" cmake --install "$build"
+}
+
 install_interfaces() {
-  local state build=$venv/build
+  local state
   state=$(fingerprint CMakeLists.txt cmake package.xml msg srv action launch config tools)
   stamped interfaces "$state" && return
   rm -f "$venv/stamps/interfaces"
   install_hook
-  run "interfaces: configure" cmake -S . -B "$build" -G "Unix Makefiles" \
-    -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF -DCMAKE_INSTALL_PREFIX="$venv" -DPython3_EXECUTABLE="$python" \
-    -DPARTDISTILL_PYTHON_PACKAGE=OFF -DPYTHON_INSTALL_DIR=lib/partdistill_ros/interfaces
-  run "interfaces: generate and compile" cmake --build "$build" --parallel "$(nproc)"
-  rm -rf "$venv/lib/partdistill_ros" "$venv/share/partdistill_ros"
-  run "interfaces: install" cmake --install "$build"
+  rm -rf "$venv/lib/partdistill_ros" "$venv/share/partdistill_ros" "$venv/share/tf2_msgs"
+  cmake_install "interfaces of tf" tools/tf2_msgs "$venv/build_tf2_msgs"
+  cmake_install interfaces . "$venv/build" -DPARTDISTILL_PYTHON_PACKAGE=OFF
   # pip's own record of the package is the one that counts.
   rm -rf "$venv"/lib/partdistill_ros/interfaces/*.egg-info
   stamp interfaces "$state"

@@ -7,7 +7,16 @@ from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpForm
 from pathlib import Path
 from typing import Any
 
-from partdistill_ros.commands.common import Answer, CommandFailed, check_folder, check_inputs, progress, say
+from partdistill_ros.commands.common import (
+    PICTURES,
+    Answer,
+    CommandFailed,
+    check_folder,
+    check_inputs,
+    check_output,
+    progress,
+    say,
+)
 from partdistill_ros.errors import PartDistillError
 
 SUMMARY = "list, check, merge and fill collections of scans"
@@ -18,6 +27,7 @@ folders as you like. `partdistill collect` and the node scan_recorder fill it; e
 scans takes a collection, names what is damaged in it and goes on with the rest."""
 EXAMPLES = """\
   partdistill collection ls mugs/
+  partdistill collection ls mugs/ --picture mugs.png
   partdistill collection check mugs/                    reads every byte; exit code 1 if anything is damaged
   partdistill collection add cup.ply scans/ --to mugs/ --category mug
   partdistill collection merge monday/ tuesday/ --out mugs/
@@ -60,6 +70,7 @@ def configure(parser: ArgumentParser) -> None:
     check = verb("check", "name what is damaged", CHECK, "partdistill collection check mugs/")
     for one in (ls, check):
         one.add_argument("collection", type=Path, metavar="COLLECTION", help="folder of a collection")
+    ls.add_argument("--picture", type=Path, metavar="PNG", help="draw all scans on one picture")
     merge = verb("merge", "several into one", MERGE, "partdistill collection merge monday/ tuesday/ --out mugs/")
     merge.add_argument("collections", nargs="+", type=Path, metavar="COLLECTION", help="collections to copy from")
     merge.add_argument("--out", type=Path, required=True, metavar="COLLECTION", help="made where it is not there")
@@ -79,9 +90,17 @@ def _list(arguments: Namespace) -> Answer:
     from partdistill_ros.collections.collection import Collection
     from partdistill_ros.tables import aligned
 
+    if arguments.picture is not None:
+        check_output(arguments.picture, PICTURES)
     damaged: dict[str, str] = {}
     rows: list[dict[str, Any]] = []
-    for member in Collection.open(arguments.collection).members(_note(damaged)):
+    members = Collection.open(arguments.collection).members(_note(damaged))
+    if arguments.picture is not None:
+        from partdistill_ros.collections.sheet import contact_sheet
+        from partdistill_ros.pictures import save_picture
+
+        save_picture(arguments.picture, contact_sheet(members))
+    for member in members:
         rows.append(
             {
                 "name": member.name,

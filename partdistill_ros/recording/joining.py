@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,10 +124,7 @@ def align(target: NDArray[np.float32], points: NDArray[np.float32], joining: Joi
     around the mug's axis by up to 30 degrees. H and b of each step are those of small_gicp, about the middle of the
     points: d = -(w H + P)^-1 (w b + P x) for the correction x so far and the prior's precision P.
     """
-    try:
-        import small_gicp
-    except ImportError as error:
-        raise MissingDependencyError("small_gicp", "record", "joining views") from error
+    small_gicp = require_library()
     middle = points.astype(float).mean(0)
     cloud, tree = small_gicp.preprocess_points(target - middle, joining.spacing)
     source, _ = small_gicp.preprocess_points(points - middle, joining.spacing)
@@ -145,6 +143,15 @@ def align(target: NDArray[np.float32], points: NDArray[np.float32], joining: Joi
     about[:3, 3] = middle
     moved: Pose = about @ pose @ np.linalg.inv(about)
     return moved, shared
+
+
+def require_library() -> Any:
+    """The module small_gicp. Raises MissingDependencyError where it is not installed."""
+    try:
+        import small_gicp
+    except ImportError as error:
+        raise MissingDependencyError("small_gicp", "record", "joining views") from error
+    return small_gicp
 
 
 def _exponential(step: NDArray[np.float64]) -> Pose:

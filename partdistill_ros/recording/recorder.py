@@ -174,6 +174,7 @@ class Recorder:
                 return
             self._joined.add(scan, cloud.pose)
         self._shots.append((cloud, picture_of(cloud.scan, found.index)))
+        self._tell(f"{cloud.scan.name}: view {len(self._shots)}, {len(scan.points)} points")
 
     def _is_elsewhere(self, scan: Scan, pose: Pose) -> bool:
         middle = move(scan.points, pose).astype(float).mean(0)

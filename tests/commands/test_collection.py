@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from partdistill_ros.collections.collection import Collection
 from partdistill_ros.scans.load import load_scan
@@ -53,6 +54,13 @@ def test_ls_reads_manifests(partdistill, mugs) -> None:
     assert lines[2].split() == ["a", "mug", "200", "0", "1", "monday", "(tabletop)"] and len(lines) == 5
     for json_first in (("collection", "--json", "ls"), ("collection", "ls", "--json")):
         assert len(partdistill(*json_first, mugs.folder).json()["scans"]) == 3
+
+
+def test_ls_draws_a_picture(partdistill, mugs, tmp_path) -> None:
+    assert partdistill("collection", "ls", mugs.folder, "--picture", tmp_path / "mugs.png").code == 0
+    assert Image.open(tmp_path / "mugs.png").width > 900
+    done = partdistill("collection", "ls", mugs.folder, "--picture", tmp_path / "mugs.txt")
+    assert done.code == 2 and "choose a name that ends in .png" in done.err
 
 
 def test_check_names_every_damaged_member(partdistill, mugs) -> None:

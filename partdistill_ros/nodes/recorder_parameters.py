@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every parameter of the `scan_recorder` node, with its meaning, default and lawful values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from partdistill_ros.nodes.parameters import setting
+from partdistill_ros.nodes.qos import InputQos
+from partdistill_ros.recording.cut import CUTS, PICKS, Cut
+from partdistill_ros.recording.recorder import Recording
+
+YAML_HEADING = """Every parameter of scan_recorder with its default; copy it, change it, and start with
+--params-file YOURS.yaml. Those not marked as read at the start only count from the next ~/start on."""
+
+
+@dataclass(frozen=True)
+class RecorderQos:
+    """Transport of the clouds."""
+
+    points: InputQos = field(default=InputQos())
+
+
+@dataclass(frozen=True)
+class Crop:
+    """The box of cut 'crop', in metres, in the object frame or, without one, in the frame of the cloud."""
+
+    min_x: float = setting(-0.2, "Lower end of the box along x.", minimum=-100.0, maximum=100.0)
+    min_y: float = setting(-0.2, "Lower end of the box along y.", minimum=-100.0, maximum=100.0)
+    min_z: float = setting(0.005, "Lower end of the box along z.", minimum=-100.0, maximum=100.0)
+    max_x: float = setting(0.2, "Upper end of the box along x.", minimum=-100.0, maximum=100.0)
+    max_y: float = setting(0.2, "Upper end of the box along y.", minimum=-100.0, maximum=100.0)
+    max_z: float = setting(0.5, "Upper end of the box along z.", minimum=-100.0, maximum=100.0)
+
+
+@dataclass(frozen=True)
+class RecorderParameters:
+    """The parameters of `scan_recorder`."""
+
+    collection: str = setting("", "Folder of the collection to write into; made where it is not there.")
+    name: str = setting("scan", "What the scans are called; the second gets _2, and so on.")
+    category: str = setting("", "What the objects are, for example mug; may be empty.")
+    cut: str = setting(
+        "tabletop",
+        "tabletop: what stands on the support plane. crop: what lies in the box crop.*. none: the whole cloud.",
+        choices=CUTS,
+    )
+    pick: str = setting(
+        "largest",
+        "Which of several objects on a table; all: each is a scan of its own, and views are not joined.",
+        choices=PICKS,
+    )
+    min_points: int = setting(150, "Objects of fewer points are noise.", minimum=16, maximum=1_000_000)
+    max_range: float = setting(
+        2.0, "Points farther from the sensor are ignored by cut tabletop, in metres.", minimum=0.1, maximum=100.0
+    )
+    crop: Crop = field(default=Crop())
+    object_frame: str = setting(
+        "",
+        "Frame of tf in which the object stands still: map or base_link for a moving camera, the turntable's frame "
+        "for a turntable. Views are then joined into one scan; empty: each view is a scan.",
+    )
+    join: bool = setting(True, "false: do not join views, though object_frame is given.")
+    tf_wait: float = setting(
+        0.5, "How long to wait for the transform of a cloud's time, in seconds.", minimum=0.0, maximum=10.0
+    )
+    period: float = setting(0.5, "Take the newest cloud at most this often, in seconds.", minimum=0.0, maximum=3600.0)
+    keep_still: bool = setting(False, "Keep clouds in which nothing has changed too.")
+    autostart: bool = setting(False, "Record at once; false waits for ~/start.", read_only=True)
+    qos: RecorderQos = field(default=RecorderQos())
+
+    def recording(self) -> Recording:
+        """What the recorder is to do. Raises PartDistillError for what does not go together."""
+        box = self.crop
+        cut = Cut(
+            self.cut,
+            self.pick,
+            (box.min_x, box.min_y, box.min_z),
+            (box.max_x, box.max_y, box.max_z),
+            self.min_points,
+        )
+        cut = replace(cut, tabletop=replace(cut.tabletop, max_range=self.max_range))
+        category = " ".join(self.category.split()).lower() or None
+        return Recording(cut, join=self.joins(), category=category, keep_still=self.keep_still)
+
+    def joins(self) -> bool:
+        """Whether views become one scan."""
+        return bool(self.object_frame) and self.join and self.pick != "all"
