@@ -93,7 +93,7 @@ def test_a_goal_becomes_a_version_that_the_live_node_runs(
     client: Client, peer: Any, run_node: Callable[..., Any], goal: dict[str, Any], tmp_path: Path
 ) -> None:
     trainer = run_node("distill_trainer", store=str(tmp_path / "store"), device="cpu", niceness=0)
-    run_node("part_segmenter", device="cpu", threads=1, scene_mode="object")
+    run_node("part_segmenter", device="cpu", threads=1, scene_mode="object").wait_for("labelling", 300)
     peer.connect()
     sent = client.send(**goal, load_into="part_segmenter")
     second = client.send(**goal)
