@@ -18,8 +18,8 @@ from partdistill_ros.commands.common import Answer, CommandFailed
 from partdistill_ros.errors import PartDistillError
 
 COMMANDS = (
-    "demo", "segment", "view", "info", "collect", "collection", "distill", "pretrain", "teachers", "render", "evaluate",
-    "units", "bag", "import-knowledge",
+    "demo", "segment", "view", "info", "collect", "collection", "distill", "bundles", "pretrain", "teachers", "render",
+    "evaluate", "units", "bag", "import-knowledge",
 )  # fmt: skip
 
 DESCRIPTION = """\

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -61,6 +62,8 @@ class EpochBar:
     def __call__(self, state: Any) -> None:
         from tqdm import tqdm
 
+        if isnan(state.loss):  # no epoch, another stage
+            return
         if self._bar is None:
             self._bar = tqdm(total=state.epochs, desc=self._label, unit="epoch", disable=None)
         self._bar.set_postfix_str(f"{state.stage}, loss {state.loss:.3f}", refresh=False)

@@ -1,23 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`partdistill distill`: scans and part names in, a student bundle out."""
+"""`partdistill distill`: scans and part names in, a checked student bundle out."""
 
 from __future__ import annotations
 
 import time
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from partdistill_ros.commands.common import (
-    Answer,
-    EpochBar,
-    check_folder,
-    check_inputs,
-    positive,
-    progress,
-    say,
-    split_names,
-)
+from partdistill_ros.commands.common import Answer, check_folder, check_inputs, positive, progress, say, split_names
+from partdistill_ros.commands.distill_progress import PROGRESS, choose_progress, epoch_progress
 from partdistill_ros.commands.torch_device import DEVICES, choose_device
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.students.names import STUDENTS, check_start
@@ -27,7 +20,11 @@ SUMMARY = "distil a student from unlabelled scans and part names"
 DESCRIPTION = """\
 Render each scan, ask a vision-language model (the teacher) where the named parts are, and distil
 its answers into a student bundle. No labels are needed or used. A run that was stopped goes on where
-it was, from BUNDLE.work."""
+it was, from BUNDLE.work.
+
+The student is then checked: its files, its export, a run on the scans, and how far it agrees with what
+the teacher saw, next to the student before it. BUNDLE.work/report.html shows the run. With --store the
+student becomes the next version of that name, and the one in force unless it agrees clearly less."""
 EXAMPLES = """\
   partdistill distill mugs/ --category mug --parts "handle, cup" --out my_mugs
   partdistill distill tool.ply --mode tta --parts "handle, jaw" --out tool_bundle --epochs 15
@@ -35,6 +32,7 @@ EXAMPLES = """\
   partdistill distill scans/ --parts "handle, cup" --teacher clip:ViT-L-14,method=clearclip --out my_mugs
   partdistill distill scans/ --parts "handle, cup" --teacher detector --weights grounding-dino/ --out my_mugs
   partdistill distill scans/ --category mug --parts "handle, cup" --generated procedural:50 --out my_mugs
+  partdistill distill scans/ --category mug --parts "handle, cup" --store bundles/ --out mugs
   partdistill units my_mugs.work --out sheets        which units backward distillation trusted"""
 
 
@@ -49,6 +47,12 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--parts", required=True, metavar="NAMES", help='part names, for example "handle, cup"')
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="folder of the student to write")
+    parser.add_argument(
+        "--store",
+        type=Path,
+        metavar="DIR",
+        help="bundle store: --out names the bundle there, which gets a new version (see `partdistill bundles`)",
+    )
     parser.add_argument("--category", metavar="NAME", help="what the objects are, for example mug")
     parser.add_argument(
         "--teacher",
@@ -107,10 +111,17 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to train")
     parser.add_argument("--epochs", type=positive, metavar="N", help="at most, both directions together")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of everything random")
+    parser.add_argument(
+        "--progress",
+        choices=PROGRESS,
+        default="bar",
+        help="on standard error: a bar, or a JSON object a line",
+    )
 
 
 def run(arguments: Namespace) -> Answer:
     """Check everything, then train."""
+    choose_progress(arguments.progress)
     settings = _settings(arguments)
     settings["scans"], damaged = _sound(settings["scans"])
     settings["device"] = choose_device(arguments.device, "distillation")
@@ -119,31 +130,40 @@ def run(arguments: Namespace) -> Answer:
         from partdistill_ros.text.encoder import check_installed
 
         check_installed()
+    from partdistill_ros.commands.distill_closing import close
     from partdistill_ros.distillation import trainer
     from partdistill_ros.distillation.config import DistillConfig
-    from partdistill_ros.inference.bundle import Bundle
 
     start = time.monotonic()
-    with EpochBar("distil") as bar:
-        path = trainer.run(DistillConfig(**settings), bar)
-    if arguments.with_text_encoder:
-        from partdistill_ros.text.attach import attach_minilm
+    config = DistillConfig(**settings)
+    with epoch_progress(arguments.progress) as tell:
+        run = trainer.train(config, tell)
+        run = replace(run, left_out=(*damaged.values(), *run.left_out))
+        if arguments.with_text_encoder:
+            from partdistill_ros.text.attach import attach_minilm
 
-        attach_minilm(path)
-    bundle = Bundle.load(path)
+            attach_minilm(run.bundle)
+        closing = close(run, config, arguments.store, tell)
     seconds = round(time.monotonic() - start, 1)
+    bundle = closing.bundle
     record = {
-        "bundle": str(path),
+        "bundle": str(bundle.path),
         "name": bundle.name,
         "categories": {name: list(parts) for name, parts in bundle.categories.items()},
         "training": dict(bundle.training),
+        "check": closing.check,
+        "verdict": closing.verdict,
+        "in_force": closing.in_force,
+        "report": str(closing.report),
+        "left_out": list(run.left_out),
         "damaged": damaged,
         "seconds": seconds,
     }
     training = ", ".join(f"{key} {value}" for key, value in bundle.training.items())
     known = "; ".join(f"{name}: {', '.join(parts)}" for name, parts in bundle.categories.items())
+    words = f'wrote {bundle.path} in {seconds:.0f} s ({training})\nask it for "{known}"'
     lost = f"\n{len(damaged)} damaged scans left out, named above" if damaged else ""
-    return Answer(record, f'wrote {path} in {seconds:.0f} s ({training})\nask it for "{known}"{lost}')
+    return Answer(record, f"{words}{lost}\n{closing.verdict}\nlook at {closing.report}")
 
 
 def _sound(scans: tuple[Path, ...]) -> tuple[tuple[Path, ...], dict[str, str]]:
@@ -167,6 +187,9 @@ def _settings(arguments: Namespace) -> dict[str, Any]:
         raise PartDistillError(f"--parts names only '{parts[0]}': a student needs at least two parts to tell apart")
     check_inputs(arguments.scans)
     check_start(arguments.student, arguments.start, arguments.freeze_encoder)
+    name = None if arguments.store is None else str(arguments.out)
+    if arguments.store is not None:
+        arguments.out = _place_in_store(arguments.store, str(arguments.out))
     _check_bundle_folder(arguments.out)
     if arguments.weights is not None:
         arguments.teacher = with_weights(arguments.teacher, arguments.weights)
@@ -188,7 +211,13 @@ def _settings(arguments: Namespace) -> dict[str, Any]:
         raise PartDistillError("--generated-share says how often a generated shape is drawn: add --generated")
     if not arguments.scans and not generated:
         raise PartDistillError("no scans were given: name files or folders of scans, or --generated shapes")
-    settings = {"scans": tuple(arguments.scans), "generated": generated, "parts": parts, "category": category}
+    settings = {
+        "scans": tuple(arguments.scans),
+        "name": name,
+        "generated": generated,
+        "parts": parts,
+        "category": category,
+    }
     own = [
         "teacher",
         "mode",
@@ -214,6 +243,14 @@ def _check_words(settings: dict[str, Any]) -> None:
     if parse_spec(teacher).kind not in LOADERS:
         raise PartDistillError(f"--teacher {teacher} is unknown: choose one of {', '.join(sorted(LOADERS))}")
     TextSpace.load().encode([*settings["parts"], *filter(None, [settings["category"]])])
+
+
+def _place_in_store(store: Path, name: str) -> Path:
+    """Where the next version of a bundle is made, on the store's own disk."""
+    from partdistill_ros.inference.bundle_store import NEXT, BundleStore
+
+    check_folder(store)
+    return BundleStore(store).folder(name) / NEXT
 
 
 def _check_bundle_folder(out: Path) -> None:

@@ -29,6 +29,7 @@ class Schedule:
     forward_share: backward distillation starts at the latest after this share of the epochs.
     regrade: epochs after which the rule `posterior` grades the teacher's units anew, by a student that has learnt
     from its grades; the others do it once.
+    checkpoint_minutes: a checkpoint of 19 MB takes 0.1 s; what a kill costs is this and an epoch at most.
     """
 
     epochs: int = 30
@@ -42,7 +43,7 @@ class Schedule:
     forward_share: float = 0.5
     regrade: int = 3
     negatives: float = 0.3
-    checkpoint_minutes: float = 2.0
+    checkpoint_minutes: float = 0.25
 
 
 def schedule_for(members: int, *, tta: bool = False, trained: bool = False, epochs: int | None = None) -> Schedule:
@@ -69,7 +70,7 @@ class DistillConfig:
     """One run: the scans of one category, the names of its parts, who teaches, what comes out.
 
     scans: files or folders.  out: the bundle's directory; checkpoints and knowledge lie beside it in
-    `<out>.work`, from which a run that was stopped goes on.
+    `<out>.work`, from which a run that was stopped goes on.  name: the bundle's, by default its directory's.
     generated: more shapes, of a generative model (files or folders) or `procedural:N`, N shapes of the family
     that the category names; generated_share: how often one is drawn next to a scan.
     mode: `pre`, a student for objects not seen yet, or `tta`, for these very scans.
@@ -97,6 +98,7 @@ class DistillConfig:
     epochs: int | None = None
     schedule: Schedule | None = None
     augmentation: Augmentation | None = None
+    name: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot work before any work is done."""

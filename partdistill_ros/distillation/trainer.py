@@ -6,8 +6,8 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -15,41 +15,65 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from partdistill_ros.distillation.augment import Augmentation
 from partdistill_ros.distillation.collection import Member, one_sided_masks, teach, upright, upright_cloud
 from partdistill_ros.distillation.config import DistillConfig, Schedule, augmentation_for, schedule_for
 from partdistill_ros.distillation.fit import Fit, Progress
-from partdistill_ros.distillation.generated import generated_scans
+from partdistill_ros.distillation.generated import PROCEDURAL, generated_scans
+from partdistill_ros.distillation.work_folder import held
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.knowledge.graded import GradedUnits
 from partdistill_ros.knowledge.known import load_known, select_points, split_known, with_parts
 from partdistill_ros.knowledge.store import KnowledgeStore, member_stores
 from partdistill_ros.rendering.cameras import Views
-from partdistill_ros.rendering.rasterize import load_backend, render_scan
-from partdistill_ros.scans.load import load_scans
+from partdistill_ros.rendering.rasterize import Rendering, load_backend, render_scan
+from partdistill_ros.scans.load import expand, is_bag, load_scans
+from partdistill_ros.scans.scan import Scan
 from partdistill_ros.students.build import new_student, save_student
-from partdistill_ros.teachers.teacher import load_teacher
+from partdistill_ros.teachers.teacher import BoxAnswer, PixelAnswer, Teacher, load_teacher
 from partdistill_ros.text.space import TextSpace, clean_name
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Run:
+    """What a run leaves: the bundle's directory, its members with the units as they were graded in the end, and what
+    was left out, a sentence each.  work: the folder that it goes on from."""
+
+    bundle: Path
+    work: Path
+    members: tuple[Member, ...]
+    graded: tuple[GradedUnits, ...]
+    backward_from: int | None
+    left_out: tuple[str, ...]
+
+
 def run(config: DistillConfig, progress: Callable[[Progress], None] | None = None) -> Path:
-    """Distil a student on the scans of one category and write its bundle; returns its directory.
+    """`train`, for its bundle only."""
+    return train(config, progress).bundle
+
+
+def train(config: DistillConfig, progress: Callable[[Progress], None] | None = None) -> Run:
+    """Distil a student on the scans of one category and write its bundle.
 
     Scans that cannot be used are reported and left out. A run that was stopped goes on where it was; what the
     student made of the teacher's units lies in `<out>.work/backward` to be looked at.
-    Raises PartDistillError where no scan is left or the output cannot be written.
+    Raises PartDistillError where no scan is left, the output cannot be written, or another run is writing it.
     """
+    with held(config.out) as work:
+        return _train(config, work, progress or (lambda _: None))
+
+
+def _train(config: DistillConfig, work: Path, progress: Callable[[Progress], None]) -> Run:
     torch.manual_seed(config.seed)
     config = replace(config, category=clean_name(config.category or "object"))
     parts = tuple(clean_name(part) for part in config.parts)
     space = TextSpace.load()
-    work = config.out.with_name(config.out.name + ".work")
-    members = gather_members(config, parts, work)
+    left_out: list[str] = []
+    members = gather_members(config, parts, work, progress, left_out)
     config = settled(config, len(members))
     names = {str(config.category): [space.encode([part]) for part in parts]}
     forward_key, key = (run_key(config, members, rule) for rule in ("", config.backward))
@@ -73,7 +97,12 @@ def run(config: DistillConfig, progress: Callable[[Progress], None] | None = Non
         )
     save_graded(fit, work / "backward")
     vocabulary = Vocabulary(*_known(space, (str(config.category), *parts)), {str(config.category): parts})
-    return save_student(student, config.out, config.out.name, vocabulary, space, _training(config, fit))
+    progress(Progress("export", 0, 1, float("nan")))
+    bundle = save_student(
+        student, config.out, config.name or config.out.name, vocabulary, space, _training(config, fit)
+    )
+    progress(Progress("export", 1, 1, float("nan")))
+    return Run(bundle, work, tuple(members), graded_units(fit), fit.state.backward_from, tuple(left_out))
 
 
 def settled(config: DistillConfig, members: int) -> DistillConfig:
@@ -91,13 +120,26 @@ def save_graded(fit: Fit, folder: Path) -> None:
     if fit.state.backward_from is None:
         return
     names: Counter[str] = Counter()
-    for member, graded in zip(fit.members, fit.graded, strict=True):
-        stem = Path(member.name).name
+    for graded in graded_units(fit):
+        stem = Path(graded.name).name
         names[stem] += 1
         stem += "" if names[stem] == 1 else f"_{names[stem]}"
-        views = Views.none() if member.views is None else member.views
-        units = GradedUnits(member.name, member.category, member.points, member.units, graded.units.score, views)
-        units.save(folder / f"{stem}.npz")
+        graded.save(folder / f"{stem}.npz")
+
+
+def graded_units(fit: Fit) -> tuple[GradedUnits, ...]:
+    """Every member's units with their old scores and those in force."""
+    return tuple(
+        GradedUnits(
+            member.name,
+            member.category,
+            member.points,
+            member.units,
+            graded.units.score,
+            Views.none() if member.views is None else member.views,
+        )
+        for member, graded in zip(fit.members, fit.graded, strict=True)
+    )
 
 
 def _training(config: DistillConfig, fit: Fit) -> dict[str, object]:
@@ -112,13 +154,20 @@ def _training(config: DistillConfig, fit: Fit) -> dict[str, object]:
     }
 
 
-def gather_members(config: DistillConfig, parts: Sequence[str], work: Path) -> list[Member]:
+def gather_members(
+    config: DistillConfig,
+    parts: Sequence[str],
+    work: Path,
+    progress: Callable[[Progress], None] = lambda _: None,
+    left_out: list[str] | None = None,
+) -> list[Member]:
     """Render every scan and ask the teacher; knowledge that is in the store already is not asked again, and scans
-    that carry their units are not rendered."""
+    that carry their units are not rendered.  left_out: gets a sentence for each scan that could not be used."""
     known, paths = split_known(config.scans) if config.scans else ([], [])
     members = [_known_member(path, parts, config) for path in known]
     if paths or config.generated:
-        members += _ask_about(paths, config, parts, work, len(members))
+        asking = _Asking(config, tuple(parts), work, progress, [] if left_out is None else left_out)
+        members += asking.members(paths, len(members))
     if not members:
         raise PartDistillError("no scan could be used: see the warnings above for what is wrong with each")
     if not any(len(member.units) for member in members):
@@ -128,36 +177,87 @@ def gather_members(config: DistillConfig, parts: Sequence[str], work: Path) -> l
     return members
 
 
-def _ask_about(
-    paths: Sequence[Path], config: DistillConfig, parts: Sequence[str], work: Path, first: int
-) -> list[Member]:
-    teacher = load_teacher(config.teacher, config.device)
-    renderer = partial(render_scan, device=config.device, backend=load_backend(config.renderer, config.device))
-    store, own_stores = KnowledgeStore(work / "knowledge"), member_stores(paths)
-    own = load_scans(paths, on_skip=_warn) if paths else iter(())
-    made = (scan for source in config.generated for scan in generated_scans(source, config.category, _warn))
-    scans = chain(((scan, 1.0) for scan in own), ((scan, config.generated_share) for scan in made))
-    members = []
-    for number, (scan, share) in enumerate(tqdm(scans, desc="teacher", unit="scan"), first):
+@dataclass(frozen=True)
+class _Asking:
+    """A round of questions to the teacher about scans that come from files, bags and generators."""
+
+    config: DistillConfig
+    parts: tuple[str, ...]
+    work: Path
+    progress: Callable[[Progress], None]
+    left_out: list[str]
+
+    def members(self, paths: Sequence[Path], first: int) -> list[Member]:
+        """first: number of the first one, for its random numbers."""
+        config = self.config
+        teacher = load_teacher(config.teacher, config.device)
+        renderer = partial(render_scan, device=config.device, backend=load_backend(config.renderer, config.device))
+        total = count_scans(paths, config.generated)
+        store, own_stores = KnowledgeStore(self.work / "knowledge"), member_stores(paths)
+        found: list[Member] = []
+        self._tell("extract", 1, total)
+        for place, (scan, share) in enumerate(self._scans(paths), 1):
+            watched = _Watched(teacher, partial(self._tell, "teach", place, total))
+            self._tell("render", place, total)
+            try:
+                cloud = self._posed(scan, teacher)
+                taught = teach(
+                    cloud,
+                    self.parts,
+                    str(config.category),
+                    watched,
+                    store=own_stores.get(scan.name, store),
+                    seed=config.seed + first + place - 1,
+                    flat=scan.up is None and scan.viewpoint is None,
+                    renderer=renderer,
+                )
+                found.append(replace(taught, share=share))
+            except PartDistillError as error:
+                self._skip(Path(scan.name), error)
+            if place < total or not total:
+                self._tell("extract", place + 1, total)
+        return found
+
+    def _scans(self, paths: Sequence[Path]) -> Iterator[tuple[Scan, float]]:
+        config = self.config
+        own = load_scans(paths, on_skip=self._skip) if paths else iter(())
+        made = (scan for one in config.generated for scan in generated_scans(one, config.category, self._skip))
+        return chain(((scan, 1.0) for scan in own), ((scan, config.generated_share) for scan in made))
+
+    def _posed(self, scan: Scan, teacher: Teacher) -> Scan:
         # Detections of a file belong to views about +z, see `partdistill render`: such a scan stays as it is.
-        posed = scan.with_(up=np.array([0, 0, 1], np.float32)) if scan.up is None and teacher.name == "boxes" else scan
-        try:
-            cloud = upright_cloud(posed, config.cloud_points, config.seed)
-            flat = scan.up is None and scan.viewpoint is None
-            taught = teach(
-                cloud,
-                parts,
-                str(config.category),
-                teacher,
-                store=own_stores.get(scan.name, store),
-                seed=config.seed + number,
-                flat=flat,
-                renderer=renderer,
-            )
-            members.append(replace(taught, share=share))
-        except PartDistillError as error:
-            _warn(Path(scan.name), error)
-    return members
+        if scan.up is None and teacher.name == "boxes":
+            scan = scan.with_(up=np.array([0, 0, 1], np.float32))
+        return upright_cloud(scan, self.config.cloud_points, self.config.seed)
+
+    def _tell(self, stage: str, place: int, total: int) -> None:
+        self.progress(Progress(stage, place, total, float("nan")))
+
+    def _skip(self, path: Path, error: PartDistillError) -> None:
+        self.left_out.append(f"{path}: {error}")
+        log.warning("%s left out: %s", path, error)
+
+
+class _Watched:
+    """A teacher that tells when it is asked: what lies in the store already is not."""
+
+    def __init__(self, teacher: Teacher, tell: Callable[[], None]) -> None:
+        self._teacher, self._tell = teacher, tell
+        self.name, self.key, self.kind, self.size = teacher.name, teacher.key, teacher.kind, teacher.size
+
+    def answer(self, rendering: Rendering, parts: Sequence[str], category: str | None) -> PixelAnswer | BoxAnswer:
+        """The teacher's."""
+        self._tell()
+        return self._teacher.answer(rendering, parts, category)
+
+
+def count_scans(paths: Sequence[Path], generated: Sequence[str]) -> int:
+    """How many scans files and generators will give; 0 where a bag is among them, which does not tell before it is
+    read."""
+    own = expand([*paths, *(one for one in generated if not one.startswith(f"{PROCEDURAL}:"))])
+    if any(is_bag(path) for path in own):
+        return 0
+    return len(own) + sum(int(one.partition(":")[2]) for one in generated if one.startswith(f"{PROCEDURAL}:"))
 
 
 def _known_member(path: Path, parts: Sequence[str], config: DistillConfig) -> Member:
@@ -188,7 +288,3 @@ def run_key(config: DistillConfig, members: Sequence[Member], rule: str) -> str:
 def _known(space: TextSpace, names: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     every = tuple(dict.fromkeys((*space.names, *names)))
     return every, space.encode(every)
-
-
-def _warn(path: Path, error: PartDistillError) -> None:
-    log.warning("%s left out: %s", path, error)

@@ -100,7 +100,7 @@ def unit_picture(graded: GradedUnits, unit: int, drawings: dict[int, Drawing] | 
     units, view = graded.units, int(graded.units.view[unit])
     kept = {} if drawings is None else drawings
     if view not in kept:
-        kept[view] = draw_cloud(graded.points, _camera(graded, view), CELL)
+        kept[view] = draw_cloud(graded.points, view_camera(graded, view), CELL)
     tint = part_colors(units.parts)[units.part[unit]]
     shown = _shown(graded.points, units.members(unit), kept[view].index)
     colors = np.broadcast_to(np.array(LOOK.bare, np.uint8), graded.points.shape).copy()
@@ -150,7 +150,7 @@ def _bar(pen: ImageDraw.ImageDraw, top: int, score: float, color: tuple[int, int
         pen.rectangle((0, top, max(1, round(min(score, 1) * (CELL[0] - 1))), top + 6), fill=color)
 
 
-def _camera(graded: GradedUnits, view: int) -> Camera:
+def view_camera(graded: GradedUnits, view: int) -> Camera:
     """The unit's own view; where the cameras are not known, one from front right and above."""
     if 0 <= view < len(graded.views):
         return Camera(graded.views.position[view].astype(np.float64), graded.views.rotation[view].astype(np.float64))

@@ -29,6 +29,11 @@ def scan_recorder() -> NoReturn:
     _run("scan_recorder")
 
 
+def distill_trainer() -> NoReturn:
+    """Runs the trainer and ends the process."""
+    _run("distill_trainer")
+
+
 def _run(name: str) -> NoReturn:
     # Importing rclpy and ONNX Runtime takes a second, or ten on a busy robot; the node's own handlers follow.
     for number in (signal.SIGINT, signal.SIGTERM):

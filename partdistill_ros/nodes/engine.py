@@ -12,7 +12,7 @@ from partdistill_ros.inference.memory import MemoryOptions, SceneMemory
 from partdistill_ros.inference.query import PartQuery
 from partdistill_ros.inference.scene import SceneOptions
 from partdistill_ros.inference.segmenter import Segmenter
-from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
+from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters, Tabletop
 from partdistill_ros.scans.crop import CropBox
 from partdistill_ros.scans.tabletop import TabletopParams
 
@@ -79,13 +79,18 @@ def scene_options(parameters: SegmenterParameters, to_crop: NDArray[np.float64] 
         up=parameters.up_vector(),
         min_confidence=parameters.confidence_threshold,
         max_objects=limits.max_objects,
-        tabletop=TabletopParams(
-            min_points=limits.min_points,
-            max_range=limits.max_range,
-            max_height=limits.max_height,
-            max_size=limits.max_size,
-            cell=limits.cell,
-        ),
+        tabletop=tabletop_limits(limits),
         crop=CropBox((box.min_x, box.min_y, box.min_z), (box.max_x, box.max_y, box.max_z), to_crop),
         memory=MemoryOptions(memory.refresh, memory.smoothing) if memory.refresh or memory.smoothing else None,
+    )
+
+
+def tabletop_limits(limits: Tabletop) -> TabletopParams:
+    """The limits of the extraction."""
+    return TabletopParams(
+        min_points=limits.min_points,
+        max_range=limits.max_range,
+        max_height=limits.max_height,
+        max_size=limits.max_size,
+        cell=limits.cell,
     )

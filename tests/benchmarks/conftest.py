@@ -16,14 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def live_benchmark(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
-    """`live_benchmark(name)` loads a benchmark that runs nodes as processes on a ROS domain of its own."""
-    pytest.importorskip("rclpy", reason="rclpy is not installed: source ROS 2 or run make")
-    pytest.importorskip("partdistill_ros.msg", reason="the interfaces are not built: run make or colcon build")
-    # Set here as well as by the benchmark, so that they are as before after the test.
-    for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE"):
-        monkeypatch.setenv(name, os.environ.get(name, ""))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])))
+def load_benchmark(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """`load_benchmark("loop")` is the module benchmarks/loop.py."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
 
     def load(name: str) -> ModuleType:
@@ -35,3 +29,17 @@ def live_benchmark(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleTyp
         return module
 
     return load
+
+
+@pytest.fixture
+def live_benchmark(
+    monkeypatch: pytest.MonkeyPatch, load_benchmark: Callable[[str], ModuleType]
+) -> Callable[[str], ModuleType]:
+    """`live_benchmark(name)` loads a benchmark that runs nodes as processes on a ROS domain of its own."""
+    pytest.importorskip("rclpy", reason="rclpy is not installed: source ROS 2 or run make")
+    pytest.importorskip("partdistill_ros.msg", reason="the interfaces are not built: run make or colcon build")
+    # Set here as well as by the benchmark, so that they are as before after the test.
+    for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])))
+    return load_benchmark

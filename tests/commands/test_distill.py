@@ -14,20 +14,27 @@ ROOT = Path(partdistill_ros.__file__).parents[1]
 
 
 @pytest.fixture
-def asked(monkeypatch, toy_bundle):
+def asked(monkeypatch, toy_bundle, tmp_path):
     """A trainer that only notes what it was told, reports two epochs and returns the toy."""
     trainer = pytest.importorskip("partdistill_ros.distillation.trainer", reason="torch: the extra 'train'")
+    from partdistill_ros.commands import distill_closing
+    from partdistill_ros.commands.distill_closing import Closing
     from partdistill_ros.distillation.fit import Progress
+    from partdistill_ros.inference.bundle import Bundle
 
     configs = []
 
-    def run(config, progress):
+    def train(config, progress):
         configs.append(config)
         progress(Progress("forward", 1, 2, 0.5))
         progress(Progress("backward", 2, 2, 0.25))
-        return toy_bundle
+        return trainer.Run(toy_bundle, tmp_path / "toy.work", (), (), None, ())
 
-    monkeypatch.setattr(trainer, "run", run)
+    def close(run, config, store, tell):
+        return Closing(Bundle.load(run.bundle), run.work / "report.html", {"accepted": True}, None, "checked")
+
+    monkeypatch.setattr(trainer, "train", train)
+    monkeypatch.setattr(distill_closing, "close", close)
     return configs
 
 

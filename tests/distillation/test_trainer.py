@@ -146,7 +146,7 @@ def test_another_rule_goes_on_from_the_same_forward_distillation(scans: Path, tm
     for rule in ("posterior", "published", "none"):
         told: list[Progress] = []
         trainer.run(config(scans, tmp_path / "bottles", backward=rule, schedule=BOTH_WAYS), told.append)
-        epochs[rule] = [(one.stage, one.epoch) for one in told]
+        epochs[rule] = [(one.stage, one.epoch) for one in told if one.stage in ("forward", "backward")]
     assert epochs["posterior"] == [("forward", 1), ("forward", 2), ("backward", 3)]
     assert epochs["published"] == [("backward", 3)]
     assert epochs["none"] == [("forward", 1), ("forward", 2), ("forward", 3)]
@@ -249,3 +249,34 @@ def test_no_usable_scan_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes(b"nothing")
     with pytest.raises(PartDistillError):
         trainer.run(config(tmp_path / "a.npz", tmp_path / "x"))
+
+
+def test_every_stage_is_told_in_its_order(scans: Path, tmp_path: Path, teacher) -> None:
+    told: list[Progress] = []
+    run = trainer.train(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS), told.append)
+    looking = [(one.stage, one.epoch, one.epochs) for one in told if one.stage in ("extract", "render", "teach")]
+    each = [(stage, scan, 3) for scan in (1, 2) for stage in ("extract", "render", "teach")]
+    assert looking == [*each, ("extract", 3, 3)], "the third cannot be read"
+    assert [one.stage for one in told[-2:]] == ["export", "export"] and told[-1].epoch == told[-1].epochs
+    assert run.bundle == tmp_path / "bottles" and len(run.members) == len(run.graded) == 2
+    told.clear()
+    again = trainer.train(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS), told.append)
+    assert "teach" not in [one.stage for one in told], "what lies in the store is not asked again"
+    assert [list(one.new_score) for one in again.graded] == [list(one.new_score) for one in run.graded]
+
+
+def test_what_was_left_out_is_in_the_run(scans: Path, tmp_path: Path) -> None:
+    run = trainer.train(config(scans, tmp_path / "bottles"))
+    assert len(run.members) == 2 and len(run.left_out) == 1 and "broken.ply" in run.left_out[0]
+
+
+def test_a_bundle_in_force_keeps_its_name_in_a_store(scans: Path, tmp_path: Path) -> None:
+    run = trainer.train(config(scans, tmp_path / "mine" / "next", name="mine"))
+    assert Bundle.load(run.bundle).name == "mine"
+
+
+def test_scans_are_counted_as_far_as_they_can_be(scans: Path, tmp_path: Path) -> None:
+    assert trainer.count_scans([scans], ()) == 3
+    assert trainer.count_scans([scans], ("procedural:5", str(scans))) == 11
+    (tmp_path / "one.mcap").touch()
+    assert trainer.count_scans([scans, tmp_path / "one.mcap"], ()) == 0

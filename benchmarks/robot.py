@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rest of the robot in a benchmark: a camera, ears for the labels, a client of the trainer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partdistill_ros.commands.common import CommandFailed
+from partdistill_ros.commands.live import NodeProcess, read_labeled
+from partdistill_ros.scans.scan import Scan
+
+
+def write_bag(folder: Path, scans: Sequence[Scan], topic: str = "/camera/points") -> Path:
+    """A recording as `ros2 bag record` makes it (mcap), a cloud a second; returns `folder`."""
+    from rclpy.serialization import serialize_message
+    from rosbags.rosbag2 import StoragePlugin, Writer
+    from rosbags.typesys import Stores, get_typestore
+    from std_msgs.msg import Header
+
+    from partdistill_ros.nodes.conversions import cloud_message
+
+    with Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection(topic, "sensor_msgs/msg/PointCloud2", typestore=get_typestore(Stores.LATEST))
+        for second, scan in enumerate(scans, 1):
+            header = Header(frame_id="camera")
+            header.stamp.sec = second
+            message = cloud_message(scan.with_(point_labels=None), header)
+            writer.write(connection, second * 10**9, serialize_message(message))
+    return folder
+
+
+@dataclass
+class Goal:
+    """A goal under way: its feedback so far (seconds since it was sent, message), and its result."""
+
+    handle: Any
+    feedback: list[tuple[float, Any]] = field(default_factory=list)
+    result: Any = None
+    status: int = 0
+    seconds: float = 0.0
+
+
+class Robot:
+    """A node of this process on the private domain; use as a context manager. nodes: watched while it waits."""
+
+    def __init__(self, domain: int, nodes: Sequence[NodeProcess] = ()) -> None:
+        self._domain, self.nodes = domain, list(nodes)
+        self.answers: dict[int, NDArray[np.int16]] = {}
+        self._stamp = 0
+
+    def __enter__(self) -> Robot:
+        import rclpy
+        from partdistill_ros.action import Distill
+        from rclpy.action import ActionClient
+        from rclpy.executors import SingleThreadedExecutor
+        from rclpy.signals import SignalHandlerOptions
+        from sensor_msgs.msg import PointCloud2
+
+        self._context = rclpy.Context()
+        quiet = SignalHandlerOptions.NO
+        rclpy.init(context=self._context, args=[], domain_id=self._domain, signal_handler_options=quiet)
+        self.node = rclpy.create_node("robot", context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._points = self.node.create_publisher(PointCloud2, "points", 1)
+        self.node.create_subscription(PointCloud2, "labeled_points", self._labeled, 5)
+        self._distill = ActionClient(self.node, Distill, "distill")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        import rclpy
+
+        self._executor.shutdown()
+        self._distill.destroy()
+        self.node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+
+    def _labeled(self, message: Any) -> None:
+        self.answers[message.header.stamp.sec] = read_labeled(message).labels
+
+    def spin(self, seconds: float = 0.05) -> None:
+        """Take in what arrives, for at most so long or until something did."""
+        for node in self.nodes:
+            node.check()
+        self._executor.spin_once(timeout_sec=seconds)
+
+    def until(self, done: Callable[[], bool], seconds: float, what: str) -> None:
+        """Spins until `done()`. Raises CommandFailed with the nodes' words where the time is over."""
+        end = time.monotonic() + seconds
+        while not done():
+            if time.monotonic() > end:
+                logs = "\n".join(f"{node.name} printed:\n{node.tail()}" for node in self.nodes)
+                raise CommandFailed(f"{what} did not come within {seconds:.0f} s; {logs}")
+            self.spin()
+
+    def connect(self, seconds: float = 90.0) -> None:
+        """Waits for a live node."""
+        self.until(lambda: self._points.get_subscription_count() > 0, seconds, "the live node's subscription")
+        self.until(lambda: self.node.count_publishers("labeled_points") > 0, seconds, "the live node's output")
+
+    def show(self, scan: Scan) -> int:
+        """Publishes a scene; returns its stamp."""
+        from std_msgs.msg import Header
+
+        from partdistill_ros.nodes.conversions import cloud_message
+
+        self._stamp += 1
+        header = Header(frame_id="camera")
+        header.stamp.sec = self._stamp
+        self._points.publish(cloud_message(scan, header))
+        return self._stamp
+
+    def ask(self, scan: Scan, seconds: float = 60.0) -> NDArray[np.int16]:
+        """The live node's labels `[N]` of a scene."""
+        stamp = self.show(scan)
+        self.until(lambda: stamp in self.answers, seconds, "the labelled cloud")
+        return self.answers[stamp]
+
+    def rate(self, scan: Scan, seconds: float) -> float:
+        """Clouds a second that the live node labels when the next one is always there."""
+        begin, count = time.monotonic(), 0
+        while time.monotonic() - begin < seconds:
+            self.ask(scan)
+            count += 1
+        return count / (time.monotonic() - begin)
+
+    def send(self, seconds: float = 90.0, **goal: Any) -> Goal:
+        """Sends a goal to the trainer; what becomes of it is filled in while this spins."""
+        from partdistill_ros.action import Distill
+
+        self.until(self._distill.server_is_ready, seconds, "the trainer's action")
+        sent, begin = Goal(None), time.monotonic()
+        future = self._distill.send_goal_async(
+            Distill.Goal(**goal),
+            feedback_callback=lambda told: sent.feedback.append((time.monotonic() - begin, told.feedback)),
+        )
+        self.until(future.done, seconds, "the trainer's word on the goal")
+        sent.handle = future.result()
+
+        def ended(done: Any) -> None:
+            sent.result, sent.status = done.result().result, done.result().status
+            sent.seconds = time.monotonic() - begin
+
+        sent.handle.get_result_async().add_done_callback(ended)
+        return sent
+
+    def cancel(self, goal: Goal, seconds: float = 30.0) -> float:
+        """Cancels a goal; seconds until its result is here."""
+        begin = time.monotonic()
+        goal.handle.cancel_goal_async()
+        self.until(lambda: goal.result is not None, seconds, "the end of the cancelled goal")
+        return time.monotonic() - begin
+
+    def call(self, kind: Any, name: str, seconds: float, scan: Scan, **ask: Any) -> Any:
+        """The answer of a service, while the camera shows a scene five times a second."""
+        client = self.node.create_client(kind, name)
+        self.until(client.service_is_ready, 90.0, f"the service {name}")
+        future = client.call_async(kind.Request(**ask))
+        end, shown = time.monotonic() + seconds, 0.0
+        while not future.done():
+            if time.monotonic() > end:
+                raise CommandFailed(f"{name} did not answer within {seconds:.0f} s")
+            if time.monotonic() - shown > 0.2:
+                self.show(scan)
+                shown = time.monotonic()
+            self.spin()
+        self.node.destroy_client(client)
+        return future.result()

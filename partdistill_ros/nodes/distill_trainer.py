@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The trainer node: scans and part names in, a checked student in the store out, and into a live node if asked.
+
+Training is `partdistill distill` in a process of its own (`training_process.py`); this node follows it.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.action import ActionServer, CancelResponse
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import ReliabilityPolicy
+from rclpy.task import Future
+from sensor_msgs.msg import PointCloud2
+
+from partdistill_ros.action import Distill
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.inference.bundle_store import NEXT
+from partdistill_ros.nodes.conversions import labeled_message, read_cloud
+from partdistill_ros.nodes.engine import tabletop_limits
+from partdistill_ros.nodes.goals import distill_command, learn_command, learnt_name, query_of
+from partdistill_ros.nodes.learning import label_object, save_view
+from partdistill_ros.nodes.object_in_view import object_in_view
+from partdistill_ros.nodes.parameters import declare, updated
+from partdistill_ros.nodes.qos import profile
+from partdistill_ros.nodes.runtime import run_node
+from partdistill_ros.nodes.trainer_parameters import TrainerParameters
+from partdistill_ros.nodes.training_process import Limits, Outcome, follow
+from partdistill_ros.srv import LearnObject, LoadBundle
+
+STOP_SECONDS = 3.0
+"""How long the end of the node waits for its child to end."""
+LOAD_SECONDS = 30.0
+"""How long a live node may take to load a student."""
+
+
+class DistillTrainer(Node):
+    """The action `distill` and the service `~/learn_object`, one piece of work at a time.
+
+    Work runs on a thread, which the kernel ties the child to; the executor stays free for cancels and for the
+    next goal, which is refused with the reason.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("distill_trainer", **options)
+        self._settings = declare(self, TrainerParameters())
+        self._busy = ""
+        self._lock = threading.Lock()
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.add_on_set_parameters_callback(self._change)
+        self._action = ActionServer(
+            self, Distill, "distill", self._distill, cancel_callback=lambda _: CancelResponse.ACCEPT
+        )
+        # A group of its own: the node's would stay shut for clouds and for answers of other nodes while this one waits.
+        self._learn_service = self.create_service(
+            LearnObject, "~/learn_object", self._learn, callback_group=ReentrantCallbackGroup()
+        )
+
+    def start(self) -> bool:
+        """Says what it is ready for."""
+        settings = self._settings
+        self.get_logger().info(
+            f"ready to distil into {Path(settings.store).absolute()} on {settings.device} "
+            f"with {settings.threads or 'all'} threads, niceness {settings.niceness}"
+        )
+        return True
+
+    def stop(self) -> bool:
+        """Ends the training in hand, which keeps its checkpoints."""
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join(STOP_SECONDS)
+        return self._thread is None or not self._thread.is_alive()
+
+    # --- one piece of work at a time ----------------------------------------------------------
+
+    async def _alone(self, what: str, work: Callable[[], Any], refused: Callable[[str], Any]) -> Any:
+        """The result of `work()` on a thread, or of `refused(reason)` while other work is in hand."""
+        with self._lock:
+            if self._busy:
+                return refused(f"busy with {self._busy}: one at a time; cancel that, or wait for its end")
+            self._busy = what
+        done: Future = Future(executor=self.executor)
+        # Up to Kilted an executor that waits is not woken by a result, only by the callback that it has to call.
+        done.add_done_callback(lambda _: None)
+
+        def run() -> None:
+            try:
+                result = work()
+            except Exception as error:
+                words = str(error) if isinstance(error, PartDistillError) else f"{type(error).__name__}: {error}"
+                result = refused(words)
+            finally:
+                self._busy = ""
+            done.set_result(result)
+
+        self._thread = threading.Thread(target=run, name="distill", daemon=True)
+        self._thread.start()
+        return await done
+
+    # --- the action ---------------------------------------------------------------------------
+
+    async def _distill(self, handle: Any) -> Any:
+        goal = handle.request
+        name = goal.output or goal.category or "object"
+        result = await self._alone(f"distilling '{name}'", lambda: self._train(handle), _failed)
+        if result.success:
+            handle.succeed()
+        elif handle.is_cancel_requested:
+            handle.canceled()
+        else:
+            handle.abort()
+        self.get_logger().info(f"'{name}': {result.message}")
+        return result
+
+    def _train(self, handle: Any) -> Any:
+        begin, goal = time.monotonic(), handle.request
+        feedback = Distill.Feedback(loss=math.nan, remaining=math.nan)
+
+        def tell(progress: Mapping[str, Any]) -> None:
+            _fill(feedback, progress)
+            if handle.is_active:
+                handle.publish_feedback(feedback)
+
+        command = distill_command(goal, self._settings.store, self._settings.device)
+        outcome = self._follow(command, self._settings.threads, tell, lambda: handle.is_cancel_requested)
+        if outcome.record is None:
+            words = outcome.problem
+            if outcome.stopped:
+                words = f"stopped in the stage '{feedback.stage or 'start'}'; the same goal goes on from there"
+            return _failed(words, time.monotonic() - begin)
+        record = outcome.record
+        result = Distill.Result(success=True, bundle=record["bundle"], report=record["report"])
+        result.message = _told(record)
+        if goal.load_into and record["in_force"]:
+            query = goal.query or query_of(goal.category, goal.parts)
+            result.loaded, words = self._load(goal.load_into, record["bundle"], query)
+            result.message += words
+        result.seconds = time.monotonic() - begin
+        return result
+
+    def _follow(
+        self,
+        command: Sequence[str],
+        threads: int,
+        tell: Callable[[Mapping[str, Any]], None],
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Outcome:
+        limits = Limits(self._settings.niceness, threads)
+
+        def say(line: str) -> None:
+            self.get_logger().info(line)
+
+        return follow(command, limits, tell, say, lambda: self._ending.is_set() or stop())
+
+    # --- learning the object in view ----------------------------------------------------------
+
+    async def _learn(self, request: Any, response: Any) -> Any:
+        def refused(words: str) -> Any:
+            response.success, response.message = False, words
+            return response
+
+        return await self._alone("learning an object", lambda: self._learn_object(request, response), refused)
+
+    def _learn_object(self, request: Any, response: Any) -> Any:
+        begin, settings = time.monotonic(), self._settings
+        cloud = read_cloud(self._next_cloud(settings.learn_timeout), self._points_name())
+        at = np.array([request.at.x, request.at.y, request.at.z])
+        limits = tabletop_limits(settings.tabletop)
+        seen = object_in_view(cloud.scan, settings.scene_mode, limits, at if at.any() else None)
+        folder = Path(settings.store) / learnt_name(request)
+        view = save_view(folder / f"{NEXT}.view.npz", seen, cloud.packed_colors)
+        try:
+            command = learn_command(request, view, settings.store, settings.device)
+            outcome = self._follow(command, settings.learn_threads, lambda _: None)
+        finally:
+            view.unlink(missing_ok=True)
+            shutil.rmtree(folder / f"{NEXT}.work", ignore_errors=True)  # of a scan that will not come again
+        if outcome.record is None:
+            raise PartDistillError(outcome.problem)
+        query = query_of(request.category, request.parts)
+        answer = label_object(outcome.record["bundle"], query, cloud.scan, seen)
+        response.success, response.bundle = True, outcome.record["bundle"]
+        response.labeled, response.names = labeled_message(cloud, answer), list(answer.parts)
+        response.message = _told(outcome.record)
+        if request.load_into:
+            response.message += self._load(request.load_into, response.bundle, query)[1]
+        response.seconds = time.monotonic() - begin
+        return response
+
+    def _next_cloud(self, seconds: float) -> PointCloud2:
+        """The next cloud on `points`. It is listened to no longer than that: clouds cost time to receive."""
+        arrived, clouds = threading.Event(), []
+
+        def keep(cloud: PointCloud2) -> None:
+            clouds.append(cloud)
+            arrived.set()
+
+        qos = self._settings.qos.points
+        offered = [one.qos_profile.reliability for one in self.get_publishers_info_by_topic(self._points_name())]
+        loose = qos.reliability == "auto" and ReliabilityPolicy.BEST_EFFORT in offered
+        reliability = "best_effort" if loose else qos.reliability
+        subscription = self.create_subscription(PointCloud2, "points", keep, profile(reliability, qos.depth))
+        try:
+            if not arrived.wait(seconds):
+                raise PartDistillError(
+                    f"no cloud came on {self._points_name()} within {seconds:g} s: is the camera on, and the topic "
+                    "remapped? 'ros2 topic hz' shows it"
+                )
+        finally:
+            self.destroy_subscription(subscription)
+        return clouds[0]
+
+    # --- the live node ------------------------------------------------------------------------
+
+    def _load(self, node: str, bundle: str, query: str) -> tuple[bool, str]:
+        """Have a live node run a bundle; whether it does, and words to add to the answer. On the working thread."""
+        problem = self._load_problem(node, bundle, query)
+        return problem is None, f"; {node} runs it" if problem is None else f"; not loaded: {problem}"
+
+    def _load_problem(self, node: str, bundle: str, query: str) -> str | None:
+        name = f"{node.rstrip('/')}/load_bundle"
+        client: Any = self.create_client(LoadBundle, name)
+        try:
+            if not client.wait_for_service(5.0):
+                return f"there is no service {client.srv_name}: is the node '{node}' running and active?"
+            answered = threading.Event()
+            future = client.call_async(LoadBundle.Request(bundle=str(Path(bundle).absolute()), query=query))
+            future.add_done_callback(lambda _: answered.set())
+            if not answered.wait(LOAD_SECONDS):
+                return f"{client.srv_name} did not answer within {LOAD_SECONDS:g} s"
+            response: Any = future.result()
+            return None if response.success else str(response.message)
+        finally:
+            self.destroy_client(client)
+
+    def _points_name(self) -> str:
+        return str(self.resolve_topic_name("points"))
+
+    def _change(self, changes: Sequence[Parameter[Any]]) -> SetParametersResult:
+        own = {change.name: change.value for change in changes if change.name != "use_sim_time"}
+        try:
+            self._settings = updated(self._settings, own)
+        except PartDistillError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+
+def _failed(words: str, seconds: float = 0.0) -> Any:
+    return Distill.Result(success=False, message=words, seconds=seconds)
+
+
+def _fill(feedback: Any, progress: Mapping[str, Any]) -> None:
+    """Feedback from a line of progress; NaN where it does not know."""
+    feedback.stage = str(progress["stage"])
+    feedback.step, feedback.steps = int(progress["step"]), int(progress["steps"])
+    feedback.progress = float(progress["share"])
+    feedback.loss, feedback.remaining = (_number(progress[name]) for name in ("loss", "remaining"))
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _told(record: Mapping[str, Any]) -> str:
+    left = len(record["left_out"])
+    return str(record["verdict"]) + (f"; {left} scans were left out, see the report" if left else "")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the node until it is interrupted."""
+    return run_node(DistillTrainer, arguments)
