@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from partdistill_ros.commands.common import Answer, EpochBar, check_folder, check_inputs, positive, split_names
+from partdistill_ros.commands.common import AXES, Answer, EpochBar, check_folder, check_inputs, positive, split_names
 from partdistill_ros.commands.torch_device import DEVICES, choose_device
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.students.names import STUDENTS, check_start
@@ -41,6 +41,9 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--parts", required=True, metavar="NAMES", help='part names, for example "handle, cup"')
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="folder of the student to write")
     parser.add_argument("--category", metavar="NAME", help="what the objects are, for example mug")
+    parser.add_argument(
+        "--up", choices=AXES, help="axis of the scans that points up, whatever their files tell; as in `render`"
+    )
     parser.add_argument(
         "--teacher",
         default="mini",
@@ -165,6 +168,7 @@ def _settings(arguments: Namespace) -> dict[str, Any]:
     settings = {"scans": tuple(arguments.scans), "generated": generated, "parts": parts, "category": category}
     own = [
         "teacher",
+        "up",
         "mode",
         "student",
         "start",

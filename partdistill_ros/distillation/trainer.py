@@ -29,7 +29,7 @@ from partdistill_ros.knowledge.known import load_known, select_points, split_kno
 from partdistill_ros.knowledge.store import KnowledgeStore
 from partdistill_ros.rendering.cameras import Views
 from partdistill_ros.rendering.rasterize import load_backend, render_scan
-from partdistill_ros.scans.load import load_scans
+from partdistill_ros.scans.load import load_scans, parse_up
 from partdistill_ros.students.build import new_student, save_student
 from partdistill_ros.teachers.teacher import load_teacher
 from partdistill_ros.text.space import TextSpace, clean_name
@@ -129,7 +129,7 @@ def _ask_about(
     teacher = load_teacher(config.teacher, config.device)
     renderer = partial(render_scan, device=config.device, backend=load_backend(config.renderer, config.device))
     store = KnowledgeStore(work / "knowledge")
-    own = load_scans(paths, on_skip=_warn) if paths else iter(())
+    own = load_scans(paths, up=config.up, on_skip=_warn) if paths else iter(())
     made = (scan for source in config.generated for scan in generated_scans(source, config.category, _warn))
     scans = chain(((scan, 1.0) for scan in own), ((scan, config.generated_share) for scan in made))
     members = []
@@ -158,6 +158,7 @@ def _ask_about(
 def _known_member(path: Path, parts: Sequence[str], config: DistillConfig) -> Member:
     """A scan that brings its units along, such as `partdistill import-knowledge` writes: boxes, of unknown views."""
     scan, units = load_known(path)
+    scan = scan if config.up is None else scan.with_(up=parse_up(config.up))
     units = with_parts(units, parts, str(path))
     rng = np.random.default_rng(config.seed)
     index = rng.permutation(np.flatnonzero(scan.finite()))[: config.cloud_points]

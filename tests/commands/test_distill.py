@@ -33,14 +33,14 @@ def asked(monkeypatch, toy_bundle):
 
 def test_options_reach_the_trainer(partdistill, asked, cloud_file, tmp_path):
     names = ("--parts", "Handle, cup", "--category", " Coffee  mug")
-    modes = ("--mode", "tta", "--start", "scratch", "--backward", "none", "--device", "cpu")
+    modes = ("--up=-y", "--mode", "tta", "--start", "scratch", "--backward", "none", "--device", "cpu")
     numbers = ("--epochs", "3", "--seed", "7", "--generated", cloud_file, "--generated-share", "0.5")
     done = partdistill("distill", cloud_file, *names, *modes, *numbers, "--out", tmp_path / "mugs", "--json")
     assert done.code == 0, done.err
     config = asked[0]
     assert config.scans == (cloud_file,) and config.out == tmp_path / "mugs"
     assert (config.parts, config.category) == (("handle", "cup"), "coffee mug")
-    assert (config.mode, config.start, config.backward) == ("tta", "scratch", "none")
+    assert (config.up, config.mode, config.start, config.backward) == ("-y", "tta", "scratch", "none")
     assert (config.device, config.seed, config.epochs, config.teacher) == ("cpu", 7, 3, "mini")
     assert (config.generated, config.generated_share) == ((str(cloud_file),), 0.5)
     record = done.json()

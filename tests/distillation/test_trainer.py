@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from partdistill_ros.commands.render import as_taught
 from partdistill_ros.distillation import trainer
 from partdistill_ros.distillation.augment import Augmentation
 from partdistill_ros.distillation.collection import teach, upright_cloud
@@ -20,6 +21,7 @@ from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.knowledge.graded import GradedUnits, find_graded
 from partdistill_ros.knowledge.known import save_known
 from partdistill_ros.scans.families import generate
+from partdistill_ros.scans.load import load_scan
 from partdistill_ros.scans.save import save_scan
 from partdistill_ros.scans.scan import Scan
 from partdistill_ros.students.build import load_student, new_student, save_encoder
@@ -103,6 +105,7 @@ def test_the_renderer_asked_for_is_used(scans: Path, tmp_path: Path, monkeypatch
         ({"scans": ()}, "no scans"),
         ({"backward": "sideways"}, "kept-mass"),
         ({"renderer": "crayons"}, "pytorch3d"),
+        ({"up": "north"}, "x, y, z, -x, -y, -z"),
     ],
 )
 def test_wrong_options_are_refused_before_any_work(
@@ -204,6 +207,25 @@ def test_where_nobody_knows_up_a_scan_lies_flat(tmp_path: Path, teacher, monkeyp
     monkeypatch.setattr(type(teacher), "name", "boxes")
     kept = trainer.gather_members(how, PARTS, tmp_path / "y.work")[0]
     assert kept.flat and np.ptp(kept.points, axis=0)[2] > 1
+
+
+def test_up_is_that_of_the_rendered_views(scans: Path, tmp_path: Path) -> None:
+    path = scans / "bottle0.npz"
+    how = config(path, tmp_path / "x", up="-y", cloud_points=DistillConfig.cloud_points)
+    member = trainer.gather_members(how, PARTS, tmp_path / "x.work")[0]
+    _, rendered = as_taught(load_scan(path, up="-y"))
+    assert member.views is not None and not member.flat
+    for own, shown in ((member.views.position, rendered.position), (member.views.rotation, rendered.rotation)):
+        np.testing.assert_allclose(own, shown, atol=1e-5)
+    assert np.ptp(member.points, axis=0)[1:].argmax() == 0, "the bottle lies"
+
+
+def test_knowledge_is_turned_up_as_well(tmp_path: Path, teacher) -> None:
+    cloud = upright_cloud(generate("bottle", 0), 1000)
+    save_known(tmp_path / "known.npz", cloud, teach(cloud, PARTS, "bottle", teacher).units)
+    how = config(tmp_path / "known.npz", tmp_path / "x")
+    plain, turned = (trainer.gather_members(replace(how, up=up), PARTS, tmp_path)[0].points for up in (None, "x"))
+    np.testing.assert_allclose(turned[:, 2], plain[:, 0], atol=1e-5)
 
 
 def test_mode_and_start_settle_what_was_left_open(tmp_path: Path) -> None:
