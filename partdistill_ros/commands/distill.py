@@ -12,7 +12,8 @@ from partdistill_ros.commands.common import AXES, Answer, EpochBar, check_folder
 from partdistill_ros.commands.torch_device import DEVICES, choose_device
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.students.names import STUDENTS, check_start
-from partdistill_ros.teachers.spec import parse_spec, with_weights
+from partdistill_ros.teachers.spec import check_text_space, parse_spec, with_weights
+from partdistill_ros.text.space import SPACES
 
 SUMMARY = "distil a student from unlabelled scans and part names"
 DESCRIPTION = """\
@@ -24,6 +25,7 @@ EXAMPLES = """\
   partdistill distill tool.ply --mode tta --parts "handle, jaw" --out tool_bundle --epochs 15
   partdistill distill scans/ --parts "handle, cup" --teacher boxes:detections.json --out my_mugs
   partdistill distill scans/ --parts "handle, cup" --teacher clip:ViT-L-14,method=clearclip --out my_mugs
+  partdistill distill scans/ --parts "handle, cup" --teacher clip --text-space clip --start scratch --out my_mugs
   partdistill distill scans/ --parts "handle, cup" --teacher detector --weights grounding-dino/ --out my_mugs
   partdistill distill scans/ --category mug --parts "handle, cup" --generated procedural:50 --out my_mugs
   partdistill units my_mugs.work --out sheets        which units backward distillation trusted"""
@@ -60,7 +62,14 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--with-text-encoder",
         action="store_true",
-        help="put the text encoder into the bundle (90 MB), so that it answers names that no vocabulary knows",
+        help="put the space's text encoder into the bundle (90 MB; clip: 250 MB), so that it answers names that no "
+        "vocabulary knows",
+    )
+    parser.add_argument(
+        "--text-space",
+        choices=SPACES,
+        default="minilm",
+        help="what the student's names mean: minilm (shipped, default), or clip, as the teacher clip has it",
     )
     parser.add_argument(
         "--mode",
@@ -108,10 +117,6 @@ def run(arguments: Namespace) -> Answer:
     settings = _settings(arguments)
     settings["device"] = choose_device(arguments.device, "distillation")
     _check_words(settings)
-    if arguments.with_text_encoder:
-        from partdistill_ros.text.encoder import check_installed
-
-        check_installed()
     from partdistill_ros.distillation import trainer
     from partdistill_ros.distillation.config import DistillConfig
     from partdistill_ros.inference.bundle import Bundle
@@ -119,10 +124,6 @@ def run(arguments: Namespace) -> Answer:
     start = time.monotonic()
     with EpochBar("distil") as bar:
         path = trainer.run(DistillConfig(**settings), bar)
-    if arguments.with_text_encoder:
-        from partdistill_ros.text.attach import attach_minilm
-
-        attach_minilm(path)
     bundle = Bundle.load(path)
     seconds = round(time.monotonic() - start, 1)
     record = {
@@ -144,6 +145,7 @@ def _settings(arguments: Namespace) -> dict[str, Any]:
         raise PartDistillError(f"--parts names only '{parts[0]}': a student needs at least two parts to tell apart")
     check_inputs(arguments.scans)
     check_start(arguments.student, arguments.start, arguments.freeze_encoder)
+    check_text_space(arguments.text_space, arguments.teacher, arguments.start)
     _check_bundle_folder(arguments.out)
     if arguments.weights is not None:
         arguments.teacher = with_weights(arguments.teacher, arguments.weights)
@@ -169,6 +171,8 @@ def _settings(arguments: Namespace) -> dict[str, Any]:
     own = [
         "teacher",
         "up",
+        "text_space",
+        "with_text_encoder",
         "mode",
         "student",
         "start",
@@ -191,7 +195,8 @@ def _check_words(settings: dict[str, Any]) -> None:
     teacher = settings["teacher"]
     if parse_spec(teacher).kind not in LOADERS:
         raise PartDistillError(f"--teacher {teacher} is unknown: choose one of {', '.join(sorted(LOADERS))}")
-    TextSpace.load().encode([*settings["parts"], *filter(None, [settings["category"]])])
+    if settings["text_space"] == "minilm":
+        TextSpace.load().encode([*settings["parts"], *filter(None, [settings["category"]])])
 
 
 def _check_bundle_folder(out: Path) -> None:

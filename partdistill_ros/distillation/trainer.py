@@ -23,6 +23,7 @@ from partdistill_ros.distillation.config import DistillConfig, Schedule, augment
 from partdistill_ros.distillation.fit import Fit, Progress
 from partdistill_ros.distillation.generated import generated_scans
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.inference.bundle import Bundle
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.knowledge.graded import GradedUnits
 from partdistill_ros.knowledge.known import load_known, select_points, split_known, with_parts
@@ -31,7 +32,9 @@ from partdistill_ros.rendering.cameras import Views
 from partdistill_ros.rendering.rasterize import load_backend, render_scan
 from partdistill_ros.scans.load import load_scans, parse_up
 from partdistill_ros.students.build import new_student, save_student
+from partdistill_ros.teachers.clip_text import load_space
 from partdistill_ros.teachers.teacher import load_teacher
+from partdistill_ros.text.attach import attach
 from partdistill_ros.text.space import TextSpace, clean_name
 
 log = logging.getLogger(__name__)
@@ -47,7 +50,9 @@ def run(config: DistillConfig, progress: Callable[[Progress], None] | None = Non
     torch.manual_seed(config.seed)
     config = replace(config, category=clean_name(config.category or "object"))
     parts = tuple(clean_name(part) for part in config.parts)
-    space = TextSpace.load()
+    space = load_space(config.text_space, config.teacher, config.device)
+    check_start_space(config.start, space)
+    encoder = space.encoder.export(space) if config.with_text_encoder else None  # what it lacks is told before the work
     work = config.out.with_name(config.out.name + ".work")
     members = gather_members(config, parts, work)
     config = settled(config, len(members))
@@ -68,7 +73,20 @@ def run(config: DistillConfig, progress: Callable[[Progress], None] | None = Non
     student = fit.run(progress)
     save_graded(fit, work / "backward")
     vocabulary = Vocabulary(*_known(space, (str(config.category), *parts)), {str(config.category): parts})
-    return save_student(student, config.out, config.out.name, vocabulary, space, _training(config, fit))
+    path = save_student(student, config.out, config.out.name, vocabulary, space, _training(config, fit))
+    return path if encoder is None else attach(path, encoder)
+
+
+def check_start_space(start: str, space: TextSpace) -> None:
+    """Raises PartDistillError for first weights of a bundle whose head has learnt another text space."""
+    if not Path(start).is_dir():
+        return
+    learnt = Bundle.load(start).text_space
+    if learnt != space.identity:
+        raise PartDistillError(
+            f"{start} has learnt the text space '{learnt}', this run has '{space.identity}': start from scratch, or "
+            "choose the same teacher and --text-space"
+        )
 
 
 def settled(config: DistillConfig, members: int) -> DistillConfig:
@@ -171,7 +189,18 @@ def _known_member(path: Path, parts: Sequence[str], config: DistillConfig) -> Me
 def run_key(config: DistillConfig, members: Sequence[Member], rule: str) -> str:
     """Changes with everything that a checkpoint depends on; rule: of backward distillation, "" for what is the
     same under every rule."""
-    own = ("parts", "category", "teacher", "student", "start", "freeze_encoder", "seed", "schedule", "augmentation")
+    own = (
+        "parts",
+        "category",
+        "teacher",
+        "text_space",
+        "student",
+        "start",
+        "freeze_encoder",
+        "seed",
+        "schedule",
+        "augmentation",
+    )
     digest = hashlib.sha256(repr((rule, [getattr(config, name) for name in own])).encode())
     if Path(config.start).is_file():
         digest.update(Path(config.start).read_bytes())

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from partdistill_ros.distillation.collection import teach, upright_cloud
 from partdistill_ros.distillation.config import TRAINED_RATE, DistillConfig, Schedule
 from partdistill_ros.distillation.fit import Progress
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.bundle import Bundle
+from partdistill_ros.inference.bundle import DEFAULT_PATH, Bundle
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.knowledge.graded import GradedUnits, find_graded
 from partdistill_ros.knowledge.known import save_known
@@ -81,6 +83,17 @@ def test_a_student_that_starts_from_a_file(scans: Path, tmp_path: Path) -> None:
     assert 0 < moved.abs().mean() < 0.01, "four steps from where it began"
 
 
+def test_a_start_that_learnt_another_text_space_is_refused(scans: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(DEFAULT_PATH, other)
+    manifest = json.loads((other / "bundle.json").read_text())
+    manifest["text"]["space"] = "clip-x-64"
+    (other / "bundle.json").write_text(json.dumps(manifest))
+    with pytest.raises(PartDistillError, match="clip-x-64.*this run has 'minilm64'"):
+        trainer.run(config(scans, tmp_path / "x", start=str(other)))
+    assert not (tmp_path / "x.work").exists(), "before any work"
+
+
 def test_knowledge_is_not_asked_twice(scans: Path, tmp_path: Path, teacher) -> None:
     trainer.run(config(scans, tmp_path / "bottles"))
     asked = teacher.asked
@@ -105,6 +118,7 @@ def test_the_renderer_asked_for_is_used(scans: Path, tmp_path: Path, monkeypatch
         ({"scans": ()}, "no scans"),
         ({"backward": "sideways"}, "kept-mass"),
         ({"renderer": "crayons"}, "pytorch3d"),
+        ({"text_space": "clip"}, "add --teacher clip"),
         ({"up": "north"}, "x, y, z, -x, -y, -z"),
     ],
 )
@@ -246,11 +260,12 @@ def test_the_key_of_a_run_changes_with_what_it_depends_on(scans: Path, tmp_path:
         trainer.run_key(how, members, "posterior"),
         trainer.run_key(how, members, ""),
         trainer.run_key(replace(how, seed=1), members, "posterior"),
+        trainer.run_key(replace(how, text_space="clip", teacher="clip"), members, "posterior"),
         trainer.run_key(replace(how, augmentation=Augmentation(mix=0.5)), members, "posterior"),
         trainer.run_key(how, members[:1], "posterior"),
         trainer.run_key(how, [replace(members[0], share=2.0), members[1]], "posterior"),
     }
-    assert len(keys) == 6
+    assert len(keys) == 7
     elsewhere = replace(how, out=tmp_path / "y", backward="published", device="cuda")
     assert trainer.run_key(elsewhere, members, "posterior") in keys
 
