@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("torch", reason="torch: the extra 'train'")
+from partdistill_ros.torchvision_import import prepare_torchvision  # noqa: E402
+
+prepare_torchvision()
 pytest.importorskip("sentence_transformers", reason="the sentence encoder: the extra 'train'")
 pytest.importorskip("tokenizers", reason="tokenizers: the extra 'text'")
 
