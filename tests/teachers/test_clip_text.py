@@ -89,12 +89,14 @@ def test_a_space_tells_model_and_weights(clip_folder, monkeypatch):
     assert load_space("minilm", "mini").identity == TextSpace.load().identity
 
 
-def test_text_networks_of_another_kind_are_told(space_of):
+@pytest.mark.parametrize("kind", ["Linear", "TextTransformer"])
+def test_text_networks_of_another_kind_are_told(space_of, open_clip, kind):
     space = space_of("vit")
+    with_class_token = open_clip.transformer.TextTransformer(width=8, heads=2, layers=1, embed_cls=True)  # CoCa's
     network = torch.nn.Module()
-    network.text = torch.nn.Linear(2, 2)
+    network.text = torch.nn.Linear(2, 2) if kind == "Linear" else with_class_token
     other = replace(space.encoder.model, network=network)
-    with pytest.raises(PartDistillError, match="Linear .* leave out --with-text-encoder"):
+    with pytest.raises(PartDistillError, match=f"{kind} .* leave out --with-text-encoder"):
         ClipText(other).export(space)
 
 
