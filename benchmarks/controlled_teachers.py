@@ -14,7 +14,7 @@ import json
 import sys
 from pathlib import Path
 
-from distillation import default_folder
+from evaluation_data import shapes_folder
 
 from partdistill_ros.commands.common import progress
 from partdistill_ros.errors import PartDistillError
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     options = parser.parse_args(arguments)
     try:
-        shapes = load_shapes(options.shapes or [default_folder()])
+        shapes = load_shapes(options.shapes or [shapes_folder()])
         asked = [make_method("constant", shapes, Setting())]
         asked += [make_method("vote", shapes, Setting(f"controlled:{preset}")) for preset in PRESETS]
         found = [

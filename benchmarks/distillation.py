@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from evaluation_data import shapes_folder
 
 from partdistill_ros.commands.common import progress
 from partdistill_ros.errors import PartDistillError
@@ -63,12 +63,6 @@ class Row:
         return max(values) - min(values)
 
 
-def default_folder() -> Path:
-    """`shapes/` of the evaluation data: PARTDISTILL_DATA, else ../shared/data beside the checkout."""
-    root = Path(__file__).resolve().parents[1]
-    return Path(os.environ.get("PARTDISTILL_DATA") or root.parent / "shared" / "data") / "shapes"
-
-
 def folds(shapes: Sequence[Shape]) -> tuple[list[Shape], list[Shape]]:
     """Every second shape of each category, and the others."""
     halves: tuple[list[Shape], list[Shape]] = ([], [])
@@ -95,7 +89,7 @@ class Bench:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.shapes = load_shapes(options.shapes or [default_folder()])
+        self.shapes = load_shapes(options.shapes or [shapes_folder()])
         self.hidden = dict(zip(map(id, self.shapes), hidden_samples(self.shapes), strict=True))
         self.train = None if options.train is None else collect(options.train, self.shapes)
         recipe = Recipe(

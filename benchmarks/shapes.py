@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from evaluation_data import shapes_folder
 
 from partdistill_ros.commands.common import progress
 from partdistill_ros.errors import PartDistillError
@@ -32,12 +33,6 @@ from partdistill_ros.inference.segmenter import Segmenter
 
 TARGET = 60.0
 TOGETHER = ("airplane", "chair", "table", "mug")
-
-
-def default_folder() -> Path:
-    """`shapes/` of the evaluation data: PARTDISTILL_DATA, else ../shared/data beside the checkout."""
-    root = Path(__file__).resolve().parents[1]
-    return Path(os.environ.get("PARTDISTILL_DATA") or root.parent / "shared" / "data") / "shapes"
 
 
 def measure(options: argparse.Namespace) -> list[Evaluation]:
@@ -96,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda", "auto"))
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     options = parser.parse_args(arguments)
-    options.shapes = options.shapes or [default_folder()]
+    options.shapes = options.shapes or [shapes_folder()]
     try:
         evaluations = measure(options)
     except PartDistillError as error:

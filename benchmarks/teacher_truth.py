@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from evaluation_data import shapes_folder
 from numpy.typing import NDArray
 
 from partdistill_ros.commands.common import progress
@@ -35,12 +35,6 @@ from partdistill_ros.tables import aligned
 from partdistill_ros.teachers.teacher import BoxAnswer, PixelAnswer
 
 TARGET = 0.99
-
-
-def default_folder() -> Path:
-    """`shapes/` of the evaluation data: PARTDISTILL_DATA, else ../shared/data beside the checkout."""
-    root = Path(__file__).resolve().parents[1]
-    return Path(os.environ.get("PARTDISTILL_DATA") or root.parent / "shared" / "data") / "shapes"
 
 
 @dataclass
@@ -150,7 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     options = parser.parse_args(arguments)
     try:
-        scans = list(load_scans(options.shapes or [default_folder()]))
+        scans = list(load_scans(options.shapes or [shapes_folder()]))
         outcomes = [measure(scan, options.size, options.points) for scan in progress(scans, "truth", len(scans))]
     except PartDistillError as error:
         print(error, file=sys.stderr)

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The text encoder of `distill --with-text-encoder`: how near to torch, and how long a query takes.
+"""The text encoders of `distill --with-text-encoder`: how near to torch, and how long a query takes.
 
     python benchmarks/text_encoder.py [--names 1000] [--threads 2] [--json]
+    python benchmarks/text_encoder.py --teacher clip [--weights PATH | --random]
 
-Names are the vocabulary's, with words of eight scripts, spaces, emoji and the empty string among them. Targets: 1e-3 in
-any number of an embedding, 50 ms for a query of two new names on 2 CPU cores.
+By default the small sentence encoder; with `--teacher clip` the text half of that CLIP, in a space fitted on
+seventy names; `--random` gives it random weights, which cost and differ as learnt ones do. Names are the
+vocabulary's, with words of eight scripts, spaces, emoji and the empty string among them. Targets: 1e-3 in any number
+of an embedding; for the small encoder 50 ms for a query of two new names on 2 CPU cores.
 """
 
 from __future__ import annotations
@@ -15,16 +18,38 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
+from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.text_encoder import OnnxTextEncoder
-from partdistill_ros.text.export import minilm_files
-from partdistill_ros.text.space import TextSpace
+from partdistill_ros.teachers.spec import parse_spec, with_weights
+from partdistill_ros.text.space import TextSpace, clean_name
 from partdistill_ros.text.words import fitting_names
 
 OTHERS = ("", " ", "poignée", "Henkel", "杯子的把手", "取っ手", "ручка", "λαβή", "المقبض", "손잡이", "ด้ามจับ", "🙂☕")
+FITTED = 70
 TARGETS = {"difference": 1e-3, "ms": 50.0}
+
+
+def space_of(options: argparse.Namespace) -> TextSpace:
+    """The shipped space, or one of the CLIP that is asked for."""
+    if options.teacher is None:
+        return TextSpace.load()
+    from partdistill_ros.teachers.clip_model import as_clip_model, import_open_clip, load_clip
+    from partdistill_ros.teachers.clip_text import ClipText
+
+    spec = parse_spec(options.teacher if options.weights is None else with_weights(options.teacher, options.weights))
+    if spec.kind != "clip":
+        raise PartDistillError(f"--teacher {options.teacher}: only the teacher 'clip' has a text encoder of its own")
+    if options.random:
+        open_clip, name = import_open_clip(), spec.argument.partition(":")[0]
+        network = open_clip.create_model(name)
+        model = as_clip_model(open_clip, f"{name}, random", network, open_clip.get_tokenizer(name), "cpu")
+    else:
+        model = load_clip(spec.argument, spec.options.get("weights", ""))
+    return TextSpace.fit(fitting_names()[:FITTED], ("handle", "cup"), encoder=ClipText(model))
 
 
 def names(count: int) -> list[str]:
@@ -36,8 +61,12 @@ def names(count: int) -> list[str]:
 
 def largest_difference(encoder: OnnxTextEncoder, space: TextSpace, asked: Sequence[str]) -> float:
     """In any number of the unit embeddings."""
-    parts = [asked[at : at + 64] for at in range(0, len(asked), 64)]
-    return max(float(np.abs(encoder.encode(part) - space.project(part)).max()) for part in parts)
+    largest = 0.0
+    for at in range(0, len(asked), 64):
+        part = asked[at : at + 64]
+        own = space.project([clean_name(name) for name in part])
+        largest = max(largest, float(np.abs(encoder.encode(part) - own).max()))
+    return largest
 
 
 def milliseconds(encoder: OnnxTextEncoder, asked: Sequence[str]) -> tuple[float, float]:
@@ -51,25 +80,38 @@ def milliseconds(encoder: OnnxTextEncoder, asked: Sequence[str]) -> tuple[float,
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print both numbers; exit code 0 where they are within the targets, else 1."""
+    """Print both numbers; exit code 0 where they are within the targets, else 1; 2 for wrong usage."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--names", type=int, default=1000)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    parser.add_argument("--teacher", help="clip[:MODEL]: measure its text half instead of the small encoder")
+    parser.add_argument("--weights", type=Path, help="local weights of the CLIP instead of the hub's")
+    parser.add_argument("--random", action="store_true", help="random weights for the CLIP: nothing is fetched")
     options = parser.parse_args(arguments)
+    if options.teacher is None and (options.random or options.weights):
+        parser.error("--weights and --random go with --teacher clip")
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
-    space = TextSpace.load()
-    files = minilm_files(space)
-    encoder = OnnxTextEncoder(files.graph, files.tokenizer, 64)
+    try:
+        space = space_of(options)
+        files = space.encoder.export(space)
+    except PartDistillError as error:
+        print(error, file=sys.stderr)
+        return 2
+    encoder = OnnxTextEncoder(files.graph, files.tokenizer, space.dim)
     asked = names(options.names)
     difference = largest_difference(encoder, space, asked)
     median, slow = milliseconds(encoder, asked[-200:])
+    megabytes = (len(files.graph) + len(files.tokenizer)) / 1e6
     if options.json:
-        print(json.dumps({"names": len(asked), "difference": difference, "ms": median, "ms_95": slow}))
+        found = {"space": space.identity, "names": len(asked), "difference": difference, "ms": median, "ms_95": slow}
+        print(json.dumps({**found, "megabytes": megabytes}))
     else:
+        print(f"{space.identity}: {megabytes:.0f} MB")
         print(f"{len(asked)} names: largest difference from torch {difference:.1e} (target {TARGETS['difference']:g})")
-        print(f"a query of two new names: {median:.1f} ms, 95 % {slow:.1f} ms (target {TARGETS['ms']:g})")
-    return 0 if difference <= TARGETS["difference"] and median <= TARGETS["ms"] else 1
+        print(f"a query of two new names: {median:.1f} ms, 95 % {slow:.1f} ms (small encoder: {TARGETS['ms']:g})")
+    quick = median <= TARGETS["ms"] or options.teacher is not None
+    return 0 if difference <= TARGETS["difference"] and quick else 1
 
 
 if __name__ == "__main__":

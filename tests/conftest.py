@@ -6,7 +6,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from partdistill_ros.text.words import fitting_names
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -14,6 +17,34 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 # Domains above 101 collide with the ephemeral ports of Linux.
 os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 101))
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+
+
+OTHERS = [
+    "", " ", "?", "poignée de la tasse", "der Henkel", "杯子的把手", "取っ手", "ручка кружки", "η λαβή", "المقبض",
+    "손잡이", "ด้ามจับ", "a\u0301 combining", "🙂☕", "x" * 400, "word " * 600, "a, b; c: d", "ﬁne", "\u200b",
+]  # fmt: skip
+LETTERS = (
+    "abcdefghijklmnopqrstuvwxyz äéñøßçğş абвгдежзиклмнопрст αβγδεζηθικλμνξο ابتثجحدرزسشع אבגדהוזחטיכל कखगघचछजटठडत "
+    "กขคงจฉช 把手杯子椅背轮胎灯罩 とってのカップ 손잡이컵의자 0123456789.,;:-()/"
+).split()
+
+
+def made_up(count: int) -> list[str]:
+    """One or two words of one to five letters, a script after the other."""
+    rng = np.random.default_rng(0)
+
+    def word(letters: str) -> str:
+        return "".join(rng.choice(list(letters), rng.integers(1, 6)))
+
+    return [" ".join(word(LETTERS[i % len(LETTERS)]) for _ in range(rng.integers(1, 3))) for i in range(count)]
+
+
+@pytest.fixture(scope="session")
+def thousand_strings() -> list[str]:
+    """What a text encoder may be asked: names, nonsense in eleven scripts, empty and endless strings; the shortest
+    first, so that the longest fill up only their own batch."""
+    known = fitting_names()[:200]
+    return sorted([*OTHERS, *known, *made_up(1000 - len(OTHERS) - len(known))], key=len)
 
 
 @pytest.fixture(scope="session")

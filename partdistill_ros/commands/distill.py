@@ -9,12 +9,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from partdistill_ros.commands.common import Answer, check_folder, check_inputs, positive, progress, say, split_names
+from partdistill_ros.commands.common import (
+    AXES,
+    Answer,
+    check_folder,
+    check_inputs,
+    positive,
+    progress,
+    say,
+    split_names,
+)
 from partdistill_ros.commands.distill_progress import PROGRESS, choose_progress, epoch_progress
 from partdistill_ros.commands.torch_device import DEVICES, choose_device
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.students.names import STUDENTS, check_start
-from partdistill_ros.teachers.spec import parse_spec, with_weights
+from partdistill_ros.teachers.spec import check_text_space, parse_spec, with_weights
+from partdistill_ros.text.space import SPACES
 
 SUMMARY = "distil a student from unlabelled scans and part names"
 DESCRIPTION = """\
@@ -30,6 +40,7 @@ EXAMPLES = """\
   partdistill distill tool.ply --mode tta --parts "handle, jaw" --out tool_bundle --epochs 15
   partdistill distill scans/ --parts "handle, cup" --teacher boxes:detections.json --out my_mugs
   partdistill distill scans/ --parts "handle, cup" --teacher clip:ViT-L-14,method=clearclip --out my_mugs
+  partdistill distill scans/ --parts "handle, cup" --teacher clip --text-space clip --start scratch --out my_mugs
   partdistill distill scans/ --parts "handle, cup" --teacher detector --weights grounding-dino/ --out my_mugs
   partdistill distill scans/ --category mug --parts "handle, cup" --generated procedural:50 --out my_mugs
   partdistill distill scans/ --category mug --parts "handle, cup" --store bundles/ --out mugs
@@ -55,6 +66,9 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--category", metavar="NAME", help="what the objects are, for example mug")
     parser.add_argument(
+        "--up", choices=AXES, help="axis of the scans that points up, whatever their files tell; as in `render`"
+    )
+    parser.add_argument(
         "--teacher",
         default="mini",
         metavar="T",
@@ -70,7 +84,14 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--with-text-encoder",
         action="store_true",
-        help="put the text encoder into the bundle (90 MB), so that it answers names that no vocabulary knows",
+        help="put the space's text encoder into the bundle (90 MB; clip: 250 MB), so that it answers names that no "
+        "vocabulary knows",
+    )
+    parser.add_argument(
+        "--text-space",
+        choices=SPACES,
+        default="minilm",
+        help="what the student's names mean: minilm (shipped, default), or clip, as the teacher clip has it",
     )
     parser.add_argument(
         "--mode",
@@ -126,10 +147,6 @@ def run(arguments: Namespace) -> Answer:
     settings["scans"], damaged = _sound(settings["scans"])
     settings["device"] = choose_device(arguments.device, "distillation")
     _check_words(settings)
-    if arguments.with_text_encoder:
-        from partdistill_ros.text.encoder import check_installed
-
-        check_installed()
     from partdistill_ros.commands.distill_closing import close
     from partdistill_ros.distillation import trainer
     from partdistill_ros.distillation.config import DistillConfig
@@ -139,10 +156,6 @@ def run(arguments: Namespace) -> Answer:
     with epoch_progress(arguments.progress) as tell:
         run = trainer.train(config, tell)
         run = replace(run, left_out=(*damaged.values(), *run.left_out))
-        if arguments.with_text_encoder:
-            from partdistill_ros.text.attach import attach_minilm
-
-            attach_minilm(run.bundle)
         closing = close(run, config, arguments.store, tell)
     seconds = round(time.monotonic() - start, 1)
     bundle = closing.bundle
@@ -190,6 +203,7 @@ def _settings(arguments: Namespace) -> dict[str, Any]:
     name = None if arguments.store is None else str(arguments.out)
     if arguments.store is not None:
         arguments.out = _place_in_store(arguments.store, str(arguments.out))
+    check_text_space(arguments.text_space, arguments.teacher, arguments.start)
     _check_bundle_folder(arguments.out)
     if arguments.weights is not None:
         arguments.teacher = with_weights(arguments.teacher, arguments.weights)
@@ -220,6 +234,9 @@ def _settings(arguments: Namespace) -> dict[str, Any]:
     }
     own = [
         "teacher",
+        "up",
+        "text_space",
+        "with_text_encoder",
         "mode",
         "student",
         "start",
@@ -242,7 +259,8 @@ def _check_words(settings: dict[str, Any]) -> None:
     teacher = settings["teacher"]
     if parse_spec(teacher).kind not in LOADERS:
         raise PartDistillError(f"--teacher {teacher} is unknown: choose one of {', '.join(sorted(LOADERS))}")
-    TextSpace.load().encode([*settings["parts"], *filter(None, [settings["category"]])])
+    if settings["text_space"] == "minilm":
+        TextSpace.load().encode([*settings["parts"], *filter(None, [settings["category"]])])
 
 
 def _place_in_store(store: Path, name: str) -> Path:

@@ -36,7 +36,7 @@ def run(arguments: Namespace) -> Answer:
         "patches": bundle.patches,
         "normalisation": bundle.normalisation,
         "up": bundle.up,
-        "text": {"space": bundle.text_space, "dim": bundle.text_dim},
+        "text": {"space": bundle.text_space, "dim": bundle.text_dim, "encoder": bundle.vocabulary.encoder is not None},
         "opset": bundle.opset,
         "bytes": len(bundle.model),
         "categories": {name: list(parts) for name, parts in bundle.categories.items()},
@@ -47,11 +47,13 @@ def run(arguments: Namespace) -> Answer:
     }
     more = f", ... ({len(others)} in all)" if len(others) > SHOWN_NAMES else ""
     training = ", ".join(f"{key} {value}" for key, value in bundle.training.items()) or "not stated"
+    others_too = "" if bundle.vocabulary.encoder is None else ", and a text encoder for all others"
     lines = [
         f"{bundle.name}  ({bundle.path})",
         f"network     {bundle.points} points in {bundle.patches} patches, {len(bundle.model) / 1e6:.1f} MB, "
         f"ONNX opset {bundle.opset}",
-        f"text        {len(bundle.vocabulary.names)} known names, {bundle.text_dim} numbers each ({bundle.text_space})",
+        f"text        {len(bundle.vocabulary.names)} known names, {bundle.text_dim} numbers each ({bundle.text_space})"
+        f"{others_too}",
         f"training    {training}",
         "",
         aligned([("category", "parts"), *((name, ", ".join(parts)) for name, parts in bundle.categories.items())]),

@@ -39,7 +39,9 @@ def configure(parser: ArgumentParser) -> None:
         "--size", type=positive, default=800, metavar="PX", help="side of a picture (800, as box models like it)"
     )
     parser.add_argument("--parts", metavar="NAMES", help="part names: the categories of the manifest, ids from 1")
-    parser.add_argument("--up", choices=AXES, help="axis that points up, if the file does not tell")
+    parser.add_argument(
+        "--up", choices=AXES, help="axis that points up, whatever the file tells; give `distill` the same"
+    )
     parser.add_argument("--renderer", choices=("zbuffer", "pytorch3d"), default="zbuffer", help="rasterizer")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to render")
 

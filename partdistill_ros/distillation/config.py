@@ -9,7 +9,9 @@ from pathlib import Path
 from partdistill_ros.distillation.augment import Augmentation
 from partdistill_ros.distillation.generated import check_generated
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.scans.load import parse_up
 from partdistill_ros.students.names import check_start
+from partdistill_ros.teachers.spec import check_text_space
 
 MODES = ("pre", "tta")
 RENDERERS = ("zbuffer", "pytorch3d")
@@ -73,6 +75,9 @@ class DistillConfig:
     `<out>.work`, from which a run that was stopped goes on.  name: the bundle's, by default its directory's.
     generated: more shapes, of a generative model (files or folders) or `procedural:N`, N shapes of the family
     that the category names; generated_share: how often one is drawn next to a scan.
+    up: axis of the scans that points up (`z`, `-y`), whatever their files tell; None leaves it to them.
+    text_space: of the student: `minilm`, the shipped one, or `clip`, that of the teacher `clip`.
+    with_text_encoder: the bundle gets the space's text encoder.
     mode: `pre`, a student for objects not seen yet, or `tta`, for these very scans.
     start, freeze_encoder: first weights and what of them learns, see `students.build.new_student`.
     cloud_points: points a member keeps (more than the student sees at once, for variety).
@@ -84,6 +89,9 @@ class DistillConfig:
     out: Path
     category: str | None = None
     teacher: str = "mini"
+    up: str | None = None
+    text_space: str = "minilm"
+    with_text_encoder: bool = False
     mode: str = "pre"
     student: str = "patch_transformer"
     start: str = "default"
@@ -109,7 +117,10 @@ class DistillConfig:
         ):
             if value not in known:
                 raise PartDistillError(f"{label} '{value}' is not one of {', '.join(known)}")
+        if self.up is not None:
+            parse_up(self.up)
         check_start(self.student, self.start, self.freeze_encoder)
+        check_text_space(self.text_space, self.teacher, self.start)
         if len(self.parts) < 2:
             raise PartDistillError(f"distillation needs at least two part names, got {list(self.parts)}")
         if not self.scans and not self.generated:

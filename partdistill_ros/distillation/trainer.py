@@ -23,16 +23,19 @@ from partdistill_ros.distillation.fit import Fit, Progress
 from partdistill_ros.distillation.generated import PROCEDURAL, generated_scans
 from partdistill_ros.distillation.work_folder import held
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.inference.bundle import Bundle
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.knowledge.graded import GradedUnits
 from partdistill_ros.knowledge.known import load_known, select_points, split_known, with_parts
 from partdistill_ros.knowledge.store import KnowledgeStore, member_stores
 from partdistill_ros.rendering.cameras import Views
 from partdistill_ros.rendering.rasterize import Rendering, load_backend, render_scan
-from partdistill_ros.scans.load import expand, is_bag, load_scans
+from partdistill_ros.scans.load import expand, is_bag, load_scans, parse_up
 from partdistill_ros.scans.scan import Scan
 from partdistill_ros.students.build import new_student, save_student
+from partdistill_ros.teachers.clip_text import load_space
 from partdistill_ros.teachers.teacher import BoxAnswer, PixelAnswer, Teacher, load_teacher
+from partdistill_ros.text.attach import attach
 from partdistill_ros.text.space import TextSpace, clean_name
 
 log = logging.getLogger(__name__)
@@ -71,7 +74,9 @@ def _train(config: DistillConfig, work: Path, progress: Callable[[Progress], Non
     torch.manual_seed(config.seed)
     config = replace(config, category=clean_name(config.category or "object"))
     parts = tuple(clean_name(part) for part in config.parts)
-    space = TextSpace.load()
+    space = load_space(config.text_space, config.teacher, config.device)
+    check_start_space(config.start, space)
+    encoder = space.encoder.export(space) if config.with_text_encoder else None  # what it lacks is told before the work
     left_out: list[str] = []
     members = gather_members(config, parts, work, progress, left_out)
     config = settled(config, len(members))
@@ -101,8 +106,22 @@ def _train(config: DistillConfig, work: Path, progress: Callable[[Progress], Non
     bundle = save_student(
         student, config.out, config.name or config.out.name, vocabulary, space, _training(config, fit)
     )
+    if encoder is not None:
+        bundle = attach(bundle, encoder)
     progress(Progress("export", 1, 1, float("nan")))
     return Run(bundle, work, tuple(members), graded_units(fit), fit.state.backward_from, tuple(left_out))
+
+
+def check_start_space(start: str, space: TextSpace) -> None:
+    """Raises PartDistillError for first weights of a bundle whose head has learnt another text space."""
+    if not Path(start).is_dir():
+        return
+    learnt = Bundle.load(start).text_space
+    if learnt != space.identity:
+        raise PartDistillError(
+            f"{start} has learnt the text space '{learnt}', this run has '{space.identity}': start from scratch, or "
+            "choose the same teacher and --text-space"
+        )
 
 
 def settled(config: DistillConfig, members: int) -> DistillConfig:
@@ -220,7 +239,7 @@ class _Asking:
 
     def _scans(self, paths: Sequence[Path]) -> Iterator[tuple[Scan, float]]:
         config = self.config
-        own = load_scans(paths, on_skip=self._skip) if paths else iter(())
+        own = load_scans(paths, up=config.up, on_skip=self._skip) if paths else iter(())
         made = (scan for one in config.generated for scan in generated_scans(one, config.category, self._skip))
         return chain(((scan, 1.0) for scan in own), ((scan, config.generated_share) for scan in made))
 
@@ -263,6 +282,7 @@ def count_scans(paths: Sequence[Path], generated: Sequence[str]) -> int:
 def _known_member(path: Path, parts: Sequence[str], config: DistillConfig) -> Member:
     """A scan that brings its units along, such as `partdistill import-knowledge` writes: boxes, of unknown views."""
     scan, units = load_known(path)
+    scan = scan if config.up is None else scan.with_(up=parse_up(config.up))
     units = with_parts(units, parts, str(path))
     rng = np.random.default_rng(config.seed)
     index = rng.permutation(np.flatnonzero(scan.finite()))[: config.cloud_points]
@@ -275,7 +295,18 @@ def _known_member(path: Path, parts: Sequence[str], config: DistillConfig) -> Me
 def run_key(config: DistillConfig, members: Sequence[Member], rule: str) -> str:
     """Changes with everything that a checkpoint depends on; rule: of backward distillation, "" for what is the
     same under every rule."""
-    own = ("parts", "category", "teacher", "student", "start", "freeze_encoder", "seed", "schedule", "augmentation")
+    own = (
+        "parts",
+        "category",
+        "teacher",
+        "text_space",
+        "student",
+        "start",
+        "freeze_encoder",
+        "seed",
+        "schedule",
+        "augmentation",
+    )
     digest = hashlib.sha256(repr((rule, [getattr(config, name) for name in own])).encode())
     if Path(config.start).is_file():
         digest.update(Path(config.start).read_bytes())

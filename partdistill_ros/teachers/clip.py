@@ -18,7 +18,7 @@ from partdistill_ros.rendering.rasterize import Rendering
 from partdistill_ros.teachers.cache import AnswerCache, answer_key
 from partdistill_ros.teachers.clip_dense import dense_features
 from partdistill_ros.teachers.clip_model import ClipModel, load_clip
-from partdistill_ros.teachers.pictures import shown_pictures
+from partdistill_ros.teachers.pictures import chosen_kind, shown_pictures
 from partdistill_ros.teachers.prompts import fill, templates
 from partdistill_ros.teachers.spec import ClipOptions, parse_spec, read_options
 from partdistill_ros.teachers.teacher import PixelAnswer
@@ -67,23 +67,25 @@ class ClipTeacher:
 
     def answer(self, rendering: Rendering, parts: Sequence[str], category: str | None) -> PixelAnswer:
         """Scores `[V, P, H, W]` that sum to 1 over the parts on the object and are 0 beside it."""
-        pictures = shown_pictures(rendering, self.options.picture)
+        kind = chosen_kind(rendering, self.options.picture)
         sentences = tuple(fill(template, part, category) for part in parts for template in self._templates)
-        keys = [answer_key(self._looks, sentences, picture) for picture in pictures]
-        scores = np.zeros((len(pictures), len(parts), *rendering.size), np.float32)
-        unknown = []
-        for view, key in enumerate(keys):
-            kept = self._cache.get(key)
-            if kept is None:
-                unknown.append(view)
-            else:
-                scores[view] = self._probabilities(np.asarray(kept["cosines"], np.float32), rendering.index[view] >= 0)
-        text = self._text(sentences, len(parts)) if unknown else torch.empty(0)
-        for at in range(0, len(unknown), self.options.batch):
-            views = unknown[at : at + self.options.batch]
-            for view, cosines in zip(views, self._cosines(pictures[views], text).cpu().numpy(), strict=True):
-                self._cache.put(keys[view], {"cosines": cosines})
-                scores[view] = self._probabilities(cosines, rendering.index[view] >= 0)
+        scores = np.zeros((len(rendering), len(parts), *rendering.size), np.float32)
+        text = None
+        for at in range(0, len(rendering), self.options.batch):
+            views = range(at, min(at + self.options.batch, len(rendering)))
+            pictures = dict(zip(views, shown_pictures(rendering, kind, views), strict=True))
+            keys = {view: answer_key(self._looks, sentences, picture) for view, picture in pictures.items()}
+            kept = {view: self._cache.get(key) for view, key in keys.items()}
+            found = {view: np.asarray(one["cosines"], np.float32) for view, one in kept.items() if one is not None}
+            unknown = [view for view in views if view not in found]
+            if unknown:
+                text = self._text(sentences, len(parts)) if text is None else text
+                cosines = self._cosines(np.stack([pictures[view] for view in unknown]), text).cpu().numpy()
+                found |= dict(zip(unknown, cosines, strict=True))
+            for view in unknown:
+                self._cache.put(keys[view], {"cosines": found[view]})
+            for view in views:
+                scores[view] = self._probabilities(found[view], rendering.index[view] >= 0)
         return PixelAnswer(scores)
 
     def _text(self, sentences: tuple[str, ...], parts: int) -> Tensor:

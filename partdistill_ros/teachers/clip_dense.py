@@ -102,7 +102,7 @@ def _resnet(visual: Any, pictures: Tensor) -> Dense:
 
 def _last_block(tokens: Tensor, block: Any, method: str) -> Tensor:
     """Tokens `[B, T, W]` after the block, its attention replaced."""
-    mix = _Attention.of(block)
+    mix = Block.of(block)
     mixed = mix.project(_attend(*mix.heads(tokens), method))
     if method == "clearclip":
         return mixed
@@ -123,22 +123,22 @@ def _weights(queries: Tensor, keys: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class _Attention:
-    """The pieces of a pre-norm block, of open_clip's or timm's making."""
+class Block:
+    """The pieces of a pre-norm transformer block, of open_clip's or timm's making."""
 
     block: Any
     timm: bool
 
     @classmethod
-    def of(cls, block: Any) -> _Attention:
+    def of(cls, block: Any) -> Block:
         attention = type(block.attn).__name__
         if attention == "MultiheadAttention" and hasattr(block, "ln_1"):
             return cls(block, timm=False)
         if attention == "Attention" and hasattr(block.attn, "qkv") and getattr(block.attn, "gate", None) is None:
             return cls(block, timm=True)
         raise PartDistillError(
-            f"the last block of this CLIP has an attention of the kind {type(block.attn).__module__}.{attention}, "
-            "which cannot be read by patches: choose another model"
+            f"this CLIP has an attention of the kind {type(block.attn).__module__}.{attention}, which cannot be read: "
+            "choose another model"
         )
 
     def heads(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:

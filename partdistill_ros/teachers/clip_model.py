@@ -93,7 +93,7 @@ def _from_folder(open_clip: Any, folder: Path, device: str) -> ClipModel:
     source = f"local-dir:{folder}"
     with _fitting(folder):
         network = open_clip.create_model(source, device=device, require_pretrained=True)
-        return _model(open_clip, folder.name, network, open_clip.get_tokenizer(source), device)
+        return as_clip_model(open_clip, folder.name, network, open_clip.get_tokenizer(source), device)
 
 
 def _from_file(open_clip: Any, model: str, path: Path, device: str) -> ClipModel:
@@ -101,7 +101,7 @@ def _from_file(open_clip: Any, model: str, path: Path, device: str) -> ClipModel
         raise PartDistillError(f"{model} needs its tokenizer: give the model's folder, with {CONFIG}, not {path.name}")
     with _fitting(path):
         network = open_clip.create_model(model, pretrained=str(path), device=device, require_pretrained=True)
-        return _model(open_clip, f"{model}:{path.name}", network, open_clip.get_tokenizer(model), device)
+        return as_clip_model(open_clip, f"{model}:{path.name}", network, open_clip.get_tokenizer(model), device)
 
 
 def _from_tag(open_clip: Any, model: str, tag: str, device: str) -> ClipModel:
@@ -129,10 +129,12 @@ def _from_tag(open_clip: Any, model: str, tag: str, device: str) -> ClipModel:
             require_pretrained=True,
         )
         source = f"local-dir:{folder}" if (folder / CONFIG).is_file() else model
-        return _model(open_clip, f"{model}:{tag}", network, open_clip.get_tokenizer(source), device)
+        return as_clip_model(open_clip, f"{model}:{tag}", network, open_clip.get_tokenizer(source), device)
 
 
-def _model(open_clip: Any, name: str, network: Any, tokenizer: Any, device: str) -> ClipModel:
+def as_clip_model(open_clip: Any, name: str, network: Any, tokenizer: Any, device: str) -> ClipModel:
+    """An open_clip network with its tokenizer, ready to be asked. Raises PartDistillError for a picture network whose
+    patches cannot be read."""
     network.eval().requires_grad_(False)
     look = open_clip.get_model_preprocess_cfg(network)
     mean, std = (torch.tensor(look[key], device=device).view(3, 1, 1) for key in ("mean", "std"))

@@ -14,7 +14,7 @@ from partdistill_ros.rendering.rasterize import Rendering
 from partdistill_ros.teachers.cache import AnswerCache, Arrays, answer_key
 from partdistill_ros.teachers.detector_model import DetectorModel, Found, Phrase, load_detector
 from partdistill_ros.teachers.nms import suppress
-from partdistill_ros.teachers.pictures import shown_pictures
+from partdistill_ros.teachers.pictures import chosen_kind, shown_pictures
 from partdistill_ros.teachers.spec import DetectorOptions, parse_spec, read_options
 from partdistill_ros.teachers.teacher import BoxAnswer
 
@@ -54,20 +54,24 @@ class DetectorTeacher:
 
     def answer(self, rendering: Rendering, parts: Sequence[str], category: str | None) -> BoxAnswer:
         """Boxes in all views, in pixels of the rendering."""
-        pictures = shown_pictures(rendering, self.options.picture)
+        kind = chosen_kind(rendering, self.options.picture)
         phrases = [query(self.options.prompt, part, category) for part in parts]
         words = tuple(phrase.text for phrase in phrases)
-        keys = [answer_key(self.key, words, picture) for picture in pictures]
-        found = {view: kept for view, key in enumerate(keys) if (kept := self._cache.get(key)) is not None}
-        unknown = [view for view in range(len(pictures)) if view not in found]
-        for at in range(0, len(unknown), self.options.batch):
-            views = unknown[at : at + self.options.batch]
-            dtype = DTYPES[self.options.precision]
-            answers = self.model.detect(pictures[views], phrases, self.options.threshold, dtype)
-            for view, answer in zip(views, answers, strict=True):
+        found: dict[int, Arrays] = {}
+        for at in range(0, len(rendering), self.options.batch):
+            views = range(at, min(at + self.options.batch, len(rendering)))
+            pictures = dict(zip(views, shown_pictures(rendering, kind, views), strict=True))
+            keys = {view: answer_key(self.key, words, picture) for view, picture in pictures.items()}
+            found |= {view: kept for view in views if (kept := self._cache.get(keys[view])) is not None}
+            unknown = [view for view in views if view not in found]
+            if not unknown:
+                continue
+            asked, dtype = np.stack([pictures[view] for view in unknown]), DTYPES[self.options.precision]
+            answers = self.model.detect(asked, phrases, self.options.threshold, dtype)
+            for view, answer in zip(unknown, answers, strict=True):
                 found[view] = self._kept(answer, rendering.size)
                 self._cache.put(keys[view], found[view])
-        return _gathered([found[view] for view in range(len(pictures))])
+        return _gathered([found[view] for view in range(len(rendering))])
 
     def _kept(self, found: Found, size: tuple[int, int]) -> Arrays:
         """The boxes inside a picture of `size` that survive suppression."""

@@ -55,12 +55,13 @@ class MiniTeacher:
         """Scores `[V, P, H, W]` that sum to 1 over the parts on the object and are 0 beside it."""
         text = torch.from_numpy(self._space.encode(parts)).to(self._device)
         height, width = rendering.size
-        scores = []
+        scores, done = np.empty((len(rendering), len(parts), height, width), np.float32), 0
         for embeddings, shown in self._embeddings(rendering):
             logits = self._net.logits(embeddings, text)
             logits = F.interpolate(logits, (height, width), mode="bilinear", align_corners=False)
-            scores.append((logits.softmax(1) * shown).cpu().numpy())
-        return PixelAnswer(np.concatenate(scores).astype(np.float32))
+            scores[done : done + len(logits)] = (logits.softmax(1) * shown).cpu().numpy()
+            done += len(logits)
+        return PixelAnswer(scores)
 
     @torch.no_grad()
     def features(self, rendering: Rendering) -> NDArray[np.float32]:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -16,34 +18,40 @@ FARTHEST, NEAREST = 0.25, 1.0  # brightness in depth pictures; 0 is the backgrou
 BLUR = 0.7  # pixels at 224: smooths the steps between the discs of points
 
 
-def shown_pictures(rendering: Rendering, kind: str = "auto") -> NDArray[np.uint8]:
-    """Pictures `[V, H, W, 3] u1` of one kind.
+def shown_pictures(
+    rendering: Rendering, kind: str = "auto", views: Sequence[int] | slice = slice(None)
+) -> NDArray[np.uint8]:
+    """Pictures `[V, H, W, 3] u1` of one kind, of all views or of `views`; no others are made.
 
     colour: as rendered, colours and light on white.  shaded: grey and light on white.  depth: near is
     bright on black, as PointCLIP V2 (Zhu et al. 2023) shows clouds to CLIP.  auto: `colour` where the
     scan has colours, `shaded` for an uncoloured mesh, `depth` for an uncoloured cloud.
     Raises PartDistillError for another kind.
     """
+    kind = chosen_kind(rendering, kind)
+    if kind == "depth":
+        return depth_pictures(rendering.depth[views])
+    if kind == "colour":
+        return rendering.picture[views]
+    return shaded_pictures(rendering.index[views], None if rendering.light is None else rendering.light[views])
+
+
+def chosen_kind(rendering: Rendering, kind: str = "auto") -> str:
+    """The kind, or what `auto` means for this rendering. Raises PartDistillError for another kind."""
     if kind not in PICTURES:
         raise PartDistillError(f"picture '{kind}' is not one of {', '.join(PICTURES)}")
-    if kind == "auto":
-        kind = chosen_kind(rendering)
-    if kind == "depth":
-        return depth_pictures(rendering.depth)
-    return rendering.picture if kind == "colour" else shaded_pictures(rendering)
-
-
-def chosen_kind(rendering: Rendering) -> str:
-    """What `auto` means for this rendering."""
-    if np.ptp(rendering.picture, axis=-1).any():
+    if kind != "auto":
+        return kind
+    if any(np.ptp(one, axis=-1).any() for one in rendering.picture):  # a view at a time: there may be hundreds
         return "colour"
     return "shaded" if rendering.of == "faces" else "depth"
 
 
-def shaded_pictures(rendering: Rendering) -> NDArray[np.uint8]:
-    """Grey surfaces in the renderer's light `[V, H, W, 3] u1`; flat where it had no normals."""
-    light = np.full(rendering.index.shape, 255, np.uint8) if rendering.light is None else rendering.light
-    grey = np.where(rendering.index >= 0, np.rint(light * (GREY / 255)), 255).astype(np.uint8)
+def shaded_pictures(index: NDArray[np.int32], light: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    """Grey surfaces in the renderer's light `[V, H, W]` as pictures `[V, H, W, 3] u1`, flat without light; index:
+    -1 where there is nothing."""
+    light = np.full(index.shape, 255, np.uint8) if light is None else light
+    grey = np.where(index >= 0, np.rint(light * (GREY / 255)), 255).astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=-1)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.text.space import SPACES
 
 DEFAULT_MODELS = {"clip": "ViT-B-16:openai", "detector": "IDEA-Research/grounding-dino-tiny"}
 WEIGHTS_VARIABLES = {"clip": "PARTDISTILL_CLIP_WEIGHTS", "detector": "PARTDISTILL_DETECTOR_WEIGHTS"}
@@ -128,6 +129,28 @@ def with_weights(text: str, weights: Path) -> str:
     if not weights.exists():
         raise PartDistillError(f"{weights} does not exist: check the path")
     return f"{text},weights={weights.resolve()}"
+
+
+def check_text_space(space: str, teacher: str, start: str) -> None:
+    """Refuse a student's text space that its teacher does not have, or in which its first weights were not learnt.
+
+    space: one of `text.space.SPACES`.  teacher: its line.  start: as in `students.names.check_start`.
+    Raises PartDistillError that names the remedy.
+    """
+    if space not in SPACES:
+        raise PartDistillError(f"text space '{space}' is not one of {', '.join(SPACES)}")
+    if space == "minilm":
+        return
+    if parse_spec(teacher).kind != space:
+        raise PartDistillError(
+            f"the text space '{space}' is that of the teacher '{space}', not of '{teacher}': add --teacher {space}, or "
+            "leave out --text-space"
+        )
+    if start == "default":
+        raise PartDistillError(
+            f"the shipped student has learnt another text space than '{space}': start from scratch, "
+            "or from an encoder's file"
+        )
 
 
 def read_options(spec: TeacherSpec, kind: type[Options]) -> Options:

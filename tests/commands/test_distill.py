@@ -40,14 +40,26 @@ def asked(monkeypatch, toy_bundle, tmp_path):
 
 def test_options_reach_the_trainer(partdistill, asked, cloud_file, tmp_path):
     names = ("--parts", "Handle, cup", "--category", " Coffee  mug")
-    modes = ("--mode", "tta", "--start", "scratch", "--backward", "none", "--device", "cpu")
+    modes = (
+        "--with-text-encoder",
+        "--up=-y",
+        "--mode",
+        "tta",
+        "--start",
+        "scratch",
+        "--backward",
+        "none",
+        "--device",
+        "cpu",
+    )
     numbers = ("--epochs", "3", "--seed", "7", "--generated", cloud_file, "--generated-share", "0.5")
     done = partdistill("distill", cloud_file, *names, *modes, *numbers, "--out", tmp_path / "mugs", "--json")
     assert done.code == 0, done.err
     config = asked[0]
     assert config.scans == (cloud_file,) and config.out == tmp_path / "mugs"
     assert (config.parts, config.category) == (("handle", "cup"), "coffee mug")
-    assert (config.mode, config.start, config.backward) == ("tta", "scratch", "none")
+    assert config.with_text_encoder and config.text_space == "minilm"
+    assert (config.up, config.mode, config.start, config.backward) == ("-y", "tta", "scratch", "none")
     assert (config.device, config.seed, config.epochs, config.teacher) == ("cpu", 7, 3, "mini")
     assert (config.generated, config.generated_share) == ((str(cloud_file),), 0.5)
     record = done.json()
@@ -127,6 +139,9 @@ def test_a_student_and_a_file_to_start_from(partdistill, asked, cloud_file, tmp_
         ({"--teacher": "oracle"}, "oracle"),
         ({"--out": "default"}, "the shipped student"),
         ({"--mode": "both"}, "invalid choice"),
+        ({"--text-space": "clip"}, "add --teacher clip"),
+        ({"--text-space": "clip", "--teacher": "clip"}, "start from scratch"),
+        ({"--text-space": "t5"}, "invalid choice"),
         ({"--generated": "nowhere"}, "do not exist"),
         ({"--generated": "procedural"}, "procedural:50"),
         ({"--generated": "procedural:5", "--category": "spoon"}, "no procedural family 'spoon'"),

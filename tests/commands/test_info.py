@@ -8,7 +8,8 @@ def test_everything_about_a_bundle(partdistill, toy_bundle):
     done = partdistill("info", toy_bundle, "--json")
     record = done.json()
     assert done.code == 0
-    assert record["name"] == "toy" and record["points"] == 2048 and record["text"] == {"space": "toy-4", "dim": 4}
+    assert record["name"] == "toy" and record["points"] == 2048
+    assert record["text"] == {"space": "toy-4", "dim": 4, "encoder": False}
     assert record["categories"]["post"] == ["top", "bottom"]
     assert len(record["sha256"]["student.onnx"]) == 64
 

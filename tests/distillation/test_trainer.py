@@ -3,23 +3,27 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from partdistill_ros.commands.render import as_taught
 from partdistill_ros.distillation import trainer
 from partdistill_ros.distillation.augment import Augmentation
 from partdistill_ros.distillation.collection import teach, upright_cloud
 from partdistill_ros.distillation.config import TRAINED_RATE, DistillConfig, Schedule
 from partdistill_ros.distillation.fit import Progress
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.bundle import Bundle
+from partdistill_ros.inference.bundle import DEFAULT_PATH, Bundle
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.knowledge.graded import GradedUnits, find_graded
 from partdistill_ros.knowledge.known import save_known
 from partdistill_ros.scans.families import generate
+from partdistill_ros.scans.load import load_scan
 from partdistill_ros.scans.save import save_scan
 from partdistill_ros.scans.scan import Scan
 from partdistill_ros.students.build import load_student, new_student, save_encoder
@@ -79,6 +83,17 @@ def test_a_student_that_starts_from_a_file(scans: Path, tmp_path: Path) -> None:
     assert 0 < moved.abs().mean() < 0.01, "four steps from where it began"
 
 
+def test_a_start_that_learnt_another_text_space_is_refused(scans: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(DEFAULT_PATH, other)
+    manifest = json.loads((other / "bundle.json").read_text())
+    manifest["text"]["space"] = "clip-x-64"
+    (other / "bundle.json").write_text(json.dumps(manifest))
+    with pytest.raises(PartDistillError, match="clip-x-64.*this run has 'minilm64'"):
+        trainer.run(config(scans, tmp_path / "x", start=str(other)))
+    assert not (tmp_path / "x.work").exists(), "before any work"
+
+
 def test_knowledge_is_not_asked_twice(scans: Path, tmp_path: Path, teacher) -> None:
     trainer.run(config(scans, tmp_path / "bottles"))
     asked = teacher.asked
@@ -103,6 +118,8 @@ def test_the_renderer_asked_for_is_used(scans: Path, tmp_path: Path, monkeypatch
         ({"scans": ()}, "no scans"),
         ({"backward": "sideways"}, "kept-mass"),
         ({"renderer": "crayons"}, "pytorch3d"),
+        ({"text_space": "clip"}, "add --teacher clip"),
+        ({"up": "north"}, "x, y, z, -x, -y, -z"),
     ],
 )
 def test_wrong_options_are_refused_before_any_work(
@@ -218,6 +235,25 @@ def test_where_nobody_knows_up_a_scan_lies_flat(tmp_path: Path, teacher, monkeyp
     assert kept.flat and np.ptp(kept.points, axis=0)[2] > 1
 
 
+def test_up_is_that_of_the_rendered_views(scans: Path, tmp_path: Path) -> None:
+    path = scans / "bottle0.npz"
+    how = config(path, tmp_path / "x", up="-y", cloud_points=DistillConfig.cloud_points)
+    member = trainer.gather_members(how, PARTS, tmp_path / "x.work")[0]
+    _, rendered = as_taught(load_scan(path, up="-y"))
+    assert member.views is not None and not member.flat
+    for own, shown in ((member.views.position, rendered.position), (member.views.rotation, rendered.rotation)):
+        np.testing.assert_allclose(own, shown, atol=1e-5)
+    assert np.ptp(member.points, axis=0)[1:].argmax() == 0, "the bottle lies"
+
+
+def test_knowledge_is_turned_up_as_well(tmp_path: Path, teacher) -> None:
+    cloud = upright_cloud(generate("bottle", 0), 1000)
+    save_known(tmp_path / "known.npz", cloud, teach(cloud, PARTS, "bottle", teacher).units)
+    how = config(tmp_path / "known.npz", tmp_path / "x")
+    plain, turned = (trainer.gather_members(replace(how, up=up), PARTS, tmp_path)[0].points for up in (None, "x"))
+    np.testing.assert_allclose(turned[:, 2], plain[:, 0], atol=1e-5)
+
+
 def test_mode_and_start_settle_what_was_left_open(tmp_path: Path) -> None:
     open_ = replace(config(tmp_path, tmp_path / "x"), schedule=None)
     scratch = trainer.settled(open_, 3)
@@ -236,11 +272,12 @@ def test_the_key_of_a_run_changes_with_what_it_depends_on(scans: Path, tmp_path:
         trainer.run_key(how, members, "posterior"),
         trainer.run_key(how, members, ""),
         trainer.run_key(replace(how, seed=1), members, "posterior"),
+        trainer.run_key(replace(how, text_space="clip", teacher="clip"), members, "posterior"),
         trainer.run_key(replace(how, augmentation=Augmentation(mix=0.5)), members, "posterior"),
         trainer.run_key(how, members[:1], "posterior"),
         trainer.run_key(how, [replace(members[0], share=2.0), members[1]], "posterior"),
     }
-    assert len(keys) == 6
+    assert len(keys) == 7
     elsewhere = replace(how, out=tmp_path / "y", backward="published", device="cuda")
     assert trainer.run_key(elsewhere, members, "posterior") in keys
 

@@ -137,7 +137,9 @@ def mug_views() -> Rendering:
 @pytest.fixture(scope="session")
 def two_hundred_views(mug_views) -> Rendering:
     """Those ten, twenty times over."""
-    repeated = {name: np.concatenate([getattr(mug_views, name)] * 20) for name in ("picture", "index", "depth")}
+    repeated = {
+        name: np.concatenate([getattr(mug_views, name)] * 20) for name in ("picture", "index", "depth", "light")
+    }
     return replace(mug_views, **repeated)
 
 

@@ -68,9 +68,12 @@ def test_batches_do_not_change_the_answer(model, mug_views):
     np.testing.assert_allclose(one, many, atol=1e-4)
 
 
-def test_two_hundred_views_take_the_memory_of_a_batch(model, mug_views, two_hundred_views, memory_of, monkeypatch):
-    # as rendered: other kinds of pictures are copies, and those of all views are made at once
-    teacher, seen = ClipTeacher(model, ClipOptions(batch=8, picture="colour", cache="off")), []
+@pytest.mark.parametrize(("picture", "windows"), [("colour", 1 + 9), ("shaded", 1), ("auto", 1)])  # auto: depth
+def test_two_hundred_views_take_the_memory_of_a_batch(
+    model, mug_views, two_hundred_views, memory_of, monkeypatch, picture, windows
+):
+    scales = (1.0,) if windows == 1 else (1.0, 2.0)
+    teacher, seen = ClipTeacher(model, ClipOptions(batch=8, picture=picture, scales=scales, cache="off")), []
 
     def counted(visual, pictures, method):
         seen.append(len(pictures))
@@ -82,7 +85,7 @@ def test_two_hundred_views_take_the_memory_of_a_batch(model, mug_views, two_hund
         memory_of(lambda views: teacher.answer(views, PARTS, "mug").scores, views)
         for views in (mug_views, two_hundred_views)
     )
-    assert sum(seen) == (10 + 10 + 200) * (1 + 9) and max(seen) == 8
+    assert sum(seen) == (10 + 10 + 200) * windows and max(seen) == 8
     assert many[1] == few[1], "torch saw no more at once"
     assert many[2] - many[0].nbytes < few[2] - few[0].nbytes + 500_000, "beside the answer"
     np.testing.assert_allclose(many[0][190:], few[0], atol=1e-4)

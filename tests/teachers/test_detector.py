@@ -14,6 +14,7 @@ from partdistill_ros.teachers.spec import DetectorOptions  # noqa: E402
 from partdistill_ros.teachers.teacher import load_teacher  # noqa: E402
 
 PARTS = ("handle", "cup")
+NONE = Found(np.zeros((0, 4), np.float32), np.zeros(0, np.int16), np.zeros(0, np.float32))
 
 
 @pytest.fixture(params=["grounding-dino", "owlv2"])
@@ -50,14 +51,17 @@ def test_batches_do_not_change_the_answer(model, mug_views):
     np.testing.assert_array_equal(one.view, many.view)
 
 
-def test_two_hundred_views_take_the_memory_of_a_batch(model, mug_views, two_hundred_views, memory_of, monkeypatch):
-    # as rendered: other kinds of pictures are copies, and those of all views are made at once
-    teacher = DetectorTeacher(model, DetectorOptions(threshold=0.1, batch=8, picture="colour", cache="off"))
+@pytest.mark.parametrize("picture", ["colour", "shaded", "auto"])  # auto: depth
+def test_two_hundred_views_take_the_memory_of_a_batch(
+    model, mug_views, two_hundred_views, memory_of, monkeypatch, picture
+):
+    teacher = DetectorTeacher(model, DetectorOptions(threshold=0.1, batch=8, picture=picture, cache="off"))
     seen, detect = [], DetectorModel.detect
 
     def counted(self, pictures, *rest):
         seen.append(len(pictures))
-        return detect(self, pictures, *rest)
+        # other pictures cost the network the same
+        return detect(self, pictures, *rest) if picture == "colour" else [NONE] * len(pictures)
 
     monkeypatch.setattr(DetectorModel, "detect", counted)
     teacher.answer(mug_views, PARTS, "mug")  # what is made once
@@ -85,8 +89,7 @@ def test_a_view_is_asked_once(model, mug_views, tmp_path, monkeypatch):
 
 
 def test_nothing_found_is_an_answer(model, mug_views, monkeypatch):
-    none = Found(np.zeros((0, 4), np.float32), np.zeros(0, np.int16), np.zeros(0, np.float32))
-    monkeypatch.setattr(DetectorModel, "detect", lambda self, pictures, *_: [none] * len(pictures))
+    monkeypatch.setattr(DetectorModel, "detect", lambda self, pictures, *_: [NONE] * len(pictures))
     assert DetectorTeacher(model).answer(mug_views, PARTS, "mug").boxes.shape == (0, 4)
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +99,28 @@ def test_a_text_encoder_on_request(capsys, quick, mugs, tmp_path):
     bundle, _ = distilled(capsys, mugs, tmp_path / "out", "--with-text-encoder")
     assert bundle.vocabulary.embed(["whatchamacallit"]).shape == (1, 64)
     assert (tmp_path / "out" / "student.pt").is_file()
+
+
+def test_clips_own_text_space_answers_new_words_without_torch(capsys, quick, mugs, clip_folder, tmp_path, monkeypatch):
+    pytest.importorskip("tokenizers", reason="tokenizers: the extra 'text'")
+    monkeypatch.setattr("partdistill_ros.teachers.clip_text.fitting_names", lambda: [*PARTS, "lid", "rim", "tin"])
+    teacher = ("--teacher", "clip,scales=1", "--weights", clip_folder("vit"), "--start", "scratch")
+    out = tmp_path / "out"
+    bundle, _ = distilled(capsys, mugs, out, *teacher, "--text-space", "clip", "--with-text-encoder")
+    assert bundle.text_space.startswith("clip-vit-") and bundle.text_dim == 5
+    assert main(["info", str(out)]) == 0 and "a text encoder for all others" in capsys.readouterr().out
+    code = f"""
+import sys, numpy as np
+from partdistill_ros.inference.segmenter import Segmenter
+segmenter = Segmenter({str(out)!r}, device="cpu")
+known, new = segmenter.query("mug: handle, cup"), segmenter.query("mug: 杯子的把手, whatchamacallit")
+assert np.abs(new.embeddings - known.embeddings).max() > 0.01
+points = np.random.default_rng(0).normal(size=(3000, 3)).astype(np.float32)
+(labels,) = segmenter.segment([points], "mug: 杯子的把手, whatchamacallit")
+assert labels.problem is None and set(labels.labels) <= {{0, 1}}
+assert not {{"torch", "open_clip", "transformers", "ftfy", "regex"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,20 @@ def test_depth_is_bright_where_near():
         assert np.corrcoef(grey[view][seen], expected)[0, 1] > 0.98
 
 
+@pytest.mark.parametrize("kind", ["auto", "colour", "shaded", "depth"])
+def test_some_views_are_shown_as_among_all(kind):
+    rendering = rendered(CLOUD.with_(colors=RED))
+    some = shown_pictures(rendering, kind, range(3, 6))
+    np.testing.assert_array_equal(some, shown_pictures(rendering, kind)[3:6])
+    assert (some[0] != some[1]).any()
+
+
+def test_one_coloured_view_is_enough():
+    rendering = rendered(CLOUD)
+    rendering.picture[7, 30, 30] = (200, 0, 0)
+    assert chosen_kind(rendering) == "colour" and chosen_kind(rendering, "shaded") == "shaded"
+
+
 def test_an_empty_view_stays_black():
     assert (depth_pictures(np.full((1, 8, 8), np.inf, np.float32)) == 0).all()
 

@@ -7,7 +7,14 @@ import sys
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.teachers.spec import ClipOptions, DetectorOptions, parse_spec, read_options, with_weights
+from partdistill_ros.teachers.spec import (
+    ClipOptions,
+    DetectorOptions,
+    check_text_space,
+    parse_spec,
+    read_options,
+    with_weights,
+)
 
 
 @pytest.mark.parametrize(
@@ -78,3 +85,18 @@ from partdistill_ros.teachers.spec import parse_spec
 parse_spec("clip")
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("space", "teacher", "start", "words"),
+    [
+        ("t5", "clip", "scratch", "minilm, clip"),
+        ("clip", "mini", "scratch", "add --teacher clip"),
+        ("clip", "clip:ViT-L-14", "default", "start from scratch"),
+    ],
+)
+def test_a_text_space_belongs_to_its_teacher(space, teacher, start, words):
+    with pytest.raises(PartDistillError, match=words):
+        check_text_space(space, teacher, start)
+    check_text_space("clip", "clip:ViT-L-14,method=plain", "scratch")
+    check_text_space("minilm", teacher, start)

@@ -13,6 +13,7 @@ import pytest
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.scans.families import FAMILIES
 from partdistill_ros.text.space import DEFAULT_PATH, TextSpace, clean_name
+from partdistill_ros.torchvision_import import prepare_torchvision
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,7 @@ def test_known_names_need_no_model() -> None:
 
 
 def test_unknown_names_go_through_the_encoder(space: TextSpace) -> None:
+    prepare_torchvision()
     pytest.importorskip("sentence_transformers")
     first, second = space.encode(["the thing you hold it by", "handle"])
     assert abs(np.linalg.norm(first) - 1) < 1e-5
@@ -68,6 +70,22 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(PartDistillError, match=r"space\.npz"):
         TextSpace.load(path)
+
+
+def test_a_space_of_another_encoder() -> None:
+    class Letters:
+        name = "letters"
+
+        def encode(self, texts: list[str]) -> np.ndarray:
+            counts = np.array([[text.count(letter) for letter in "abcd"] for text in texts], np.float32) + 0.1
+            return counts / np.linalg.norm(counts, axis=1, keepdims=True)
+
+    words = ["a", "b", "cab", "dad", "bead", "acid"]
+    made = TextSpace.fit(words, ["A", "B"], dim=64, encoder=Letters())
+    assert (made.identity, made.dim, made.names) == ("letters4", 4, ("a", "b")), "no more dimensions than there are"
+    np.testing.assert_allclose(made.encode(["a", "b"]), made.embeddings, atol=1e-6)
+    a, anagram, other = made.encode(["bead", "dabe", "cc"])
+    assert a @ anagram == pytest.approx(1, abs=1e-5) and a @ other < 0.5
 
 
 def test_save_and_load_keep_everything(space: TextSpace, tmp_path: Path) -> None:
