@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from partdistill_ros.distillation.muon import Muon
+
 DECAY = 0.02  # of the weights, both optimizers
 
 
@@ -26,7 +28,7 @@ class Optimizer:
         others = [value for name, value in learnt.items() if name not in inner]
         self._parts: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, lr=rate, weight_decay=DECAY)]
         if matrices:
-            self._parts.append(torch.optim.Muon(matrices, lr=rate, weight_decay=DECAY, adjust_lr_fn="match_rms_adamw"))
+            self._parts.append(Muon(matrices, rate, DECAY))
 
     def step(self, loss: Tensor, rate: float) -> None:
         """One step down the gradient of `loss`, whose norm is kept within 1."""

@@ -8,6 +8,7 @@ import copy
 import torch
 from torch import nn
 
+from partdistill_ros.distillation.muon import Muon
 from partdistill_ros.distillation.optimizer import Optimizer
 from partdistill_ros.students.patch_transformer import PatchTransformer
 from tests.distillation.conftest import SMALL
@@ -35,8 +36,8 @@ def test_matrices_go_to_muon_all_else_to_adamw() -> None:
     kinds = owners(student)
     for name, value in student.named_parameters():
         inner = value.ndim == 2 and not name.startswith("head")
-        assert kinds[name] is (torch.optim.Muon if inner else torch.optim.AdamW), name
-    assert kinds["blocks.0.qkv.weight"] is torch.optim.Muon and kinds["log_scale"] is torch.optim.AdamW
+        assert kinds[name] is (Muon if inner else torch.optim.AdamW), name
+    assert kinds["blocks.0.qkv.weight"] is Muon and kinds["log_scale"] is torch.optim.AdamW
     heads = [name for name in kinds if name.startswith("head") and name.endswith("weight")]
     assert heads and all(kinds[name] is torch.optim.AdamW for name in heads)
 
