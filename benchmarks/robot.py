@@ -36,6 +36,9 @@ def write_bag(folder: Path, scans: Sequence[Scan], topic: str = "/camera/points"
     return folder
 
 
+RESEND = 15.0  # seconds without a word on a goal
+
+
 @dataclass
 class Goal:
     """A goal under way: its feedback so far (seconds since it was sent, message), and its result."""
@@ -136,13 +139,19 @@ class Robot:
         from partdistill_ros.action import Distill
 
         self.until(self._distill.server_is_ready, seconds, "the trainer's action")
-        sent, begin = Goal(None), time.monotonic()
-        future = self._distill.send_goal_async(
-            Distill.Goal(**goal),
-            feedback_callback=lambda told: sent.feedback.append((time.monotonic() - begin, told.feedback)),
-        )
-        self.until(future.done, seconds, "the trainer's word on the goal")
-        sent.handle = future.result()
+        sent, begin, futures = Goal(None), time.monotonic(), []
+
+        def answered() -> bool:
+            # While a killed server is still remembered, a goal for the new one can be lost: it is sent again.
+            if time.monotonic() - begin >= RESEND * len(futures):
+                futures.append(self._distill.send_goal_async(Distill.Goal(**goal), feedback_callback=heard))
+            return any(future.done() and future.result().accepted for future in futures)
+
+        def heard(told: Any) -> None:
+            sent.feedback.append((time.monotonic() - begin, told.feedback))
+
+        self.until(answered, seconds, "the trainer's word on the goal")
+        sent.handle = next(one.result() for one in futures if one.done() and one.result().accepted)
 
         def ended(done: Any) -> None:
             sent.result, sent.status = done.result().result, done.result().status

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from live_scene import TRUTH, default_scan, mug_miou, mug_object
+from live_quality import TRUTH, mug_miou
+from live_scene import default_scan
 from robot import Robot
 
 from partdistill_ros.commands.common import CommandFailed
@@ -74,7 +75,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     if not answer.success:
         raise CommandFailed(f"the trainer says: {answer.message}")
     labels = read_labeled(answer.labeled).labels
-    scores = mug_miou(scan, labels, tuple(answer.names), mug_object(scan, [np.flatnonzero(labels >= 0)]))
+    scores = mug_miou(scan, labels, tuple(answer.names))
     assert scores is not None
     return {
         "scan": str(options.scan),

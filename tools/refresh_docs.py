@@ -3,7 +3,7 @@
 
     .venv/bin/python tools/refresh_docs.py
 
-Run it after a change of a node's parameters. It writes config/segment.yaml, and in docs/ros.md what
+Run it after a change of a node's parameters. It writes the parameter files in config/, and in docs/ros.md what
 stands between `<!-- parameters of NODE -->` and `<!-- end -->`.
 """
 
@@ -14,11 +14,24 @@ import sys
 from pathlib import Path
 
 from partdistill_ros.files import atomic_path
+from partdistill_ros.nodes import recorder_parameters, segmenter_parameters, trainer_parameters
 from partdistill_ros.nodes.parameters import documented_table, documented_yaml
 from partdistill_ros.nodes.publisher_parameters import PublisherParameters
-from partdistill_ros.nodes.segmenter_parameters import YAML_HEADING, SegmenterParameters
+from partdistill_ros.nodes.recorder_parameters import RecorderParameters
+from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
+from partdistill_ros.nodes.trainer_parameters import TrainerParameters
 
-NODES: dict[str, object] = {"part_segmenter": SegmenterParameters(), "scan_publisher": PublisherParameters()}
+NODES: dict[str, object] = {
+    "part_segmenter": SegmenterParameters(),
+    "scan_publisher": PublisherParameters(),
+    "scan_recorder": RecorderParameters(),
+    "distill_trainer": TrainerParameters(),
+}
+FILES = {
+    "segment.yaml": documented_yaml(SegmenterParameters(), segmenter_parameters.YAML_HEADING),
+    "record.yaml": documented_yaml(RecorderParameters(), recorder_parameters.YAML_HEADING),
+    "distill.yaml": documented_yaml(TrainerParameters(), trainer_parameters.YAML_HEADING),
+}
 REGION = re.compile(r"(<!-- parameters of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 SPDX = "# SPDX-License-Identifier: Apache-2.0\n"
 
@@ -31,10 +44,7 @@ def refreshed(page: str) -> str:
 def wanted(root: Path) -> dict[Path, str]:
     """What each generated file should hold."""
     page = root / "docs" / "ros.md"
-    return {
-        root / "config" / "segment.yaml": SPDX + documented_yaml(SegmenterParameters(), YAML_HEADING),
-        page: refreshed(page.read_text()),
-    }
+    return {**{root / "config" / name: SPDX + text for name, text in FILES.items()}, page: refreshed(page.read_text())}
 
 
 def main() -> int:

@@ -198,11 +198,11 @@ def _settings(arguments: Namespace) -> dict[str, Any]:
     parts = split_names(arguments.parts)
     if len(parts) < 2:
         raise PartDistillError(f"--parts names only '{parts[0]}': a student needs at least two parts to tell apart")
-    check_inputs(arguments.scans)
-    check_start(arguments.student, arguments.start, arguments.freeze_encoder)
     name = None if arguments.store is None else str(arguments.out)
     if arguments.store is not None:
         arguments.out = _place_in_store(arguments.store, str(arguments.out))
+    check_inputs(arguments.scans)
+    check_start(arguments.student, arguments.start, arguments.freeze_encoder)
     check_text_space(arguments.text_space, arguments.teacher, arguments.start)
     _check_bundle_folder(arguments.out)
     if arguments.weights is not None:

@@ -66,16 +66,16 @@ def train(config: DistillConfig, progress: Callable[[Progress], None] | None = N
     student made of the teacher's units lies in `<out>.work/backward` to be looked at.
     Raises PartDistillError where no scan is left, the output cannot be written, or another run is writing it.
     """
+    space = load_space(config.text_space, config.teacher, config.device)
+    check_start_space(config.start, space)
     with held(config.out) as work:
-        return _train(config, work, progress or (lambda _: None))
+        return _train(config, space, work, progress or (lambda _: None))
 
 
-def _train(config: DistillConfig, work: Path, progress: Callable[[Progress], None]) -> Run:
+def _train(config: DistillConfig, space: TextSpace, work: Path, progress: Callable[[Progress], None]) -> Run:
     torch.manual_seed(config.seed)
     config = replace(config, category=clean_name(config.category or "object"))
     parts = tuple(clean_name(part) for part in config.parts)
-    space = load_space(config.text_space, config.teacher, config.device)
-    check_start_space(config.start, space)
     encoder = space.encoder.export(space) if config.with_text_encoder else None  # what it lacks is told before the work
     left_out: list[str] = []
     members = gather_members(config, parts, work, progress, left_out)

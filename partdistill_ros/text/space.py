@@ -23,6 +23,7 @@ from partdistill_ros.files import atomic_path
 from partdistill_ros.text.encoder import MiniLm, SentenceEncoder
 
 DIM = 64
+RANK = 1e-4  # of the largest singular value: what is smaller says nothing
 SPACES = ("minilm", "clip")  # what a student's space may be made of: the shipped encoder, or the teacher's own
 DEFAULT_PATH = Path(__file__).parent.parent / "models" / "text" / "minilm64.npz"
 
@@ -60,13 +61,13 @@ class TextSpace:
     ) -> TextSpace:
         """Fit the projection on `fitting_names` and embed the `known` names (needs the encoder, by default MiniLM).
 
-        `dim` is an upper bound: an encoder of fewer dimensions has them all.
+        `dim` is an upper bound: fewer names or an encoder of fewer dimensions span less.
         """
         encoder = encoder or MiniLm()
         sentences = encoder.encode(fitting_names).astype(np.float64)
-        dim = min(dim, *sentences.shape)
         mean = sentences.mean(0)
         _, singular, axes = np.linalg.svd(sentences - mean, full_matrices=False)
+        dim = min(dim, int((singular > RANK * singular[0]).sum()))  # rounding errors of the others would be whitened
         projection = axes[:dim].T / np.sqrt(singular[:dim])
         names = tuple(sorted({clean_name(name) for name in known}))
         none = np.zeros((0, dim), np.float32)

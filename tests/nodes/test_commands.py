@@ -14,7 +14,7 @@ import pytest
 
 from partdistill_ros.nodes import commands
 
-NODES = ("part_segmenter", "scan_publisher")
+NODES = ("part_segmenter", "scan_publisher", "scan_recorder", "distill_trainer")
 
 
 def test_the_commands_are_those_of_both_ways_to_install(repository):

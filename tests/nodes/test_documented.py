@@ -16,11 +16,12 @@ OF_ROS = ("rcl_interfaces/", "lifecycle_msgs/", "type_description_interfaces/")
 
 
 def documented(page: str) -> dict[str, dict[str, str]]:
-    """Type by name for each of `KINDS`."""
+    """Type by name for each of `KINDS`, of the live node."""
     found: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
     for kind, names, type_name in ROW.findall(page):
         for name in re.findall(r"`([^`]+)`", names):
-            found[kind][name] = type_name
+            if not name.startswith("distill_trainer/"):
+                found[kind][name] = type_name
     return found
 
 

@@ -90,7 +90,8 @@ def test_markers_are_made_for_those_who_look(node, outputs, labeled):
 
 def test_an_announcement_has_no_counts(node, outputs, labeled):
     outputs.announce(labeled.engine)
-    ((topic, legend),) = node.sent
+    (topic, legend), (beside, picture) = node.sent
+    assert beside == "part_legend_image" and picture.header == legend.header
     assert topic == "part_legend" and list(legend.names) == ["top", "bottom"] and not legend.counts
     assert legend.header.stamp.sec == 3
 

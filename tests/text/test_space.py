@@ -93,3 +93,16 @@ def test_save_and_load_keep_everything(space: TextSpace, tmp_path: Path) -> None
     copy = TextSpace.load(tmp_path / "copy.npz")
     assert copy.names == space.names and copy.identity == space.identity
     np.testing.assert_array_equal(copy.projection, space.projection)
+
+
+def test_what_rounding_leaves_is_no_dimension():
+    class Flat:
+        """Three directions and nothing else but rounding errors."""
+
+        name = "flat"
+
+        def encode(self, names):
+            rng = np.random.default_rng(0)
+            return (rng.normal(size=(len(names), 3)) @ rng.normal(size=(3, 20))).astype(np.float32)
+
+    assert TextSpace.fit([f"name {number}" for number in range(12)], ["a"], encoder=Flat()).dim == 3
