@@ -243,7 +243,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--clouds", type=int, default=100, help="results to measure of the scene; thrice of the object")
     parser.add_argument("--frames", type=int, default=30, help="noisy frames")
     parser.add_argument("--rate", type=float, default=10.0, help="clouds a second of the scene")
-    parser.add_argument("--refresh", type=int, default=2, help="memory.refresh of the node; 0 asks about all objects")
+    parser.add_argument("--refresh", type=int, default=1, help="memory.refresh of the node; 0 asks about all objects")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda", "auto"))
     parser.add_argument("--only", nargs="+", choices=tuple(SECTIONS), default=list(SECTIONS), help="parts to measure")

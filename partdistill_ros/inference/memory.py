@@ -37,7 +37,7 @@ class MemoryOptions:
     forget: clouds after which an object out of sight is forgotten.
     """
 
-    refresh: int = 2
+    refresh: int = 1
     smoothing: float = 0.0
     tolerance: float = 0.010
     moved: float = 0.03

@@ -80,7 +80,7 @@ class Memory:
     """What is kept of objects that stand still from cloud to cloud."""
 
     refresh: int = setting(
-        2,
+        1,
         "An object that stands still keeps its answer; so many of them are asked about again in each cloud, in "
         "turn. 0 asks about all objects in every cloud, which costs 15 ms of one core for each.",
         minimum=0,

@@ -50,3 +50,15 @@ def test_a_clip_is_measured_without_a_target_for_its_time(benchmark, capsys, mon
     assert found["space"].startswith("clip-ViT-S-32-alt, random-") and 0 < found["difference"] <= 1e-3
     assert found["megabytes"] > 50
     assert benchmark.main(["--teacher", "mini"]) == 2 and "only the teacher 'clip'" in capsys.readouterr().err
+
+
+def test_the_live_node_answers_new_words(benchmark, capsys, monkeypatch):
+    pytest.importorskip("rclpy", reason="source ROS 2 or run make")
+    monkeypatch.setattr(benchmark.os, "sched_setaffinity", lambda *_: None)
+    monkeypatch.setitem(benchmark.TARGETS, "ms", 1e6)
+    monkeypatch.syspath_prepend(str(PATH.parent))
+    assert benchmark.main(["--names", "40", "--node", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["node_ms_95"] >= found["node_ms"] > 0
+    with pytest.raises(SystemExit):
+        benchmark.main(["--teacher", "clip", "--node"])

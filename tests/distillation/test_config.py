@@ -30,8 +30,10 @@ def test_the_usual_schedule_is_that_of_shapes_not_seen_yet() -> None:
 def test_a_handful_of_scans_to_be_labelled_needs_fewer_steps() -> None:
     assert steps(schedule_for(1, tta=True)) == 120
     assert steps(schedule_for(17, tta=True)) == steps(schedule_for(99, tta=True)) == 600
-    counts = [steps(schedule_for(members, tta=True)) for members in range(1, 30)]
-    assert counts == sorted(counts)
+    made = [schedule_for(members, tta=True) for members in range(1, 30)]
+    counts, batches = [steps(one) for one in made], [one.batch for one in made]
+    assert counts == sorted(counts) and batches == sorted(batches)
+    assert (batches[0], batches[-1]) == (4, Schedule().batch)
 
 
 def test_a_finished_student_takes_small_steps() -> None:
