@@ -77,10 +77,11 @@ def labeled_message(cloud: Cloud, answer: SceneLabels) -> PointCloud2:
     """The cloud with its labels: same header, same order of points, part colours where there is a
     part and the cloud's own colours (grey without) elsewhere."""
     table = pack_colors(np.vstack([part_colors(answer.parts), np.array([UNLABELED_COLOR], np.uint8)]))
-    # Label -1 takes the last entry of the table.
-    colors = table[answer.labels]
-    if cloud.packed_colors is not None:
-        colors = np.where(answer.labels < 0, cloud.packed_colors, colors)
+    if cloud.packed_colors is None:
+        colors = table[answer.labels]  # label -1 takes the last entry
+    else:
+        colors, labelled = cloud.packed_colors.copy(), np.flatnonzero(answer.labels >= 0)
+        colors[labelled] = table[answer.labels[labelled]]
     packed = encode_labeled(cloud.scan.points, colors, answer.labels, answer.confidence, cloud.kept)
     return _message(packed, cloud.header, cloud.scan, cloud.is_dense)
 

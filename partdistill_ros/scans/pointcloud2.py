@@ -87,7 +87,12 @@ class CloudLayout:
 
     def points(self, data: Buffer) -> NDArray[np.float32]:
         """Coordinates `[N, 3]` in row order, NaN kept, as a copy of its own."""
-        # One column at a time: 0.6 ms for 300,000 points, a strided [N, 3] copy takes 3.
+        places = [self._locate(axis) for axis in "xyz"]
+        first = places[0][0]
+        if not self.is_bigendian and places == [(first + 4 * axis, FLOAT32) for axis in range(3)]:
+            # As all drivers send them. In pieces of 12 bytes it takes half the time of any copy of numbers.
+            packed = np.array(self._view(data, np.dtype("V12"), first), order="C")
+            return packed.view("<f4").reshape(-1, 3)
         points = np.empty((self.height, self.width, 3), np.float32)
         for axis, column in enumerate("xyz"):
             points[..., axis] = self.column(data, column)
@@ -235,6 +240,7 @@ LABELED_FIELDS: tuple[FieldTuple, ...] = (
     ("confidence", 20, FLOAT32, 1),
 )
 LABELED_STEP = 24
+BLOCK = 8192  # points written at a time, few enough for the processor's cache
 
 
 def encode_labeled(
@@ -248,11 +254,13 @@ def encode_labeled(
     65535), confidence `[N]` in 0..1; after them what was `kept` of the input, filled up to whole words."""
     further = 0 if kept is None else -(-kept.size // 4)
     words, data = _blank(len(points), words=LABELED_STEP // 4 + further)
-    for axis in range(3):
-        words[:, axis] = points[:, axis]
-    words.view("<u4")[:, 3] = packed_colors
-    words.view("<u2")[:, 8] = labels.view(np.uint16)
-    words[:, 5] = confidence
+    numbers, numbered = words.view("<u4"), labels.view(np.uint16)
+    for start in range(0, len(points), BLOCK):
+        rows = slice(start, start + BLOCK)
+        words[rows, :3] = points[rows]
+        numbers[rows, 3] = packed_colors[rows]
+        numbers[rows, 4] = numbered[rows]  # label and its padding
+        words[rows, 5] = confidence[rows]
     if kept is None:
         return PackedCloud(LABELED_FIELDS, LABELED_STEP, data)
     kept.write(words.view(np.uint8), LABELED_STEP)
