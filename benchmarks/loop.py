@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole loop on one machine: record, name the parts, distil, and the running node gets the new student.
 
-    python benchmarks/loop.py [--recordings 24] [--tests 12] [--out out/loop]
+    python benchmarks/loop.py [--recordings 24] [--tests 12] [--recorder collect|node] [--out out/loop]
 
 Goblets (benchmarks/goblets.py), which no shipped model has seen, are recorded by the simulated depth camera into a bag
-(mcap), collected, and distilled by the action `distill` while the live node goes on labelling; the student is then
-loaded into that node. The teacher is a simulated detector (benchmarks/detections.py): no model that ships knows
-goblets, so the boxes are damaged truth. Truth is used for nothing else but the scores.
+(mcap) that `partdistill collect` reads, or shown to the running node `scan_recorder`. They are distilled by the action
+`distill` while the live node goes on labelling; the student is then loaded into that node. The teacher is a simulated
+detector (benchmarks/detections.py): no model that ships knows goblets, so the boxes are damaged truth. Truth is used
+for nothing else but the scores.
 Printed: the live node's mIoU on goblets that were never recorded, before and after; its rate of labelled clouds, before
 and while training runs; times.
 """
@@ -19,6 +20,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ from partdistill_ros.commands.live import NodeProcess, go_private, running
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.nodes.environment import prepare
 
+SAME = 1e-4  # metres between a point as recorded and as collected
 GAIN, RATE, MINUTES = 15.0, 0.70, 20.0
 """What must be reached: points of mIoU, share of the rate, and the time of the whole."""
 QUERY = f"{NAME}: {', '.join(PARTS)}"
@@ -45,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--recordings", type=int, default=24)
     parser.add_argument("--tests", type=int, default=12, help="goblets that are not recorded")
+    parser.add_argument("--recorder", choices=("collect", "node"), default="collect", help="who makes the collection")
     parser.add_argument("--width", type=int, default=640, help="pixels of the camera")
     parser.add_argument("--out", type=Path, default=Path("out/loop"), help="empty or new folder")
     parser.add_argument("--epochs", type=int, default=0, help="0: the trainer's own choice")
@@ -71,9 +75,10 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     recorded = [record(seed, options.width) for seed in range(options.recordings)]
     unseen = [record(UNSEEN + seed, options.width) for seed in range(options.tests)]
     begin = time.monotonic()
-    collection, boxes = collect(options.out, recorded)
-    collected = time.monotonic() - begin
     domain = go_private()
+    collection = (collect if options.recorder == "collect" else record_live)(options.out, recorded, domain)
+    boxes = simulated_boxes(collection, recorded, options.out / "detections.json")
+    collected = time.monotonic() - begin
     segmenter = {"query": QUERY, "scene_mode": "tabletop", "device": "cpu", "threads": 2}
     trainer = {"store": str(options.out / "bundles"), "device": "cpu", "niceness": options.niceness}
     starts = [
@@ -123,23 +128,52 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
-def collect(out: Path, recorded: Sequence[Recording]) -> tuple[Path, Path]:
-    """The bag, the collection that is made of it, and the detector's file; returns the latter two."""
+def collect(out: Path, recorded: Sequence[Recording], domain: int) -> Path:
+    """The bag, and the collection that `partdistill collect` makes of it."""
     bag, collection = write_bag(out / "recording", [one.scan for one in recorded]), out / "goblets"
     if partdistill(["collect", str(bag), "--out", str(collection), "--category", NAME, "--json"]):
         raise CommandFailed("the bag could not be collected")
+    return collection
+
+
+def record_live(out: Path, recorded: Sequence[Recording], domain: int) -> Path:
+    """The collection that the node `scan_recorder` makes of the goblets that it is shown, one after the other."""
+    from std_srvs.srv import Trigger
+
+    collection = out / "goblets"
+    parameters = {"collection": str(collection), "category": NAME, "name": "recording"}
+    start = partial(NodeProcess, "scan_recorder", parameters, out / "scan_recorder.log")
+    with running([start]) as nodes, Robot(domain, nodes) as robot:
+        begun = robot.call(Trigger, "scan_recorder/start", 60.0, recorded[0].scan)
+        if not begun.success:
+            raise CommandFailed(f"the recorder did not start: {begun.message}")
+        for count, one in enumerate(recorded, 1):
+            robot.show_until(one.scan, partial(holds, collection, count), f"the recorder's scan {count}")
+        robot.call(Trigger, "scan_recorder/stop", 60.0, recorded[-1].scan)
+    return collection
+
+
+def holds(collection: Path, count: int) -> bool:
+    """Whether a collection, which may not be there yet, holds so many scans."""
+    return collection.is_dir() and len(Collection.open(collection).members()) >= count
+
+
+def simulated_boxes(collection: Path, recorded: Sequence[Recording], path: Path) -> Path:
+    """The detector's file about a collection."""
+    from scipy.spatial import cKDTree
+
+    finite = [np.flatnonzero(one.scan.finite()) for one in recorded]
+    trees = [cKDTree(one.scan.points[rows]) for one, rows in zip(recorded, finite, strict=True)]
 
     def truth(source: dict[str, Any], scan: Any) -> Any:
-        one = recorded[int(source["message"])]
-        finite = np.flatnonzero(one.scan.finite())
-        from scipy.spatial import cKDTree
+        for one, rows, tree in zip(recorded, finite, trees, strict=True):
+            if tree.query(scan.points[:9])[0].max() < SAME:
+                distance, near = tree.query(scan.points)
+                if distance.max() < SAME:
+                    return one.labels[rows[near]]
+        raise CommandFailed(f"{scan.name} is nothing that the camera recorded")
 
-        distance, near = cKDTree(one.scan.points[finite]).query(scan.points)
-        if distance.max() > 1e-4:
-            raise CommandFailed(f"{scan.name} is not what the camera recorded: {distance.max():.3f} m off")
-        return one.labels[finite[near]]
-
-    return collection, detect(Collection.open(collection), PARTS, NAME, truth, out / "detections.json")
+    return detect(Collection.open(collection), PARTS, NAME, truth, path)
 
 
 def score(robot: Robot, unseen: Sequence[Recording]) -> float:

@@ -108,6 +108,17 @@ class Robot:
         self.until(lambda: self._points.get_subscription_count() > 0, seconds, "the live node's subscription")
         self.until(lambda: self.node.count_publishers("labeled_points") > 0, seconds, "the live node's output")
 
+    def show_until(self, scan: Scan, done: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+        """Publishes a scene once a second until `done()`."""
+        end, shown = time.monotonic() + seconds, 0.0
+        while not done():
+            if time.monotonic() > end:
+                raise CommandFailed(f"{what} did not come within {seconds:.0f} s")
+            if time.monotonic() - shown > 1:
+                self.show(scan)
+                shown = time.monotonic()
+            self.spin()
+
     def show(self, scan: Scan) -> int:
         """Publishes a scene; returns its stamp."""
         from std_msgs.msg import Header

@@ -56,6 +56,24 @@ def test_the_detector_writes_boxes_that_the_teacher_reads(goblets, load_benchmar
     assert teacher.size == detections.SIZE
 
 
+@pytest.mark.timeout(300)
+def test_goblets_shown_to_the_recorder_become_a_collection(load_benchmark, goblets, tmp_path: Path) -> None:
+    pytest.importorskip("rclpy", reason="source ROS 2 or run make")
+    pytest.importorskip("std_srvs", reason="std_srvs is not installed: run make or source ROS 2")
+    from partdistill_ros.collections.collection import Collection
+    from partdistill_ros.commands.live import go_private
+
+    loop = load_benchmark("loop")
+    loop.prepare()
+    recorded = [goblets.record(seed, 320) for seed in (3, 4)]
+    collection = loop.record_live(tmp_path, recorded, go_private())
+    assert len(Collection.open(collection).members()) == 2
+    boxes = json.loads(loop.simulated_boxes(collection, recorded, tmp_path / "boxes.json").read_text())
+    assert {one["category"] for one in boxes["annotations"]} == set(goblets.PARTS)
+    with pytest.raises(loop.CommandFailed, match="nothing that the camera recorded"):
+        loop.simulated_boxes(collection, recorded[:1], tmp_path / "other.json")
+
+
 @pytest.mark.timeout(900)
 def test_the_whole_loop(load_benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("rclpy", reason="source ROS 2 or run make")
