@@ -15,7 +15,6 @@ and while training runs; times.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -28,12 +27,12 @@ import numpy as np
 from detections import detect
 from goblets import NAME, PARTS, UNSEEN, Recording, miou, record
 from robot import Goal, Robot, write_bag
+from verdict import empty_folder, verdict
 
 from partdistill_ros.cli import main as partdistill
 from partdistill_ros.collections.collection import Collection
 from partdistill_ros.commands.common import CommandFailed
 from partdistill_ros.commands.live import NodeProcess, go_private, running
-from partdistill_ros.errors import PartDistillError
 from partdistill_ros.nodes.environment import prepare
 
 SAME = 1e-4  # metres between a point as recorded and as collected
@@ -56,21 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rate-seconds", type=float, default=20.0, help="for which each rate is measured")
     parser.add_argument("--niceness", type=int, default=10)
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
-    options = parser.parse_args(arguments)
-    try:
-        result = measure(options)
-    except PartDistillError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1 if isinstance(error, CommandFailed) else 2
-    print(json.dumps(result, indent=None if options.json else 1))
-    return 0 if all(result["reached"].values()) else 1
+    return verdict(measure, parser.parse_args(arguments))
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """The loop from the bag to the better node."""
-    if options.out.exists() and any(options.out.iterdir()):
-        raise PartDistillError(f"{options.out} is not empty: choose another --out")
-    options.out = options.out.absolute()
+    options.out = empty_folder(options.out)
     prepare()
     recorded = [record(seed, options.width) for seed in range(options.recordings)]
     unseen = [record(UNSEEN + seed, options.width) for seed in range(options.tests)]

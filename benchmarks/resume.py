@@ -12,7 +12,6 @@ must equal that of an undisturbed run, byte for byte.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import signal
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from robot import Goal, Robot
+from verdict import empty_folder, verdict
 
 from partdistill_ros.commands.common import CommandFailed
 from partdistill_ros.commands.live import NodeProcess, go_private
@@ -50,21 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--out", type=Path, default=Path("out/resume"), help="empty or new folder")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
-    options = parser.parse_args(arguments)
-    try:
-        result = measure(options)
-    except PartDistillError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1 if isinstance(error, CommandFailed) else 2
-    print(json.dumps(result, indent=None if options.json else 1))
-    return 0 if all(result["reached"].values()) else 1
+    return verdict(measure, parser.parse_args(arguments))
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """An undisturbed run, then cancels and kills of the same goal in another store."""
-    if options.out.exists() and any(options.out.iterdir()):
-        raise PartDistillError(f"{options.out} is not empty: choose another --out")
-    out = options.out.absolute()
+    out = empty_folder(options.out)
     for seed in range(options.scans):
         save_scan(out / "scans" / f"mug_{seed}.ply", generate("mug", 500 + seed))
     prepare()

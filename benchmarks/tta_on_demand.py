@@ -11,7 +11,6 @@ else), and the seconds from call to answer, wall and CPU of the training.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import resource
 import sys
@@ -24,6 +23,7 @@ import numpy as np
 from live_quality import TRUTH, mug_miou
 from live_scene import default_scan
 from robot import Robot
+from verdict import verdict
 
 from partdistill_ros.commands.common import CommandFailed
 from partdistill_ros.commands.live import NodeProcess, go_private, read_labeled, running
@@ -44,14 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--niceness", type=int, default=0, help="somebody waits for this one")
     parser.add_argument("--epochs", type=int, default=0, help="0: the trainer's own choice")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
-    options = parser.parse_args(arguments)
-    try:
-        result = measure(options)
-    except PartDistillError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1 if isinstance(error, CommandFailed) else 2
-    print(json.dumps(result, indent=None if options.json else 1))
-    return 0 if all(result["reached"].values()) else 1
+    return verdict(measure, parser.parse_args(arguments))
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
