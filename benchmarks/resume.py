@@ -3,10 +3,10 @@
 
     python benchmarks/resume.py [--kills 20] [--seed 0] [--epochs 8]
 
-A goal is cancelled at random moments, and the seconds until its result are measured. Then the trainer node is killed
-(SIGKILL) at random moments, started again, and sent the same goal, until it succeeds. After each kill no process of the
-node may be left, and every file of the store and the work folder must be whole or have a hidden name. The final bundle
-must equal that of an undisturbed run, byte for byte.
+Goals are cancelled at random moments, and the seconds until their results are measured. Then the trainer node is killed
+(SIGKILL) at random moments of its work, five times, started again each time and sent the same goal, until it succeeds;
+and so on in a new store. After each kill no process of the node may be left, and every file of the store and the work
+folder must be whole or have a hidden name. The final bundles must equal that of an undisturbed run, byte for byte.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from partdistill_ros.scans.save import save_scan
 
 PARTS, NAME = ("handle", "cup"), "mugs"
 CANCEL_SECONDS = 2.0
+IN_A_ROW = 5  # kills of one run
 ORPHAN_SECONDS = 2.0  # a process that was sent SIGKILL needs a moment
 
 
@@ -66,15 +67,18 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     with Robot(domain) as robot:
         with trainer(robot, out, "undisturbed"):
             whole = finished(robot, robot.send(**goal))
-        cancels, problems, moments = [], [], []
-        with trainer(robot, out, "disturbed"):
-            for _ in range(options.cancels):
-                cancels.append(cancel_once(robot, goal, rng.uniform(0, whole)))
-        for _ in range(options.kills):
-            moments.append(kill_once(robot, goal, out, rng.uniform(0, whole), problems))
-        with trainer(robot, out, "disturbed"):
-            finished(robot, robot.send(**goal))
-    same = {name: digest(out / name) for name in ("undisturbed", "disturbed")}
+        cancels, problems, moments, stores = [], [], [], []
+        with trainer(robot, out, "cancelled"):
+            for number in range(options.cancels):
+                other = {**goal, "output": f"{NAME}_{number}"}  # each from its beginning
+                cancels.append(cancel_once(robot, other, rng.uniform(0, whole)))
+        for first in range(0, options.kills, IN_A_ROW):
+            stores.append(f"disturbed_{len(stores)}")
+            for after in moments_of(rng, min(IN_A_ROW, options.kills - first), whole):
+                moments.append(kill_once(robot, goal, out / stores[-1], after, problems))
+            with trainer(robot, out, stores[-1]):
+                finished(robot, robot.send(**goal))
+    same = {name: digest(out / name) for name in ("undisturbed", *stores)}
     return {
         "undisturbed_seconds": round(whole, 1),
         "cancel_seconds": [None if one is None else round(one, 2) for one in cancels],
@@ -84,10 +88,17 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "load_average": [round(one, 1) for one in os.getloadavg()],
         "reached": {
             "cancel": all(one is None or one <= CANCEL_SECONDS for one in cancels) and any(cancels),
-            "equal": same["undisturbed"] == same["disturbed"],
+            "equal": all(one == same["undisturbed"] for one in same.values()),
             "whole": not problems,
         },
     }
+
+
+def moments_of(rng: random.Random, kills: int, whole: float) -> list[float]:
+    """How long the node lives before each kill: random, and together not longer than an undisturbed run, so that
+    there is always work left."""
+    places = sorted(rng.uniform(0, whole) for _ in range(kills))
+    return [place - before for place, before in zip(places, [0.0, *places], strict=False)]
 
 
 @contextmanager
@@ -118,9 +129,9 @@ def cancel_once(robot: Robot, goal: dict[str, Any], after: float) -> float | Non
     return None if sent.result is not None else robot.cancel(sent)
 
 
-def kill_once(robot: Robot, goal: dict[str, Any], out: Path, after: float, problems: list[str]) -> tuple[float, str]:
+def kill_once(robot: Robot, goal: dict[str, Any], store: Path, after: float, problems: list[str]) -> tuple[float, str]:
     """Starts the node, sends the goal, kills the node; when and in which stage that was."""
-    with trainer(robot, out, "disturbed") as node:
+    with trainer(robot, store.parent, store.name) as node:
         sent = robot.send(**goal)
         wait(robot, sent, after)
         stage = "over" if sent.result else sent.feedback[-1][1].stage if sent.feedback else "start"
@@ -131,7 +142,7 @@ def kill_once(robot: Robot, goal: dict[str, Any], out: Path, after: float, probl
         while any(map(alive, children)) and time.monotonic() < end:
             time.sleep(0.02)
         problems += [f"process {one} outlived the node" for one in children if alive(one)]
-    problems += broken(out / "disturbed")
+    problems += broken(store)
     return after, stage
 
 

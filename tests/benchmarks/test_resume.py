@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -48,6 +49,12 @@ def test_children_of_children_are_seen_and_the_dead_are_not(resume) -> None:
     assert not resume.alive(process.pid)
 
 
+def test_kills_leave_work_to_do(resume) -> None:
+    lives = resume.moments_of(random.Random(3), 5, 60.0)
+    assert len(lives) == 5 and min(lives) > 0 and sum(lives) < 60
+    assert lives != resume.moments_of(random.Random(4), 5, 60.0)
+
+
 @pytest.mark.timeout(1200)
 def test_a_tiny_run_that_is_disturbed_ends_as_an_undisturbed_one(
     resume, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -57,6 +64,7 @@ def test_a_tiny_run_that_is_disturbed_ends_as_an_undisturbed_one(
     code = resume.main([*few, "--out", str(tmp_path / "resume"), "--json"])
     result = json.loads(capsys.readouterr().out)
     assert result["problems"] == [] and len(result["kills"]) == 1
-    assert result["bundles"]["undisturbed"] == result["bundles"]["disturbed"]
+    assert result["bundles"]["undisturbed"] == result["bundles"]["disturbed_0"]
+    assert result["kills"][0]["in"] != "over"
     assert code == (0 if all(result["reached"].values()) else 1)
     assert resume.main(["--out", str(tmp_path / "resume")]) == 2
