@@ -23,7 +23,7 @@ test:  ## installs everything, then ruff, mypy and pytest
 	@status=0; \
 	timeout 60 $(BIN)/ruff check . || { echo "ruff: failed" >&2; status=1; }; \
 	timeout 400 $(BIN)/mypy || { echo "mypy: failed, or took more than 400 s" >&2; status=1; }; \
-	timeout --signal INT --kill-after 30 1300 $(BIN)/python -m pytest || status=1; \
+	timeout --signal INT --kill-after 30 1380 $(BIN)/python -m pytest || status=1; \
 	exit $$status
 
 clean:  ## removes .venv, build outputs, caches and the demo's output; other things in out/ stay

@@ -107,7 +107,7 @@ def test_clips_own_text_space_answers_new_words_without_torch(capsys, quick, mug
     teacher = ("--teacher", "clip,scales=1", "--weights", clip_folder("vit"), "--start", "scratch")
     out = tmp_path / "out"
     bundle, _ = distilled(capsys, mugs, out, *teacher, "--text-space", "clip", "--with-text-encoder")
-    assert bundle.text_space.startswith("clip-vit-") and bundle.text_dim == 5
+    assert bundle.text_space.startswith("clip-vit-") and bundle.text_dim == 4
     assert main(["info", str(out)]) == 0 and "a text encoder for all others" in capsys.readouterr().out
     code = f"""
 import sys, numpy as np
