@@ -34,10 +34,11 @@ STAGES = ("wait", "decode", "extract", "recall", "sample", "network", "spread", 
 
 @dataclass(frozen=True)
 class Labeled:
-    """One labelled cloud: what came, the answer, and the engine that answered."""
+    """One labelled cloud: what came, the answer, the message made of both, and the engine that answered."""
 
     cloud: Cloud
     answer: SceneLabels
+    message: PointCloud2
     engine: Engine
 
 
@@ -76,14 +77,14 @@ class Outputs:
         for publisher in (self._labeled, *legends, self._markers, self._diagnostics, *self._times.values()):
             self._node.destroy_lifecycle_publisher(publisher)
 
-    def result(self, result: Labeled, message: PointCloud2, markers: bool) -> None:
-        """The legend that holds for this cloud, the cloud (`message`), and its markers where somebody looks at them.
+    def result(self, result: Labeled, markers: bool) -> None:
+        """The legend that holds for this cloud, the cloud, and its markers where somebody looks at them.
 
         The legend goes first: who joins cloud and legend by time of arrival and not by header has it too.
         """
         with self._lock:
             self._legend.publish(_legend(result.engine, result.cloud.header, result.answer))
-            self._labeled.publish(message)
+            self._labeled.publish(result.message)
             if markers and self._markers.get_subscription_count():
                 self._markers.publish(markers_message(result.cloud, result.answer))
 

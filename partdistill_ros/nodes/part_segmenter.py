@@ -225,8 +225,11 @@ class PartSegmenter(LifecycleNode):
         cloud = read_cloud(received, self._points_name(), keep_fields=parameters.keep_fields)
         decoded = time.monotonic()
         answer = self._answer(engine, parameters, cloud)
+        labeled = time.monotonic()
+        message = labeled_message(cloud, answer)
         stages = {"wait": begin - arrival, "decode": decoded - begin, **answer.stages}
-        return Labeled(cloud, answer, engine), arrival, stages
+        stages["encode"] = time.monotonic() - labeled
+        return Labeled(cloud, answer, message, engine), arrival, stages
 
     def _answer(self, engine: Engine, parameters: SegmenterParameters, cloud: Cloud) -> SceneLabels:
         to_crop = None
@@ -237,13 +240,10 @@ class PartSegmenter(LifecycleNode):
         return label_scene(engine.segmenter, engine.query, cloud.scan, options, engine.memory, pose)
 
     def _publish(self, labelled: tuple[Labeled, float, dict[str, float]]) -> None:
-        """The result, on a thread of its own: the next cloud is in work meanwhile."""
+        """The result, on the worker's thread."""
         result, arrival, stages = labelled
-        start = time.monotonic()
-        message = labeled_message(result.cloud, result.answer)
         (engine, outputs), begin = self._in_force(), time.monotonic()
-        stages["encode"] = begin - start
-        outputs.result(result, message, self._settings.markers)
+        outputs.result(result, self._settings.markers)
         if engine is not result.engine:
             outputs.announce(engine)  # the legend of the query in force stays the latched one
         end = time.monotonic()
@@ -254,7 +254,7 @@ class PartSegmenter(LifecycleNode):
             self._tell(NOTHING, f"nothing to label: {result.answer.problem}")
 
     def _unexpected(self, error: Exception) -> None:
-        """A cloud that could not be labelled or published, on either of the worker's threads."""
+        """A cloud that could not be labelled, on the worker's thread."""
         if not self.context.ok():
             return
         kind = MALFORMED if isinstance(error, MalformedCloudError) else FAILED

@@ -62,37 +62,29 @@ def labeled(toy_bundle_path, table_scene):
     """An answer of the toy, with the engine that gave it."""
     from std_msgs.msg import Header
 
-    from partdistill_ros.nodes.conversions import Cloud
+    from partdistill_ros.nodes.conversions import Cloud, labeled_message
     from partdistill_ros.nodes.outputs import Labeled
 
     parameters = SegmenterParameters(bundle=str(toy_bundle_path), query="post: top, bottom", device="cpu", threads=1)
     engine = Engine.load(parameters)
     cloud = Cloud(table_scene, None, Header(frame_id="camera"), False)
     answer = label_scene(engine.segmenter, engine.query, table_scene, SceneOptions(mode="tabletop"))
-    return Labeled(cloud, answer, engine)
+    return Labeled(cloud, answer, labeled_message(cloud, answer), engine)
 
 
-@pytest.fixture
-def message(labeled):
-    """The cloud that goes out."""
-    from partdistill_ros.nodes.conversions import labeled_message
-
-    return labeled_message(labeled.cloud, labeled.answer)
-
-
-def test_the_legend_goes_before_its_cloud(node, outputs, labeled, message):
-    outputs.result(labeled, message, markers=True)
+def test_the_legend_goes_before_its_cloud(node, outputs, labeled):
+    outputs.result(labeled, markers=True)
     (first, legend), (second, cloud) = node.sent
-    assert (first, second) == ("part_legend", "labeled_points") and cloud is message
+    assert (first, second) == ("part_legend", "labeled_points") and cloud is labeled.message
     assert legend.header == cloud.header and legend.query == "post: top, bottom" and legend.bundle == "toy"
     assert sum(legend.counts) == (labeled.answer.labels >= 0).sum() > 0
 
 
-def test_markers_are_made_for_those_who_look(node, outputs, labeled, message):
+def test_markers_are_made_for_those_who_look(node, outputs, labeled):
     node.listened = {"part_markers"}
-    outputs.result(labeled, message, markers=False)
+    outputs.result(labeled, markers=False)
     assert "part_markers" not in dict(node.sent)
-    outputs.result(labeled, message, markers=True)
+    outputs.result(labeled, markers=True)
     assert len(dict(node.sent)["part_markers"].markers) > 1
 
 
@@ -144,7 +136,7 @@ def test_a_result_of_a_query_that_was_replaced_does_not_keep_the_latched_legend(
         _tell=lambda kind, problem: pytest.fail(problem),
     )
     recorder = SimpleNamespace(
-        result=lambda result, message, markers: calls.append(("result", result.engine.query.text)),
+        result=lambda result, markers: calls.append(("result", result.engine.query.text)),
         announce=lambda engine: calls.append(("announce", engine.query.text)),
         times=lambda stages: None,
     )

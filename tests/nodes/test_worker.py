@@ -53,33 +53,6 @@ def test_items_that_wait_are_replaced_and_counted(gate):
     assert worker.dropped == 2
 
 
-def test_the_next_item_is_in_work_while_a_result_is_delivered_and_no_third_one(gate):
-    leave = threading.Semaphore(0)
-
-    def deliver(item):
-        assert leave.acquire(timeout=10)
-        gate.deliver(item)
-
-    worker = LatestWorker(gate.work, deliver, pytest.fail)
-    worker.start()
-    for item in (1, 2):
-        worker.offer(item)
-        assert gate.entered.acquire(timeout=10), "2 waits for the delivery of 1"
-        gate.permit.release()
-    worker.offer(3)
-    assert not gate.entered.acquire(timeout=0.1), "3 would be stale before 2 is delivered"
-    worker.offer(4)
-    leave.release()
-    assert gate.entered.acquire(timeout=10)
-    gate.permit.release()
-    for _ in range(2):
-        leave.release()
-    for _ in range(3):
-        assert gate.delivered.acquire(timeout=10)
-    assert worker.stop(10)
-    assert gate.done == [1, 2, 4] and worker.dropped == 1
-
-
 def test_a_failure_is_told_and_the_next_item_is_done(gate):
     failures = []
     worker = LatestWorker(gate.work, gate.deliver, failures.append)
