@@ -66,7 +66,10 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     unseen = [record(UNSEEN + seed, options.width) for seed in range(options.tests)]
     begin = time.monotonic()
     domain = go_private()
-    collection = (collect if options.recorder == "collect" else record_live)(options.out, recorded, domain)
+    if options.recorder == "collect":
+        collection = collect(options.out, recorded)
+    else:
+        collection = record_live(options.out, recorded, domain)
     boxes = simulated_boxes(collection, recorded, options.out / "detections.json")
     collected = time.monotonic() - begin
     segmenter = {"query": QUERY, "scene_mode": "tabletop", "device": "cpu", "threads": 2}
@@ -118,7 +121,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
-def collect(out: Path, recorded: Sequence[Recording], domain: int) -> Path:
+def collect(out: Path, recorded: Sequence[Recording]) -> Path:
     """The bag, and the collection that `partdistill collect` makes of it."""
     bag, collection = write_bag(out / "recording", [one.scan for one in recorded]), out / "goblets"
     if partdistill(["collect", str(bag), "--out", str(collection), "--category", NAME, "--json"]):

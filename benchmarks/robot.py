@@ -16,6 +16,8 @@ from partdistill_ros.commands.common import CommandFailed
 from partdistill_ros.commands.live import NodeProcess, read_labeled
 from partdistill_ros.scans.scan import Scan
 
+RESEND = 15.0  # seconds without a word on a goal
+
 
 def write_bag(folder: Path, scans: Sequence[Scan], topic: str = "/camera/points") -> Path:
     """A recording as `ros2 bag record` makes it (mcap), a cloud a second; returns `folder`."""
@@ -34,9 +36,6 @@ def write_bag(folder: Path, scans: Sequence[Scan], topic: str = "/camera/points"
             message = cloud_message(scan.with_(point_labels=None), header)
             writer.write(connection, second * 10**9, serialize_message(message))
     return folder
-
-
-RESEND = 15.0  # seconds without a word on a goal
 
 
 @dataclass
@@ -94,30 +93,37 @@ class Robot:
             node.check()
         self._executor.spin_once(timeout_sec=seconds)
 
-    def until(self, done: Callable[[], bool], seconds: float, what: str) -> None:
-        """Spins until `done()`. Raises CommandFailed with the nodes' words where the time is over."""
+    def until(self, done: Callable[[], Any], seconds: float, what: str) -> Any:
+        """Spins until `done()`, and returns that. Raises CommandFailed with the nodes' words where the time is over."""
         end = time.monotonic() + seconds
-        while not done():
+        while not (result := done()):
             if time.monotonic() > end:
                 logs = "\n".join(f"{node.name} printed:\n{node.tail()}" for node in self.nodes)
                 raise CommandFailed(f"{what} did not come within {seconds:.0f} s; {logs}")
             self.spin()
+        return result
 
     def connect(self, seconds: float = 90.0) -> None:
         """Waits for a live node."""
         self.until(lambda: self._points.get_subscription_count() > 0, seconds, "the live node's subscription")
         self.until(lambda: self.node.count_publishers("labeled_points") > 0, seconds, "the live node's output")
 
-    def show_until(self, scan: Scan, done: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
-        """Publishes a scene once a second until `done()`."""
-        end, shown = time.monotonic() + seconds, 0.0
-        while not done():
-            if time.monotonic() > end:
-                raise CommandFailed(f"{what} did not come within {seconds:.0f} s")
-            if time.monotonic() - shown > 1:
+    def show_until(
+        self, scan: Scan, done: Callable[[], bool], what: str, seconds: float = 60.0, every: float = 1.0
+    ) -> None:
+        """Publishes a scene every so many seconds until `done()`."""
+        shown = 0.0
+
+        def done_or_shown() -> bool:
+            nonlocal shown
+            if done():
+                return True
+            if time.monotonic() - shown > every:
                 self.show(scan)
                 shown = time.monotonic()
-            self.spin()
+            return False
+
+        self.until(done_or_shown, seconds, what)
 
     def show(self, scan: Scan) -> int:
         """Publishes a scene; returns its stamp."""
@@ -152,17 +158,16 @@ class Robot:
         self.until(self._distill.server_is_ready, seconds, "the trainer's action")
         sent, begin, futures = Goal(None), time.monotonic(), []
 
-        def answered() -> bool:
+        def accepted() -> Any:
             # While a killed server is still remembered, a goal for the new one can be lost: it is sent again.
             if time.monotonic() - begin >= RESEND * len(futures):
                 futures.append(self._distill.send_goal_async(Distill.Goal(**goal), feedback_callback=heard))
-            return any(future.done() and future.result().accepted for future in futures)
+            return next((one.result() for one in futures if one.done() and one.result().accepted), None)
 
         def heard(told: Any) -> None:
             sent.feedback.append((time.monotonic() - begin, told.feedback))
 
-        self.until(answered, seconds, "the trainer's word on the goal")
-        sent.handle = next(one.result() for one in futures if one.done() and one.result().accepted)
+        sent.handle = self.until(accepted, seconds, "the trainer's word on the goal")
 
         def ended(done: Any) -> None:
             sent.result, sent.status = done.result().result, done.result().status
@@ -183,13 +188,6 @@ class Robot:
         client = self.node.create_client(kind, name)
         self.until(client.service_is_ready, 90.0, f"the service {name}")
         future = client.call_async(kind.Request(**ask))
-        end, shown = time.monotonic() + seconds, 0.0
-        while not future.done():
-            if time.monotonic() > end:
-                raise CommandFailed(f"{name} did not answer within {seconds:.0f} s")
-            if time.monotonic() - shown > 0.2:
-                self.show(scan)
-                shown = time.monotonic()
-            self.spin()
+        self.show_until(scan, future.done, f"the answer of {name}", seconds, every=0.2)
         self.node.destroy_client(client)
         return future.result()

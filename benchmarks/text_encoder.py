@@ -78,6 +78,11 @@ def largest_difference(encoder: OnnxTextEncoder, space: TextSpace, asked: Sequen
     return largest
 
 
+def typical_and_slow(took: Sequence[float]) -> tuple[float, float]:
+    """Median and 95 %."""
+    return float(np.median(took)), float(np.percentile(took, 95))
+
+
 def milliseconds(encoder: OnnxTextEncoder, asked: Sequence[str]) -> tuple[float, float]:
     """Median and 95 % of a query of two names, each asked for the first time."""
     took = []
@@ -85,7 +90,7 @@ def milliseconds(encoder: OnnxTextEncoder, asked: Sequence[str]) -> tuple[float,
         start = time.perf_counter()
         encoder.encode(list(pair))
         took.append(1e3 * (time.perf_counter() - start))
-    return float(np.median(took)), float(np.percentile(took, 95))
+    return typical_and_slow(took)
 
 
 def node_milliseconds(encoder: EncoderFiles, asked: Sequence[str]) -> tuple[float, float]:
@@ -107,7 +112,7 @@ def node_milliseconds(encoder: EncoderFiles, asked: Sequence[str]) -> tuple[floa
                 took.append(1e3 * (time.perf_counter() - begin))
                 if not answer.result().success:
                     raise CommandFailed(f"the node refused '{first}, {second}': {answer.result().message}")
-    return float(np.median(took)), float(np.percentile(took, 95))
+    return typical_and_slow(took)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -137,8 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     difference = largest_difference(encoder, space, asked)
     median, slow = milliseconds(encoder, asked[-200:])
     try:
-        # Letters alone: commas, colons and semicolons would make it another query.
-        node = node_milliseconds(files, [one for one in asked[-200:] if one]) if options.node else None
+        # An empty name is none in a query.
+        node = node_milliseconds(files, [one for one in asked[-200:] if clean_name(one)]) if options.node else None
     except PartDistillError as error:
         print(error, file=sys.stderr)
         return 1

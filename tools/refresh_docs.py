@@ -28,9 +28,9 @@ NODES: dict[str, object] = {
     "distill_trainer": TrainerParameters(),
 }
 FILES = {
-    "segment.yaml": documented_yaml(SegmenterParameters(), segmenter_parameters.YAML_HEADING),
-    "record.yaml": documented_yaml(RecorderParameters(), recorder_parameters.YAML_HEADING),
-    "distill.yaml": documented_yaml(TrainerParameters(), trainer_parameters.YAML_HEADING),
+    "segment.yaml": documented_yaml(NODES["part_segmenter"], segmenter_parameters.YAML_HEADING),
+    "record.yaml": documented_yaml(NODES["scan_recorder"], recorder_parameters.YAML_HEADING),
+    "distill.yaml": documented_yaml(NODES["distill_trainer"], trainer_parameters.YAML_HEADING),
 }
 REGION = re.compile(r"(<!-- parameters of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 SPDX = "# SPDX-License-Identifier: Apache-2.0\n"
