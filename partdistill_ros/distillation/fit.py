@@ -126,7 +126,8 @@ class Fit:
         while self.state.epoch < self.schedule.epochs:
             if self._forward_ends():
                 self._save(self.forward)
-                self.state.backward_from = self.state.epoch
+                if self.backward != "none":
+                    self.state.backward_from = self.state.epoch
             if self._grades_now():
                 self._snapshot()
             loss = self._epoch()
@@ -241,10 +242,16 @@ class Fit:
         self._parts: dict[int, NDArray[np.int64]] = {}
 
     def _forward_ends(self) -> bool:
-        if self.backward == "none" or self.state.backward_from is not None:
+        """Whether forward distillation ends now; where no backward follows, whether one would."""
+        if self.state.backward_from is not None:
             return False
-        late = self.state.epoch >= self.schedule.forward_share * self.schedule.epochs
-        return late or converged(self.state.losses, self.schedule)
+        losses = self.state.losses
+        first = next((done for done in range(len(losses) + 1) if self._converged(losses[:done])), None)
+        return first == len(losses)
+
+    def _converged(self, losses: Sequence[float]) -> bool:
+        late = len(losses) >= self.schedule.forward_share * self.schedule.epochs
+        return late or converged(losses, self.schedule)
 
     def _grades_now(self) -> bool:
         if self.state.backward_from is None or self.state.graded == self.state.epoch:
@@ -282,7 +289,7 @@ class Fit:
             torch.save(content, temporary)
 
     def _resume(self) -> None:
-        for path in (self.checkpoint, None if self.backward == "none" else self.forward):
+        for path in (self.checkpoint, self.forward):
             if path is not None and path.exists():
                 self._load(path)
                 return

@@ -175,12 +175,24 @@ def test_two_rules_share_one_forward_distillation(members: list[Member], undistu
     assert "null" in first["state"] and '"backward_from": 4' in second["state"]
 
 
-def test_forward_alone_does_not_stop_at_what_others_left(members: list[Member], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("first", "second", "goes_on"), [("published", "none", "forward"), ("none", "published", "backward")]
+)
+def test_forward_alone_shares_it_too(
+    members: list[Member], tmp_path: Path, first: str, second: str, goes_on: str
+) -> None:
     forward = tmp_path / "forward.pt"
-    make(members, backward="published", forward=forward).run()
+    make(members, backward=first, forward=forward).run()
     stages: list[Progress] = []
-    make(members, backward="none", forward=forward).run(stages.append)
-    assert [one.stage for one in stages] == ["forward"] * 6
+    shared = make(members, backward=second, forward=forward).run(stages.append)
+    assert [(one.stage, one.epoch) for one in stages] == [(goes_on, 5), (goes_on, 6)]
+    assert_same_weights(make(members, backward=second).run(), shared)
+
+
+def test_forward_is_kept_where_it_first_converges(members: list[Member], tmp_path: Path) -> None:
+    always = replace(SCHEDULE, tolerance=float("inf"), window=1, patience=2)
+    make(members, schedule=always, backward="none", forward=tmp_path / "forward.pt").run()
+    assert '"epoch": 2' in torch.load(tmp_path / "forward.pt", weights_only=True)["state"]
 
 
 @pytest.mark.usefixtures("every_student_grades")
