@@ -14,7 +14,9 @@ from partdistill_ros.distillation.collection import Member
 from partdistill_ros.knowledge.units import KnowledgeUnits, specific
 
 CORRELATION = 0.5  # what a unit's word counts beside the student's: views of one part err alike
-FAIR = 0.2  # kappa above which agreement is fair (Landis and Koch, 1977): below it a student has no say
+AGREES = (
+    0.1  # kappa below which a student has no say: the constant answer has 0, with loose boxes the truth itself 0.13
+)
 SMOOTH = 1e-3  # share of every name in every row of the confusion matrix
 MEMORY = 0.5  # share of the earlier rounds in what is believed: a student on few scans changes its mind at random
 POWER = 2  # of a unit's fit: wrong names lose half of their score and right ones gain
@@ -129,7 +131,7 @@ def _by_belief(
 ) -> list[Graded]:
     units = [member.units for member in members]
     heard = [own if views is None else specific(own, views) for own, views in zip(units, shown, strict=True)]
-    if len(units[0].parts) > 1 and all(old is None for old in earlier) and kappa(heard, probabilities) < FAIR:
+    if len(units[0].parts) > 1 and all(old is None for old in earlier) and kappa(heard, probabilities) < AGREES:
         return [Graded(own) for own in units]
     found = list(probabilities) if members[0].boxes else _posteriors(heard, probabilities)
     beliefs = [
