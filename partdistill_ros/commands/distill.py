@@ -130,7 +130,9 @@ def configure(parser: ArgumentParser) -> None:
         "--renderer", choices=("zbuffer", "pytorch3d"), help="rasterizer: the built-in one (default) or pytorch3d"
     )
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to train")
-    parser.add_argument("--epochs", type=positive, metavar="N", help="at most, both directions together")
+    parser.add_argument(
+        "--epochs", type=positive, metavar="N", help="at most, both directions together (30; from random weights 45)"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of everything random")
     parser.add_argument(
         "--progress",

@@ -90,7 +90,12 @@ def configure(parser: ArgumentParser) -> None:
         "--start", default="scratch", metavar="W", help="its first weights: scratch (default), or as in `distill`"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of everything random in a training")
-    parser.add_argument("--epochs", type=positive, metavar="N", help="of a training, both directions together")
+    parser.add_argument(
+        "--epochs",
+        type=positive,
+        metavar="N",
+        help="of a training, both directions together (30; from random weights 45)",
+    )
     parser.add_argument("--work", type=Path, metavar="DIR", help="keep checkpoints here, so that a stopped run goes on")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write report.html and report.json there")
     parser.add_argument(

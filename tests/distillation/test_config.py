@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from partdistill_ros.distillation.augment import Augmentation
 from partdistill_ros.distillation.config import (
+    SCRATCH_EPOCHS,
     TRAINED_RATE,
     DistillConfig,
     Schedule,
@@ -23,13 +25,15 @@ def steps(schedule: Schedule) -> int:
 
 
 def test_the_usual_schedule_is_that_of_shapes_not_seen_yet() -> None:
-    assert schedule_for(50) == Schedule()
-    assert schedule_for(1) == Schedule(), "few scans are shown as long as many"
+    assert schedule_for(50, trained=True, tta=True) == replace(Schedule(), rate=TRAINED_RATE * Schedule().rate)
+    assert schedule_for(50) == replace(Schedule(), epochs=SCRATCH_EPOCHS)
+    assert schedule_for(1) == schedule_for(50), "few scans are shown as long as many"
 
 
 def test_a_handful_of_scans_to_be_labelled_needs_fewer_steps() -> None:
     assert steps(schedule_for(1, tta=True)) == 120
-    assert steps(schedule_for(17, tta=True)) == steps(schedule_for(99, tta=True)) == 600
+    assert steps(schedule_for(17, tta=True)) == steps(schedule_for(99, tta=True)) == 900
+    assert steps(schedule_for(17, tta=True, trained=True)) == 600, "random weights have more to learn"
     made = [schedule_for(members, tta=True) for members in range(1, 30)]
     counts, batches = [steps(one) for one in made], [one.batch for one in made]
     assert counts == sorted(counts) and batches == sorted(batches)

@@ -15,7 +15,7 @@ from partdistill_ros.commands.render import as_taught
 from partdistill_ros.distillation import trainer
 from partdistill_ros.distillation.augment import Augmentation
 from partdistill_ros.distillation.collection import teach, upright_cloud
-from partdistill_ros.distillation.config import TRAINED_RATE, DistillConfig, Schedule
+from partdistill_ros.distillation.config import SCRATCH_EPOCHS, TRAINED_RATE, DistillConfig, Schedule
 from partdistill_ros.distillation.fit import Progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import DEFAULT_PATH, Bundle
@@ -132,7 +132,7 @@ def test_wrong_options_are_refused_before_any_work(
 def test_a_student_that_agrees_by_chance_is_told(
     scans: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("partdistill_ros.distillation.backward.FAIR", 1.1)
+    monkeypatch.setattr("partdistill_ros.distillation.backward.AGREES", 1.1)
     trainer.run(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS))
     assert "no unit was graded: the student agrees with its teacher by chance only" in caplog.text
 
@@ -140,7 +140,7 @@ def test_a_student_that_agrees_by_chance_is_told(
 def test_what_became_of_the_units_is_written(
     scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("partdistill_ros.distillation.backward.FAIR", -1.0)  # six steps make no fair student
+    monkeypatch.setattr("partdistill_ros.distillation.backward.AGREES", -1.0)  # six steps make no student that agrees
     out = trainer.run(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS))
     assert "no unit was graded" not in caplog.text
     assert Bundle.load(out).training["backward_from"] == 2
@@ -155,7 +155,7 @@ def test_what_became_of_the_units_is_written(
 def test_forward_alone_grades_nothing(scans: Path, tmp_path: Path) -> None:
     trainer.run(config(scans, tmp_path / "bottles", backward="none", schedule=BOTH_WAYS))
     work = tmp_path / "bottles.work"
-    assert not (work / "backward").exists() and not list(work.glob("forward-*.pt"))
+    assert not (work / "backward").exists()
 
 
 def test_another_rule_goes_on_from_the_same_forward_distillation(scans: Path, tmp_path: Path, teacher) -> None:
@@ -166,7 +166,7 @@ def test_another_rule_goes_on_from_the_same_forward_distillation(scans: Path, tm
         epochs[rule] = [(one.stage, one.epoch) for one in told if one.stage in ("forward", "backward")]
     assert epochs["posterior"] == [("forward", 1), ("forward", 2), ("backward", 3)]
     assert epochs["published"] == [("backward", 3)]
-    assert epochs["none"] == [("forward", 1), ("forward", 2), ("forward", 3)]
+    assert epochs["none"] == [("forward", 3)]
     assert len(list(work.glob("forward-*.pt"))) == 1 and len(list(work.glob("fit-*.pt"))) == 3
     assert teacher.asked == 2
 
@@ -257,7 +257,7 @@ def test_knowledge_is_turned_up_as_well(tmp_path: Path, teacher) -> None:
 def test_mode_and_start_settle_what_was_left_open(tmp_path: Path) -> None:
     open_ = replace(config(tmp_path, tmp_path / "x"), schedule=None)
     scratch = trainer.settled(open_, 3)
-    assert scratch.schedule == Schedule() and scratch.augmentation == Augmentation()
+    assert scratch.schedule == replace(Schedule(), epochs=SCRATCH_EPOCHS) and scratch.augmentation == Augmentation()
     goes_on = trainer.settled(replace(open_, start="default", mode="tta", epochs=4), 3)
     assert goes_on.schedule.rate == TRAINED_RATE * Schedule().rate
     assert (goes_on.schedule.epochs, goes_on.schedule.min_steps) == (4, 6) and goes_on.augmentation.one_sided == 0
