@@ -154,11 +154,24 @@ def _posteriors(
     """Confusion matrix and posteriors of a category, each from the other."""
     every = np.concatenate([own.score for own in units])
     trust = CORRELATION / max(float(every.sum()) / max(len(every), 1), 1e-9)
+    answered = np.unique(np.concatenate([answer.argmax(1) for answer in probabilities]))
+    known = np.isin(np.arange(len(units[0].parts)), answered)
     beliefs = list(probabilities)
     for _ in range(ROUNDS):
         matrix = confusion(units, beliefs)
-        beliefs = [posterior(own, answer, matrix, trust) for own, answer in zip(units, probabilities, strict=True)]
+        beliefs = [
+            _within(posterior(own, answer, matrix, trust), answer, known)
+            for own, answer in zip(units, probabilities, strict=True)
+        ]
     return beliefs
+
+
+def _within(belief: NDArray[np.float32], answer: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """`belief [N, P]` with the student's own `answer` for parts that are not `known [P]`, of which it calls no point of
+    the category: their rows of the confusion matrix are leftovers of other parts, and would make arms of backs."""
+    kept, rest = np.where(known, 0, answer), np.where(known, belief, 0)
+    share = (1 - kept.sum(1, keepdims=True)) / np.maximum(rest.sum(1, keepdims=True), 1e-9)
+    return (kept + rest * share).astype(np.float32)
 
 
 def _fit(member: Member, belief: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from partdistill_ros.distillation.backward import (
     POWER,
     SMOOTH,
     Graded,
+    _posteriors,
     agreement,
     confusion,
     kappa,
@@ -189,6 +190,28 @@ def test_the_belief_sides_with_the_truth_where_a_vote_does_not() -> None:
         voted.append((own.votes(own.score[own.owner()]).argmax(1) == 0)[truth == 0])
         believed.append((graded.belief.argmax(1) == 0)[truth == 0])
     assert np.mean(voted) < 0.35 and np.mean(believed) > 0.55, "a vote takes most handles for cups"
+
+
+def test_a_part_that_the_student_sees_nowhere_is_not_made_of_others() -> None:
+    units, truth = category(np.array([[0.9, 0.1], [0.0, 1.0]]))
+    odd = np.zeros(len(truth), bool)
+    odd[-16:] = True  # of the cups: most views call them lids
+    rng = np.random.default_rng(0)
+    lid = [odd[own.indices[own.indptr[:-1]]] & (rng.random(len(own)) < 0.7) for own in units]
+    units = [
+        replace(own, part=np.where(called, 2, own.part).astype(np.int16), parts=PARTS)
+        for own, called in zip(units, lid, strict=True)
+    ]
+    answer = np.full((len(truth), 3), 0.05, np.float32) + 0.85 * sure(truth, 3)
+    answer[odd] = (0.1, 0.5, 0.4)
+    for belief in _posteriors(units, [answer] * len(units)):
+        np.testing.assert_allclose(belief[:, 2], answer[:, 2], rtol=1e-5)
+        np.testing.assert_allclose(belief.sum(1), 1, rtol=1e-5)
+        assert (belief.argmax(1) == truth).all()
+    seen = answer.copy()
+    seen[-1] = (0.1, 0.4, 0.5)
+    made = _posteriors(units, [seen, *[answer] * (len(units) - 1)])
+    assert np.mean([(belief.argmax(1) == 2)[odd].mean() for belief in made]) > 0.5, "it is known, and its units count"
 
 
 def test_the_belief_remembers_earlier_rounds() -> None:
