@@ -20,24 +20,36 @@ SIZE = 128  # pixels of the pictures that tell which points a view sees
 def box_match(
     points: NDArray[np.float32], views: Views, units: KnowledgeUnits, labels: NDArray[np.integer]
 ) -> NDArray[np.float32]:
-    """For each unit the intersection over union `[K]` of the box around its points in its view with the best box
-    around points that `labels [N]` gives its part: one connected region of the view, or all of them together.
+    """How well each unit fits the part it names, `[K]` of `box_fits`."""
+    found: NDArray[np.float32] = box_fits(points, views, units, labels)[np.arange(len(units)), units.part]
+    return found
 
-    A unit that names no view (-1) gets the share of its points whose label agrees.
+
+def box_fits(
+    points: NDArray[np.float32], views: Views, units: KnowledgeUnits, labels: NDArray[np.integer]
+) -> NDArray[np.float32]:
+    """For each unit and part the intersection over union `[K, P]` of the box around the unit's points in its view with
+    the best box around points that `labels [N]` gives the part: one connected region of the view, or all of them
+    together.
+
+    A unit that names no view (-1) gets the share of its points that have the label.
     """
     spots = _project(points, views)
     seen = visible_points(render_points(points, views, SIZE), len(points))
-    found = np.zeros(len(units), np.float32)
-    boxes: dict[tuple[int, int], NDArray[np.float64]] = {}
-    for number, (view, part) in enumerate(zip(units.view.tolist(), units.part.tolist(), strict=True)):
+    parts = range(len(units.parts))
+    found = np.zeros((len(units), len(parts)), np.float32)
+    boxes: dict[int, list[NDArray[np.float64]]] = {}
+    for number, view in enumerate(units.view.tolist()):
         members = units.members(number)
-        if view < 0:
-            found[number] = (labels[members] == part).mean() if len(members) else 0
+        if not len(members):
             continue
-        if (view, part) not in boxes:
-            boxes[view, part] = _boxes(spots[view][seen[view] & (labels == part)])
-        if len(members) and len(boxes[view, part]):
-            found[number] = _overlap(_around(spots[view][members]), boxes[view, part]).max()
+        if view < 0:
+            found[number] = np.bincount(labels[members], minlength=len(parts)) / len(members)
+            continue
+        if view not in boxes:
+            boxes[view] = [_boxes(spots[view][seen[view] & (labels == part)]) for part in parts]
+        own = _around(spots[view][members])
+        found[number] = [_overlap(own, others).max(initial=0) for others in boxes[view]]
     return found
 
 

@@ -258,13 +258,36 @@ def test_a_box_is_graded_by_how_it_fits_not_by_the_mean_of_its_points() -> None:
 
 
 def test_kappa_is_agreement_beyond_chance() -> None:
-    assert kappa([UNITS], [sure(np.array([0, 0, 1, 1, 0, 0]))]) == pytest.approx(
+    assert kappa([member(UNITS)], [UNITS], [sure(np.array([0, 0, 1, 1, 0, 0]))]) == pytest.approx(
         kappa_of_table([[2.6, 0.0], [1.8, 1.0]])
     )
-    assert kappa([UNITS], [sure(np.zeros(6, int))]) == pytest.approx(0, abs=1e-6), "one answer to everything"
+    assert kappa([member(UNITS)], [UNITS], [sure(np.zeros(6, int))]) == pytest.approx(0, abs=1e-6), (
+        "one answer to everything"
+    )
     units, truth = category(np.eye(3))
-    assert kappa(units, [sure(truth, 3)] * len(units)) == pytest.approx(1)
-    assert kappa(units, [sure((truth + 1) % 3, 3)] * len(units)) < 0
+    members = [member(own) for own in units]
+    assert kappa(members, units, [sure(truth, 3)] * len(units)) == pytest.approx(1)
+    assert kappa(members, units, [sure((truth + 1) % 3, 3)] * len(units)) < 0
+
+
+def test_the_right_answer_agrees_with_boxes_that_take_in_neighbours() -> None:
+    side = np.linspace(-0.6, 0.6, 31)
+    points = np.stack([np.zeros(31 * 31), *(grid.ravel() for grid in np.meshgrid(side, side))], 1).astype(np.float32)
+    labels = (points[:, 1] < 0.4).astype(int)  # a narrow handle beside its cup
+    held = [np.flatnonzero(points[:, 1] > 0.1)] * 4 + [np.arange(len(points))] * 4  # both are too wide, all is "cup"
+    units = KnowledgeUnits(
+        part=np.repeat([0, 1], 4).astype(np.int16),
+        score=np.full(8, 0.5, np.float32),
+        view=np.zeros(8, np.int16),
+        indptr=np.cumsum([0, *map(len, held)]),
+        indices=np.concatenate(held).astype(np.int32),
+        n_points=len(points),
+        parts=("handle", "cup"),
+    )
+    boxes = Member("a", "mug", points, units, views=orbit_views([0], [0]), boxes=True)
+    assert kappa([replace(boxes, boxes=False)], [units], [sure(labels)]) < 0.3, "point by point"
+    assert kappa([boxes], [units], [sure(labels)]) == pytest.approx(1)
+    assert kappa([boxes], [units], [sure(np.ones_like(labels))]) == pytest.approx(0, abs=1e-6)
 
 
 def kappa_of_table(joint: list[list[float]]) -> float:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from partdistill_ros.distillation.box_match import box_match, shown_points
+from partdistill_ros.distillation.box_match import box_fits, box_match, shown_points
 from partdistill_ros.knowledge.units import KnowledgeUnits
 from partdistill_ros.rendering.cameras import orbit_views
 
@@ -48,6 +48,15 @@ def test_the_same_points_fit_wholly_and_half_of_them_by_half() -> None:
 def test_boxes_that_overlap_in_part() -> None:
     found = box_match(WALL, FRONT, units(within(-0.4, 0.4)), labels(within(0, 0.8)))
     np.testing.assert_allclose(found, [1 / 3], atol=1e-5)
+
+
+def test_a_box_is_held_against_every_part() -> None:
+    left, right = within(-0.8, 0), within(0.04, 0.8)
+    found = box_fits(WALL, FRONT, units(left, right), labels(right))
+    assert found.shape == (2, 2)
+    np.testing.assert_allclose(np.diag(found), 1, atol=1e-5)
+    np.testing.assert_allclose([found[0, 1], found[1, 0]], 0, atol=0.1)
+    np.testing.assert_array_equal(box_match(WALL, FRONT, units(left, right), labels(right)), found[:, 1])
 
 
 def test_boxes_side_by_side_do_not_fit() -> None:

@@ -120,7 +120,7 @@ def test_none_means_forward_alone(members: list[Member]) -> None:
 @pytest.fixture
 def every_student_grades(monkeypatch: pytest.MonkeyPatch) -> None:
     """A student of a few steps agrees with its teacher by chance and would wait."""
-    monkeypatch.setattr("partdistill_ros.distillation.backward.AGREES", -1.0)
+    monkeypatch.setattr("partdistill_ros.distillation.backward.FAIR", -1.0)
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_wrong_options_are_refused_before_any_work(
 def test_a_student_that_agrees_by_chance_is_told(
     scans: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("partdistill_ros.distillation.backward.AGREES", 1.1)
+    monkeypatch.setattr("partdistill_ros.distillation.backward.FAIR", 1.1)
     trainer.run(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS))
     assert "no unit was graded: the student agrees with its teacher by chance only" in caplog.text
 
@@ -140,7 +140,7 @@ def test_a_student_that_agrees_by_chance_is_told(
 def test_what_became_of_the_units_is_written(
     scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("partdistill_ros.distillation.backward.AGREES", -1.0)  # six steps make no student that agrees
+    monkeypatch.setattr("partdistill_ros.distillation.backward.FAIR", -1.0)  # six steps make no student that agrees
     out = trainer.run(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS))
     assert "no unit was graded" not in caplog.text
     assert Bundle.load(out).training["backward_from"] == 2
