@@ -229,22 +229,33 @@ def test_the_belief_remembers_earlier_rounds() -> None:
         np.testing.assert_allclose(old.belief.astype(float), expected, atol=2e-3)
 
 
-def test_a_box_is_graded_by_how_it_fits_not_by_the_mean_of_its_points() -> None:
+def wall() -> np.ndarray:
+    """Points `[961, 3]` that the camera of `boxed` faces."""
     side = np.linspace(-0.6, 0.6, 31)
-    points = np.stack([np.zeros(31 * 31), *(grid.ravel() for grid in np.meshgrid(side, side))], 1).astype(np.float32)
-    labels = (points[:, 2] > 0).astype(int)
-    upper, stray = np.flatnonzero(labels), np.flatnonzero(points[:, 2] < -0.59)[:1]
-    held = [upper, np.append(stray, upper), np.flatnonzero(labels == 0)]
+    return np.stack([np.zeros(31 * 31), *(grid.ravel() for grid in np.meshgrid(side, side))], 1).astype(np.float32)
+
+
+def boxed(points: np.ndarray, held: list[np.ndarray], part: list[int]) -> Member:
+    """A member with boxes of one view around the points `held`, each called by its `part`."""
     units = KnowledgeUnits(
-        part=np.array([1, 1, 0], np.int16),
-        score=np.full(3, 0.5, np.float32),
-        view=np.zeros(3, np.int16),
+        part=np.array(part, np.int16),
+        score=np.full(len(held), 0.5, np.float32),
+        view=np.zeros(len(held), np.int16),
         indptr=np.cumsum([0, *map(len, held)]),
         indices=np.concatenate(held).astype(np.int32),
         n_points=len(points),
         parts=("handle", "cup"),
     )
-    boxes = Member("a", "mug", points, units, views=orbit_views([0], [0]), boxes=True)
+    return Member("a", "mug", points, units, views=orbit_views([0], [0]), boxes=True)
+
+
+def test_a_box_is_graded_by_how_it_fits_not_by_the_mean_of_its_points() -> None:
+    points = wall()
+    labels = (points[:, 2] > 0).astype(int)
+    upper, stray = np.flatnonzero(labels), np.flatnonzero(points[:, 2] < -0.59)[:1]
+    held = [upper, np.append(stray, upper), np.flatnonzero(labels == 0)]
+    boxes = boxed(points, held, [1, 1, 0])
+    units = boxes.units
     answer = np.where(sure(labels) > 0, 0.9, 0.1).astype(np.float32)
     none_shown = np.zeros(0, np.int64)
     answered = rescore([boxes], [none_shown], [answer], "posterior")[0]
@@ -271,20 +282,11 @@ def test_kappa_is_agreement_beyond_chance() -> None:
 
 
 def test_the_right_answer_agrees_with_boxes_that_take_in_neighbours() -> None:
-    side = np.linspace(-0.6, 0.6, 31)
-    points = np.stack([np.zeros(31 * 31), *(grid.ravel() for grid in np.meshgrid(side, side))], 1).astype(np.float32)
+    points = wall()
     labels = (points[:, 1] < 0.4).astype(int)  # a narrow handle beside its cup
     held = [np.flatnonzero(points[:, 1] > 0.1)] * 4 + [np.arange(len(points))] * 4  # both are too wide, all is "cup"
-    units = KnowledgeUnits(
-        part=np.repeat([0, 1], 4).astype(np.int16),
-        score=np.full(8, 0.5, np.float32),
-        view=np.zeros(8, np.int16),
-        indptr=np.cumsum([0, *map(len, held)]),
-        indices=np.concatenate(held).astype(np.int32),
-        n_points=len(points),
-        parts=("handle", "cup"),
-    )
-    boxes = Member("a", "mug", points, units, views=orbit_views([0], [0]), boxes=True)
+    boxes = boxed(points, held, [0] * 4 + [1] * 4)
+    units = boxes.units
     assert kappa([replace(boxes, boxes=False)], [units], [sure(labels)]) < 0.3, "point by point"
     assert kappa([boxes], [units], [sure(labels)]) == pytest.approx(1)
     assert kappa([boxes], [units], [sure(np.ones_like(labels))]) == pytest.approx(0, abs=1e-6)
