@@ -99,7 +99,8 @@ class Bench:
             work=options.work,
             augmentation=replace(WHOLE, mix=options.mix),
         )
-        self.setting = Setting(options.teacher, recipe=recipe, generated=collect(options.generated, self.shapes))
+        made = collect(options.generated, self.shapes)
+        self.setting = Setting(options.teacher, recipe=recipe, generated=made, generated_share=options.generated_share)
 
     def row(self, method: str, setting: str, rule: str = "posterior") -> Row:
         """Measure one method in one setting with every seed."""
@@ -241,6 +242,7 @@ def options_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--train", nargs="+", help="collection of Pre (default: the other half of the shapes)")
     parser.add_argument("--folds", type=int, choices=(1, 2), default=2, help="1: only the second half is measured")
     parser.add_argument("--generated", nargs="+", default=[], help="shapes, or procedural:N, added to every collection")
+    parser.add_argument("--generated-share", type=float, default=1.0, help="how often one is drawn next to another")
     parser.add_argument("--each-of", type=int, metavar="N", help="tta-each: only the first N shapes of a category")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--student", default="patch_transformer")

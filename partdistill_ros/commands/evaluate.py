@@ -56,6 +56,7 @@ TRAINED_ONLY: dict[str, Any] = {
     "train": None,
     "each": False,
     "generated": [],
+    "generated_share": 1.0,
     "backward": "posterior",
     "student": "patch_transformer",
     "start": "scratch",
@@ -78,6 +79,9 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--each", action="store_true", help="distil on one evaluated shape at a time")
     parser.add_argument(
         "--generated", nargs="+", default=[], metavar="PATH", help="shapes (or procedural:N) added to the collection"
+    )
+    parser.add_argument(
+        "--generated-share", type=float, default=1.0, metavar="W", help="how often one is drawn next to another shape"
     )
     parser.add_argument(
         "--backward",
@@ -150,9 +154,13 @@ def _check(arguments: Namespace, names: Sequence[str]) -> None:
     chosen = f"--method {arguments.method}" if names else "--bundle"
     for option, default in unfit.items():
         if getattr(arguments, option) != default:
-            raise PartDistillError(f"--{option} does not go with {chosen}")
+            raise PartDistillError(f"--{option.replace('_', '-')} does not go with {chosen}")
     if arguments.each and arguments.train:
         raise PartDistillError("--each learns from one evaluated shape at a time: leave --train out")
+    if not 0 < arguments.generated_share < float("inf"):
+        raise PartDistillError(f"--generated-share must be over 0, got {arguments.generated_share}")
+    if arguments.generated_share != 1.0 and not arguments.generated:
+        raise PartDistillError("--generated-share says how often a generated shape is drawn: add --generated")
     if "backward" not in names and arguments.backward != "posterior":
         raise PartDistillError("--backward is the rule of the method `backward`, which was not asked for")
     check_start(arguments.student, arguments.start)
@@ -173,6 +181,7 @@ def _setting(arguments: Namespace, shapes: Sequence[Shape], skip: Any) -> Settin
         each=arguments.each,
         backward=arguments.backward,
         generated=collect(arguments.generated, shapes, skip),
+        generated_share=arguments.generated_share,
         recipe=Recipe(device=device, **{name: getattr(arguments, name) for name in own}),
     )
 

@@ -34,7 +34,7 @@ class Setting:
 
     teacher: as `load_teacher` takes it, or `controlled:PRESET`.  train: the collection to distil on (pre), None
     for the evaluated shapes (tta).  each: one evaluated shape at a time.  backward: the rule of the method
-    `backward`.  generated: shapes added to the collection.
+    `backward`.  generated: shapes added to the collection, each drawn `generated_share` times as often as one of it.
     """
 
     teacher: str = "mini"
@@ -42,6 +42,7 @@ class Setting:
     each: bool = False
     backward: str = "posterior"
     generated: Sequence[Shape] = ()
+    generated_share: float = 1.0
     recipe: Recipe = field(default_factory=Recipe)
 
 
@@ -100,4 +101,5 @@ def _distilled(name: str, gather: Gather, shapes: Sequence[Shape], rule: str, se
         train=setting.train,
         each=setting.each,
         generated=setting.generated,
+        generated_share=setting.generated_share,
     )

@@ -56,7 +56,8 @@ class Recipe:
 class DistilledMethod:
     """name: for the tables.  gather: shapes -> members with what teaches them.  rule: of backward distillation,
     `none` for forward alone.  train: the collection of the setting `pre`, None for the evaluated shapes.
-    each: every evaluated shape by itself.  generated: shapes added to the collection."""
+    each: every evaluated shape by itself.  generated: shapes added to the collection, each drawn `generated_share`
+    times as often as one of it."""
 
     def __init__(
         self,
@@ -69,11 +70,13 @@ class DistilledMethod:
         train: Sequence[Shape] | None = None,
         each: bool = False,
         generated: Sequence[Shape] = (),
+        generated_share: float = 1.0,
     ) -> None:
         if train is not None and each:
             raise PartDistillError("one shape at a time is a way of test-time alignment: leave the training shapes out")
         self.name, self._gather, self._rule, self._recipe = name, gather, rule, recipe
-        self._shapes, self._train, self._each, self._generated = shapes, train, each, generated
+        self._shapes, self._train, self._each = shapes, train, each
+        self._generated, self._generated_share = generated, generated_share
         self.setting = "pre" if train is not None else "tta-each" if each else "tta"
         self.curves: list[Curve] = []
         self.fit: Fit | None = None
@@ -93,12 +96,14 @@ class DistilledMethod:
     def _distil(self, collection: Sequence[Shape], questions: Sequence[Question], space: TextSpace, of: str) -> Student:
         recipe, tta = self._recipe, self._train is None
         parts = {question.category: question.parts for question in questions}
-        shapes = [
-            aligned(shape, parts) for shape in [*collection, *self._generated] if shape.question.category in parts
-        ]
-        if not shapes:
+        own, made = (
+            [aligned(shape, parts) for shape in shapes if shape.question.category in parts]
+            for shapes in (collection, self._generated)
+        )
+        if not own and not made:
             raise PartDistillError("the training shapes are of other categories than the evaluated ones")
-        members = self._gather(shapes)
+        members = self._gather([*own, *made])
+        members[len(own) :] = [replace(member, share=self._generated_share) for member in members[len(own) :]]
         names = {member.category: [space.encode([part]) for part in parts[member.category]] for member in members}
         trained = recipe.start == "default" or Path(recipe.start).is_dir()
         schedule = schedule_for(len(members), tta=tta, trained=trained, epochs=recipe.epochs)

@@ -45,8 +45,10 @@ def test_the_shapes_themselves_or_another_collection(bottles):
     every = [shape.question.name for shape in bottles]
     evaluate(bottles, DistilledMethod("supervised", gather, bottles, "none", QUICK))
     other = prepare([generate("bottle", 9)])
-    pre = DistilledMethod("supervised", gather, bottles, "none", QUICK, train=other, generated=other)
+    more = {"generated": other, "generated_share": 0.2}
+    pre = DistilledMethod("supervised", gather, bottles, "none", QUICK, train=other, **more)
     evaluate(bottles, pre)
+    assert pre.fit is not None and [member.share for member in pre.fit.members] == [1.0, 0.2]
     each = DistilledMethod("supervised", gather, bottles, "none", QUICK, each=True)
     evaluate(bottles, each)
     assert seen == [every, ["bottle_00009"] * 2, *([name] for name in every)]
