@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from partdistill_ros.distillation.box_match import box_fits
 from partdistill_ros.distillation.collection import Member, upright
 from partdistill_ros.distillation.fit import Fit
 from partdistill_ros.evaluation.shapes import Shape
 from partdistill_ros.evaluation.taught import posed
-from partdistill_ros.knowledge.units import KnowledgeUnits
 
-RIGHT = 0.5  # share of a unit's points that must be of its part
+RIGHT = 0.5  # share of a region's points that must be of its part
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,9 @@ class UnitQuality:
 
 
 def unit_quality(fit: Fit, shapes: Sequence[Shape]) -> UnitQuality | None:
-    """By the truth of the shapes that a training learnt on; a unit is right where half of its labelled points are
-    of the part it names. None where there are no units of either kind."""
+    """By the truth of the shapes that a training learnt on: a region is right where half of its labelled points are of
+    the part it names, a box where the part that it names fits it best, since a good box of a small part holds more
+    points of its neighbours. None where there are no units of either kind."""
     by_name = {(shape.question.category, shape.question.name): shape for shape in shapes}
     right, before, after = [], [], []
     for member, graded in zip(fit.members, fit.graded, strict=True):
@@ -45,14 +47,17 @@ def unit_quality(fit: Fit, shapes: Sequence[Shape]) -> UnitQuality | None:
     return UnitQuality(*means)
 
 
-def _is_right(member: Member, shape: Shape) -> np.ndarray:
-    """`[K]`: whether each unit's name is that of most of its points, by the nearest true sample."""
-    units: KnowledgeUnits = member.units
-    question = shape.question
+def _is_right(member: Member, shape: Shape) -> NDArray[np.bool_]:
+    """`[K]`: whether each unit's name is right, by the nearest true sample of the member's points."""
+    units, question = member.units, shape.question
     truth = shape.truth[cKDTree(upright(posed(question)).points).query(member.points)[1]]
     place = np.array([*(units.parts.index(part) if part in units.parts else -1 for part in question.parts), -1])
-    true, owner = place[truth][units.indices], units.owner()
+    labels = place[truth]
+    if member.boxes and member.views is not None:
+        fits = box_fits(member.points, member.views, units, labels)
+        return (fits.argmax(1) == units.part) & (fits.max(1) > 0)
+    true, owner = labels[units.indices], units.owner()
     known = np.bincount(owner, true >= 0, len(units))
     agrees = np.bincount(owner, (true == units.part[owner]) & (true >= 0), len(units))
-    found: np.ndarray = agrees >= RIGHT * np.maximum(known, 1)
+    found: NDArray[np.bool_] = agrees >= RIGHT * np.maximum(known, 1)
     return found
