@@ -33,8 +33,9 @@ from partdistill_ros.evaluation.methods.choose import Setting, collect, make_met
 from partdistill_ros.evaluation.methods.distilled import WHOLE, DistilledMethod, Recipe
 from partdistill_ros.evaluation.methods.names import TRAINED, parse_methods
 from partdistill_ros.evaluation.miou import Summary, summarize
-from partdistill_ros.evaluation.shapes import Shape, load_shapes
+from partdistill_ros.evaluation.shapes import Shape, load_shapes, prepare
 from partdistill_ros.evaluation.unit_quality import UnitQuality, unit_quality
+from partdistill_ros.scans.families import FAMILIES, generate
 from partdistill_ros.tables import aligned
 
 SETTINGS = ("pre", "tta", "tta-each")
@@ -84,12 +85,19 @@ def first_of_each(shapes: Sequence[Shape], count: int | None) -> list[Shape]:
     return chosen
 
 
+def measured(options: argparse.Namespace) -> list[Shape]:
+    """The shapes to measure: files and folders, `--of-families` procedural ones, else the evaluation data."""
+    if options.of_families:
+        return prepare([generate(name, seed) for name in options.of_families for seed in range(options.per_family)])
+    return load_shapes(options.shapes or [shapes_folder()])
+
+
 class Bench:
     """The measured shapes with everything that the methods share."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.shapes = load_shapes(options.shapes or [shapes_folder()])
+        self.shapes = measured(options)
         self.hidden = dict(zip(map(id, self.shapes), hidden_samples(self.shapes), strict=True))
         self.train = None if options.train is None else collect(options.train, self.shapes)
         recipe = Recipe(
@@ -238,6 +246,10 @@ def options_parser(description: str) -> argparse.ArgumentParser:
     """The options that every benchmark of distillation shares."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("shapes", type=Path, nargs="*", help="labelled shapes (default: the evaluation data)")
+    parser.add_argument(
+        "--of-families", nargs="+", choices=sorted(FAMILIES), metavar="F", help="measure procedural shapes instead"
+    )
+    parser.add_argument("--per-family", type=int, default=6, metavar="N", help="how many of each family")
     parser.add_argument("--teacher", default="mini", help="mini, controlled:pixel, controlled:box, or as in distill")
     parser.add_argument("--train", nargs="+", help="collection of Pre (default: the other half of the shapes)")
     parser.add_argument("--folds", type=int, choices=(1, 2), default=2, help="1: only the second half is measured")

@@ -100,3 +100,10 @@ def test_bad_shapes_are_told(benchmark, tmp_path, capsys, caplog):
     (tmp_path / "broken.npz").write_bytes(b"no shape")
     assert benchmark.main([str(tmp_path)]) == 2
     assert "no scan to read" in capsys.readouterr().err and "broken.npz" in caplog.text
+
+
+def test_procedural_shapes_can_be_measured_instead(benchmark, capsys):
+    code = benchmark.main(["--of-families", "kettle", "vase", "--per-family", "2", "--methods", "constant"])
+    assert code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split()[:5] == ["method", "setting", "kettle", "vase", "overall"]
