@@ -254,7 +254,7 @@ def options_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--train", nargs="+", help="collection of Pre (default: the other half of the shapes)")
     parser.add_argument("--folds", type=int, choices=(1, 2), default=2, help="1: only the second half is measured")
     parser.add_argument("--generated", nargs="+", default=[], help="shapes, or procedural:N, added to every collection")
-    parser.add_argument("--generated-share", type=float, default=1.0, help="how often one is drawn next to another")
+    parser.add_argument("--generated-share", type=float, help="how often one is drawn next to another (as in distill)")
     parser.add_argument("--each-of", type=int, metavar="N", help="tta-each: only the first N shapes of a category")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--student", default="patch_transformer")

@@ -107,7 +107,10 @@ def configure(parser: ArgumentParser) -> None:
         help="add shapes of a generative model, or procedural:N; may be given again, and without any scan",
     )
     parser.add_argument(
-        "--generated-share", type=float, default=1.0, metavar="W", help="how often one is drawn next to a scan"
+        "--generated-share",
+        type=float,
+        metavar="W",
+        help="how often one is drawn next to a scan (default: all of them together as often as all scans)",
     )
     parser.add_argument("--student", choices=STUDENTS, default="patch_transformer", help="network")
     parser.add_argument(
@@ -223,7 +226,7 @@ def _settings(arguments: Namespace) -> dict[str, Any]:
         for source in arguments.generated:
             check_generated(source, category)
     generated = tuple(arguments.generated)
-    if arguments.generated_share != 1.0 and not generated:
+    if arguments.generated_share is not None and not generated:
         raise PartDistillError("--generated-share says how often a generated shape is drawn: add --generated")
     if not arguments.scans and not generated:
         raise PartDistillError("no scans were given: name files or folders of scans, or --generated shapes")

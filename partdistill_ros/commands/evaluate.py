@@ -56,7 +56,7 @@ TRAINED_ONLY: dict[str, Any] = {
     "train": None,
     "each": False,
     "generated": [],
-    "generated_share": 1.0,
+    "generated_share": None,
     "backward": "posterior",
     "student": "patch_transformer",
     "start": "scratch",
@@ -81,7 +81,10 @@ def configure(parser: ArgumentParser) -> None:
         "--generated", nargs="+", default=[], metavar="PATH", help="shapes (or procedural:N) added to the collection"
     )
     parser.add_argument(
-        "--generated-share", type=float, default=1.0, metavar="W", help="how often one is drawn next to another shape"
+        "--generated-share",
+        type=float,
+        metavar="W",
+        help="how often one is drawn next to another shape (default: all of them together as often as all others)",
     )
     parser.add_argument(
         "--backward",
@@ -157,13 +160,19 @@ def _check(arguments: Namespace, names: Sequence[str]) -> None:
             raise PartDistillError(f"--{option.replace('_', '-')} does not go with {chosen}")
     if arguments.each and arguments.train:
         raise PartDistillError("--each learns from one evaluated shape at a time: leave --train out")
-    if not 0 < arguments.generated_share < float("inf"):
-        raise PartDistillError(f"--generated-share must be over 0, got {arguments.generated_share}")
-    if arguments.generated_share != 1.0 and not arguments.generated:
-        raise PartDistillError("--generated-share says how often a generated shape is drawn: add --generated")
+    if arguments.generated_share is not None:
+        _check_share(arguments)
     if "backward" not in names and arguments.backward != "posterior":
         raise PartDistillError("--backward is the rule of the method `backward`, which was not asked for")
     check_start(arguments.student, arguments.start)
+
+
+def _check_share(arguments: Namespace) -> None:
+    from partdistill_ros.distillation.generated import check_share
+
+    check_share(arguments.generated_share)
+    if not arguments.generated:
+        raise PartDistillError("--generated-share says how often a generated shape is drawn: add --generated")
 
 
 def _setting(arguments: Namespace, shapes: Sequence[Shape], skip: Any) -> Setting:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,14 @@ class Member:
     views: Views | None = None
     boxes: bool = False
     share: float = 1.0
+
+
+def weighed(own: Sequence[Member], made: Sequence[Member], share: float | None) -> list[Member]:
+    """Own and generated members, each generated one drawn `share` times as often as one of the own; None for all of
+    them together as often as all own ones, but none oftener than one of these."""
+    if share is None:
+        share = min(1.0, len(own) / len(made)) if own and made else 1.0
+    return [*own, *(replace(member, share=share) for member in made)]
 
 
 def upright_cloud(scan: Scan, count: int, seed: int = 0) -> Scan:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from partdistill_ros.distillation.augment import Augmentation
-from partdistill_ros.distillation.generated import check_generated
+from partdistill_ros.distillation.generated import check_generated, check_share
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.scans.load import parse_up
 from partdistill_ros.students.names import check_start
@@ -78,7 +78,8 @@ class DistillConfig:
     scans: files or folders.  out: the bundle's directory; checkpoints and knowledge lie beside it in
     `<out>.work`, from which a run that was stopped goes on.  name: the bundle's, by default its directory's.
     generated: more shapes, of a generative model (files or folders) or `procedural:N`, N shapes of the family
-    that the category names; generated_share: how often one is drawn next to a scan.
+    that the category names; generated_share: how often one is drawn next to a scan, None for all of them together
+    as often as all scans.
     up: axis of the scans that points up (`z`, `-y`), whatever their files tell; None leaves it to them.
     text_space: of the student: `minilm`, the shipped one, or `clip`, that of the teacher `clip`.
     with_text_encoder: the bundle gets the space's text encoder.
@@ -106,7 +107,7 @@ class DistillConfig:
     seed: int = 0
     cloud_points: int = 8192
     generated: tuple[str, ...] = ()
-    generated_share: float = 1.0
+    generated_share: float | None = None
     epochs: int | None = None
     schedule: Schedule | None = None
     augmentation: Augmentation | None = None
@@ -129,7 +130,6 @@ class DistillConfig:
             raise PartDistillError(f"distillation needs at least two part names, got {list(self.parts)}")
         if not self.scans and not self.generated:
             raise PartDistillError("no scans were given: name files or folders of scans, or generated shapes")
-        if not 0 < self.generated_share < float("inf"):
-            raise PartDistillError(f"the share of a generated shape must be over 0, got {self.generated_share}")
+        check_share(self.generated_share)
         for source in self.generated:
             check_generated(source, (self.category or "").lower())

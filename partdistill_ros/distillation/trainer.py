@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from partdistill_ros.distillation.augment import Augmentation
-from partdistill_ros.distillation.collection import Member, one_sided_masks, teach, upright, upright_cloud
+from partdistill_ros.distillation.collection import Member, one_sided_masks, teach, upright, upright_cloud, weighed
 from partdistill_ros.distillation.config import DistillConfig, Schedule, augmentation_for, schedule_for
 from partdistill_ros.distillation.fit import Fit, Progress
 from partdistill_ros.distillation.generated import PROCEDURAL, generated_scans
@@ -186,7 +186,8 @@ def gather_members(
     members = [_known_member(path, parts, config) for path in known]
     if paths or config.generated:
         asking = _Asking(config, tuple(parts), work, progress, [] if left_out is None else left_out)
-        members += asking.members(paths, len(members))
+        own, made = asking.members(paths, len(members))
+        members = weighed([*members, *own], made, config.generated_share)
     if not members:
         raise PartDistillError("no scan could be used: see the warnings above for what is wrong with each")
     if not any(len(member.units) for member in members):
@@ -206,16 +207,17 @@ class _Asking:
     progress: Callable[[Progress], None]
     left_out: list[str]
 
-    def members(self, paths: Sequence[Path], first: int) -> list[Member]:
-        """first: number of the first one, for its random numbers."""
+    def members(self, paths: Sequence[Path], first: int) -> tuple[list[Member], list[Member]]:
+        """Those of the scans and the generated ones.  first: number of the first one, for its random numbers."""
         config = self.config
         teacher = load_teacher(config.teacher, config.device)
         renderer = partial(render_scan, device=config.device, backend=load_backend(config.renderer, config.device))
         total = count_scans(paths, config.generated)
         store, own_stores = KnowledgeStore(self.work / "knowledge"), member_stores(paths)
-        found: list[Member] = []
+        own: list[Member] = []
+        made: list[Member] = []
         self._tell("extract", 1, total)
-        for place, (scan, share) in enumerate(self._scans(paths), 1):
+        for place, (scan, generated) in enumerate(self._scans(paths), 1):
             watched = _Watched(teacher, partial(self._tell, "teach", place, total))
             self._tell("render", place, total)
             try:
@@ -230,18 +232,19 @@ class _Asking:
                     flat=scan.up is None and scan.viewpoint is None,
                     renderer=renderer,
                 )
-                found.append(replace(taught, share=share))
+                (made if generated else own).append(taught)
             except PartDistillError as error:
                 self._skip(Path(scan.name), error)
             if place < total or not total:
                 self._tell("extract", place + 1, total)
-        return found
+        return own, made
 
-    def _scans(self, paths: Sequence[Path]) -> Iterator[tuple[Scan, float]]:
+    def _scans(self, paths: Sequence[Path]) -> Iterator[tuple[Scan, bool]]:
+        """Every scan, and whether it is a generated one."""
         config = self.config
         own = load_scans(paths, up=config.up, on_skip=self._skip) if paths else iter(())
         made = (scan for one in config.generated for scan in generated_scans(one, config.category, self._skip))
-        return chain(((scan, 1.0) for scan in own), ((scan, config.generated_share) for scan in made))
+        return chain(((scan, False) for scan in own), ((scan, True) for scan in made))
 
     def _posed(self, scan: Scan, teacher: Teacher) -> Scan:
         # Detections of a file belong to views about +z, see `partdistill render`: such a scan stays as it is.

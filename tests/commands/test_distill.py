@@ -108,7 +108,7 @@ def test_generated_shapes_need_no_scan(partdistill, asked, tmp_path):
     wanted = ("--parts", "handle, cup", "--category", "mug", "--device", "cpu", "--out", tmp_path / "b")
     done = partdistill("distill", *wanted, "--generated", "procedural:5")
     assert done.code == 0, done.err
-    assert asked[0].scans == () and asked[0].generated == ("procedural:5",) and asked[0].generated_share == 1
+    assert asked[0].scans == () and asked[0].generated == ("procedural:5",) and asked[0].generated_share is None
 
 
 def test_without_scans_or_generated_shapes_there_is_nothing_to_learn_from(partdistill, asked, tmp_path):

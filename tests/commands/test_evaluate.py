@@ -84,7 +84,7 @@ def test_folders_leave_out_what_cannot_be_read(partdistill, toy_bundle, cloud_fi
         (("--method", "vote", "--seed", "3"), "--seed does not go with --method vote"),
         (("--method", "supervised", "--teacher", "mini"), "--teacher does not go with --method supervised"),
         (("--method", "vote", "--generated-share", "2"), "--generated-share does not go with --method vote"),
-        (("--method", "forward", "--generated-share", "0"), "--generated-share must be over 0"),
+        (("--method", "forward", "--generated-share", "0"), "must be over 0"),
         (("--method", "forward", "--generated-share", "2"), "add --generated"),
         (("--method", "forward", "--backward", "published"), "was not asked for"),
         (("--method", "backward", "--each", "--train", "procedural:3"), "leave --train out"),

@@ -9,8 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partdistill_ros.distillation.collection import LEAST_POINTS, one_sided_masks, teach, upright, upright_cloud
+from partdistill_ros.distillation.collection import (
+    LEAST_POINTS,
+    Member,
+    one_sided_masks,
+    teach,
+    upright,
+    upright_cloud,
+    weighed,
+)
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.evaluation.taught import true_units
 from partdistill_ros.inference.normalise import rotation_to_z
 from partdistill_ros.knowledge.store import KnowledgeStore
 from partdistill_ros.rendering.cameras import views_for
@@ -119,3 +128,13 @@ def test_units_of_a_detector_are_boxes(teacher) -> None:
     assert member.boxes and len(member.units) == 10
     seen_from_one_side = teach(replace(cloud, viewpoint=np.float32([4, 0, 1])), ("cap", "body"), "bottle", teacher)
     assert seen_from_one_side.one_sided is None and seen_from_one_side.views.names[0] == "near"
+
+
+@pytest.mark.parametrize(
+    "own, made, share, wanted",
+    [(2, 8, None, 0.25), (8, 2, None, 1), (0, 3, None, 1), (3, 0, None, 1), (2, 8, 0.5, 0.5), (0, 3, 2.0, 2)],
+)
+def test_generated_members_weigh_as_much_as_the_others_together(own: int, made: int, share, wanted: float) -> None:
+    member = Member("a", "mug", np.zeros((1, 3), np.float32), true_units(np.zeros(1, np.int16), ("handle", "cup")))
+    shares = [one.share for one in weighed([member] * own, [member] * made, share)]
+    assert shares == [1] * own + [wanted] * made

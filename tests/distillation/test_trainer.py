@@ -175,6 +175,8 @@ def test_generated_shapes_are_members_with_their_share(scans: Path, tmp_path: Pa
     how = config(scans, tmp_path / "x", generated=("procedural:2", str(scans / "bottle0.npz")), generated_share=0.25)
     members = trainer.gather_members(how, PARTS, tmp_path / "x.work")
     assert [member.share for member in members] == [1, 1, 0.25, 0.25, 0.25]
+    even = trainer.gather_members(replace(how, generated_share=None), PARTS, tmp_path / "x.work")
+    assert [member.share for member in even] == [1, 1, *[pytest.approx(2 / 3)] * 3]
     assert [member.name for member in members[2:]] == ["bottle_00000", "bottle_00001", "bottle0"]
     assert {member.category for member in members} == {"bottle"} and all(len(member.units) for member in members)
 

@@ -34,7 +34,7 @@ class Setting:
 
     teacher: as `load_teacher` takes it, or `controlled:PRESET`.  train: the collection to distil on (pre), None
     for the evaluated shapes (tta).  each: one evaluated shape at a time.  backward: the rule of the method
-    `backward`.  generated: shapes added to the collection, each drawn `generated_share` times as often as one of it.
+    `backward`.  generated, generated_share: shapes added to the collection, see `weighed`.
     """
 
     teacher: str = "mini"
@@ -42,7 +42,7 @@ class Setting:
     each: bool = False
     backward: str = "posterior"
     generated: Sequence[Shape] = ()
-    generated_share: float = 1.0
+    generated_share: float | None = None
     recipe: Recipe = field(default_factory=Recipe)
 
 

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from partdistill_ros.distillation.augment import Augmentation
-from partdistill_ros.distillation.collection import Member, upright
+from partdistill_ros.distillation.collection import Member, upright, weighed
 from partdistill_ros.distillation.config import Schedule, schedule_for
 from partdistill_ros.distillation.fit import Fit, label_points
 from partdistill_ros.errors import PartDistillError
@@ -56,8 +56,8 @@ class Recipe:
 class DistilledMethod:
     """name: for the tables.  gather: shapes -> members with what teaches them.  rule: of backward distillation,
     `none` for forward alone.  train: the collection of the setting `pre`, None for the evaluated shapes.
-    each: every evaluated shape by itself.  generated: shapes added to the collection, each drawn `generated_share`
-    times as often as one of it."""
+    each: every evaluated shape by itself.  generated, generated_share: shapes added to the collection, see
+    `weighed`."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class DistilledMethod:
         train: Sequence[Shape] | None = None,
         each: bool = False,
         generated: Sequence[Shape] = (),
-        generated_share: float = 1.0,
+        generated_share: float | None = None,
     ) -> None:
         if train is not None and each:
             raise PartDistillError("one shape at a time is a way of test-time alignment: leave the training shapes out")
@@ -103,7 +103,7 @@ class DistilledMethod:
         if not own and not made:
             raise PartDistillError("the training shapes are of other categories than the evaluated ones")
         members = self._gather([*own, *made])
-        members[len(own) :] = [replace(member, share=self._generated_share) for member in members[len(own) :]]
+        members = weighed(members[: len(own)], members[len(own) :], self._generated_share)
         names = {member.category: [space.encode([part]) for part in parts[member.category]] for member in members}
         trained = recipe.start == "default" or Path(recipe.start).is_dir()
         schedule = schedule_for(len(members), tta=tta, trained=trained, epochs=recipe.epochs)
