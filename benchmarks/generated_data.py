@@ -4,8 +4,8 @@
     python benchmarks/generated_data.py [SHAPE or folder ...] [--count 30] [--teacher mini] [--json]
 
 Every shape is measured with students that never saw it: of the other half of the collection, of `--count` procedural
-shapes a category, and of both. Targets: generated shapes alone come within 2 points of the collection, both
-together beat either.
+shapes a category, and of both, either kind half of what is shown. Targets: generated shapes alone come within 2
+points of the collection, both together beat either.
 """
 
 from __future__ import annotations
