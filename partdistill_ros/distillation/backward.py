@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from partdistill_ros.distillation.box_match import box_fits, box_match
 from partdistill_ros.distillation.collection import Member
 from partdistill_ros.knowledge.units import KnowledgeUnits, specific
+from partdistill_ros.rendering.cameras import Views
 
 CORRELATION = 0.5  # what a unit's word counts beside the student's: views of one part err alike
 FAIR = 0.2  # kappa above which agreement is fair (Landis and Koch, 1977): below it a student has no say
+CHANCE = 1e-6  # kappa of a member above which the student says more of it than one name for all
 SMOOTH = 1e-3  # share of every name in every row of the confusion matrix
 MEMORY = 0.5  # share of the earlier rounds in what is believed: a student on few scans changes its mind at random
 POWER = 2  # of a unit's fit: wrong names lose half of their score and right ones gain
@@ -34,7 +36,7 @@ def rescore(
     shown: Sequence[NDArray[np.int64] | None],
     probabilities: Sequence[NDArray[np.float32]],
     rule: str,
-    earlier: Sequence[NDArray[np.float16] | None] | None = None,
+    earlier: Sequence[Graded] | None = None,
 ) -> list[Graded]:
     """Grade the teacher's units of all members of one category by the student's probabilities `[N, P]` of their points.
 
@@ -42,10 +44,10 @@ def rescore(
     rule `published`: a unit's score is the share of its points where the student agrees.  `kept-mass`: the same,
     rescaled so that every part name keeps its total weight over the category.  `posterior`: scores and labels follow
     what is believed of each point, where the student agrees with the teacher by more than chance (else nothing is
-    graded yet); `earlier` beliefs, of the round before, count too, and scores keep the mass.
+    graded yet); what was believed `earlier`, in the round before, counts too, and scores keep the mass.
     """
     if rule == "posterior":
-        return _by_belief(members, shown, probabilities, earlier or [None] * len(members))
+        return _by_belief(members, shown, probabilities, earlier or [Graded(member.units) for member in members])
     units = [member.units for member in members]
     scores = [agreement(own, answer.argmax(1)) for own, answer in zip(units, probabilities, strict=True)]
     if rule == "kept-mass":
@@ -108,47 +110,87 @@ def posterior(
     return (raised / raised.sum(1, keepdims=True)).astype(np.float32)
 
 
-def kappa(
-    members: Sequence[Member], units: Sequence[KnowledgeUnits], probabilities: Sequence[NDArray[np.float32]]
-) -> float:
-    """How far the student's names agree with the teacher's, beyond chance: Cohen's kappa (1960), 1 for all and 0 for
-    no more than two who answer at random; 0 too where one name is all there is.
+def named_alike(member: Member, units: KnowledgeUnits, probability: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Weight `[P, P]` of the member's units by the student's name, row, and the teacher's, column.
 
-    units: the members', with the scores that weigh them.  The student names a region point by point, and a box by the
-    part that fits it best: a box takes in so much that point by point the truth itself reaches 0.13 on mugs.
+    units: the member's, with the scores that weigh them.  The student names a region point by point, and a box by the
+    part that fits it best: a box takes in so much that point by point the truth itself reaches a kappa of 0.13 on mugs.
     """
-    parts = len(units[0].parts)
+    parts, labels = len(units.parts), probability.argmax(1)
     joint = np.zeros((parts, parts))
-    for member, own, answer in zip(members, units, probabilities, strict=True):
-        labels = answer.argmax(1)
-        if member.boxes and member.views is not None:
-            fits = box_fits(member.points, member.views, own, labels)
-            np.add.at(joint, (fits.argmax(1), own.part), own.score * (fits.max(1, initial=0) > 0))
-        else:
-            owner = own.owner()
-            np.add.at(joint, (labels[own.indices], own.part[owner]), own.score[owner])
-    joint /= max(float(joint.sum()), 1e-9)
-    chance = float((joint.sum(0) * joint.sum(1)).sum())
-    return float((np.trace(joint) - chance) / (1 - chance)) if chance < 1 - 1e-9 else 0.0
+    views = _box_views(member)
+    if views is not None:
+        fits = box_fits(member.points, views, units, labels)
+        np.add.at(joint, (fits.argmax(1), units.part), units.score * (fits.max(1, initial=0) > 0))
+    else:
+        owner = units.owner()
+        np.add.at(joint, (labels[units.indices], units.part[owner]), units.score[owner])
+    return joint
+
+
+def kappa(joint: NDArray[np.float64]) -> float:
+    """How far the student's names agree with the teacher's, beyond chance: Cohen's kappa (1960) of `named_alike`, 1 for
+    all and 0 for no more than two who answer at random; 0 too where one name is all there is."""
+    share = joint / max(float(joint.sum()), 1e-9)
+    chance = float((share.sum(0) * share.sum(1)).sum())
+    return float((np.trace(share) - chance) / (1 - chance)) if chance < 1 - 1e-9 else 0.0
 
 
 def _by_belief(
     members: Sequence[Member],
     shown: Sequence[NDArray[np.int64] | None],
     probabilities: Sequence[NDArray[np.float32]],
+    earlier: Sequence[Graded],
+) -> list[Graded]:
+    heard = [
+        member.units if views is None else specific(member.units, views)
+        for member, views in zip(members, shown, strict=True)
+    ]
+    rows = _judged(members, heard, probabilities, first=all(old.belief is None for old in earlier))
+    graded = list(earlier)
+    if rows:
+        found = _judge(
+            [members[i] for i in rows],
+            [heard[i] for i in rows],
+            [probabilities[i] for i in rows],
+            [earlier[i].belief for i in rows],
+        )
+        for i, one in zip(rows, found, strict=True):
+            graded[i] = one
+    return graded
+
+
+def _judged(
+    members: Sequence[Member],
+    units: Sequence[KnowledgeUnits],
+    probabilities: Sequence[NDArray[np.float32]],
+    first: bool,
+) -> list[int]:
+    """The members about which the student may judge: none until it agrees fairly with the teacher about the category,
+    and of boxes, where it is the only judge, those about which it agrees by more than chance (if their views are known,
+    see `named_alike`)."""
+    if len(units[0].parts) < 2 or not (first or members[0].boxes):
+        return list(range(len(members)))
+    joints = [named_alike(*one) for one in zip(members, units, probabilities, strict=True)]
+    if first and kappa(np.sum(joints, 0)) < FAIR:
+        return []
+    return [i for i, joint in enumerate(joints) if _box_views(members[i]) is None or kappa(joint) > CHANCE]
+
+
+def _judge(
+    members: Sequence[Member],
+    heard: Sequence[KnowledgeUnits],
+    probabilities: Sequence[NDArray[np.float32]],
     earlier: Sequence[NDArray[np.float16] | None],
 ) -> list[Graded]:
-    units = [member.units for member in members]
-    heard = [own if views is None else specific(own, views) for own, views in zip(units, shown, strict=True)]
-    first = all(old is None for old in earlier)
-    if first and len(units[0].parts) > 1 and kappa(members, heard, probabilities) < FAIR:
-        return [Graded(own) for own in units]
+    """Belief and scores of the members that are judged."""
     found = list(probabilities) if members[0].boxes else _posteriors(heard, probabilities)
     beliefs = [
         new if old is None else MEMORY * old.astype(np.float32) + (1 - MEMORY) * new
         for new, old in zip(found, earlier, strict=True)
     ]
     scores = [_fit(member, belief) ** POWER for member, belief in zip(members, beliefs, strict=True)]
+    units = [member.units for member in members]
     weights = [
         (one.score / np.maximum(own.score, 1e-9)).astype(np.float32) for one, own in zip(heard, units, strict=True)
     ]
@@ -186,9 +228,14 @@ def _within(belief: NDArray[np.float32], answer: NDArray[np.float32], known: NDA
 
 def _fit(member: Member, belief: NDArray[np.float32]) -> NDArray[np.float32]:
     """How well each unit fits `belief [N, P]`: a region by its mean, a box by its overlap with the belief's box."""
-    units = member.units
-    if member.boxes and member.views is not None:
-        return box_match(member.points, member.views, units, belief.argmax(1))
+    units, views = member.units, _box_views(member)
+    if views is not None:
+        return box_match(member.points, views, units, belief.argmax(1))
     owner = units.owner()
     own = belief[units.indices, units.part[owner]]
     return (np.bincount(owner, own, len(units)) / np.maximum(units.sizes(), 1)).astype(np.float32)
+
+
+def _box_views(member: Member) -> Views | None:
+    """The views of a member's boxes; None where the units are regions, or boxes of unknown views."""
+    return member.views if member.boxes else None

@@ -266,8 +266,8 @@ class Fit:
             rows = [i for i, member in enumerate(self.members) if member.category == category]
             if rows:
                 group, shown = [self.members[i] for i in rows], [self._shown[i] for i in rows]
-                beliefs = [self.graded[i].belief for i in rows]
-                found = rescore(group, shown, [answers[i] for i in rows], self.backward, beliefs)
+                earlier = [self.graded[i] for i in rows]
+                found = rescore(group, shown, [answers[i] for i in rows], self.backward, earlier)
                 for i, graded in zip(rows, found, strict=True):
                     self.graded[i] = graded
         self.state.graded = self.state.epoch

@@ -17,6 +17,7 @@ from partdistill_ros.distillation.backward import (
     agreement,
     confusion,
     kappa,
+    named_alike,
     posterior,
     rescore,
 )
@@ -217,7 +218,8 @@ def test_a_part_that_the_student_sees_nowhere_is_not_made_of_others() -> None:
 def test_the_belief_remembers_earlier_rounds() -> None:
     units, truth = category(np.eye(3))
     answers = [sure(truth, 3)] * len(units)
-    earlier = [np.roll(sure(truth, 3), 1, 1).astype(np.float16)] * len(units)
+    rolled = np.roll(sure(truth, 3), 1, 1).astype(np.float16)
+    earlier = [Graded(own, rolled) for own in units]
     members = [member(own) for own in units]
     for new, old in zip(
         rescore(members, [None] * len(units), answers, "posterior"),
@@ -225,7 +227,7 @@ def test_the_belief_remembers_earlier_rounds() -> None:
         strict=True,
     ):
         assert new.belief is not None and old.belief is not None
-        expected = MEMORY * earlier[0].astype(float) + (1 - MEMORY) * new.belief.astype(float)
+        expected = MEMORY * rolled.astype(float) + (1 - MEMORY) * new.belief.astype(float)
         np.testing.assert_allclose(old.belief.astype(float), expected, atol=2e-3)
 
 
@@ -269,16 +271,16 @@ def test_a_box_is_graded_by_how_it_fits_not_by_the_mean_of_its_points() -> None:
 
 
 def test_kappa_is_agreement_beyond_chance() -> None:
-    assert kappa([member(UNITS)], [UNITS], [sure(np.array([0, 0, 1, 1, 0, 0]))]) == pytest.approx(
+    assert agreed([member(UNITS)], [UNITS], [sure(np.array([0, 0, 1, 1, 0, 0]))]) == pytest.approx(
         kappa_of_table([[2.6, 0.0], [1.8, 1.0]])
     )
-    assert kappa([member(UNITS)], [UNITS], [sure(np.zeros(6, int))]) == pytest.approx(0, abs=1e-6), (
+    assert agreed([member(UNITS)], [UNITS], [sure(np.zeros(6, int))]) == pytest.approx(0, abs=1e-6), (
         "one answer to everything"
     )
     units, truth = category(np.eye(3))
     members = [member(own) for own in units]
-    assert kappa(members, units, [sure(truth, 3)] * len(units)) == pytest.approx(1)
-    assert kappa(members, units, [sure((truth + 1) % 3, 3)] * len(units)) < 0
+    assert agreed(members, units, [sure(truth, 3)] * len(units)) == pytest.approx(1)
+    assert agreed(members, units, [sure((truth + 1) % 3, 3)] * len(units)) < 0
 
 
 def test_the_right_answer_agrees_with_boxes_that_take_in_neighbours() -> None:
@@ -287,9 +289,28 @@ def test_the_right_answer_agrees_with_boxes_that_take_in_neighbours() -> None:
     held = [np.flatnonzero(points[:, 1] > 0.1)] * 4 + [np.arange(len(points))] * 4  # both are too wide, all is "cup"
     boxes = boxed(points, held, [0] * 4 + [1] * 4)
     units = boxes.units
-    assert kappa([replace(boxes, boxes=False)], [units], [sure(labels)]) < 0.3, "point by point"
-    assert kappa([boxes], [units], [sure(labels)]) == pytest.approx(1)
-    assert kappa([boxes], [units], [sure(np.ones_like(labels))]) == pytest.approx(0, abs=1e-6)
+    assert agreed([replace(boxes, boxes=False)], [units], [sure(labels)]) < 0.3, "point by point"
+    assert agreed([boxes], [units], [sure(labels)]) == pytest.approx(1)
+    assert agreed([boxes], [units], [sure(np.ones_like(labels))]) == pytest.approx(0, abs=1e-6)
+
+
+def test_an_object_that_is_all_one_part_to_the_student_is_not_graded() -> None:
+    points = wall()
+    labels = (points[:, 2] > 0).astype(int)
+    halves = [np.flatnonzero(labels == part) for part in (0, 1)]
+    right = boxed(points, [halves[0], halves[1], halves[1]], [0, 1, 0])
+    said = rescore([right] * 2, [np.zeros(0, np.int64)] * 2, [sure(labels), sure(np.zeros_like(labels))], "posterior")
+    assert said[0].belief is not None and said[0].units.score[2] < 0.1
+    assert said[1].belief is None and (said[1].units.score == right.units.score).all(), "the teacher's word stands"
+    later = rescore([right] * 2, [np.zeros(0, np.int64)] * 2, [sure(labels)] * 2, "posterior", said)
+    assert later[1].belief is not None and later[1].units.score[2] < 0.1
+    silent = rescore([right], [np.zeros(0, np.int64)], [sure(np.zeros_like(labels))], "posterior", later[:1])
+    assert silent[0] is later[0], "what it knew before stands"
+
+
+def agreed(members: list[Member], units: list[KnowledgeUnits], answers: list[np.ndarray]) -> float:
+    """Kappa of the names that the student and the teacher give."""
+    return kappa(np.sum([named_alike(*one) for one in zip(members, units, answers, strict=True)], 0))
 
 
 def kappa_of_table(joint: list[list[float]]) -> float:
@@ -305,7 +326,7 @@ def test_a_student_that_agrees_by_chance_grades_nothing_yet() -> None:
     for old, new in zip(units, regrade(units, answers, "posterior"), strict=True):
         assert new.belief is None
         np.testing.assert_array_equal(new.units.score, old.score)
-    earlier = [sure(truth, 3).astype(np.float16)] * len(units)
+    earlier = [Graded(own, sure(truth, 3).astype(np.float16)) for own in units]
     members = [member(own) for own in units]
     again = rescore(members, [None] * len(units), answers, "posterior", earlier)
     assert all(one.belief is not None for one in again), "grades are not taken back"
