@@ -16,7 +16,6 @@ from partdistill_ros.rendering.cameras import Views
 
 CORRELATION = 0.5  # what a unit's word counts beside the student's: views of one part err alike
 FAIR = 0.2  # kappa above which agreement is fair (Landis and Koch, 1977): below it a student has no say
-CHANCE = 1e-6  # kappa of a member above which the student says more of it than one name for all
 SMOOTH = 1e-3  # share of every name in every row of the confusion matrix
 MEMORY = 0.5  # share of the earlier rounds in what is believed: a student on few scans changes its mind at random
 POWER = 2  # of a unit's fit: wrong names lose half of their score and right ones gain
@@ -167,14 +166,14 @@ def _judged(
     first: bool,
 ) -> list[int]:
     """The members about which the student may judge: none until it agrees fairly with the teacher about the category,
-    and of boxes, where it is the only judge, those about which it agrees by more than chance (if their views are known,
-    see `named_alike`)."""
+    and of boxes, where it is the only judge, those whose boxes it calls by more than one name (if their views are
+    known, see `named_alike`)."""
     if len(units[0].parts) < 2 or not (first or members[0].boxes):
         return list(range(len(members)))
     joints = [named_alike(*one) for one in zip(members, units, probabilities, strict=True)]
     if first and kappa(np.sum(joints, 0)) < FAIR:
         return []
-    return [i for i, joint in enumerate(joints) if _box_views(members[i]) is None or kappa(joint) > CHANCE]
+    return [i for i, joint in enumerate(joints) if _box_views(members[i]) is None or (joint.sum(1) > 0).sum() > 1]
 
 
 def _judge(
