@@ -100,6 +100,12 @@ def check_inputs(paths: Iterable[Path]) -> None:
             raise PartDistillError(f"{path} does not exist: check the path")
 
 
+def check_share_used(share: float | None, generated: Sequence[str]) -> None:
+    """Raises PartDistillError for a `--generated-share` without generated shapes."""
+    if share is not None and not generated:
+        raise PartDistillError("--generated-share says how often a generated shape is drawn: add --generated")
+
+
 def split_names(text: str) -> tuple[str, ...]:
     """Names separated by commas. Raises PartDistillError for none, or for one that comes twice."""
     names = tuple(" ".join(name.split()).lower() for name in text.split(",") if name.strip())

@@ -14,6 +14,7 @@ from partdistill_ros.commands.common import (
     Answer,
     check_folder,
     check_inputs,
+    check_share_used,
     positive,
     progress,
     say,
@@ -226,8 +227,7 @@ def _settings(arguments: Namespace) -> dict[str, Any]:
         for source in arguments.generated:
             check_generated(source, category)
     generated = tuple(arguments.generated)
-    if arguments.generated_share is not None and not generated:
-        raise PartDistillError("--generated-share says how often a generated shape is drawn: add --generated")
+    check_share_used(arguments.generated_share, generated)
     if not arguments.scans and not generated:
         raise PartDistillError("no scans were given: name files or folders of scans, or --generated shapes")
     settings = {

@@ -13,6 +13,7 @@ from partdistill_ros.commands.common import (
     add_engine,
     check_folder,
     check_inputs,
+    check_share_used,
     natural,
     positive,
     progress,
@@ -161,18 +162,13 @@ def _check(arguments: Namespace, names: Sequence[str]) -> None:
     if arguments.each and arguments.train:
         raise PartDistillError("--each learns from one evaluated shape at a time: leave --train out")
     if arguments.generated_share is not None:
-        _check_share(arguments)
+        from partdistill_ros.distillation.generated import check_share
+
+        check_share(arguments.generated_share)
+    check_share_used(arguments.generated_share, arguments.generated)
     if "backward" not in names and arguments.backward != "posterior":
         raise PartDistillError("--backward is the rule of the method `backward`, which was not asked for")
     check_start(arguments.student, arguments.start)
-
-
-def _check_share(arguments: Namespace) -> None:
-    from partdistill_ros.distillation.generated import check_share
-
-    check_share(arguments.generated_share)
-    if not arguments.generated:
-        raise PartDistillError("--generated-share says how often a generated shape is drawn: add --generated")
 
 
 def _setting(arguments: Namespace, shapes: Sequence[Shape], skip: Any) -> Setting:
