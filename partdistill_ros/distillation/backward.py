@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.distillation.box_match import box_fits, box_match
+from partdistill_ros.distillation.box_match import box_match, box_names
 from partdistill_ros.distillation.collection import Member
 from partdistill_ros.knowledge.units import KnowledgeUnits, specific
-from partdistill_ros.rendering.cameras import Views
 
 CORRELATION = 0.5  # what a unit's word counts beside the student's: views of one part err alike
 FAIR = 0.2  # kappa above which agreement is fair (Landis and Koch, 1977): below it a student has no say
@@ -117,10 +116,10 @@ def named_alike(member: Member, units: KnowledgeUnits, probability: NDArray[np.f
     """
     parts, labels = len(units.parts), probability.argmax(1)
     joint = np.zeros((parts, parts))
-    views = _box_views(member)
-    if views is not None:
-        fits = box_fits(member.points, views, units, labels)
-        np.add.at(joint, (fits.argmax(1), units.part), units.score * (fits.max(1, initial=0) > 0))
+    if member.box_views is not None:
+        names = box_names(member.points, member.box_views, units, labels)
+        fitted = names >= 0
+        np.add.at(joint, (names[fitted], units.part[fitted]), units.score[fitted])
     else:
         owner = units.owner()
         np.add.at(joint, (labels[units.indices], units.part[owner]), units.score[owner])
@@ -173,7 +172,7 @@ def _judged(
     joints = [named_alike(*one) for one in zip(members, units, probabilities, strict=True)]
     if first and kappa(np.sum(joints, 0)) < FAIR:
         return []
-    return [i for i, joint in enumerate(joints) if _box_views(members[i]) is None or (joint.sum(1) > 0).sum() > 1]
+    return [i for i, joint in enumerate(joints) if members[i].box_views is None or (joint.sum(1) > 0).sum() > 1]
 
 
 def _judge(
@@ -227,14 +226,9 @@ def _within(belief: NDArray[np.float32], answer: NDArray[np.float32], known: NDA
 
 def _fit(member: Member, belief: NDArray[np.float32]) -> NDArray[np.float32]:
     """How well each unit fits `belief [N, P]`: a region by its mean, a box by its overlap with the belief's box."""
-    units, views = member.units, _box_views(member)
-    if views is not None:
-        return box_match(member.points, views, units, belief.argmax(1))
+    units = member.units
+    if member.box_views is not None:
+        return box_match(member.points, member.box_views, units, belief.argmax(1))
     owner = units.owner()
     own = belief[units.indices, units.part[owner]]
     return (np.bincount(owner, own, len(units)) / np.maximum(units.sizes(), 1)).astype(np.float32)
-
-
-def _box_views(member: Member) -> Views | None:
-    """The views of a member's boxes; None where the units are regions, or boxes of unknown views."""
-    return member.views if member.boxes else None

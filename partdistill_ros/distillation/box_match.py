@@ -53,6 +53,14 @@ def box_fits(
     return found
 
 
+def box_names(
+    points: NDArray[np.float32], views: Views, units: KnowledgeUnits, labels: NDArray[np.integer]
+) -> NDArray[np.intp]:
+    """The part that fits each unit best, `[K]` of `box_fits`; -1 where none overlaps it."""
+    fits = box_fits(points, views, units, labels)
+    return np.where(fits.max(1, initial=0) > 0, fits.argmax(1), -1)
+
+
 def shown_points(points: NDArray[np.float32], views: Views) -> NDArray[np.int64]:
     """How many of the points each view shows, `[V]`."""
     return visible_points(render_points(points, views, SIZE), len(points)).sum(1)

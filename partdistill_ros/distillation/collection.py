@@ -46,6 +46,11 @@ class Member:
     boxes: bool = False
     share: float = 1.0
 
+    @property
+    def box_views(self) -> Views | None:
+        """The views of its boxes; None where the units are regions, or boxes of unknown views."""
+        return self.views if self.boxes else None
+
 
 def weighed(own: Sequence[Member], made: Sequence[Member], share: float | None) -> list[Member]:
     """Own and generated members, each generated one drawn `share` times as often as one of the own; None for all of

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from partdistill_ros.distillation.box_match import box_fits
+from partdistill_ros.distillation.box_match import box_names
 from partdistill_ros.distillation.collection import Member, upright
 from partdistill_ros.distillation.fit import Fit
 from partdistill_ros.evaluation.shapes import Shape
@@ -53,11 +53,12 @@ def _is_right(member: Member, shape: Shape) -> NDArray[np.bool_]:
     truth = shape.truth[cKDTree(upright(posed(question)).points).query(member.points)[1]]
     place = np.array([*(units.parts.index(part) if part in units.parts else -1 for part in question.parts), -1])
     labels = place[truth]
-    if member.boxes and member.views is not None:
-        fits = box_fits(member.points, member.views, units, labels)
-        return (fits.argmax(1) == units.part) & (fits.max(1) > 0)
+    found: NDArray[np.bool_]
+    if member.box_views is not None:
+        found = box_names(member.points, member.box_views, units, labels) == units.part
+        return found
     true, owner = labels[units.indices], units.owner()
     known = np.bincount(owner, true >= 0, len(units))
     agrees = np.bincount(owner, (true == units.part[owner]) & (true >= 0), len(units))
-    found: NDArray[np.bool_] = agrees >= RIGHT * np.maximum(known, 1)
+    found = agrees >= RIGHT * np.maximum(known, 1)
     return found

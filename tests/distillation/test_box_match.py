@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from partdistill_ros.distillation.box_match import box_fits, box_match, shown_points
+from partdistill_ros.distillation.box_match import box_fits, box_match, box_names, shown_points
 from partdistill_ros.knowledge.units import KnowledgeUnits
 from partdistill_ros.rendering.cameras import orbit_views
 
@@ -57,6 +57,8 @@ def test_a_box_is_held_against_every_part() -> None:
     np.testing.assert_allclose(np.diag(found), 1, atol=1e-5)
     np.testing.assert_allclose([found[0, 1], found[1, 0]], 0, atol=0.1)
     np.testing.assert_array_equal(box_match(WALL, FRONT, units(left, right), labels(right)), found[:, 1])
+    assert box_names(WALL, FRONT, units(left, right), labels(right)).tolist() == found.argmax(1).tolist()
+    assert box_names(WALL, FRONT, units(left), np.full(len(WALL), -1)).tolist() == [-1], "none has a point"
 
 
 def test_boxes_side_by_side_do_not_fit() -> None:

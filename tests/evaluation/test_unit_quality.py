@@ -22,9 +22,7 @@ def test_means_before_and_after_by_the_truth():
     shapes = prepare([generate("mug", 0)])
     member = true_members(shapes)[0]
     swapped = member.units.part[::-1].copy()
-    wrong = SimpleNamespace(
-        **{**member.__dict__, "units": type(member.units)(**{**member.units.__dict__, "part": swapped})}
-    )
+    wrong = replace(member, units=replace(member.units, part=swapped))
     fit = SimpleNamespace(
         members=[member, wrong],
         graded=[
