@@ -24,7 +24,7 @@ import torch
 from distillation import first_of_each
 from evaluation_data import shapes_folder
 
-from partdistill_ros.commands.common import progress
+from partdistill_ros.cli.common import progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import Evaluation, evaluate
 from partdistill_ros.evaluation.methods.constant import Constant
@@ -34,8 +34,8 @@ from partdistill_ros.evaluation.shapes import Shape, load_shapes
 from partdistill_ros.rendering.rasterize import Rendering
 from partdistill_ros.teachers.clip import ClipTeacher
 from partdistill_ros.teachers.clip_model import ClipModel, as_clip_model, import_open_clip, load_clip
+from partdistill_ros.teachers.protocol import PixelAnswer
 from partdistill_ros.teachers.spec import CLIP_METHODS, ClipOptions, parse_spec, read_options, with_weights
-from partdistill_ros.teachers.teacher import PixelAnswer
 
 RANDOM = "ViT-S-32-alt"  # the smallest that open_clip lists
 

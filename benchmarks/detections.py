@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.collections.collection import Collection
-from partdistill_ros.distillation.collection import upright_cloud
 from partdistill_ros.distillation.config import DistillConfig
+from partdistill_ros.distillation.samples import upright_cloud
 from partdistill_ros.evaluation.controlled import ControlledTeacher
-from partdistill_ros.files import atomic_path
+from partdistill_ros.io.atomic import atomic_path
+from partdistill_ros.pointcloud.scan import Scan
+from partdistill_ros.recording.collection import Collection
 from partdistill_ros.rendering.cameras import views_for
 from partdistill_ros.rendering.rasterize import render_scan
-from partdistill_ros.scans.scan import Scan
 
 SIZE = 448  # pixels a side; twice what makes the boxes' edges fine enough
 Truth = Callable[[dict[str, Any], Scan], NDArray[np.int16]]

@@ -20,15 +20,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from partdistill_ros.commands.common import EpochBar
-from partdistill_ros.distillation import trainer
+from partdistill_ros.cli.common import EpochBar
+from partdistill_ros.distillation import pipeline as trainer
 from partdistill_ros.distillation.config import DistillConfig
+from partdistill_ros.io.save import save_scan
+from partdistill_ros.pointcloud.scan import sample_surface
 from partdistill_ros.rendering.cameras import ten_views
 from partdistill_ros.rendering.rasterize import render_points
-from partdistill_ros.scans.families import FAMILIES, generate
-from partdistill_ros.scans.save import save_scan
-from partdistill_ros.scans.scan import sample_surface
-from partdistill_ros.tables import aligned
+from partdistill_ros.synthetic.families import FAMILIES, generate
+from partdistill_ros.visualization.tables import aligned
 
 FAMILY = "mug"
 TARGETS = {"pre": 15 * 60.0, "tta": 60.0, "render": 0.1}

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from evaluation_data import shapes_folder
 
-from partdistill_ros.commands.common import progress
+from partdistill_ros.cli.common import progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import Evaluation, evaluate
 from partdistill_ros.evaluation.hidden import hidden_samples
@@ -35,8 +35,8 @@ from partdistill_ros.evaluation.methods.names import TRAINED, parse_methods
 from partdistill_ros.evaluation.miou import Summary, summarize
 from partdistill_ros.evaluation.shapes import Shape, load_shapes, prepare
 from partdistill_ros.evaluation.unit_quality import UnitQuality, unit_quality
-from partdistill_ros.scans.families import FAMILIES, generate
-from partdistill_ros.tables import aligned
+from partdistill_ros.synthetic.families import FAMILIES, generate
+from partdistill_ros.visualization.tables import aligned
 
 SETTINGS = ("pre", "tta", "tta-each")
 

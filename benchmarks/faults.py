@@ -32,15 +32,15 @@ import numpy as np
 from hostile_messages import bad_query, lawful_cloud, malformed_cloud
 from numpy.typing import NDArray
 
-from partdistill_ros.commands.common import CommandFailed, positive
-from partdistill_ros.commands.live import NodeProcess, go_private
+from partdistill_ros.cli.common import CommandFailed, positive
+from partdistill_ros.cli.live import NodeProcess, go_private
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import DEFAULT_PATH, MANIFEST, MODEL
+from partdistill_ros.io.save import save_scan
 from partdistill_ros.nodes.environment import prepare
-from partdistill_ros.scans.families import generate
-from partdistill_ros.scans.save import save_scan
-from partdistill_ros.scans.scan import Scan, sample_surface
-from partdistill_ros.tables import aligned
+from partdistill_ros.pointcloud.scan import Scan, sample_surface
+from partdistill_ros.synthetic.families import generate
+from partdistill_ros.visualization.tables import aligned
 
 BATCH = 50
 """Hostile messages between two good clouds."""
@@ -308,7 +308,7 @@ def _full_log(stand: Stand, full: Path) -> Row:
 def _full_report(full: Path) -> Row:
     for old in full.iterdir():
         old.unlink()
-    command = [sys.executable, "-m", "partdistill_ros.cli", "demo", "--out", str(full / "demo"), "--clouds", "1"]
+    command = [sys.executable, "-m", "partdistill_ros.cli.main", "demo", "--out", str(full / "demo"), "--clouds", "1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     words = (done.stderr.strip().splitlines() or [""])[-1]
     held = done.returncode in (1, 2) and "Traceback" not in done.stderr and "error:" in words

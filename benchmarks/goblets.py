@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.scans.depth_camera import DepthCamera
-from partdistill_ros.scans.families import FAMILIES
-from partdistill_ros.scans.families.family import Family
-from partdistill_ros.scans.families.primitives import MeshBuilder, revolve, smooth
-from partdistill_ros.scans.scan import Scan
-from partdistill_ros.scans.tabletop_scene import make_scene
+from partdistill_ros.pointcloud.scan import Scan
+from partdistill_ros.synthetic.depth_camera import DepthCamera
+from partdistill_ros.synthetic.families import FAMILIES
+from partdistill_ros.synthetic.families.family import Family
+from partdistill_ros.synthetic.families.primitives import MeshBuilder, revolve, smooth
+from partdistill_ros.synthetic.table_scene import make_scene
 
 NAME, PARTS = "goblet", ("bowl", "stem", "foot")
 UNSEEN = 10_000  # seeds from here on are never recorded, only tested

@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.inference.memory import MemoryOptions, SceneMemory
 from partdistill_ros.inference.query import PartQuery
 from partdistill_ros.inference.scene import SceneOptions
 from partdistill_ros.inference.segmenter import Belief, Segmenter
-from partdistill_ros.scans.pointcloud2 import CloudLayout, encode, encode_labeled
-from partdistill_ros.scans.scan import Scan
-from partdistill_ros.scans.tabletop import extract_objects
+from partdistill_ros.inference.tracking import MemoryOptions, SceneMemory
+from partdistill_ros.objects.tabletop import extract_objects
+from partdistill_ros.pointcloud.pointcloud2 import CloudLayout, encode, encode_labeled
+from partdistill_ros.pointcloud.scan import Scan
 
 MOST_POINTS = 1_000_000
 MOST_OBJECTS = SceneOptions().max_objects

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.inference.memory import MemoryOptions, SceneMemory
 from partdistill_ros.inference.query import PartQuery
 from partdistill_ros.inference.scene import SceneOptions, label_scene
 from partdistill_ros.inference.segmenter import Segmenter
-from partdistill_ros.scans.scan import Scan
+from partdistill_ros.inference.tracking import MemoryOptions, SceneMemory
+from partdistill_ros.pointcloud.scan import Scan
 
 TRUTH = {"cup": "30", "handle": "31"}
 """Names of the mug's parts among the labels of the scan."""

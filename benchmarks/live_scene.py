@@ -30,14 +30,14 @@ from live_stream import Stream, play
 from numpy.typing import NDArray
 from student_latency import make_cloud
 
-from partdistill_ros.commands.common import CommandFailed
+from partdistill_ros.cli.common import CommandFailed
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.query import PartQuery
 from partdistill_ros.inference.segmenter import Segmenter
-from partdistill_ros.scans.load import load_scan
-from partdistill_ros.scans.save import save_scan
-from partdistill_ros.scans.scan import Scan
-from partdistill_ros.scans.tabletop import extract_objects
+from partdistill_ros.io.load import load_scan
+from partdistill_ros.io.save import save_scan
+from partdistill_ros.objects.tabletop import extract_objects
+from partdistill_ros.pointcloud.scan import Scan
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from partdistill_ros.commands.live import Ear, Labeled, NodeProcess, go_private, read_labeled, running, wait_until
+from partdistill_ros.cli.live import Ear, Labeled, NodeProcess, go_private, read_labeled, running, wait_until
 from partdistill_ros.nodes.environment import prepare
 from partdistill_ros.nodes.outputs import STAGES
-from partdistill_ros.scans.scan import Scan
+from partdistill_ros.pointcloud.scan import Scan
 
 WARM = 5  # clouds before the measurement: connection, first memory, first answers
 START_SECONDS, CLOUD_SECONDS = 180.0, 10.0

@@ -29,11 +29,11 @@ from goblets import NAME, PARTS, UNSEEN, Recording, miou, record
 from robot import Goal, Robot, write_bag
 from verdict import empty_folder, verdict
 
-from partdistill_ros.cli import main as partdistill
-from partdistill_ros.collections.collection import Collection
-from partdistill_ros.commands.common import CommandFailed
-from partdistill_ros.commands.live import NodeProcess, go_private, running
+from partdistill_ros.cli.common import CommandFailed
+from partdistill_ros.cli.live import NodeProcess, go_private, running
+from partdistill_ros.cli.main import main as partdistill
 from partdistill_ros.nodes.environment import prepare
+from partdistill_ros.recording.collection import Collection
 
 SAME = 1e-4  # metres between a point as recorded and as collected
 GAIN, RATE, MINUTES = 15.0, 0.70, 20.0

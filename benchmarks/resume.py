@@ -26,14 +26,14 @@ from typing import Any
 from robot import Goal, Robot
 from verdict import empty_folder, verdict
 
-from partdistill_ros.commands.common import CommandFailed
-from partdistill_ros.commands.live import NodeProcess, go_private
+from partdistill_ros.cli.common import CommandFailed
+from partdistill_ros.cli.live import NodeProcess, go_private
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import Bundle
 from partdistill_ros.inference.bundle_store import BundleStore
+from partdistill_ros.io.save import save_scan
 from partdistill_ros.nodes.environment import prepare
-from partdistill_ros.scans.families import generate
-from partdistill_ros.scans.save import save_scan
+from partdistill_ros.synthetic.families import generate
 
 PARTS, NAME = ("handle", "cup"), "mugs"
 CANCEL_SECONDS = 2.0

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.commands.common import CommandFailed
-from partdistill_ros.commands.live import NodeProcess, read_labeled
-from partdistill_ros.scans.scan import Scan
+from partdistill_ros.cli.common import CommandFailed
+from partdistill_ros.cli.live import NodeProcess, read_labeled
+from partdistill_ros.pointcloud.scan import Scan
 
 RESEND = 15.0  # seconds without a word on a goal
 

@@ -20,10 +20,10 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header, String
 
-from partdistill_ros.commands.common import CommandFailed
+from partdistill_ros.cli.common import CommandFailed
 from partdistill_ros.nodes.conversions import cloud_message
-from partdistill_ros.scans.pointcloud2 import CloudLayout
-from partdistill_ros.scans.scan import Scan
+from partdistill_ros.pointcloud.pointcloud2 import CloudLayout
+from partdistill_ros.pointcloud.scan import Scan
 
 NODE = "part_segmenter"
 ANSWER_SECONDS = 60.0

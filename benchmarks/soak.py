@@ -28,16 +28,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.commands.common import CommandFailed, positive
-from partdistill_ros.commands.live import NodeProcess, go_private, running
+from partdistill_ros.cli.common import CommandFailed, positive
+from partdistill_ros.cli.live import NodeProcess, go_private, running
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import MANIFEST, Bundle, write_bundle
 from partdistill_ros.inference.scene import SceneOptions, label_scene
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.nodes.environment import prepare
-from partdistill_ros.scans.families import generate
-from partdistill_ros.scans.scan import Scan, sample_surface
-from partdistill_ros.tables import aligned
+from partdistill_ros.pointcloud.scan import Scan, sample_surface
+from partdistill_ros.synthetic.families import generate
+from partdistill_ros.visualization.tables import aligned
 
 PARTS = ("handle", "cup")
 """Names that the second bundle exchanges."""

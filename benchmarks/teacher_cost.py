@@ -18,13 +18,13 @@ from collections.abc import Callable
 import torch
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.pointcloud.scan import sample_surface
 from partdistill_ros.rendering.cameras import ten_views
 from partdistill_ros.rendering.rasterize import render_scan
-from partdistill_ros.scans.families import generate
-from partdistill_ros.scans.scan import sample_surface
+from partdistill_ros.synthetic.families import generate
+from partdistill_ros.teachers.protocol import load_teacher
 from partdistill_ros.teachers.spec import ClipOptions, DetectorOptions
-from partdistill_ros.teachers.teacher import load_teacher
-from partdistill_ros.torchvision_import import prepare_torchvision
+from partdistill_ros.text.torchvision_import import prepare_torchvision
 
 VIEWS = 10
 TOKENS = 12  # of a caption such as `mug handle. mug cup.`

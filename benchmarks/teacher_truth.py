@@ -22,17 +22,17 @@ import numpy as np
 from evaluation_data import shapes_folder
 from numpy.typing import NDArray
 
-from partdistill_ros.commands.common import progress
-from partdistill_ros.distillation.collection import upright_cloud
+from partdistill_ros.cli.common import progress
+from partdistill_ros.distillation.samples import upright_cloud
+from partdistill_ros.distillation.teacher_query import ask
+from partdistill_ros.distillation.units import KnowledgeUnits, soft_labels
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.knowledge.gather import ask
-from partdistill_ros.knowledge.units import KnowledgeUnits, soft_labels
+from partdistill_ros.io.load import load_scans
+from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.cameras import Views, views_for
 from partdistill_ros.rendering.rasterize import Rendering, render_scan, visible_points
-from partdistill_ros.scans.load import load_scans
-from partdistill_ros.scans.scan import Scan
-from partdistill_ros.tables import aligned
-from partdistill_ros.teachers.teacher import BoxAnswer, PixelAnswer
+from partdistill_ros.teachers.protocol import BoxAnswer, PixelAnswer
+from partdistill_ros.visualization.tables import aligned
 
 TARGET = 0.99
 

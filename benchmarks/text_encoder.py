@@ -25,8 +25,8 @@ from pathlib import Path
 
 import numpy as np
 
-from partdistill_ros.commands.common import CommandFailed
-from partdistill_ros.commands.live import NodeProcess, go_private, running
+from partdistill_ros.cli.common import CommandFailed
+from partdistill_ros.cli.live import NodeProcess, go_private, running
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import DEFAULT_PATH
 from partdistill_ros.inference.text_encoder import OnnxTextEncoder

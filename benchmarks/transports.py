@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 from partdistill_ros.nodes.environment import PROFILE, PROFILE_VARIABLES, TRANSPORTS
-from partdistill_ros.tables import aligned
+from partdistill_ros.visualization.tables import aligned
 
 POINTS = (480, 640)  # rows, columns
 SETTINGS: dict[str, dict[str, str]] = {
@@ -48,7 +48,7 @@ def send(reliability: str, count: int, rate: float, done: Path) -> None:
 
     from partdistill_ros.nodes.conversions import cloud_message
     from partdistill_ros.nodes.qos import profile
-    from partdistill_ros.scans.scan import Scan
+    from partdistill_ros.pointcloud.scan import Scan
 
     rows, columns = POINTS
     points = np.random.default_rng(0).random((rows * columns, 3)).astype(np.float32)

@@ -25,12 +25,12 @@ from live_scene import default_scan
 from robot import Robot
 from verdict import verdict
 
-from partdistill_ros.commands.common import CommandFailed
-from partdistill_ros.commands.live import NodeProcess, go_private, read_labeled, running
+from partdistill_ros.cli.common import CommandFailed
+from partdistill_ros.cli.live import NodeProcess, go_private, read_labeled, running
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.io.load import load_scan
 from partdistill_ros.nodes.environment import prepare
-from partdistill_ros.scans.load import load_scan
-from partdistill_ros.scans.scan import Scan
+from partdistill_ros.pointcloud.scan import Scan
 
 TARGET, SECONDS = 0.60, 90.0
 PARTS = ("handle", "cup")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from partdistill_ros.commands.common import CommandFailed
+from partdistill_ros.cli.common import CommandFailed
 from partdistill_ros.errors import PartDistillError
 
 

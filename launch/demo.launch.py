@@ -14,10 +14,10 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchDescription
+from partdistill_ros.io.save import save_scan
 from partdistill_ros.nodes.parameters import from_text, settings
 from partdistill_ros.nodes.publisher_parameters import PublisherParameters
-from partdistill_ros.scans.save import save_scan
-from partdistill_ros.scans.tabletop_scene import make_scene
+from partdistill_ros.synthetic.table_scene import make_scene
 
 SEED = 7
 

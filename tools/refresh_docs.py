@@ -13,7 +13,7 @@ import re
 import sys
 from pathlib import Path
 
-from partdistill_ros.files import atomic_path
+from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.nodes import recorder_parameters, segmenter_parameters, trainer_parameters
 from partdistill_ros.nodes.parameters import documented_table, documented_yaml
 from partdistill_ros.nodes.publisher_parameters import PublisherParameters

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.distillation.box_match import box_match, box_names
-from partdistill_ros.distillation.collection import Member
-from partdistill_ros.knowledge.units import KnowledgeUnits, specific
+from partdistill_ros.distillation.boxes import box_match, box_names
+from partdistill_ros.distillation.samples import Member
+from partdistill_ros.distillation.units import KnowledgeUnits, specific
 
 CORRELATION = 0.5  # what a unit's word counts beside the student's: views of one part err alike
 FAIR = 0.2  # kappa above which agreement is fair (Landis and Koch, 1977): below it a student has no say

@@ -6,10 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from partdistill_ros.distillation.augment import Augmentation
+from partdistill_ros.distillation.augmentation import Augmentation
 from partdistill_ros.distillation.generated import check_generated, check_share
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.scans.load import parse_up
+from partdistill_ros.io.load import parse_up
 from partdistill_ros.students.names import check_start
 from partdistill_ros.teachers.spec import check_text_space
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.scans.families import FAMILIES, generate
-from partdistill_ros.scans.load import load_scans
-from partdistill_ros.scans.scan import Scan
+from partdistill_ros.io.load import load_scans
+from partdistill_ros.pointcloud.scan import Scan
+from partdistill_ros.synthetic.families import FAMILIES, generate
 
 PROCEDURAL = "procedural"
 

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from partdistill_ros.inference.normalise import turn_about_z
+from partdistill_ros.pointcloud.frames import turn_about_z
 
 LEAST_POINTS = 32  # of a part in a cloud, to be swapped
 PROBES = 400  # points that measure a part: 0.1 ms for all parts of a cloud instead of 1

@@ -22,18 +22,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from partdistill_ros.distillation.augment import Augmentation, draw
-from partdistill_ros.distillation.collection import one_sided_masks, upright_cloud
-from partdistill_ros.distillation.fit import Progress, cycle, step_seed
-from partdistill_ros.distillation.procedural import procedural_clouds
+from partdistill_ros.distillation.augmentation import Augmentation, draw
+from partdistill_ros.distillation.samples import one_sided_masks, upright_cloud
+from partdistill_ros.distillation.trainer import Progress, cycle, step_seed
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.files import atomic_path
-from partdistill_ros.scans.families import FAMILIES
-from partdistill_ros.scans.load import load_scans
-from partdistill_ros.scans.scan import Scan
+from partdistill_ros.io.atomic import atomic_path
+from partdistill_ros.io.load import load_scans
+from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.students.build import masked_autoencoder, new_student, save_encoder
 from partdistill_ros.students.names import PRETRAINED, check_start
 from partdistill_ros.students.student import Student
+from partdistill_ros.synthetic.families import FAMILIES
+from partdistill_ros.synthetic.procedural import procedural_clouds
 from partdistill_ros.text.space import TextSpace
 
 log = logging.getLogger(__name__)

@@ -1,324 +1,404 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From scans and part names to a student bundle: render, teach, distil, export, check."""
+"""The training loop: forward distillation until it converges, backward distillation from there on.
+
+Every random number comes from (seed, epoch, step) and a checkpoint is whole epochs, so a run that was
+killed and resumed ends with the weights of an undisturbed one. Stopping and re-scoring look at the
+training loss and the student's own answers only.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import logging
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from itertools import chain
+import copy
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from torch import Tensor
+from tqdm import tqdm
 
-from partdistill_ros.distillation.augment import Augmentation
-from partdistill_ros.distillation.collection import Member, one_sided_masks, teach, upright, upright_cloud, weighed
-from partdistill_ros.distillation.config import DistillConfig, Schedule, augmentation_for, schedule_for
-from partdistill_ros.distillation.fit import Fit, Progress
-from partdistill_ros.distillation.generated import PROCEDURAL, generated_scans
-from partdistill_ros.distillation.work_folder import held
-from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.bundle import Bundle
-from partdistill_ros.inference.vocabulary import Vocabulary
-from partdistill_ros.knowledge.graded import GradedUnits
-from partdistill_ros.knowledge.known import load_known, select_points, split_known, with_parts
-from partdistill_ros.knowledge.store import KnowledgeStore, member_stores
-from partdistill_ros.rendering.cameras import Views
-from partdistill_ros.rendering.rasterize import Rendering, load_backend, render_scan
-from partdistill_ros.scans.load import expand, is_bag, load_scans, parse_up
-from partdistill_ros.scans.scan import Scan
-from partdistill_ros.students.build import new_student, save_student
-from partdistill_ros.teachers.clip_text import load_space
-from partdistill_ros.teachers.teacher import BoxAnswer, PixelAnswer, Teacher, load_teacher
-from partdistill_ros.text.attach import attach
-from partdistill_ros.text.space import TextSpace, clean_name
+from partdistill_ros.distillation.augmentation import Augmentation, draw
+from partdistill_ros.distillation.backward import Graded, rescore
+from partdistill_ros.distillation.boxes import shown_points
+from partdistill_ros.distillation.config import Schedule
+from partdistill_ros.distillation.losses import padded_text, part_loss
+from partdistill_ros.distillation.mixswap import divisions, mix_swap
+from partdistill_ros.distillation.optimizer import Optimizer
+from partdistill_ros.distillation.precision import half_precision
+from partdistill_ros.distillation.samples import Member
+from partdistill_ros.distillation.units import KnowledgeUnits, class_weights, soft_labels, specific
+from partdistill_ros.io.atomic import atomic_path
+from partdistill_ros.pointcloud.frames import center_max_radius, turn_about_z
+from partdistill_ros.pointcloud.sampling import farthest_points
+from partdistill_ros.students.student import Student
+from partdistill_ros.text.space import pick_synonym
 
-log = logging.getLogger(__name__)
+BELIEF = 0.3  # share of a point's soft label that is what is believed of it, whatever its regions say
+BOX_POWER = 1.5  # of the belief that weighs what boxes say: of two names in doubt the likelier one counts
+ASKED = 768  # points of each training cloud that enter the loss: a third faster than all 2,048
 
 
 @dataclass(frozen=True)
-class Run:
-    """What a run leaves: the bundle's directory, its members with the units as they were graded in the end, and what
-    was left out, a sentence each.  work: the folder that it goes on from."""
+class Progress:
+    """stage: forward or backward.  epoch of epochs.  loss: of the epoch."""
 
-    bundle: Path
-    work: Path
-    members: tuple[Member, ...]
-    graded: tuple[GradedUnits, ...]
-    backward_from: int | None
-    left_out: tuple[str, ...]
+    stage: str
+    epoch: int
+    epochs: int
+    loss: float
 
 
-def run(config: DistillConfig, progress: Callable[[Progress], None] | None = None) -> Path:
-    """`train`, for its bundle only."""
-    return train(config, progress).bundle
+@dataclass
+class State:
+    """What a checkpoint holds beside the weights.  graded: the epoch before which units were graded last, since
+    a second time would not leave the beliefs as they are."""
+
+    epoch: int = 0
+    losses: list[float] = field(default_factory=list)
+    backward_from: int | None = None
+    graded: int | None = None
 
 
-def train(config: DistillConfig, progress: Callable[[Progress], None] | None = None) -> Run:
-    """Distil a student on the scans of one category and write its bundle.
+@dataclass(frozen=True)
+class Batch:
+    """points `[B, N, 3]`, centers `[B, G]`; of the first ASKED points the weight of each part, weights
+    `[B, P, ASKED]`; text and canonical `[B, P, D]`. Rows of NaN are parts that a category lacks."""
 
-    Scans that cannot be used are reported and left out. A run that was stopped goes on where it was; what the
-    student made of the teacher's units lies in `<out>.work/backward` to be looked at.
-    Raises PartDistillError where no scan is left, the output cannot be written, or another run is writing it.
+    points: Tensor
+    centers: Tensor
+    weights: Tensor
+    text: Tensor
+    canonical: Tensor
+
+
+class Fit:
+    """One training of `student` on `members`.
+
+    names: category -> its parts' text embeddings, a list of `[S, D]` per part, canonical name first
+        and synonyms after it; one is drawn for every cloud.
+    backward: the rule by which the student re-scores the units, see `backward.rescore`.
+    checkpoint: file that a run which was stopped goes on from.
+    forward: file of the student at the end of forward distillation, shared by runs that differ only in
+        `backward`.
     """
-    space = load_space(config.text_space, config.teacher, config.device)
-    check_start_space(config.start, space)
-    with held(config.out) as work:
-        return _train(config, space, work, progress or (lambda _: None))
 
-
-def _train(config: DistillConfig, space: TextSpace, work: Path, progress: Callable[[Progress], None]) -> Run:
-    torch.manual_seed(config.seed)
-    config = replace(config, category=clean_name(config.category or "object"))
-    parts = tuple(clean_name(part) for part in config.parts)
-    encoder = space.encoder.export(space) if config.with_text_encoder else None  # what it lacks is told before the work
-    left_out: list[str] = []
-    members = gather_members(config, parts, work, progress, left_out)
-    config = settled(config, len(members))
-    names = {str(config.category): [space.encode([part]) for part in parts]}
-    forward_key, key = (run_key(config, members, rule) for rule in ("", config.backward))
-    fit = Fit(
-        new_student(config.student, space.dim, config.start, config.freeze_encoder),
-        members,
-        names,
-        config.schedule or Schedule(),
-        config.augmentation or Augmentation(),
-        backward=config.backward,
-        device=config.device,
-        seed=config.seed,
-        checkpoint=work / f"fit-{key}.pt",
-        forward=work / f"forward-{forward_key}.pt",
-    )
-    student = fit.run(progress)
-    if config.backward == "posterior" and all(graded.belief is None for graded in fit.graded):
-        log.warning(
-            "no unit was graded: the student agrees with its teacher by chance only. More scans, more epochs or "
-            "plainer part names may help"
+    def __init__(
+        self,
+        student: Student,
+        members: Sequence[Member],
+        names: Mapping[str, Sequence[NDArray[np.float32]]],
+        schedule: Schedule,
+        augmentation: Augmentation,
+        *,
+        backward: str = "posterior",
+        device: str = "cpu",
+        seed: int = 0,
+        checkpoint: Path | None = None,
+        forward: Path | None = None,
+    ) -> None:
+        self.student, self.members, self.names = student.to(device), list(members), dict(names)
+        self.schedule, self.augmentation, self.backward = schedule, augmentation, backward
+        self.device, self.seed, self.checkpoint, self.forward = device, seed, checkpoint, forward
+        self.graded = [Graded(member.units) for member in self.members]
+        self.state = State()
+        self.average = copy.deepcopy(self.student).eval()
+        self.optimizer = Optimizer(self.student, schedule.rate)
+        self._canonical = torch.from_numpy(np.concatenate([[p[0] for p in parts] for parts in names.values()])).to(
+            device
         )
-    save_graded(fit, work / "backward")
-    vocabulary = Vocabulary(*_known(space, (str(config.category), *parts)), {str(config.category): parts})
-    progress(Progress("export", 0, 1, float("nan")))
-    bundle = save_student(
-        student, config.out, config.name or config.out.name, vocabulary, space, _training(config, fit)
-    )
-    if encoder is not None:
-        bundle = attach(bundle, encoder)
-    progress(Progress("export", 1, 1, float("nan")))
-    return Run(bundle, work, tuple(members), graded_units(fit), fit.state.backward_from, tuple(left_out))
+        self._shares = np.array([member.share for member in self.members])
+        self._shown = [_shown(member) for member in self.members]
+        self._grade()
 
+    @property
+    def steps_per_epoch(self) -> int:
+        return max(self.schedule.min_steps, int(np.ceil(len(self.members) / self.schedule.batch)))
 
-def check_start_space(start: str, space: TextSpace) -> None:
-    """Raises PartDistillError for first weights of a bundle whose head has learnt another text space."""
-    if not Path(start).is_dir():
-        return
-    learnt = Bundle.load(start).text_space
-    if learnt != space.identity:
-        raise PartDistillError(
-            f"{start} has learnt the text space '{learnt}', this run has '{space.identity}': start from scratch, or "
-            "choose the same teacher and --text-space"
+    def run(self, progress: Callable[[Progress], None] | None = None) -> Student:
+        """Train to the end and return the averaged student, in eval mode."""
+        self._resume()
+        saved = time.monotonic()
+        while self.state.epoch < self.schedule.epochs:
+            if self._forward_ends():
+                self._save(self.forward)
+                if self.backward != "none":
+                    self.state.backward_from = self.state.epoch
+            if self._grades_now():
+                self._snapshot()
+            loss = self._epoch()
+            self.state.losses.append(loss)
+            self.state.epoch += 1
+            if progress:
+                stage = "forward" if self.state.backward_from is None else "backward"
+                progress(Progress(stage, self.state.epoch, self.schedule.epochs, loss))
+            if time.monotonic() - saved > 60 * self.schedule.checkpoint_minutes:
+                self._save(self.checkpoint)
+                saved = time.monotonic()
+        self._save(self.checkpoint)
+        return self.average
+
+    def _epoch(self) -> float:
+        steps, batch = self.steps_per_epoch, self.schedule.batch
+        order = self._order(steps * batch)
+        self.student.train()
+        total = 0.0
+        bar = tqdm(
+            range(steps), desc=f"epoch {self.state.epoch + 1}/{self.schedule.epochs}", leave=False, mininterval=5
+        )
+        for step in bar:
+            total += self._step(order[step * batch : (step + 1) * batch], step)
+            bar.set_postfix(loss=f"{total / (step + 1):.3f}", refresh=False)
+        return total / steps
+
+    def _order(self, count: int) -> NDArray[np.int64]:
+        """The members of an epoch's `count` clouds: each as often as the others, or as its share says."""
+        rng = np.random.default_rng([self.seed, self.state.epoch])
+        members = len(self.members)
+        if (self._shares == self._shares[0]).all():
+            return np.concatenate([rng.permutation(members) for _ in range(-(-count // members))])[:count]
+        return rng.choice(members, count, p=self._shares / self._shares.sum())
+
+    def _step(self, chosen: NDArray[np.int64], step: int) -> float:
+        rng = np.random.default_rng([self.seed, self.state.epoch, step])
+        batch = self._batch(chosen, rng)
+        torch.manual_seed(step_seed(self.seed, self.state.epoch, step))  # students may leave blocks out at random
+        with half_precision(self.device):
+            embeddings = self.student.embed(batch.points, batch.centers, ASKED).float()
+        loss = self._loss(embeddings, batch)
+        done = (self.state.epoch + step / self.steps_per_epoch) / self.schedule.epochs
+        self.optimizer.step(loss, self.schedule.rate * cycle(done))
+        done_steps = self.state.epoch * self.steps_per_epoch + step + 1
+        decay = min(self.schedule.decay, done_steps / (done_steps + 10))
+        with torch.no_grad():
+            for slow, fast in zip(self.average.parameters(), self.student.parameters(), strict=True):
+                slow.lerp_(fast, 1 - decay)
+            for kept, new in zip(self.average.buffers(), self.student.buffers(), strict=True):
+                kept.copy_(kept.lerp(new, 1 - decay) if new.is_floating_point() else new)
+        return float(loss.detach())
+
+    def _loss(self, embeddings: Tensor, batch: Batch) -> Tensor:
+        scale, negatives = self.student.log_scale.exp(), self.schedule.negatives
+        return part_loss(embeddings, scale, batch.weights, batch.text, batch.canonical, self._canonical, negatives)
+
+    def _batch(self, chosen: NDArray[np.int64], rng: np.random.Generator) -> Batch:
+        config = self.student.config
+        drawn, weights, text, canonical = [], [], [], []
+        for i in chosen:
+            member = self.members[i]
+            points, targets, masks = self._material(int(i), rng)
+            cloud = draw(rng, points, masks, member.flat, self.augmentation, config.points, config.centers)
+            source = cloud.source[:ASKED]
+            weight = targets[np.maximum(source, 0)].astype(np.float32)
+            weight[source < 0] = 0
+            parts = self.names[member.category]
+            drawn.append(cloud)
+            weights.append(weight)
+            text.append(np.stack([options[pick_synonym(rng, len(options))] for options in parts]))
+            canonical.append(np.stack([options[0] for options in parts]))
+        return Batch(
+            torch.from_numpy(np.stack([cloud.points for cloud in drawn])).to(self.device),
+            torch.from_numpy(np.stack([cloud.centers for cloud in drawn])).to(self.device),
+            padded_text([weight.T for weight in weights], self.device),
+            padded_text(text, self.device),
+            padded_text(canonical, self.device),
         )
 
+    def _material(
+        self, i: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float16], NDArray[np.bool_] | None]:
+        """Points, targets and one-sided masks of member i, at times mixed with another of its category."""
+        member, targets = self.members[i], self.targets[i]
+        if self.augmentation.mix <= 0 or member.flat or rng.random() >= self.augmentation.mix:
+            return member.points, targets, member.one_sided
+        others = [j for j, other in enumerate(self.members) if other.category == member.category and j != i]
+        if not others:
+            return member.points, targets, member.one_sided
+        j = int(rng.choice(others))
+        mixed = mix_swap(rng, member.points, self._divisions(i), self.members[j].points, self._divisions(j))
+        if not mixed.origin.any():
+            return member.points, targets, member.one_sided
+        return mixed.points, mixed.gather(targets, self.targets[j]), None
 
-def settled(config: DistillConfig, members: int) -> DistillConfig:
-    """The configuration with the schedule and augmentation that suit its mode and collection where it has none."""
-    tta, trained = config.mode == "tta", config.start == "default" or Path(config.start).is_dir()
-    schedule = config.schedule or schedule_for(members, tta=tta, trained=trained, epochs=config.epochs)
-    return replace(config, schedule=schedule, augmentation=config.augmentation or augmentation_for(tta))
+    def _divisions(self, i: int) -> NDArray[np.int64]:
+        if i not in self._parts:
+            self._parts[i] = divisions(self.members[i].points, self.targets[i].astype(np.float32))
+        return self._parts[i]
 
+    def _grade(self) -> None:
+        """Targets `[N, P]` of every member from its units' present scores; class weights by category."""
+        groups: dict[str, list[KnowledgeUnits]] = {}
+        for member, graded in zip(self.members, self.graded, strict=True):
+            groups.setdefault(member.category, []).append(graded.units)
+        weight = {name: class_weights(units, len(units[0].parts)) for name, units in groups.items()}
+        self.targets = [
+            targets(graded, weight[member.category], shown)
+            for member, graded, shown in zip(self.members, self.graded, self._shown, strict=True)
+        ]
+        self._parts: dict[int, NDArray[np.int64]] = {}
 
-def save_graded(fit: Fit, folder: Path) -> None:
-    """Write every member's units with their old and new scores (`partdistill units` draws them), instead of those
-    of an earlier run."""
-    for stale in folder.glob("*.npz"):
-        stale.unlink()
-    if fit.state.backward_from is None:
-        return
-    names: Counter[str] = Counter()
-    for graded in graded_units(fit):
-        stem = Path(graded.name).name
-        names[stem] += 1
-        stem += "" if names[stem] == 1 else f"_{names[stem]}"
-        graded.save(folder / f"{stem}.npz")
+    def _forward_ends(self) -> bool:
+        """Whether forward distillation ends now; where no backward follows, whether one would."""
+        if self.state.backward_from is not None:
+            return False
+        losses = self.state.losses
+        first = next((done for done in range(len(losses) + 1) if self._converged(losses[:done])), None)
+        return first == len(losses)
 
+    def _converged(self, losses: Sequence[float]) -> bool:
+        late = len(losses) >= self.schedule.forward_share * self.schedule.epochs
+        return late or converged(losses, self.schedule)
 
-def graded_units(fit: Fit) -> tuple[GradedUnits, ...]:
-    """Every member's units with their old scores and those in force."""
-    return tuple(
-        GradedUnits(
-            member.name,
-            member.category,
-            member.points,
-            member.units,
-            graded.units.score,
-            Views.none() if member.views is None else member.views,
-        )
-        for member, graded in zip(fit.members, fit.graded, strict=True)
-    )
+    def _grades_now(self) -> bool:
+        if self.state.backward_from is None or self.state.graded == self.state.epoch:
+            return False
+        done = self.state.epoch - self.state.backward_from
+        return done == 0 or (self.backward == "posterior" and done % self.schedule.regrade == 0)
 
+    def _snapshot(self) -> None:
+        """Re-score every unit by the averaged student, category by category."""
+        answers = predict(self.average, self.members, self.names, self.device, self.seed)
+        for category in self.names:
+            rows = [i for i, member in enumerate(self.members) if member.category == category]
+            if rows:
+                group, shown = [self.members[i] for i in rows], [self._shown[i] for i in rows]
+                earlier = [self.graded[i] for i in rows]
+                found = rescore(group, shown, [answers[i] for i in rows], self.backward, earlier)
+                for i, graded in zip(rows, found, strict=True):
+                    self.graded[i] = graded
+        self.state.graded = self.state.epoch
+        self._grade()
+        self._save(self.checkpoint)
 
-def _training(config: DistillConfig, fit: Fit) -> dict[str, object]:
-    own = ("teacher", "mode", "backward", "student", "start", "seed")
-    return {
-        "scans": len(fit.members),
-        **{name: getattr(config, name) for name in own},
-        **({"generated": list(config.generated)} if config.generated else {}),
-        "epochs": fit.state.epoch,
-        "backward_from": fit.state.backward_from,
-        "loss": round(fit.state.losses[-1], 4),
-    }
+    def _save(self, path: Path | None) -> None:
+        if path is None:
+            return
+        content = {
+            "student": self.student.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "state": json.dumps(self.state.__dict__),
+            "scores": [torch.from_numpy(one.units.score) for one in self.graded],
+            "beliefs": [None if one.belief is None else torch.from_numpy(one.belief) for one in self.graded],
+        }
+        with atomic_path(path) as temporary:
+            torch.save(content, temporary)
 
+    def _resume(self) -> None:
+        for path in (self.checkpoint, self.forward):
+            if path is not None and path.exists():
+                self._load(path)
+                return
 
-def gather_members(
-    config: DistillConfig,
-    parts: Sequence[str],
-    work: Path,
-    progress: Callable[[Progress], None] = lambda _: None,
-    left_out: list[str] | None = None,
-) -> list[Member]:
-    """Render every scan and ask the teacher; knowledge that is in the store already is not asked again, and scans
-    that carry their units are not rendered.  left_out: gets a sentence for each scan that could not be used."""
-    known, paths = split_known(config.scans) if config.scans else ([], [])
-    members = [_known_member(path, parts, config) for path in known]
-    if paths or config.generated:
-        asking = _Asking(config, tuple(parts), work, progress, [] if left_out is None else left_out)
-        own, made = asking.members(paths, len(members))
-        members = weighed([*members, *own], made, config.generated_share)
-    if not members:
-        raise PartDistillError("no scan could be used: see the warnings above for what is wrong with each")
-    if not any(len(member.units) for member in members):
-        raise PartDistillError(
-            f"the teacher '{config.teacher}' saw none of {', '.join(parts)} in any view: check the names"
-        )
-    return members
-
-
-@dataclass(frozen=True)
-class _Asking:
-    """A round of questions to the teacher about scans that come from files, bags and generators."""
-
-    config: DistillConfig
-    parts: tuple[str, ...]
-    work: Path
-    progress: Callable[[Progress], None]
-    left_out: list[str]
-
-    def members(self, paths: Sequence[Path], first: int) -> tuple[list[Member], list[Member]]:
-        """Those of the scans and the generated ones.  first: number of the first one, for its random numbers."""
-        config = self.config
-        teacher = load_teacher(config.teacher, config.device)
-        renderer = partial(render_scan, device=config.device, backend=load_backend(config.renderer, config.device))
-        total = count_scans(paths, config.generated)
-        store, own_stores = KnowledgeStore(self.work / "knowledge"), member_stores(paths)
-        own: list[Member] = []
-        made: list[Member] = []
-        self._tell("extract", 1, total)
-        for place, (scan, generated) in enumerate(self._scans(paths), 1):
-            watched = _Watched(teacher, partial(self._tell, "teach", place, total))
-            self._tell("render", place, total)
-            try:
-                cloud = self._posed(scan, teacher)
-                taught = teach(
-                    cloud,
-                    self.parts,
-                    str(config.category),
-                    watched,
-                    store=own_stores.get(scan.name, store),
-                    seed=config.seed + first + place - 1,
-                    flat=scan.up is None and scan.viewpoint is None,
-                    renderer=renderer,
-                )
-                (made if generated else own).append(taught)
-            except PartDistillError as error:
-                self._skip(Path(scan.name), error)
-            if place < total or not total:
-                self._tell("extract", place + 1, total)
-        return own, made
-
-    def _scans(self, paths: Sequence[Path]) -> Iterator[tuple[Scan, bool]]:
-        """Every scan, and whether it is a generated one."""
-        config = self.config
-        own = load_scans(paths, up=config.up, on_skip=self._skip) if paths else iter(())
-        made = (scan for one in config.generated for scan in generated_scans(one, config.category, self._skip))
-        return chain(((scan, False) for scan in own), ((scan, True) for scan in made))
-
-    def _posed(self, scan: Scan, teacher: Teacher) -> Scan:
-        # Detections of a file belong to views about +z, see `partdistill render`: such a scan stays as it is.
-        if scan.up is None and teacher.name == "boxes":
-            scan = scan.with_(up=np.array([0, 0, 1], np.float32))
-        return upright_cloud(scan, self.config.cloud_points, self.config.seed)
-
-    def _tell(self, stage: str, place: int, total: int) -> None:
-        self.progress(Progress(stage, place, total, float("nan")))
-
-    def _skip(self, path: Path, error: PartDistillError) -> None:
-        self.left_out.append(f"{path}: {error}")
-        log.warning("%s left out: %s", path, error)
+    def _load(self, path: Path) -> None:
+        content = torch.load(path, map_location=self.device, weights_only=True)
+        self.student.load_state_dict(content["student"])
+        self.average.load_state_dict(content["average"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.state = State(**json.loads(content["state"]))
+        self.graded = [
+            Graded(one.units.with_scores(score.cpu().numpy()), None if belief is None else belief.cpu().numpy())
+            for one, score, belief in zip(self.graded, content["scores"], content["beliefs"], strict=True)
+        ]
+        self._grade()
 
 
-class _Watched:
-    """A teacher that tells when it is asked: what lies in the store already is not."""
-
-    def __init__(self, teacher: Teacher, tell: Callable[[], None]) -> None:
-        self._teacher, self._tell = teacher, tell
-        self.name, self.key, self.kind, self.size = teacher.name, teacher.key, teacher.kind, teacher.size
-
-    def answer(self, rendering: Rendering, parts: Sequence[str], category: str | None) -> PixelAnswer | BoxAnswer:
-        """The teacher's."""
-        self._tell()
-        return self._teacher.answer(rendering, parts, category)
+def _shown(member: Member) -> NDArray[np.int64] | None:
+    """How many points each view of a box teacher shows, None where the units are no boxes."""
+    if not member.boxes:
+        return None
+    return np.zeros(0, np.int64) if member.views is None else shown_points(member.points, member.views)
 
 
-def count_scans(paths: Sequence[Path], generated: Sequence[str]) -> int:
-    """How many scans files and generators will give; 0 where a bag is among them, which does not tell before it is
-    read."""
-    own = expand([*paths, *(one for one in generated if not one.startswith(f"{PROCEDURAL}:"))])
-    if any(is_bag(path) for path in own):
-        return 0
-    return len(own) + sum(int(one.partition(":")[2]) for one in generated if one.startswith(f"{PROCEDURAL}:"))
+def targets(graded: Graded, class_weight: NDArray[np.float32], shown: NDArray[np.int64] | None) -> NDArray[np.float16]:
+    """Soft labels `[N, P]` of graded units.  shown: of boxes, see `specific`; None for regions.
+
+    Once there is a belief, what the units say of a point counts as far as it is believed; of regions a share of the
+    label is the belief itself, which for boxes is only the student's own answer and would hold it there. The mean over
+    the points stays as it was. Class weights are then left out: they keep small parts alive while nobody knows which
+    units are right, and make them too large from there on.
+    """
+    units = graded.units if shown is None else specific(graded.units, shown)
+    if graded.belief is None:
+        return soft_labels(units, class_weight).astype(np.float16)
+    said, belief = soft_labels(units, np.ones_like(class_weight)), graded.belief.astype(np.float32)
+    total = float(said.sum())
+    if shown is not None:
+        return _scaled(said * belief**BOX_POWER, total).astype(np.float16)
+    return ((1 - BELIEF) * _scaled(said * belief, total) + BELIEF * _scaled(belief, total)).astype(np.float16)
 
 
-def _known_member(path: Path, parts: Sequence[str], config: DistillConfig) -> Member:
-    """A scan that brings its units along, such as `partdistill import-knowledge` writes: boxes, of unknown views."""
-    scan, units = load_known(path)
-    scan = scan if config.up is None else scan.with_(up=parse_up(config.up))
-    units = with_parts(units, parts, str(path))
-    rng = np.random.default_rng(config.seed)
-    index = rng.permutation(np.flatnonzero(scan.finite()))[: config.cloud_points]
-    cloud = upright(scan.select(index))
-    masks = one_sided_masks(cloud, config.seed)
-    flat = scan.up is None and scan.viewpoint is None
-    return Member(scan.name, str(config.category), cloud.points, select_points(units, index), masks, flat, boxes=True)
+def _scaled(weight: NDArray[np.float32], total: float) -> NDArray[np.float32]:
+    return weight * np.float32(total / max(float(weight.sum()), 1e-9))
 
 
-def run_key(config: DistillConfig, members: Sequence[Member], rule: str) -> str:
-    """Changes with everything that a checkpoint depends on; rule: of backward distillation, "" for what is the
-    same under every rule."""
-    own = (
-        "parts",
-        "category",
-        "teacher",
-        "text_space",
-        "student",
-        "start",
-        "freeze_encoder",
-        "seed",
-        "schedule",
-        "augmentation",
-    )
-    digest = hashlib.sha256(repr((rule, [getattr(config, name) for name in own])).encode())
-    if Path(config.start).is_file():
-        digest.update(Path(config.start).read_bytes())
-    for member in members:
-        digest.update(f"{member.name} {member.share}".encode())
-        digest.update(member.points.tobytes() + member.units.score.tobytes() + member.units.indices.tobytes())
-    return digest.hexdigest()[:16]
+def step_seed(*place: int) -> int:
+    """A seed for torch that depends on every number of `place`: seed, epoch, step."""
+    return int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def _known(space: TextSpace, names: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-    every = tuple(dict.fromkeys((*space.names, *names)))
-    return every, space.encode(every)
+def cycle(done: float) -> float:
+    """Learning rate over its peak at the share `done` of the training: 5 % warm-up, then a cosine to 1 %."""
+    if done < 0.05:
+        return 0.05 + 0.95 * done / 0.05
+    return 0.01 + 0.495 * (1 + float(np.cos(np.pi * (done - 0.05) / 0.95)))
+
+
+def converged(losses: Sequence[float], schedule: Schedule) -> bool:
+    """The method's test: the moving average over `window` epochs changed by less than `tolerance`."""
+    if len(losses) < max(schedule.patience, schedule.window + 1):
+        return False
+    now, before = np.mean(losses[-schedule.window :]), np.mean(losses[-schedule.window - 1 : -1])
+    return bool(abs(now - before) < schedule.tolerance)
+
+
+@torch.no_grad()
+def predict(
+    student: Student,
+    members: Sequence[Member],
+    names: Mapping[str, Sequence[NDArray[np.float32]]],
+    device: str,
+    seed: int,
+    draws: int = 4,
+) -> list[NDArray[np.float32]]:
+    """The student's probabilities `[N, P]` of every point of every member, in eval mode, unaugmented but for the
+    turn about the vertical, mean over `draws` samples of the cloud."""
+    return [
+        label_points(student, member.points, names[member.category], device, [seed, number], draws, member.flat)
+        for number, member in enumerate(members)
+    ]
+
+
+@torch.no_grad()
+def label_points(
+    student: Student,
+    points: NDArray[np.float32],
+    parts: Sequence[NDArray[np.float32]],
+    device: str = "cpu",
+    seed: Sequence[int] = (0,),
+    draws: int = 2,
+    flat: bool = False,
+) -> NDArray[np.float32]:
+    """Probabilities `[N, P]` of upright `points [N, 3]` for `parts`, embeddings `[S, D]` each, canonical first.
+
+    Each of `draws` clouds is a sample of the points, normalised as the live node does, turned about the vertical;
+    where nobody knows which way is up (`flat`), every other one lies on its other side.
+    """
+    student.eval()
+    config, rng = student.config, np.random.default_rng(list(seed))
+    text = torch.from_numpy(np.stack([options[0] for options in parts])).to(device)
+    rows = [rng.choice(len(points), config.points, replace=len(points) < config.points) for _ in range(draws)]
+    turns = [turn_about_z(2 * np.pi * number / draws) for number in range(draws)]
+    if flat:
+        turns[1::2] = [turn @ np.diag([1.0, -1.0, -1.0]) for turn in turns[1::2]]
+    clouds = [center_max_radius(points[row] @ turn.T) for row, turn in zip(rows, turns, strict=True)]
+    centers = np.stack([farthest_points(cloud, config.centers) for cloud in clouds])
+    logits = student(torch.from_numpy(np.stack(clouds)).to(device), torch.from_numpy(centers).to(device), text)
+    found = logits.softmax(-1).cpu().numpy()
+    spread = [cKDTree(points[row]).query(points)[1] for row in rows]
+    mean: NDArray[np.float32] = np.mean([one[near] for one, near in zip(found, spread, strict=True)], axis=0)
+    return mean

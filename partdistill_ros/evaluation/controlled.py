@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from partdistill_ros.distillation.units import NEIGHBORS
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.knowledge.units import NEIGHBORS
+from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.rasterize import Rendering
-from partdistill_ros.scans.scan import Scan
-from partdistill_ros.teachers.teacher import BoxAnswer, PixelAnswer
+from partdistill_ros.teachers.protocol import BoxAnswer, PixelAnswer
 
 WHOLE_OFF = 0.06  # sigma of the sides of a whole-object box in shares of the object: half of them miss some of it
 PATCHES = 14  # a side of the picture in CLIP ViT-B/16 patches

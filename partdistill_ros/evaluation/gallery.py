@@ -15,12 +15,12 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import Evaluation
 from partdistill_ros.evaluation.methods.constant import Constant
 from partdistill_ros.evaluation.shapes import Question, Shape
-from partdistill_ros.palette import part_colors
-from partdistill_ros.pictures import camera_for, draw_cloud, label_colors
+from partdistill_ros.visualization.colors import part_colors
+from partdistill_ros.visualization.pictures import camera_for, draw_cloud, label_colors
 
 if TYPE_CHECKING:
     from partdistill_ros.rendering.rasterize import Rendering
-    from partdistill_ros.teachers.teacher import BoxAnswer, PixelAnswer, Teacher
+    from partdistill_ros.teachers.protocol import BoxAnswer, PixelAnswer, Teacher
 
 PANEL = (300, 260)  # pixels of a point picture
 VIEW = (224, 400)  # smallest and largest side of a teacher's view
@@ -127,7 +127,7 @@ def view_panel(
 ) -> Panel:
     """One view with the teacher's answer: pixels in the part's colour, stronger where it is surer, or
     the surest boxes with name and confidence."""
-    from partdistill_ros.teachers.teacher import PixelAnswer
+    from partdistill_ros.teachers.protocol import PixelAnswer
 
     picture = rendering.picture[view]
     side = int(np.clip(max(picture.shape[:2]), *VIEW))

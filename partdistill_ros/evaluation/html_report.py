@@ -18,14 +18,14 @@ from partdistill_ros.evaluation.evaluate import Curve, Evaluation, evaluate
 from partdistill_ros.evaluation.gallery import Choice, Exhibit, Panel, exhibits
 from partdistill_ros.evaluation.methods.constant import Constant
 from partdistill_ros.evaluation.miou import ShapeScore
-from partdistill_ros.evaluation.page import embedded, figure, legend, page
 from partdistill_ros.evaluation.report import DIGITS, record
 from partdistill_ros.evaluation.shapes import Shape
-from partdistill_ros.evaluation.svg import loss_chart
-from partdistill_ros.files import atomic_path
+from partdistill_ros.io.atomic import atomic_path
+from partdistill_ros.visualization.page import embedded, figure, legend, page
+from partdistill_ros.visualization.svg import loss_chart
 
 if TYPE_CHECKING:
-    from partdistill_ros.teachers.teacher import Teacher
+    from partdistill_ros.teachers.protocol import Teacher
 
 SCHEMA = 1
 PAGE, NUMBERS = "report.html", "report.json"

@@ -8,7 +8,7 @@ from typing import Any
 
 from partdistill_ros.evaluation.evaluate import Evaluation
 from partdistill_ros.evaluation.miou import PROTOCOL, Summary
-from partdistill_ros.tables import aligned
+from partdistill_ros.visualization.tables import aligned
 
 DIGITS = 2  # of a per cent; one shape of 48 moves the mean by more
 

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from partdistill_ros.distillation.trainer import Run
-from partdistill_ros.evaluation.acceptance import Acceptance, Answers
-from partdistill_ros.evaluation.page import embedded, figure, legend, page
+from partdistill_ros.distillation.pipeline import Run
+from partdistill_ros.distillation.rescored_units import GradedUnits
+from partdistill_ros.evaluation.bundle_check import Acceptance, Answers
 from partdistill_ros.evaluation.unit_sheets import WORDS, contact_sheet, view_camera
-from partdistill_ros.files import atomic_path
-from partdistill_ros.knowledge.graded import GradedUnits
-from partdistill_ros.palette import part_colors
-from partdistill_ros.pictures import LOOK, draw_cloud
+from partdistill_ros.io.atomic import atomic_path
+from partdistill_ros.visualization.colors import part_colors
+from partdistill_ros.visualization.page import embedded, figure, legend, page
+from partdistill_ros.visualization.pictures import LOOK, draw_cloud
 
 SHOWN = 12  # scans with pictures, spread evenly over the run: 25 kB each
 SHEETS = 3  # scans whose units are drawn one by one

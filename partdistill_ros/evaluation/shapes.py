@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.scans.load import load_scan, load_scans
-from partdistill_ros.scans.scan import Scan, sample_surface
+from partdistill_ros.io.load import load_scan, load_scans
+from partdistill_ros.pointcloud.scan import Scan, sample_surface
 
 POINTS = 2048  # the protocol's points a shape
 SEED = 0

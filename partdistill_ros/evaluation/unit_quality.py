@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from partdistill_ros.distillation.box_match import box_names
-from partdistill_ros.distillation.collection import Member, upright
-from partdistill_ros.distillation.fit import Fit
+from partdistill_ros.distillation.boxes import box_names
+from partdistill_ros.distillation.samples import Member, upright
+from partdistill_ros.distillation.trainer import Fit
 from partdistill_ros.evaluation.shapes import Shape
-from partdistill_ros.evaluation.taught import posed
+from partdistill_ros.evaluation.teacher_answers import posed
 
 RIGHT = 0.5  # share of a region's points that must be of its part
 

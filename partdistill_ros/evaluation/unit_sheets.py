@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.spatial import cKDTree
 
-from partdistill_ros.evaluation.page import legend, page
-from partdistill_ros.files import atomic_path
-from partdistill_ros.knowledge.graded import GradedUnits
-from partdistill_ros.palette import part_colors
-from partdistill_ros.pictures import LOOK, Camera, Drawing, camera_for, draw_cloud
-from partdistill_ros.scans.scan import Scan
+from partdistill_ros.distillation.rescored_units import GradedUnits
+from partdistill_ros.io.atomic import atomic_path
+from partdistill_ros.pointcloud.scan import Scan
+from partdistill_ros.visualization.colors import part_colors
+from partdistill_ros.visualization.page import legend, page
+from partdistill_ros.visualization.pictures import LOOK, Camera, Drawing, camera_for, draw_cloud
 
 CELL = (216, 168)  # pixels of a unit's picture
 STRIP = 46  # pixels below it: words and bars

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.memory import MemoryOptions, SceneMemory
 from partdistill_ros.inference.query import PartQuery
-from partdistill_ros.inference.sampling import finite_rows
 from partdistill_ros.inference.segmenter import Belief, Segmenter
-from partdistill_ros.scans.crop import CropBox
-from partdistill_ros.scans.scan import Scan
-from partdistill_ros.scans.tabletop import TabletopParams, extract_objects
+from partdistill_ros.inference.tracking import MemoryOptions, SceneMemory
+from partdistill_ros.objects.tabletop import TabletopParams, extract_objects
+from partdistill_ros.pointcloud.crop import CropBox
+from partdistill_ros.pointcloud.sampling import finite_rows
+from partdistill_ros.pointcloud.scan import Scan
 
 SCENE_MODES = ("object", "tabletop", "crop")
 

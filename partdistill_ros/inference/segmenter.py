@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import Bundle
-from partdistill_ros.inference.normalise import candidate_ups, center_max_radius, rotation_to_z, turn_about_z
 from partdistill_ros.inference.query import PartQuery, parse_query
-from partdistill_ros.inference.sampling import farthest_points, finite_rows, resample
 from partdistill_ros.inference.session import StudentSession
-from partdistill_ros.inference.spread import spread
+from partdistill_ros.pointcloud.frames import candidate_ups, center_max_radius, rotation_to_z, turn_about_z
+from partdistill_ros.pointcloud.interpolate import spread
+from partdistill_ros.pointcloud.sampling import farthest_points, finite_rows, resample
 
 MAX_BATCH = 16  # clouds per run of the network: bounds memory, and more gain nothing on a CPU
 

@@ -46,7 +46,7 @@ def main() -> int:
     stand_back(int(niceness))
     # As Ctrl-C: files that were begun are removed on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    from partdistill_ros import cli
+    from partdistill_ros.cli import main as cli
 
     return cli.main(command)
 

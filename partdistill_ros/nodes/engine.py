@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.inference.memory import MemoryOptions, SceneMemory
 from partdistill_ros.inference.query import PartQuery
 from partdistill_ros.inference.scene import SceneOptions
 from partdistill_ros.inference.segmenter import Segmenter
+from partdistill_ros.inference.tracking import MemoryOptions, SceneMemory
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters, Tabletop
-from partdistill_ros.scans.crop import CropBox
-from partdistill_ros.scans.tabletop import TabletopParams
+from partdistill_ros.objects.tabletop import TabletopParams
+from partdistill_ros.pointcloud.crop import CropBox
 
 STUDENT_PARAMETERS = ("bundle", "device", "threads")
 QUERY_PARAMETERS = ("query", "none_of_these", "scene_mode")

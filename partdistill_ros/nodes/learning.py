@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from partdistill_ros.inference.scene import SceneLabels, SceneObject
 from partdistill_ros.inference.segmenter import Segmenter
+from partdistill_ros.io.save import save_scan
 from partdistill_ros.nodes.object_in_view import ObjectInView
-from partdistill_ros.scans.pointcloud2 import unpack_colors
-from partdistill_ros.scans.save import save_scan
-from partdistill_ros.scans.scan import Scan
+from partdistill_ros.pointcloud.pointcloud2 import unpack_colors
+from partdistill_ros.pointcloud.scan import Scan
 
 
 def save_view(path: Path, seen: ObjectInView, packed_colors: NDArray[np.uint32] | None) -> Path:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.sampling import finite_rows
-from partdistill_ros.scans.scan import Scan
-from partdistill_ros.scans.tabletop import TabletopParams, extract_objects
+from partdistill_ros.objects.tabletop import TabletopParams, extract_objects
+from partdistill_ros.pointcloud.sampling import finite_rows
+from partdistill_ros.pointcloud.scan import Scan
 
 REACH = 0.10  # metres that the point `at` may lie off the object
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.scans.load import expand, is_bag, load_scan
-from partdistill_ros.scans.readers.bag import read_bag
-from partdistill_ros.scans.scan import Scan, sample_surface
+from partdistill_ros.io.load import expand, is_bag, load_scan
+from partdistill_ros.io.readers.bag import read_bag
+from partdistill_ros.pointcloud.scan import Scan, sample_surface
 
 
 def play(

@@ -15,7 +15,6 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
 
-from partdistill_ros.collections.collection import Collection
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.nodes.conversions import read_cloud
 from partdistill_ros.nodes.parameters import declare, updated
@@ -24,9 +23,10 @@ from partdistill_ros.nodes.recorder_parameters import RecorderParameters
 from partdistill_ros.nodes.runtime import run_node
 from partdistill_ros.nodes.tf import TransformListener
 from partdistill_ros.nodes.worker import LatestWorker
+from partdistill_ros.pointcloud.pointcloud2 import unpack_colors
+from partdistill_ros.recording.collection import Collection
 from partdistill_ros.recording.joining import require_library
 from partdistill_ros.recording.recorder import RecordedCloud, Recorder
-from partdistill_ros.scans.pointcloud2 import unpack_colors
 
 STOP_SECONDS = 2.0
 """How long the end of the node waits for the cloud in work; writing a scan takes a fraction of that."""

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from partdistill_ros.collections.collection import Collection
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.io.readers.bag import BagCloud, bag_name, count_clouds, read_clouds, read_transforms
+from partdistill_ros.recording.collection import Collection
 from partdistill_ros.recording.recorder import RecordedCloud, Recorder, Recording, Tally
 from partdistill_ros.recording.transforms import TransformTree, pose_of
-from partdistill_ros.scans.readers.bag import BagCloud, bag_name, count_clouds, read_clouds, read_transforms
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.objects.tabletop import TabletopParams, extract_objects
+from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.recording.transforms import Pose, move
-from partdistill_ros.scans.scan import Scan
-from partdistill_ros.scans.tabletop import TabletopParams, extract_objects
 
 CUTS = ("tabletop", "crop", "none")
 PICKS = ("largest", "nearest", "all")

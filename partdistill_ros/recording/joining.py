@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from partdistill_ros.errors import MissingDependencyError
+from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.recording.transforms import Pose, move
-from partdistill_ros.scans.scan import Scan
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from partdistill_ros.collections.collection import Collection, StoredScan
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.io.recorded_scan import Capture
+from partdistill_ros.pointcloud.scan import Scan
+from partdistill_ros.recording.collection import Collection, StoredScan
 from partdistill_ros.recording.cut import Cut, CutOut, cut_out, picture_of
 from partdistill_ros.recording.joining import JoinedObject, Joining, ObjectMoved, placed
 from partdistill_ros.recording.still import Stillness, is_still
 from partdistill_ros.recording.transforms import Pose, move
-from partdistill_ros.scans.member import Capture
-from partdistill_ros.scans.scan import Scan
 
 SAME_OBJECT = 0.15  # metres between the middle of a view and that of the object that it continues
 TILT = 15.0  # degrees between the table's normal and +z of the object's frame beyond which they contradict

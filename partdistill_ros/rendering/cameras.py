@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.scans.scan import Scan
+from partdistill_ros.pointcloud.scan import Scan
 
 # (elevation, azimuth) in degrees of the ten views in use by PartSLIP and PartDistill (CVPR 2024).
 TEN_VIEWS = (

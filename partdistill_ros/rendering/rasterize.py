@@ -15,6 +15,8 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.pointcloud.normals import estimate_normals
+from partdistill_ros.pointcloud.scan import Mesh, Scan
 from partdistill_ros.rendering.cameras import Views, bounding_sphere
 from partdistill_ros.rendering.zbuffer import (
     DISC_PER_SPACING,
@@ -29,8 +31,6 @@ from partdistill_ros.rendering.zbuffer import (
     zbuffer_faces,
     zbuffer_points,
 )
-from partdistill_ros.scans.normals import estimate_normals
-from partdistill_ros.scans.scan import Mesh, Scan
 
 __all__ = [
     "BUILT_IN",

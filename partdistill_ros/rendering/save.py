@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from partdistill_ros.errors import MissingDependencyError
-from partdistill_ros.files import atomic_path
+from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.rendering.cameras import Views
 from partdistill_ros.rendering.rasterize import Rendering
 

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.files import atomic_path
 from partdistill_ros.inference.bundle import DEFAULT_PATH, write_bundle
 from partdistill_ros.inference.vocabulary import Vocabulary
+from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.students.export import OPSET, parity, to_onnx
 from partdistill_ros.students.masked import MaskedAutoencoder
 from partdistill_ros.students.masked_patch_transformer import MaskedPatchTransformer

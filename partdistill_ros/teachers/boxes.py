@@ -26,7 +26,7 @@ import numpy as np
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.rendering.rasterize import Rendering
 from partdistill_ros.teachers.json_lines import entry_lines
-from partdistill_ros.teachers.teacher import BoxAnswer
+from partdistill_ros.teachers.protocol import BoxAnswer
 
 MANIFEST = "manifest.json"
 BEYOND = 0.01  # share of the picture's side that a box may lie outside, by rounding; it is cut off

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.files import atomic_path
+from partdistill_ros.io.atomic import atomic_path
 
 VARIABLE = "PARTDISTILL_CACHE"
 DAMAGE = (EOFError, KeyError, OSError, ValueError, zipfile.BadZipFile, zlib.error)

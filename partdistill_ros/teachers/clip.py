@@ -20,8 +20,8 @@ from partdistill_ros.teachers.clip_dense import dense_features
 from partdistill_ros.teachers.clip_model import ClipModel, load_clip
 from partdistill_ros.teachers.pictures import chosen_kind, shown_pictures
 from partdistill_ros.teachers.prompts import fill, templates
+from partdistill_ros.teachers.protocol import PixelAnswer
 from partdistill_ros.teachers.spec import ClipOptions, parse_spec, read_options
-from partdistill_ros.teachers.teacher import PixelAnswer
 from partdistill_ros.teachers.windows import Windows, sliding_windows
 
 

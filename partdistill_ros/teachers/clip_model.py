@@ -17,7 +17,7 @@ from torch import Tensor
 from partdistill_ros.errors import MissingDependencyError, PartDistillError
 from partdistill_ros.teachers.clip_dense import patch_size, picture_size
 from partdistill_ros.teachers.weights import fetch_repository, local_weights, weights_hash
-from partdistill_ros.torchvision_import import prepare_torchvision
+from partdistill_ros.text.torchvision_import import prepare_torchvision
 
 HUB = "hf-hub:"
 CONFIG = "open_clip_config.json"

@@ -15,8 +15,8 @@ from partdistill_ros.teachers.cache import AnswerCache, Arrays, answer_key
 from partdistill_ros.teachers.detector_model import DetectorModel, Found, Phrase, load_detector
 from partdistill_ros.teachers.nms import suppress
 from partdistill_ros.teachers.pictures import chosen_kind, shown_pictures
+from partdistill_ros.teachers.protocol import BoxAnswer
 from partdistill_ros.teachers.spec import DetectorOptions, parse_spec, read_options
-from partdistill_ros.teachers.teacher import BoxAnswer
 
 NO_CATEGORY = ("", "object")  # names that say nothing: left out of the query
 DTYPES = {"auto": torch.float32, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}

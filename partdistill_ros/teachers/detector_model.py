@@ -17,7 +17,7 @@ from torch import Tensor
 
 from partdistill_ros.errors import MissingDependencyError, PartDistillError
 from partdistill_ros.teachers.weights import fetch_repository, local_weights, weights_hash
-from partdistill_ros.torchvision_import import prepare_torchvision
+from partdistill_ros.text.torchvision_import import prepare_torchvision
 
 GROUNDING = ("grounding-dino", "mm-grounding-dino")  # one caption, a score for each of its tokens
 QUERYING = ("owlv2", "owlvit")  # a sentence for each query, a score for each query

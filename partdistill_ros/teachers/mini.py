@@ -17,7 +17,7 @@ from torch import Tensor
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.rendering.rasterize import Rendering
 from partdistill_ros.teachers.mini_net import MiniConfig, MiniNet, network_input
-from partdistill_ros.teachers.teacher import PixelAnswer
+from partdistill_ros.teachers.protocol import PixelAnswer
 from partdistill_ros.text.space import TextSpace
 
 DEFAULT_PATH = Path(__file__).parent.parent / "models" / "mini" / "mini.pt"

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.palette import part_colors
+from partdistill_ros.pointcloud.scan import sample_surface
 from partdistill_ros.rendering.cameras import views_for
 from partdistill_ros.rendering.rasterize import Rendering, render_scan
-from partdistill_ros.scans.families import generate
-from partdistill_ros.scans.scan import sample_surface
+from partdistill_ros.synthetic.families import generate
 from partdistill_ros.teachers.nms import overlap
-from partdistill_ros.teachers.teacher import BoxAnswer, PixelAnswer, Teacher
+from partdistill_ros.teachers.protocol import BoxAnswer, PixelAnswer, Teacher
+from partdistill_ros.visualization.colors import part_colors
 
 SHAPE, SEED, POINTS, PARTS = "mug", 900_000, 8192, ("handle", "cup")
 LARGEST = 800

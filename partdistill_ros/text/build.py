@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from partdistill_ros.scans.families import FAMILIES
+from partdistill_ros.synthetic.families import FAMILIES
 from partdistill_ros.text.space import DEFAULT_PATH, TextSpace
 from partdistill_ros.text.words import OBJECTS, PARTS, fitting_names
 

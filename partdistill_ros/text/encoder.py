@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.errors import MissingDependencyError
-from partdistill_ros.torchvision_import import prepare_torchvision
+from partdistill_ros.text.torchvision_import import prepare_torchvision
 
 if TYPE_CHECKING:
     from partdistill_ros.text.export import EncoderFiles

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.files import atomic_path
+from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.text.encoder import MiniLm, SentenceEncoder
 
 DIM = 64

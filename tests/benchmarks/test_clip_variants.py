@@ -8,15 +8,15 @@ import json
 import pytest
 
 pytest.importorskip("torch", reason="torch: the extra 'train'")
-from partdistill_ros.torchvision_import import prepare_torchvision  # noqa: E402
+from partdistill_ros.text.torchvision_import import prepare_torchvision  # noqa: E402
 
 prepare_torchvision()
 pytest.importorskip("open_clip", reason="open_clip: the extra 'clip'")
 import clip_variants  # noqa: E402
 
-from partdistill_ros.scans.families import generate  # noqa: E402
-from partdistill_ros.scans.save import save_scan  # noqa: E402
-from partdistill_ros.scans.scan import sample_surface  # noqa: E402
+from partdistill_ros.io.save import save_scan  # noqa: E402
+from partdistill_ros.pointcloud.scan import sample_surface  # noqa: E402
+from partdistill_ros.synthetic.families import generate  # noqa: E402
 from partdistill_ros.teachers.spec import CLIP_METHODS  # noqa: E402
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from partdistill_ros.evaluation.miou import Summary
 from partdistill_ros.evaluation.shapes import load_shapes
-from partdistill_ros.scans.families import generate
-from partdistill_ros.scans.save import save_scan
-from partdistill_ros.scans.scan import sample_surface
+from partdistill_ros.io.save import save_scan
+from partdistill_ros.pointcloud.scan import sample_surface
+from partdistill_ros.synthetic.families import generate
 
 PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "distillation.py"
 

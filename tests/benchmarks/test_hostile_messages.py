@@ -9,7 +9,7 @@ import pytest
 from partdistill_ros.errors import MalformedCloudError, PartDistillError
 from partdistill_ros.inference.bundle import Bundle
 from partdistill_ros.inference.query import parse_query
-from partdistill_ros.scans.scan import Scan
+from partdistill_ros.pointcloud.scan import Scan
 
 
 @pytest.fixture

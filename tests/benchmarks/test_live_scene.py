@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from partdistill_ros.inference.segmenter import Segmenter
-from partdistill_ros.scans.scan import Scan
-from partdistill_ros.scans.tabletop_scene import make_scene
+from partdistill_ros.pointcloud.scan import Scan
+from partdistill_ros.synthetic.table_scene import make_scene
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from _pytest.monkeypatch import MonkeyPatch
 
-from partdistill_ros.scans.families import FAMILIES
+from partdistill_ros.synthetic.families import FAMILIES
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_miou_counts_misses_and_spill(goblets) -> None:
 
 
 def test_the_detector_writes_boxes_that_the_teacher_reads(goblets, load_benchmark, tmp_path: Path) -> None:
-    from partdistill_ros.collections.collection import Collection
+    from partdistill_ros.recording.collection import Collection
     from partdistill_ros.teachers.boxes import BoxFileTeacher
 
     detections = load_benchmark("detections")
@@ -60,8 +60,8 @@ def test_the_detector_writes_boxes_that_the_teacher_reads(goblets, load_benchmar
 def test_goblets_shown_to_the_recorder_become_a_collection(load_benchmark, goblets, tmp_path: Path) -> None:
     pytest.importorskip("rclpy", reason="source ROS 2 or run make")
     pytest.importorskip("std_srvs", reason="std_srvs is not installed: run make or source ROS 2")
-    from partdistill_ros.collections.collection import Collection
-    from partdistill_ros.commands.live import go_private
+    from partdistill_ros.cli.live import go_private
+    from partdistill_ros.recording.collection import Collection
 
     loop = load_benchmark("loop")
     loop.prepare()

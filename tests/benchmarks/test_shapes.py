@@ -10,8 +10,8 @@ import pytest
 from partdistill_ros.evaluation.evaluate import Evaluation
 from partdistill_ros.evaluation.miou import Summary
 from partdistill_ros.inference.bundle import write_bundle
-from partdistill_ros.scans.families import generate
-from partdistill_ros.scans.save import save_scan
+from partdistill_ros.io.save import save_scan
+from partdistill_ros.synthetic.families import generate
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -64,8 +64,8 @@ def test_a_change_holds_once_it_was_accepted(soak):
 
 
 def test_bundles_and_queries_have_labels_of_their_own(soak, tmp_path):
-    from partdistill_ros.scans.families import generate
-    from partdistill_ros.scans.scan import sample_surface
+    from partdistill_ros.pointcloud.scan import sample_surface
+    from partdistill_ros.synthetic.families import generate
 
     expected = soak.expected_labels(soak.make_bundles(tmp_path, "default"), sample_surface(generate("mug", 0), 2048))
     assert len(expected) == 2 * len(soak.QUERIES)

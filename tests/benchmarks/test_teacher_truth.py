@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="torch: the extra 'train'")
-from partdistill_ros.knowledge.units import KnowledgeUnits  # noqa: E402
-from partdistill_ros.scans.families import generate  # noqa: E402
-from partdistill_ros.scans.save import save_scan  # noqa: E402
+from partdistill_ros.distillation.units import KnowledgeUnits  # noqa: E402
+from partdistill_ros.io.save import save_scan  # noqa: E402
+from partdistill_ros.synthetic.families import generate  # noqa: E402
 
 PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "teacher_truth.py"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("torch", reason="torch: the extra 'train'")
-from partdistill_ros.torchvision_import import prepare_torchvision  # noqa: E402
+from partdistill_ros.text.torchvision_import import prepare_torchvision  # noqa: E402
 
 prepare_torchvision()
 pytest.importorskip("sentence_transformers", reason="the sentence encoder: the extra 'train'")

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partdistill_ros.scans.depth_camera import DepthCamera
-from partdistill_ros.scans.save import save_scan
-from partdistill_ros.scans.tabletop_scene import make_scene
+from partdistill_ros.io.save import save_scan
+from partdistill_ros.synthetic.depth_camera import DepthCamera
+from partdistill_ros.synthetic.table_scene import make_scene
 
 CAMERA = DepthCamera(320, 240, 262.5, 262.5, 159.5, 119.5)
 
@@ -31,7 +31,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_place_is_the_middle_of_the_mug(load_benchmark, scene: Path) -> None:
-    from partdistill_ros.scans.load import load_scan
+    from partdistill_ros.io.load import load_scan
 
     benchmark, scan = load_benchmark("tta_on_demand"), load_scan(scene)
     mug = np.isin(scan.point_labels, [scan.parts.index(code) for code in ("30", "31")])

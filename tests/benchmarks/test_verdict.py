@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from partdistill_ros.commands.common import CommandFailed
+from partdistill_ros.cli.common import CommandFailed
 from partdistill_ros.errors import PartDistillError
 
 OPTIONS = argparse.Namespace(json=True)

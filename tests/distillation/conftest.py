@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from partdistill_ros.distillation.collection import Member, teach, upright_cloud
+from partdistill_ros.distillation.samples import Member, teach, upright_cloud
 from partdistill_ros.rendering.rasterize import Rendering
-from partdistill_ros.scans.families import generate
 from partdistill_ros.students.patch_transformer import PatchTransformerConfig
-from partdistill_ros.teachers.teacher import PixelAnswer
+from partdistill_ros.synthetic.families import generate
+from partdistill_ros.teachers.protocol import PixelAnswer
 
 SMALL = PatchTransformerConfig(points=256, centers=64, patches=16, neighbours=8, width=40, layers=1, heads=2, dim=64)
 

@@ -21,9 +21,9 @@ from partdistill_ros.distillation.backward import (
     posterior,
     rescore,
 )
-from partdistill_ros.distillation.box_match import box_match
-from partdistill_ros.distillation.collection import Member
-from partdistill_ros.knowledge.units import KnowledgeUnits
+from partdistill_ros.distillation.boxes import box_match
+from partdistill_ros.distillation.samples import Member
+from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.rendering.cameras import orbit_views
 
 # unit 0: part 0, points 0-3; unit 1: part 1, points 2-3; unit 2: part 0, points 4-5

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from partdistill_ros.distillation.augment import Augmentation
+from partdistill_ros.distillation.augmentation import Augmentation
 from partdistill_ros.distillation.config import (
     SCRATCH_EPOCHS,
     TRAINED_RATE,

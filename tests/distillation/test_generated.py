@@ -10,8 +10,8 @@ import pytest
 
 from partdistill_ros.distillation.generated import check_generated, generated_scans
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.scans.families import generate
-from partdistill_ros.scans.save import save_scan
+from partdistill_ros.io.save import save_scan
+from partdistill_ros.synthetic.families import generate
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from partdistill_ros.distillation.mixswap import LEAST_POINTS, divisions, mix_swap
-from partdistill_ros.inference.normalise import turn_about_z
-from partdistill_ros.scans.families import generate
-from partdistill_ros.scans.scan import sample_surface
+from partdistill_ros.pointcloud.frames import turn_about_z
+from partdistill_ros.pointcloud.scan import sample_surface
+from partdistill_ros.synthetic.families import generate
 
 BODY, HANDLE, LID = 0, 1, 2
 

@@ -11,17 +11,17 @@ import pytest
 import torch
 
 from partdistill_ros.distillation import pretrain
-from partdistill_ros.distillation.augment import Augmentation
-from partdistill_ros.distillation.fit import Progress
+from partdistill_ros.distillation.augmentation import Augmentation
 from partdistill_ros.distillation.pretrain import Cloud, PretrainConfig, Pretraining, gather_clouds
+from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.scans.families import FAMILIES, generate
-from partdistill_ros.scans.save import save_scan
+from partdistill_ros.io.save import save_scan
 from partdistill_ros.students.build import load_encoder, new_student
 from partdistill_ros.students.names import STUDENTS
 from partdistill_ros.students.patch_transformer import PatchTransformer
 from partdistill_ros.students.point_m2ae import PointM2AE
 from partdistill_ros.students.student import Student
+from partdistill_ros.synthetic.families import FAMILIES, generate
 from tests.students.conftest import M2AE, PATCHES
 
 

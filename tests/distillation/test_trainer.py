@@ -1,321 +1,386 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From scan files to a bundle that the inference room loads and runs."""
+"""The training loop: it learns, goes backward once, and resumes to the same weights."""
 
 from __future__ import annotations
 
-import json
-import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
-from partdistill_ros.commands.render import as_taught
-from partdistill_ros.distillation import trainer
-from partdistill_ros.distillation.augment import Augmentation
-from partdistill_ros.distillation.collection import teach, upright_cloud
-from partdistill_ros.distillation.config import SCRATCH_EPOCHS, TRAINED_RATE, DistillConfig, Schedule
-from partdistill_ros.distillation.fit import Progress
-from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.bundle import DEFAULT_PATH, Bundle
-from partdistill_ros.inference.segmenter import Segmenter
-from partdistill_ros.knowledge.graded import GradedUnits, find_graded
-from partdistill_ros.knowledge.known import save_known
-from partdistill_ros.scans.families import generate
-from partdistill_ros.scans.load import load_scan
-from partdistill_ros.scans.save import save_scan
-from partdistill_ros.scans.scan import Scan
-from partdistill_ros.students.build import load_student, new_student, save_encoder
-from partdistill_ros.teachers import teacher as teachers
+from partdistill_ros.distillation.augmentation import Augmentation
+from partdistill_ros.distillation.backward import Graded
+from partdistill_ros.distillation.boxes import shown_points
+from partdistill_ros.distillation.config import Schedule
+from partdistill_ros.distillation.samples import Member
+from partdistill_ros.distillation.trainer import (
+    BELIEF,
+    BOX_POWER,
+    Fit,
+    Progress,
+    converged,
+    cycle,
+    label_points,
+    predict,
+    step_seed,
+    targets,
+)
+from partdistill_ros.distillation.units import class_weights, soft_labels, specific
+from partdistill_ros.students.patch_transformer import PatchTransformer
+from partdistill_ros.students.point_m2ae import PointM2AE
+from partdistill_ros.text.space import TextSpace
+from tests.distillation.conftest import SMALL
+from tests.students.conftest import M2AE
 
-QUICK = replace(Schedule(), epochs=2, batch=2, min_steps=2)
-BOTH_WAYS = replace(QUICK, epochs=3, forward_share=0.6)  # two epochs forward, one backward
-PARTS = ("cap", "body")
+SCHEDULE = replace(Schedule(), forward_share=0.6, epochs=6, batch=4, min_steps=4, checkpoint_minutes=0.0, rate=3e-3)
+REGRADED = replace(SCHEDULE, forward_share=0.3, regrade=2)  # graded after two epochs and after four
+NAMES = {"bottle": [TextSpace.load().encode([name]) for name in ("cap", "body")]}
+
+
+class Killed(Exception):
+    """The run was stopped from outside."""
+
+
+def make(members: list[Member], checkpoint: Path | None = None, **options: object) -> Fit:
+    torch.manual_seed(0)
+    schedule = options.pop("schedule", SCHEDULE)
+    augmentation = options.pop("augmentation", Augmentation())
+    kind = options.pop("student", PatchTransformer)
+    student = kind(SMALL if kind is PatchTransformer else replace(M2AE, dim=64))
+    return Fit(student, members, NAMES, schedule, augmentation, checkpoint=checkpoint, **options)
+
+
+def killed_after(epoch: int) -> Callable[[Progress], None]:
+    def kill(progress: Progress) -> None:
+        if progress.epoch == epoch:
+            raise Killed
+
+    return kill
+
+
+def assert_same_weights(one: torch.nn.Module, other: torch.nn.Module) -> None:
+    for name, value in one.state_dict().items():
+        assert torch.equal(value, other.state_dict()[name]), name
+
+
+def differ(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    return any(not torch.equal(value, other.state_dict()[name]) for name, value in one.state_dict().items())
+
+
+@pytest.fixture(scope="module")
+def undisturbed(members: list[Member]) -> Fit:
+    """A whole run with the default rule."""
+    fit = make(members)
+    fit.run()
+    return fit
+
+
+@pytest.fixture(scope="module")
+def regraded(members: list[Member]) -> Fit:
+    """A whole run that graded the units twice."""
+    fit = make(members, schedule=REGRADED)
+    fit.run()
+    return fit
+
+
+def test_the_student_learns_what_the_teacher_says(members: list[Member]) -> None:
+    fit = make(members, schedule=replace(SCHEDULE, epochs=15))
+    student = fit.run()
+    assert fit.state.losses[-1] < 0.7 * fit.state.losses[0]
+    for member, answer in zip(members, predict(student, members, NAMES, "cpu", 0), strict=True):
+        assert answer.shape == (len(member.points), 2) and answer.dtype == np.float32
+        np.testing.assert_allclose(answer.sum(1), 1, atol=1e-4)
+        high, low = member.points[:, 2] > 0.4, member.points[:, 2] < -0.4
+        assert (answer[high, 0] > 0.5).mean() > 0.8 and (answer[low, 1] > 0.5).mean() > 0.8
+
+
+@pytest.mark.parametrize("rule", ["posterior", "kept-mass"])
+def test_backward_starts_once_and_changes_the_scores(members: list[Member], rule: str) -> None:
+    stages: list[Progress] = []
+    fit = make(members, backward=rule)
+    before = fit.targets
+    fit.run(stages.append)
+    assert [one.stage for one in stages] == ["forward"] * 4 + ["backward"] * 2
+    assert any((new.units.score != old.units.score).any() for new, old in zip(fit.graded, members, strict=True))
+    assert all((one.belief is not None) == (rule == "posterior") for one in fit.graded)
+    assert any((new != old).any() for new, old in zip(fit.targets, before, strict=True))
+
+
+def test_none_means_forward_alone(members: list[Member]) -> None:
+    fit = make(members, backward="none")
+    fit.run()
+    assert fit.state.backward_from is None
+    assert all((new.units.score == old.units.score).all() for new, old in zip(fit.graded, members, strict=True))
 
 
 @pytest.fixture
-def scans(tmp_path: Path) -> Path:
-    folder = tmp_path / "scans"
-    folder.mkdir()
-    for seed in range(2):
-        save_scan(folder / f"bottle{seed}.npz", generate("bottle", seed))
-    (folder / "broken.ply").write_bytes(b"ply\nnonsense")
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def rows(monkeypatch: pytest.MonkeyPatch, teacher) -> None:
-    monkeypatch.setitem(teachers.LOADERS, "rows", lambda argument, device: teacher)
-
-
-def config(scans: Path, out: Path, **changes: object) -> DistillConfig:
-    base = DistillConfig(
-        (scans,), ("cap", "body"), out, "bottle", "rows", start="scratch", cloud_points=800, schedule=QUICK
-    )
-    return replace(base, **changes)
-
-
-def test_scans_to_bundle(scans: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    out = trainer.run(config(scans, tmp_path / "bottles"))
-    assert "broken.ply" in caplog.text
-    segmenter = Segmenter(out, "cpu")
-    cloud = generate("bottle", 9).points
-    labels = segmenter.segment([cloud], "bottle: cap, body", [(0, 0, 1)])[0]
-    assert labels.labels.shape == (len(cloud),) and set(np.unique(labels.labels)) <= {0, 1}
-    training = segmenter.bundle.training
-    assert training["scans"] == 2 and training["teacher"] == "rows"
-
-
-def test_weights_can_be_trained_on(scans: Path, tmp_path: Path) -> None:
-    out = trainer.run(config(scans, tmp_path / "bottles"))
-    student = load_student(out)
-    assert student.config.points == 2048
-
-
-def test_a_student_that_starts_from_a_file(scans: Path, tmp_path: Path) -> None:
-    learnt = new_student("patch_transformer", 64)
-    save_encoder(learnt, tmp_path / "encoder.pt", {})
-    out = trainer.run(config(scans, tmp_path / "bottles", start=str(tmp_path / "encoder.pt")))
-    again = trainer.run(config(scans, tmp_path / "more", start=str(out)))
-    assert Bundle.load(again).training["start"] == str(out)
-    moved = load_student(out).state_dict()["blocks.0.qkv.weight"] - learnt.state_dict()["blocks.0.qkv.weight"]
-    assert 0 < moved.abs().mean() < 0.01, "four steps from where it began"
-
-
-def test_a_start_that_learnt_another_text_space_is_refused(scans: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    shutil.copytree(DEFAULT_PATH, other)
-    manifest = json.loads((other / "bundle.json").read_text())
-    manifest["text"]["space"] = "clip-x-64"
-    (other / "bundle.json").write_text(json.dumps(manifest))
-    with pytest.raises(PartDistillError, match="clip-x-64.*this run has 'minilm64'"):
-        trainer.run(config(scans, tmp_path / "x", start=str(other)))
-    assert not (tmp_path / "x.work").exists(), "before any work"
-
-
-def test_knowledge_is_not_asked_twice(scans: Path, tmp_path: Path, teacher) -> None:
-    trainer.run(config(scans, tmp_path / "bottles"))
-    asked = teacher.asked
-    trainer.run(config(scans, tmp_path / "bottles", seed=0))
-    assert teacher.asked == asked == 2
-
-
-def test_the_renderer_asked_for_is_used(scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(name: str, device: str) -> None:
-        raise PartDistillError(f"{name} on {device} was asked for")
-
-    monkeypatch.setattr(trainer, "load_backend", refuse)
-    with pytest.raises(PartDistillError, match="pytorch3d on cpu"):
-        trainer.run(config(scans, tmp_path / "x", renderer="pytorch3d"))
+def every_student_grades(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A student of a few steps agrees with its teacher by chance and would wait."""
+    monkeypatch.setattr("partdistill_ros.distillation.backward.FAIR", -1.0)
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("stopped_after", "options"),
     [
-        ({"mode": "later"}, "pre, tta"),
-        ({"parts": ("cap",)}, "two part names"),
-        ({"scans": ()}, "no scans"),
-        ({"backward": "sideways"}, "kept-mass"),
-        ({"renderer": "crayons"}, "pytorch3d"),
-        ({"text_space": "clip"}, "add --teacher clip"),
-        ({"up": "north"}, "x, y, z, -x, -y, -z"),
+        (2, {}),
+        (5, {}),
+        (5, {"backward": "kept-mass"}),
+        (4, {"student": PointM2AE, "schedule": replace(SCHEDULE, epochs=4)}),
+        (2, {"augmentation": Augmentation(mix=1.0)}),
+        (5, {"augmentation": Augmentation(mix=1.0)}),
     ],
+    ids=["forward", "backward", "kept-mass", "point_m2ae", "mixed forward", "mixed backward"],
 )
-def test_wrong_options_are_refused_before_any_work(
-    scans: Path, tmp_path: Path, change: dict[str, object], message: str
+@pytest.mark.usefixtures("every_student_grades")
+def test_a_killed_run_resumes_to_the_same_weights(
+    members: list[Member], undisturbed: Fit, tmp_path: Path, stopped_after: int, options: dict[str, object]
 ) -> None:
-    with pytest.raises(PartDistillError, match=message):
-        replace(config(scans, tmp_path / "x"), **change)
+    whole = make(members, **options).run() if options else undisturbed.average
+    with pytest.raises(Killed):
+        make(members, tmp_path / "fit.pt", **options).run(killed_after(stopped_after))
+    resumed = make(members, tmp_path / "fit.pt", **options)
+    assert_same_weights(whole, resumed.run())
+    if options.get("backward", "posterior") == "posterior":
+        assert all(one.belief is not None and one.belief.dtype == np.float16 for one in resumed.graded)
 
 
-def test_a_student_that_agrees_by_chance_is_told(
-    scans: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_boxes_resume_to_the_same_weights_too(members: list[Member], tmp_path: Path) -> None:
+    boxes = [replace(member, boxes=True) for member in members]
+    whole = make(boxes)
+    average = whole.run()
+    assert any((one != other).any() for one, other in zip(whole.targets, make(members).targets, strict=True))
+    with pytest.raises(Killed):
+        make(boxes, tmp_path / "fit.pt").run(killed_after(5))
+    resumed = make(boxes, tmp_path / "fit.pt")
+    assert_same_weights(average, resumed.run())
+    for one, other in zip(whole.targets, resumed.targets, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_two_rules_share_one_forward_distillation(members: list[Member], undisturbed: Fit, tmp_path: Path) -> None:
+    forward = tmp_path / "forward.pt"
+    published = make(members, tmp_path / "published.pt", backward="published", forward=forward).run()
+    stages: list[Progress] = []
+    shared = make(members, tmp_path / "posterior.pt", backward="posterior", forward=forward)
+    average = shared.run(stages.append)
+    assert [(one.stage, one.epoch) for one in stages] == [("backward", 5), ("backward", 6)]
+    assert_same_weights(undisturbed.average, average)
+    assert undisturbed.state == shared.state
+    assert differ(published, average), "the rule makes the difference"
+    first, second = (torch.load(source, weights_only=True) for source in (forward, tmp_path / "posterior.pt"))
+    assert "null" in first["state"] and '"backward_from": 4' in second["state"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "goes_on"), [("published", "none", "forward"), ("none", "published", "backward")]
+)
+def test_forward_alone_shares_it_too(
+    members: list[Member], tmp_path: Path, first: str, second: str, goes_on: str
 ) -> None:
-    monkeypatch.setattr("partdistill_ros.distillation.backward.FAIR", 1.1)
-    trainer.run(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS))
-    assert "no unit was graded: the student agrees with its teacher by chance only" in caplog.text
+    forward = tmp_path / "forward.pt"
+    make(members, backward=first, forward=forward).run()
+    stages: list[Progress] = []
+    shared = make(members, backward=second, forward=forward).run(stages.append)
+    assert [(one.stage, one.epoch) for one in stages] == [(goes_on, 5), (goes_on, 6)]
+    assert_same_weights(make(members, backward=second).run(), shared)
 
 
-def test_what_became_of_the_units_is_written(
-    scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_forward_is_kept_where_it_first_converges(members: list[Member], tmp_path: Path) -> None:
+    always = replace(SCHEDULE, tolerance=float("inf"), window=1, patience=2)
+    make(members, schedule=always, backward="none", forward=tmp_path / "forward.pt").run()
+    assert '"epoch": 2' in torch.load(tmp_path / "forward.pt", weights_only=True)["state"]
+
+
+@pytest.mark.usefixtures("every_student_grades")
+@pytest.mark.parametrize(("rule", "times"), [("posterior", 2), ("kept-mass", 1)])
+def test_units_are_graded_anew_by_what_was_learnt_from_the_grades(
+    members: list[Member], monkeypatch: pytest.MonkeyPatch, rule: str, times: int
 ) -> None:
-    monkeypatch.setattr("partdistill_ros.distillation.backward.FAIR", -1.0)  # six steps make no student that agrees
-    out = trainer.run(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS))
-    assert "no unit was graded" not in caplog.text
-    assert Bundle.load(out).training["backward_from"] == 2
-    graded = [GradedUnits.load(path) for path in find_graded(tmp_path / "bottles.work")]
-    assert [one.name for one in graded] == ["bottle0", "bottle1"]
-    for one in graded:
-        assert one.category == "bottle" and one.units.parts == PARTS and one.points.shape == (800, 3)
-        assert len(one.views) == 10 and (one.units.score <= 1).all()
-    assert any(one.change().any() for one in graded)
+    fit = make(members, backward=rule, schedule=REGRADED)
+    asked: list[int] = []
+    scores: list[np.ndarray] = []
+    graded = fit._snapshot
+    monkeypatch.setattr(fit, "_snapshot", lambda: (asked.append(fit.state.epoch), graded()))
+    fit.run(lambda progress: scores.append(fit.graded[0].units.score))
+    assert asked == [2, 4][:times] and fit.state.backward_from == 2
+    assert (scores[1] == members[0].units.score).all() and (scores[1] != scores[2]).any()
+    assert (scores[2] == scores[3]).all() and (scores[3] != scores[4]).any() == (times == 2)
 
 
-def test_forward_alone_grades_nothing(scans: Path, tmp_path: Path) -> None:
-    trainer.run(config(scans, tmp_path / "bottles", backward="none", schedule=BOTH_WAYS))
-    work = tmp_path / "bottles.work"
-    assert not (work / "backward").exists()
-
-
-def test_another_rule_goes_on_from_the_same_forward_distillation(scans: Path, tmp_path: Path, teacher) -> None:
-    work, epochs = tmp_path / "bottles.work", {}
-    for rule in ("posterior", "published", "none"):
-        told: list[Progress] = []
-        trainer.run(config(scans, tmp_path / "bottles", backward=rule, schedule=BOTH_WAYS), told.append)
-        epochs[rule] = [(one.stage, one.epoch) for one in told if one.stage in ("forward", "backward")]
-    assert epochs["posterior"] == [("forward", 1), ("forward", 2), ("backward", 3)]
-    assert epochs["published"] == [("backward", 3)]
-    assert epochs["none"] == [("forward", 3)]
-    assert len(list(work.glob("forward-*.pt"))) == 1 and len(list(work.glob("fit-*.pt"))) == 3
-    assert teacher.asked == 2
-
-
-def test_generated_shapes_are_members_with_their_share(scans: Path, tmp_path: Path, teacher) -> None:
-    how = config(scans, tmp_path / "x", generated=("procedural:2", str(scans / "bottle0.npz")), generated_share=0.25)
-    members = trainer.gather_members(how, PARTS, tmp_path / "x.work")
-    assert [member.share for member in members] == [1, 1, 0.25, 0.25, 0.25]
-    even = trainer.gather_members(replace(how, generated_share=None), PARTS, tmp_path / "x.work")
-    assert [member.share for member in even] == [1, 1, *[pytest.approx(2 / 3)] * 3]
-    assert [member.name for member in members[2:]] == ["bottle_00000", "bottle_00001", "bottle0"]
-    assert {member.category for member in members} == {"bottle"} and all(len(member.units) for member in members)
-
-
-def test_generated_shapes_alone_make_a_student(tmp_path: Path) -> None:
-    how = replace(config(tmp_path, tmp_path / "made", generated=("procedural:2",)), scans=())
-    training = Bundle.load(trainer.run(how)).training
-    assert training["scans"] == 2 and training["generated"] == ["procedural:2"]
-
-
-def test_scans_that_bring_their_knowledge_need_no_teacher(
-    tmp_path: Path, teacher, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stopped_after", [4, 5, 6])
+def test_a_run_that_was_graded_twice_resumes_to_the_same_weights(
+    members: list[Member], regraded: Fit, tmp_path: Path, stopped_after: int
 ) -> None:
-    for seed in range(2):
-        cloud = upright_cloud(generate("bottle", seed), 1000)
-        save_known(tmp_path / f"known{seed}.npz", cloud, teach(cloud, PARTS, "bottle", teacher).units)
-
-    def refuse(*asked: object) -> None:
-        raise AssertionError(f"{asked} was asked for")
-
-    for name in ("load_teacher", "render_scan", "load_backend"):
-        monkeypatch.setattr(trainer, name, refuse)
-    how = config(tmp_path, tmp_path / "bottles", schedule=BOTH_WAYS)
-    assert Bundle.load(trainer.run(how)).training["scans"] == 2
-    graded = [GradedUnits.load(path) for path in find_graded(tmp_path / "bottles.work")]
-    assert len(graded) == 2 and all(len(one.views) == 0 and one.points.shape == (800, 3) for one in graded)
+    with pytest.raises(Killed):
+        make(members, tmp_path / "fit.pt", schedule=REGRADED).run(killed_after(stopped_after))
+    assert_same_weights(regraded.average, make(members, tmp_path / "fit.pt", schedule=REGRADED).run())
 
 
-def test_knowledge_stays_with_its_points(tmp_path: Path, teacher) -> None:
-    cloud = upright_cloud(generate("bottle", 0), 1000)
-    save_known(tmp_path / "known.npz", cloud, teach(cloud, PARTS, "bottle", teacher).units)
-    # The parts in another order, and eight of ten points: units still hold what lies high or low.
-    member = trainer.gather_members(config(tmp_path / "known.npz", tmp_path / "x"), PARTS[::-1], tmp_path)[0]
-    assert member.units.n_points == len(member.points) == 800 and member.units.parts == PARTS[::-1]
-    votes = member.units.votes(member.units.score[member.units.owner()])
-    high, low = member.points[:, 2] > 0.5, member.points[:, 2] < -0.5
-    assert (votes[high].argmax(1) == 1).mean() > 0.9 and (votes[low].argmax(1) == 0).mean() > 0.9
+def test_its_own_checkpoint_goes_before_that_of_forward(members: list[Member], tmp_path: Path) -> None:
+    files = {"checkpoint": tmp_path / "fit.pt", "forward": tmp_path / "forward.pt"}
+    with pytest.raises(Killed):
+        make(members, **files).run(killed_after(6))  # with five epochs in its file, and four in the other
+    stages: list[Progress] = []
+    make(members, **files).run(stages.append)
+    assert [one.epoch for one in stages] == [6]
 
 
-def test_knowledge_and_scans_of_a_folder_are_learnt_together(scans: Path, tmp_path: Path, teacher) -> None:
-    cloud = upright_cloud(generate("bottle", 5), 1000)
-    save_known(scans / "known.npz", cloud, teach(cloud, PARTS, "bottle", teacher).units)
-    asked = teacher.asked
-    members = trainer.gather_members(config(scans, tmp_path / "x"), PARTS, tmp_path / "x.work")
-    assert [member.name for member in members] == ["known", "bottle0", "bottle1"]
-    assert teacher.asked == asked + 2
+def test_a_finished_run_is_not_trained_again(members: list[Member], tmp_path: Path) -> None:
+    whole = make(members, tmp_path / "fit.pt").run()
+    stages: list[Progress] = []
+    assert_same_weights(whole, make(members, tmp_path / "fit.pt").run(stages.append))
+    assert not stages
 
 
-def test_where_nobody_knows_up_a_scan_lies_flat(tmp_path: Path, teacher, monkeypatch: pytest.MonkeyPatch) -> None:
-    standing = np.random.default_rng(0).uniform(-1, 1, (1500, 3)) * (0.04, 0.3, 0.5)
-    save_scan(tmp_path / "slab.npz", Scan(standing.astype(np.float32)))
-    how = config(tmp_path / "slab.npz", tmp_path / "x")
-    member = trainer.gather_members(how, PARTS, tmp_path / "x.work")[0]
-    assert member.flat and np.ptp(member.points, axis=0)[2] < 0.2
-    # Detections of a file belong to views about +z.
-    monkeypatch.setattr(type(teacher), "name", "boxes")
-    kept = trainer.gather_members(how, PARTS, tmp_path / "y.work")[0]
-    assert kept.flat and np.ptp(kept.points, axis=0)[2] > 1
+def test_a_member_with_three_shares_is_drawn_three_times_as_often(members: list[Member]) -> None:
+    fit = make([replace(members[0], share=3.0), *members[1:]])
+    counts = np.bincount(fit._order(12000), minlength=4)
+    np.testing.assert_allclose(counts / 12000, [0.5, 1 / 6, 1 / 6, 1 / 6], atol=0.02)
+    equal = make([replace(member, share=2.0) for member in members])
+    assert (np.bincount(equal._order(12000), minlength=4) == 3000).all(), "equal shares: each as often as the others"
 
 
-def test_up_is_that_of_the_rendered_views(scans: Path, tmp_path: Path) -> None:
-    path = scans / "bottle0.npz"
-    how = config(path, tmp_path / "x", up="-y", cloud_points=DistillConfig.cloud_points)
-    member = trainer.gather_members(how, PARTS, tmp_path / "x.work")[0]
-    _, rendered = as_taught(load_scan(path, up="-y"))
-    assert member.views is not None and not member.flat
-    for own, shown in ((member.views.position, rendered.position), (member.views.rotation, rendered.rotation)):
-        np.testing.assert_allclose(own, shown, atol=1e-5)
-    assert np.ptp(member.points, axis=0)[1:].argmax() == 0, "the bottle lies"
+def test_shares_reach_the_batches(members: list[Member]) -> None:
+    fit = make([replace(members[0], share=1e9), *members[1:]])
+    seen: list[int] = []
+    real = fit._batch
+    fit._batch = lambda chosen, rng: (seen.extend(chosen.tolist()), real(chosen, rng))[1]
+    fit._epoch()
+    assert len(seen) == 16 and set(seen) == {0}
 
 
-def test_knowledge_is_turned_up_as_well(tmp_path: Path, teacher) -> None:
-    cloud = upright_cloud(generate("bottle", 0), 1000)
-    save_known(tmp_path / "known.npz", cloud, teach(cloud, PARTS, "bottle", teacher).units)
-    how = config(tmp_path / "known.npz", tmp_path / "x")
-    plain, turned = (trainer.gather_members(replace(how, up=up), PARTS, tmp_path)[0].points for up in (None, "x"))
-    np.testing.assert_allclose(turned[:, 2], plain[:, 0], atol=1e-5)
+def test_a_mix_holds_points_of_two_members_and_their_targets(members: list[Member]) -> None:
+    fit = make(members, augmentation=Augmentation(mix=1.0))
+    sources = {tuple(point): (i, row) for i, one in enumerate(members) for row, point in enumerate(one.points.tolist())}
+    both = 0
+    for seed in range(8):
+        points, soft, masks = fit._material(0, np.random.default_rng(seed))
+        if points is members[0].points:
+            continue
+        both += 1
+        assert masks is None and len(points) == len(soft)
+        found = [sources.get(tuple(point)) for point in points.tolist()]
+        own = np.array([one is not None and one[0] == 0 for one in found])
+        assert 0 < own.sum() < len(own), "some of its own, some brought from another"
+        rows = [row for member, row in filter(None, found) if member == 0]
+        np.testing.assert_array_equal(soft[own], fit.targets[0][rows])
+    assert both >= 4
 
 
-def test_mode_and_start_settle_what_was_left_open(tmp_path: Path) -> None:
-    open_ = replace(config(tmp_path, tmp_path / "x"), schedule=None)
-    scratch = trainer.settled(open_, 3)
-    assert scratch.schedule == replace(Schedule(), epochs=SCRATCH_EPOCHS) and scratch.augmentation == Augmentation()
-    goes_on = trainer.settled(replace(open_, start="default", mode="tta", epochs=4), 3)
-    assert goes_on.schedule.rate == TRAINED_RATE * Schedule().rate
-    assert (goes_on.schedule.epochs, goes_on.schedule.min_steps) == (4, 6) and goes_on.augmentation.one_sided == 0
-    own = replace(open_, mode="tta", schedule=QUICK, augmentation=Augmentation(tilt=0.5))
-    assert trainer.settled(own, 3) == own
+def test_mixes_are_drawn_from_what_is_believed_now(members: list[Member]) -> None:
+    fit = make(members, augmentation=Augmentation(mix=1.0))
+    before = fit._divisions(0)
+    units = fit.graded[0].units
+    fit.graded[0] = Graded(units.with_scores(np.where(units.part == 0, 1e-3, 1).astype(np.float32)))
+    fit._grade()
+    assert (fit._divisions(0) != before).any()
 
 
-def test_the_key_of_a_run_changes_with_what_it_depends_on(scans: Path, tmp_path: Path) -> None:
-    how = config(scans, tmp_path / "x", augmentation=Augmentation())
-    members = trainer.gather_members(how, PARTS, tmp_path / "x.work")
-    keys = {
-        trainer.run_key(how, members, "posterior"),
-        trainer.run_key(how, members, ""),
-        trainer.run_key(replace(how, seed=1), members, "posterior"),
-        trainer.run_key(replace(how, text_space="clip", teacher="clip"), members, "posterior"),
-        trainer.run_key(replace(how, augmentation=Augmentation(mix=0.5)), members, "posterior"),
-        trainer.run_key(how, members[:1], "posterior"),
-        trainer.run_key(how, [replace(members[0], share=2.0), members[1]], "posterior"),
-    }
-    assert len(keys) == 7
-    elsewhere = replace(how, out=tmp_path / "y", backward="published", device="cuda")
-    assert trainer.run_key(elsewhere, members, "posterior") in keys
+def test_flat_members_and_lone_ones_are_not_mixed(members: list[Member]) -> None:
+    flat = make([replace(member, flat=True) for member in members], augmentation=Augmentation(mix=1.0))
+    alone = make(members[:1], augmentation=Augmentation(mix=1.0))
+    for fit in (flat, alone):
+        points, soft, masks = fit._material(0, np.random.default_rng(0))
+        assert points is members[0].points and soft is fit.targets[0] and masks is members[0].one_sided
 
 
-def test_no_usable_scan_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "a.npz").write_bytes(b"nothing")
-    with pytest.raises(PartDistillError):
-        trainer.run(config(tmp_path / "a.npz", tmp_path / "x"))
+def test_batch_statistics_are_averaged_with_the_weights(members: list[Member]) -> None:
+    schedule = replace(SCHEDULE, epochs=2)
+    student = make(members, student=PointM2AE, schedule=schedule).run()
+    norm = student.h_encoder.token_embed[0].first_conv[1]
+    assert norm.num_batches_tracked == schedule.epochs * schedule.min_steps
+    assert not torch.equal(norm.running_var, torch.ones_like(norm.running_var))
 
 
-def test_every_stage_is_told_in_its_order(scans: Path, tmp_path: Path, teacher) -> None:
-    told: list[Progress] = []
-    run = trainer.train(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS), told.append)
-    looking = [(one.stage, one.epoch, one.epochs) for one in told if one.stage in ("extract", "render", "teach")]
-    each = [(stage, scan, 3) for scan in (1, 2) for stage in ("extract", "render", "teach")]
-    assert looking == [*each, ("extract", 3, 3)], "the third cannot be read"
-    assert [one.stage for one in told[-2:]] == ["export", "export"] and told[-1].epoch == told[-1].epochs
-    assert run.bundle == tmp_path / "bottles" and len(run.members) == len(run.graded) == 2
-    told.clear()
-    again = trainer.train(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS), told.append)
-    assert "teach" not in [one.stage for one in told], "what lies in the store is not asked again"
-    assert [list(one.new_score) for one in again.graded] == [list(one.new_score) for one in run.graded]
+def test_units_count_as_far_as_they_are_believed(members: list[Member]) -> None:
+    units = members[0].units
+    weight = class_weights(units, 2)
+    plain = targets(Graded(units), weight, None)
+    assert plain.dtype == np.float16
+    np.testing.assert_allclose(plain, soft_labels(units, weight), rtol=1e-3)
+    first = np.random.default_rng(0).random(units.n_points).astype(np.float16)
+    belief = np.stack([first, 1 - first], 1)
+    found = targets(Graded(units, belief), weight, None).astype(float)
+    said = soft_labels(units, np.ones(2, np.float32)).astype(float)
+    assert found.sum() == pytest.approx(said.sum(), rel=2e-3), "class weights are left out"
+    heard = found - BELIEF * belief.astype(float) * said.sum() / len(said)
+    ratio = heard[said > 0] / (said * belief.astype(float))[said > 0]
+    np.testing.assert_allclose(ratio[belief[said > 0] > 0.1], np.median(ratio), rtol=0.05)
+    assert np.isfinite(targets(Graded(units, np.zeros_like(belief)), weight, None)).all()
+    boxes = targets(Graded(units, belief), weight, np.zeros(0, np.int64)).astype(float)
+    assert boxes.sum() == pytest.approx(said.sum(), rel=2e-3)
+    ratio = boxes[said > 0] / (said * belief.astype(float) ** BOX_POWER)[said > 0]
+    np.testing.assert_allclose(ratio[belief[said > 0] > 0.1], np.median(ratio), rtol=0.05)
 
 
-def test_what_was_left_out_is_in_the_run(scans: Path, tmp_path: Path) -> None:
-    run = trainer.train(config(scans, tmp_path / "bottles"))
-    assert len(run.members) == 2 and len(run.left_out) == 1 and "broken.ply" in run.left_out[0]
+def test_boxes_are_weighed_by_what_they_single_out(members: list[Member]) -> None:
+    units = members[0].units
+    weight = class_weights(units, 2)
+    assert members[0].views is not None
+    shown = shown_points(members[0].points, members[0].views)
+    expected = soft_labels(specific(units, shown), weight).astype(np.float16)
+    np.testing.assert_array_equal(targets(Graded(units), weight, shown), expected)
+    boxes, regions = make([replace(members[0], boxes=True)]), make(members[:1])
+    np.testing.assert_array_equal(boxes.targets[0], expected)
+    assert (regions.targets[0] != expected).any()
+    unknown = make([replace(members[0], boxes=True, views=None)])
+    np.testing.assert_array_equal(unknown.targets[0], regions.targets[0])
 
 
-def test_a_bundle_in_force_keeps_its_name_in_a_store(scans: Path, tmp_path: Path) -> None:
-    run = trainer.train(config(scans, tmp_path / "mine" / "next", name="mine"))
-    assert Bundle.load(run.bundle).name == "mine"
+class Heights:
+    """Calls what lies high the first part; keeps the clouds that it was shown."""
+
+    config = SimpleNamespace(points=256, centers=16)
+
+    def __init__(self) -> None:
+        self.clouds = torch.zeros(0)
+
+    def eval(self) -> None:
+        pass
+
+    def __call__(self, points: torch.Tensor, centers: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+        self.clouds = points
+        return torch.stack([20 * points[..., 2], torch.zeros_like(points[..., 2])], -1)
 
 
-def test_scans_are_counted_as_far_as_they_can_be(scans: Path, tmp_path: Path) -> None:
-    assert trainer.count_scans([scans], ()) == 3
-    assert trainer.count_scans([scans], ("procedural:5", str(scans))) == 11
-    (tmp_path / "one.mcap").touch()
-    assert trainer.count_scans([scans, tmp_path / "one.mcap"], ()) == 0
+@pytest.mark.parametrize("flat", [False, True])
+def test_flat_things_are_labelled_on_both_sides(flat: bool) -> None:
+    points = np.random.default_rng(0).uniform(-1, 1, (2000, 3)).astype(np.float32)
+    points[:, 2] += 0.3 * points[:, 0] ** 2
+    student = Heights()
+    found = label_points(student, points, NAMES["bottle"], flat=flat)
+    assert found.shape == (2000, 2)
+    high = found[points[:, 2] > 0.8, 0].mean()
+    assert (abs(high - 0.5) < 0.1) if flat else (high > 0.95)
+    np.testing.assert_allclose(student.clouds.norm(dim=-1).amax(1), 1, atol=1e-5)
+
+
+def test_few_points_are_labelled_too_and_a_seed_decides() -> None:
+    points = np.random.default_rng(0).uniform(-1, 1, (100, 3)).astype(np.float32)
+    one, same, other = (label_points(Heights(), points, NAMES["bottle"], seed=[seed]) for seed in (1, 1, 2))
+    assert one.shape == (100, 2)
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+
+
+def test_steps_have_seeds_of_their_own() -> None:
+    seeds = {step_seed(seed, epoch, step) for seed in range(3) for epoch in range(10) for step in range(20)}
+    assert len(seeds) == 600 and all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_convergence_is_that_of_the_method() -> None:
+    schedule = Schedule(patience=5)
+    assert not converged([1.0] * 5, schedule), "a window of five needs six epochs to change"
+    assert converged([1.0] * 6, schedule)
+    assert not converged([1.0] * 6, replace(schedule, patience=7)), "it has patience"
+    assert not converged([1.0, 0.9, 0.8, 0.7, 0.6, 0.5], schedule)
+
+
+def test_the_rate_rises_and_falls() -> None:
+    rates = [cycle(x) for x in np.linspace(0, 1, 101)]
+    assert rates[0] < 0.1 and max(rates) == pytest.approx(1.0) and rates[-1] == pytest.approx(0.01)
+    assert np.all(np.diff(rates[5:]) <= 0)

@@ -11,7 +11,7 @@ import pytest
 
 from partdistill_ros.distillation.work_folder import held, work_folder
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.files import atomic_path
+from partdistill_ros.io.atomic import atomic_path
 
 HOLD = """
 import sys, time

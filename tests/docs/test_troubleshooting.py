@@ -47,7 +47,7 @@ def test_links_lead_to_a_file_and_a_heading(repository, page):
 def test_commands_of_the_recipes_are_accepted(repository):
     import shlex
 
-    from partdistill_ros import cli
+    from partdistill_ros.cli import main as cli
 
     parser, count = cli.build_parser(), 0
     for page in ("ros.md", "recipes.md", "troubleshooting.md", "looking.md"):

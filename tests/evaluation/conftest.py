@@ -11,8 +11,8 @@ import pytest
 
 from partdistill_ros.inference.bundle import write_bundle
 from partdistill_ros.inference.segmenter import Segmenter
-from partdistill_ros.scans.families.primitives import MeshBuilder, loft
-from partdistill_ros.scans.scan import Scan, sample_surface
+from partdistill_ros.pointcloud.scan import Scan, sample_surface
+from partdistill_ros.synthetic.families.primitives import MeshBuilder, loft
 
 UPRIGHT = np.array([0, 0, 1], np.float32)
 TOY = Path(__file__).parents[1] / "inference" / "conftest.py"

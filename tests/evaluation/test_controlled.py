@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from partdistill_ros.distillation.teacher_query import gather
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation import controlled
 from partdistill_ros.evaluation.controlled import PATCHES, PRESETS, ControlledTeacher, Preset, overlap
-from partdistill_ros.knowledge.gather import gather
+from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.cameras import ten_views
 from partdistill_ros.rendering.rasterize import Rendering, render_scan
-from partdistill_ros.scans.scan import Scan
-from partdistill_ros.teachers.teacher import BoxAnswer, PixelAnswer
+from partdistill_ros.teachers.protocol import BoxAnswer, PixelAnswer
 
 PARTS = ("head", "trunk", "tail", "fin")
 EXACT = {"pixel": Preset("pixel", (0, 0), 0, 0), "box": Preset("box", (0, 0), 0, 0)}

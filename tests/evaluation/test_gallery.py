@@ -11,9 +11,9 @@ from partdistill_ros.evaluation.evaluate import evaluate
 from partdistill_ros.evaluation.gallery import choose, exhibits, paint_pixels, view_panel
 from partdistill_ros.evaluation.methods.constant import Constant
 from partdistill_ros.evaluation.shapes import prepare
-from partdistill_ros.palette import part_colors
 from partdistill_ros.rendering.rasterize import Rendering
-from partdistill_ros.teachers.teacher import BoxAnswer, PixelAnswer
+from partdistill_ros.teachers.protocol import BoxAnswer, PixelAnswer
+from partdistill_ros.visualization.colors import part_colors
 
 PARTS = ("top", "bottom")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from partdistill_ros.evaluation.hidden import hidden_samples
 from partdistill_ros.evaluation.shapes import prepare
-from partdistill_ros.scans.families import generate
+from partdistill_ros.synthetic.families import generate
 
 
 def test_the_inside_of_a_bottle_is_hidden_and_its_outside_is_not():

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partdistill_ros.distillation.collection import Member
-from partdistill_ros.distillation.trainer import Run
-from partdistill_ros.evaluation.acceptance import Acceptance, Answers
+from partdistill_ros.distillation.pipeline import Run
+from partdistill_ros.distillation.rescored_units import GradedUnits
+from partdistill_ros.distillation.samples import Member
+from partdistill_ros.distillation.units import KnowledgeUnits
+from partdistill_ros.evaluation.bundle_check import Acceptance, Answers
 from partdistill_ros.evaluation.run_report import SHOWN, write_run_report
-from partdistill_ros.knowledge.graded import GradedUnits
-from partdistill_ros.knowledge.units import KnowledgeUnits
 from partdistill_ros.rendering.cameras import ten_views
 
 

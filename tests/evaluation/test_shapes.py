@@ -6,7 +6,7 @@ import pytest
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.shapes import POINTS, load_shapes, prepare
-from partdistill_ros.scans.save import save_scan
+from partdistill_ros.io.save import save_scan
 
 
 def test_questions_carry_no_labels_and_samples_repeat(make_post):

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 import numpy as np
 
 from partdistill_ros.distillation.backward import Graded
-from partdistill_ros.distillation.box_match import _project
+from partdistill_ros.distillation.boxes import _project
+from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.evaluation.shapes import prepare
-from partdistill_ros.evaluation.taught import true_members
+from partdistill_ros.evaluation.teacher_answers import true_members
 from partdistill_ros.evaluation.unit_quality import unit_quality
-from partdistill_ros.knowledge.units import KnowledgeUnits
 from partdistill_ros.rendering.cameras import orbit_views
-from partdistill_ros.scans.families import generate
+from partdistill_ros.synthetic.families import generate
 
 
 def test_means_before_and_after_by_the_truth():

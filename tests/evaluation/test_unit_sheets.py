@@ -9,6 +9,8 @@ import pytest
 
 pytest.importorskip("torch", reason="rendering needs torch: the extra 'train'")
 
+from partdistill_ros.distillation.rescored_units import GradedUnits
+from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.evaluation.unit_sheets import (
     CELL,
     COLUMN_NAMES,
@@ -20,11 +22,9 @@ from partdistill_ros.evaluation.unit_sheets import (
     write_csv,
     write_index,
 )
-from partdistill_ros.knowledge.graded import GradedUnits
-from partdistill_ros.knowledge.units import KnowledgeUnits
-from partdistill_ros.palette import part_colors
-from partdistill_ros.pictures import LOOK
 from partdistill_ros.rendering.cameras import Views, ten_views
+from partdistill_ros.visualization.colors import part_colors
+from partdistill_ros.visualization.pictures import LOOK
 
 PARTS = ("left", "right")
 NO_VIEWS = Views(np.zeros((0, 3, 3), np.float32), np.zeros((0, 3), np.float32), np.zeros(0, np.float32))

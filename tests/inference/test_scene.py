@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.memory import MemoryOptions, SceneMemory
 from partdistill_ros.inference.scene import SceneOptions, label_scene
 from partdistill_ros.inference.segmenter import Segmenter
-from partdistill_ros.scans.crop import CropBox
-from partdistill_ros.scans.scan import Scan
-from partdistill_ros.scans.tabletop import TabletopParams
+from partdistill_ros.inference.tracking import MemoryOptions, SceneMemory
+from partdistill_ros.objects.tabletop import TabletopParams
+from partdistill_ros.pointcloud.crop import CropBox
+from partdistill_ros.pointcloud.scan import Scan
 
 CENTERS = ((-0.2, 0.9), (0.25, 1.1), (0.0, 1.25))
 SIZES = (3000, 2000, 1000)

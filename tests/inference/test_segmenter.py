@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.normalise import rotation_to_z
 from partdistill_ros.inference.segmenter import MAX_BATCH, Segmenter
+from partdistill_ros.pointcloud.frames import rotation_to_z
 
 TOP, BOTTOM = 0, 1
 

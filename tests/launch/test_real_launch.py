@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from partdistill_ros.commands.live import Ear, wait_until
-from partdistill_ros.scans.save import save_scan
-from partdistill_ros.scans.tabletop_scene import make_scene
+from partdistill_ros.cli.live import Ear, wait_until
+from partdistill_ros.io.save import save_scan
+from partdistill_ros.synthetic.table_scene import make_scene
 
 
 def missing_launch() -> str:

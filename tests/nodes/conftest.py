@@ -20,7 +20,7 @@ import pytest
 
 from partdistill_ros.inference.bundle import write_bundle
 from partdistill_ros.nodes.environment import cloud_transports
-from partdistill_ros.scans.scan import Scan
+from partdistill_ros.pointcloud.scan import Scan
 
 # Before the first participant of this process: Fast DDS reads its profile once.
 os.environ.update(cloud_transports(os.environ))

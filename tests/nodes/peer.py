@@ -18,7 +18,7 @@ from std_msgs.msg import Header, String
 from visualization_msgs.msg import MarkerArray
 
 from partdistill_ros.nodes.conversions import cloud_message
-from partdistill_ros.scans.scan import Scan
+from partdistill_ros.pointcloud.scan import Scan
 
 
 class Peer:

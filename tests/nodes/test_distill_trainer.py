@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from partdistill_ros.scans.families import generate
-from partdistill_ros.scans.save import save_scan
+from partdistill_ros.io.save import save_scan
+from partdistill_ros.synthetic.families import generate
 
 pytestmark = [pytest.mark.ros, pytest.mark.timeout(900)]
 
@@ -167,7 +167,7 @@ def test_the_object_in_view_is_learnt_and_labelled(
     from geometry_msgs.msg import Point
     from partdistill_ros.srv import LearnObject
 
-    from partdistill_ros.commands.live import read_labeled
+    from partdistill_ros.cli.live import read_labeled
 
     run_node("distill_trainer", store=str(tmp_path / "store"), device="cpu", niceness=0, learn_timeout=1.0)
     silent = peer.call(LearnObject, "distill_trainer/learn_object", parts=PARTS)

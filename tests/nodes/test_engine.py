@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.memory import MemoryOptions
+from partdistill_ros.inference.tracking import MemoryOptions
 from partdistill_ros.nodes.engine import Engine, scene_options
 from partdistill_ros.nodes.parameters import updated
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
-from partdistill_ros.scans.tabletop import TabletopParams
+from partdistill_ros.objects.tabletop import TabletopParams
 
 
 @pytest.fixture

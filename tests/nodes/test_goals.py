@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from partdistill_ros.cli import build_parser
+from partdistill_ros.cli.main import build_parser
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.nodes.goals import distill_command, learn_command, query_of
 

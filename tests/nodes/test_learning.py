@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from partdistill_ros.io.load import load_scan
 from partdistill_ros.nodes.learning import label_object, save_view
 from partdistill_ros.nodes.object_in_view import object_in_view
-from partdistill_ros.scans.load import load_scan
-from partdistill_ros.scans.pointcloud2 import pack_colors
-from partdistill_ros.scans.scan import Scan
-from partdistill_ros.scans.tabletop import TabletopParams
+from partdistill_ros.objects.tabletop import TabletopParams
+from partdistill_ros.pointcloud.pointcloud2 import pack_colors
+from partdistill_ros.pointcloud.scan import Scan
 
 
 def test_the_view_is_written_with_its_colours_up_and_viewpoint(table_scene: Scan, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import json
 import numpy as np
 import pytest
 
-from partdistill_ros.scans.save import save_scan
+from partdistill_ros.io.save import save_scan
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.nodes.object_in_view import object_in_view
-from partdistill_ros.scans.scan import Scan
-from partdistill_ros.scans.tabletop import TabletopParams
+from partdistill_ros.objects.tabletop import TabletopParams
+from partdistill_ros.pointcloud.scan import Scan
 
 LIMITS = TabletopParams()
 FIRST, SECOND = np.array([-0.2, 0.9, -0.4]), np.array([0.25, 1.1, -0.4])  # the posts of `table_scene`

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from partdistill_ros.inference.scene import SceneLabels
-from partdistill_ros.scans.scan import Scan
+from partdistill_ros.pointcloud.scan import Scan
 
 pytestmark = pytest.mark.ros
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.io.save import save_scan
 from partdistill_ros.nodes.playlist import play
-from partdistill_ros.scans.save import save_scan
-from partdistill_ros.scans.scan import Mesh, Scan
+from partdistill_ros.pointcloud.scan import Mesh, Scan
 
 
 def scan(value: float, count: int = 5) -> Scan:

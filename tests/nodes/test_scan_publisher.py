@@ -8,9 +8,9 @@ import signal
 import numpy as np
 import pytest
 
-from partdistill_ros.scans.pointcloud2 import decode
-from partdistill_ros.scans.save import save_scan
-from partdistill_ros.scans.scan import Scan
+from partdistill_ros.io.save import save_scan
+from partdistill_ros.pointcloud.pointcloud2 import decode
+from partdistill_ros.pointcloud.scan import Scan
 
 pytestmark = pytest.mark.ros
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partdistill_ros.collections.collection import Collection
-from partdistill_ros.scans.scan import Scan
+from partdistill_ros.pointcloud.scan import Scan
+from partdistill_ros.recording.collection import Collection
 
 pytest.importorskip("std_srvs", reason="std_srvs is not installed: run make or source ROS 2")
 pytestmark = pytest.mark.ros

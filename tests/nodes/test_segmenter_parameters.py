@@ -6,11 +6,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from partdistill_ros.inference.memory import MemoryOptions
+from partdistill_ros.inference.tracking import MemoryOptions
 from partdistill_ros.nodes.parameters import documented_yaml, settings, updated
 from partdistill_ros.nodes.segmenter_parameters import UP_AXES, YAML_HEADING, SegmenterParameters
-from partdistill_ros.scans.crop import CropBox
-from partdistill_ros.scans.tabletop import TabletopParams
+from partdistill_ros.objects.tabletop import TabletopParams
+from partdistill_ros.pointcloud.crop import CropBox
 
 
 def test_the_parameter_file_is_up_to_date(repository):

@@ -13,10 +13,10 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import Stores, get_typestore
 from scipy.spatial.transform import Rotation
 
-from partdistill_ros.scans.depth_camera import DepthCamera, capture, look_at
-from partdistill_ros.scans.families import generate
-from partdistill_ros.scans.pointcloud2 import encode, pack_colors
-from partdistill_ros.scans.scan import Mesh, Scan
+from partdistill_ros.pointcloud.pointcloud2 import encode, pack_colors
+from partdistill_ros.pointcloud.scan import Mesh, Scan
+from partdistill_ros.synthetic.depth_camera import DepthCamera, capture, look_at
+from partdistill_ros.synthetic.families import generate
 
 CAMERA = DepthCamera(width=320, height=240, fx=262.5, fy=262.5, cx=159.5, cy=119.5)
 STORE = get_typestore(Stores.ROS2_KILTED)

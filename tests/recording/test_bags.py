@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partdistill_ros.collections.collection import Collection
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.recording.bags import collect_bag
+from partdistill_ros.recording.collection import Collection
 from partdistill_ros.recording.cut import Cut
 from partdistill_ros.recording.recorder import Recording
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.recording.cut import Cut, cut_out, picture_of
-from partdistill_ros.scans.scan import Scan
 
 
 def test_the_mug_on_the_table(view) -> None:

@@ -8,7 +8,7 @@ import shlex
 
 import pytest
 
-from partdistill_ros.cli import build_parser
+from partdistill_ros.cli.main import build_parser
 from partdistill_ros.nodes.parameters import settings
 
 

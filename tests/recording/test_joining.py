@@ -10,9 +10,9 @@ import pytest
 from scipy.spatial import cKDTree
 
 from partdistill_ros.errors import MissingDependencyError
+from partdistill_ros.pointcloud.scan import Scan, sample_mesh
 from partdistill_ros.recording.cut import Cut, cut_out
 from partdistill_ros.recording.joining import JoinedObject, Joining, ObjectMoved, placed, thin
-from partdistill_ros.scans.scan import Scan, sample_mesh
 
 ROUND = range(0, 360, 45)
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from partdistill_ros.collections.collection import Collection
+from partdistill_ros.pointcloud.scan import Scan
+from partdistill_ros.recording.collection import Collection
 from partdistill_ros.recording.recorder import RecordedCloud, Recorder, Recording
-from partdistill_ros.scans.scan import Scan
 
 
 def cloud(seen, number: int, posed: bool = False) -> RecordedCloud:

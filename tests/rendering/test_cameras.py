@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.cameras import (
     TEN_VIEWS,
     Views,
@@ -18,7 +19,6 @@ from partdistill_ros.rendering.cameras import (
     views_for,
 )
 from partdistill_ros.rendering.zbuffer import project
-from partdistill_ros.scans.scan import Scan
 
 UP = np.array([0.0, 0.6, 0.8])
 

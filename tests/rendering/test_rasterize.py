@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.pointcloud.scan import Mesh, Scan, sample_mesh
 from partdistill_ros.rendering.cameras import Views, bounding_sphere, orbit_views, ten_views
 from partdistill_ros.rendering.rasterize import (
     Rendering,
@@ -17,8 +18,7 @@ from partdistill_ros.rendering.rasterize import (
     render_scan,
     visible_points,
 )
-from partdistill_ros.scans.families.primitives import MeshBuilder, box, ellipsoid
-from partdistill_ros.scans.scan import Mesh, Scan, sample_mesh
+from partdistill_ros.synthetic.families.primitives import MeshBuilder, box, ellipsoid
 
 
 def sphere(count, radius=1.0, seed=0):

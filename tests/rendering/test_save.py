@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.cameras import ten_views
 from partdistill_ros.rendering.rasterize import render_scan
 from partdistill_ros.rendering.save import write_collection, write_views
-from partdistill_ros.scans.scan import Scan
 
 
 @pytest.fixture

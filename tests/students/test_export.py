@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 import torch
 
-from partdistill_ros.inference.sampling import farthest_points
+from partdistill_ros.pointcloud.sampling import farthest_points
 from partdistill_ros.students.export import OPSET, parity, to_onnx
 from partdistill_ros.students.patch_transformer import PatchTransformer, PatchTransformerConfig
 

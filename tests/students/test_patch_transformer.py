@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from partdistill_ros.inference.sampling import farthest_points
+from partdistill_ros.pointcloud.sampling import farthest_points
 from partdistill_ros.students.patch_transformer import (
     PatchTransformer,
     PatchTransformerConfig,

@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.sampling import farthest_points
+from partdistill_ros.pointcloud.sampling import farthest_points
 from partdistill_ros.students.export import parity, to_onnx
 from partdistill_ros.students.patch_transformer import gather
 from partdistill_ros.students.point_m2ae import (

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from partdistill_ros.pointcloud.scan import sample_surface
 from partdistill_ros.rendering.cameras import ten_views
 from partdistill_ros.rendering.rasterize import Rendering, render_scan
-from partdistill_ros.scans.families import generate
-from partdistill_ros.scans.scan import sample_surface
+from partdistill_ros.synthetic.families import generate
 
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
 SIGLIP_TEXT = {**TEXT, "no_causal_mask": True, "proj_bias": True, "pool_type": "last", "norm_kwargs": {"eps": 1e-6}}
@@ -79,7 +79,7 @@ def own_cache(tmp_path_factory, monkeypatch):
 def open_clip():
     """The module, with timm's ViTs narrower and with fewer layers than any that it lists."""
     pytest.importorskip("torch", reason="torch: the extra 'train'")
-    from partdistill_ros.torchvision_import import prepare_torchvision
+    from partdistill_ros.text.torchvision_import import prepare_torchvision
 
     prepare_torchvision()
     module = pytest.importorskip("open_clip", reason="open_clip: the extra 'clip'")
@@ -180,7 +180,7 @@ WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] . , handle cup mug seat back lid ##s the
 def detector_folder(tmp_path_factory):
     """`detector_folder("grounding-dino")` or `("owlv2")`: a random detector in the files that the hub has."""
     pytest.importorskip("torch", reason="torch: the extra 'train'")
-    from partdistill_ros.torchvision_import import prepare_torchvision
+    from partdistill_ros.text.torchvision_import import prepare_torchvision
 
     prepare_torchvision()
     pytest.importorskip("transformers", reason="transformers: the extra 'detector'")

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.cameras import ten_views
 from partdistill_ros.rendering.rasterize import render_points, render_scan
 from partdistill_ros.rendering.save import write_views
-from partdistill_ros.scans.scan import Scan
 from partdistill_ros.teachers.boxes import BoxFileTeacher
 
 POINTS = np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32)

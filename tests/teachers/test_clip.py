@@ -8,16 +8,16 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch: the extra 'train'")
 from partdistill_ros.errors import PartDistillError  # noqa: E402
+from partdistill_ros.pointcloud.scan import sample_surface  # noqa: E402
 from partdistill_ros.rendering.cameras import ten_views  # noqa: E402
 from partdistill_ros.rendering.rasterize import render_scan  # noqa: E402
-from partdistill_ros.scans.families import generate  # noqa: E402
-from partdistill_ros.scans.scan import sample_surface  # noqa: E402
+from partdistill_ros.synthetic.families import generate  # noqa: E402
 from partdistill_ros.teachers.cache import AnswerCache  # noqa: E402
 from partdistill_ros.teachers.clip import ClipTeacher  # noqa: E402
 from partdistill_ros.teachers.clip_dense import dense_features  # noqa: E402
 from partdistill_ros.teachers.clip_model import load_clip  # noqa: E402
+from partdistill_ros.teachers.protocol import load_teacher  # noqa: E402
 from partdistill_ros.teachers.spec import ClipOptions  # noqa: E402
-from partdistill_ros.teachers.teacher import load_teacher  # noqa: E402
 
 PARTS = ("handle", "cup")
 

@@ -10,8 +10,8 @@ pytest.importorskip("torch", reason="torch: the extra 'train'")
 from partdistill_ros.teachers.detector import DetectorTeacher, query  # noqa: E402
 from partdistill_ros.teachers.detector_model import DetectorModel, Found, load_detector  # noqa: E402
 from partdistill_ros.teachers.nms import overlap  # noqa: E402
+from partdistill_ros.teachers.protocol import load_teacher  # noqa: E402
 from partdistill_ros.teachers.spec import DetectorOptions  # noqa: E402
-from partdistill_ros.teachers.teacher import load_teacher  # noqa: E402
 
 PARTS = ("handle", "cup")
 NONE = Found(np.zeros((0, 4), np.float32), np.zeros(0, np.int16), np.zeros(0, np.float32))

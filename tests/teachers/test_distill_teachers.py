@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="torch: the extra 'train'")
-from partdistill_ros.cli import main  # noqa: E402
+from partdistill_ros.cli.main import main  # noqa: E402
 from partdistill_ros.distillation.config import Schedule
 from partdistill_ros.inference.bundle import Bundle  # noqa: E402
 from partdistill_ros.inference.segmenter import Segmenter  # noqa: E402
-from partdistill_ros.scans.load import load_scan  # noqa: E402
+from partdistill_ros.io.load import load_scan  # noqa: E402
 
 PARTS = ("handle", "cup")
 
@@ -35,7 +35,7 @@ def mugs(data_dir, tmp_path) -> list[Path]:
 @pytest.fixture
 def quick(monkeypatch):
     """Two small batches of training: what comes before them is what is tested here."""
-    from partdistill_ros.distillation import trainer
+    from partdistill_ros.distillation import pipeline as trainer
 
     train = trainer.train
 

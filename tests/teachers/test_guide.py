@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="torch: the extra 'train'")
-from partdistill_ros.cli import main  # noqa: E402
+from partdistill_ros.cli.main import main  # noqa: E402
 from partdistill_ros.teachers.boxes import BoxFileTeacher  # noqa: E402
 from partdistill_ros.teachers.cache import VARIABLE  # noqa: E402
 from partdistill_ros.teachers.self_check import self_check  # noqa: E402

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partdistill_ros.distillation.procedural import outer_cloud
+from partdistill_ros.distillation.teacher_query import gather
+from partdistill_ros.distillation.units import soft_labels
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.knowledge.gather import gather
-from partdistill_ros.knowledge.units import soft_labels
+from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.cameras import ten_views
 from partdistill_ros.rendering.rasterize import Rendering, render_scan
-from partdistill_ros.scans.families import FAMILIES, generate
-from partdistill_ros.scans.scan import Scan
+from partdistill_ros.synthetic.families import FAMILIES, generate
+from partdistill_ros.synthetic.procedural import outer_cloud
 from partdistill_ros.teachers.mini import DEFAULT_PATH, MiniTeacher
 
 NEVER_TAUGHT = 900_000  # seeds of shapes that neither the teacher nor the student was trained on

@@ -6,10 +6,10 @@ import pytest
 
 pytest.importorskip("torch", reason="torch: the extra 'train'")
 from partdistill_ros.errors import PartDistillError  # noqa: E402
+from partdistill_ros.pointcloud.scan import sample_surface  # noqa: E402
 from partdistill_ros.rendering.cameras import ten_views  # noqa: E402
 from partdistill_ros.rendering.rasterize import render_scan  # noqa: E402
-from partdistill_ros.scans.families import generate  # noqa: E402
-from partdistill_ros.scans.scan import sample_surface  # noqa: E402
+from partdistill_ros.synthetic.families import generate  # noqa: E402
 from partdistill_ros.teachers.pictures import chosen_kind, depth_pictures, shown_pictures  # noqa: E402
 
 MUG = generate("mug", 900_000)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.scans.families import FAMILIES
+from partdistill_ros.synthetic.families import FAMILIES
 from partdistill_ros.text.space import DEFAULT_PATH, TextSpace, clean_name
-from partdistill_ros.torchvision_import import prepare_torchvision
+from partdistill_ros.text.torchvision_import import prepare_torchvision
 
 
 @pytest.fixture(scope="module")

@@ -17,14 +17,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from partdistill_ros.distillation.augment import Augmentation
-from partdistill_ros.distillation.collection import Member, upright, weighed
+from partdistill_ros.distillation.augmentation import Augmentation
 from partdistill_ros.distillation.config import Schedule, schedule_for
-from partdistill_ros.distillation.fit import Fit, label_points
+from partdistill_ros.distillation.samples import Member, upright, weighed
+from partdistill_ros.distillation.trainer import Fit, label_points
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import Curve
 from partdistill_ros.evaluation.shapes import Question, Shape
-from partdistill_ros.evaluation.taught import posed
+from partdistill_ros.evaluation.teacher_answers import posed
 from partdistill_ros.students.build import new_student
 from partdistill_ros.students.student import Student
 from partdistill_ros.text.space import TextSpace

@@ -15,17 +15,17 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from partdistill_ros.distillation.collection import Member
-from partdistill_ros.distillation.fit import Batch, Fit
+from partdistill_ros.distillation.samples import Member
+from partdistill_ros.distillation.trainer import Batch, Fit
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.methods.distilled import DistilledMethod, Recipe
 from partdistill_ros.evaluation.methods.vote import pixel_votes
 from partdistill_ros.evaluation.shapes import Shape
-from partdistill_ros.evaluation.taught import taught
+from partdistill_ros.evaluation.teacher_answers import taught
+from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.cameras import views_for
 from partdistill_ros.rendering.rasterize import Rendering, render_scan
-from partdistill_ros.scans.scan import Scan
-from partdistill_ros.teachers.teacher import PixelAnswer, Teacher
+from partdistill_ros.teachers.protocol import PixelAnswer, Teacher
 
 
 @runtime_checkable

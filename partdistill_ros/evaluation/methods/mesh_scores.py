@@ -30,13 +30,13 @@ from scipy.sparse import csc_array, csr_array, eye_array
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
+from partdistill_ros.distillation.units import KnowledgeUnits, units_from_answer
 from partdistill_ros.evaluation.methods.vote import ask, decide
 from partdistill_ros.evaluation.shapes import Question
-from partdistill_ros.knowledge.units import KnowledgeUnits, units_from_answer
+from partdistill_ros.pointcloud.scan import Mesh, sample_mesh
 from partdistill_ros.rendering.cameras import bounding_sphere
 from partdistill_ros.rendering.rasterize import locate_points
-from partdistill_ros.scans.scan import Mesh, sample_mesh
-from partdistill_ros.teachers.teacher import Teacher
+from partdistill_ros.teachers.protocol import Teacher
 
 RINGS = 5  # edges that the visibility smoothing reaches, as published
 NEIGHBOURS = 6  # of each point of a cloud

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from partdistill_ros.distillation.units import units_from_boxes
 from partdistill_ros.evaluation.shapes import Question
-from partdistill_ros.inference.normalise import candidate_ups
-from partdistill_ros.knowledge.units import units_from_boxes
+from partdistill_ros.pointcloud.frames import candidate_ups
+from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.cameras import Views, views_for
 from partdistill_ros.rendering.rasterize import Rendering, locate_points, render_scan
-from partdistill_ros.scans.scan import Scan
-from partdistill_ros.teachers.teacher import BoxAnswer, PixelAnswer, Teacher
+from partdistill_ros.teachers.protocol import BoxAnswer, PixelAnswer, Teacher
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import evaluate
 from partdistill_ros.evaluation.methods.bundle import BundleMethod
 from partdistill_ros.evaluation.shapes import prepare
-from partdistill_ros.scans.families.primitives import rotation
-from partdistill_ros.scans.scan import Mesh
+from partdistill_ros.pointcloud.scan import Mesh
+from partdistill_ros.synthetic.families.primitives import rotation
 
 
 def lying(scan, angle=np.pi / 2):

@@ -10,7 +10,7 @@ from partdistill_ros.evaluation.evaluate import evaluate
 from partdistill_ros.evaluation.methods.choose import Setting, collect, make_method
 from partdistill_ros.evaluation.methods.names import METHODS, parse_methods
 from partdistill_ros.evaluation.shapes import prepare
-from partdistill_ros.scans.families import generate
+from partdistill_ros.synthetic.families import generate
 
 
 @pytest.fixture(scope="module")

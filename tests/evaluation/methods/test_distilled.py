@@ -14,8 +14,8 @@ from partdistill_ros.evaluation.controlled import ControlledTeacher
 from partdistill_ros.evaluation.evaluate import evaluate
 from partdistill_ros.evaluation.methods.distilled import DistilledMethod, Recipe, aligned
 from partdistill_ros.evaluation.shapes import prepare
-from partdistill_ros.evaluation.taught import taught, true_members
-from partdistill_ros.scans.families import generate
+from partdistill_ros.evaluation.teacher_answers import taught, true_members
+from partdistill_ros.synthetic.families import generate
 
 QUICK = Recipe(epochs=2)
 

@@ -13,8 +13,8 @@ from partdistill_ros.evaluation.methods import distilled
 from partdistill_ros.evaluation.methods.distilled import Recipe
 from partdistill_ros.evaluation.methods.features import FeaturesMethod, fused_features
 from partdistill_ros.evaluation.shapes import prepare
-from partdistill_ros.evaluation.taught import true_members
-from partdistill_ros.scans.families import generate
+from partdistill_ros.evaluation.teacher_answers import true_members
+from partdistill_ros.synthetic.families import generate
 from partdistill_ros.text.space import TextSpace
 
 
@@ -31,7 +31,7 @@ class Painter:
         return found
 
     def answer(self, rendering, parts, category):
-        from partdistill_ros.teachers.teacher import PixelAnswer
+        from partdistill_ros.teachers.protocol import PixelAnswer
 
         return PixelAnswer(np.full((len(rendering), len(parts), 4, 4), 1 / len(parts), np.float32))
 

@@ -12,6 +12,7 @@ pytest.importorskip("torch", reason="rendering needs torch: the extra 'train'")
 
 from scipy.sparse import csr_array
 
+from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.evaluation.evaluate import evaluate
 from partdistill_ros.evaluation.methods.mesh_scores import (
     LEAST_SPREAD,
@@ -26,8 +27,7 @@ from partdistill_ros.evaluation.methods.mesh_scores import (
     smoothing,
 )
 from partdistill_ros.evaluation.shapes import prepare
-from partdistill_ros.knowledge.units import KnowledgeUnits
-from partdistill_ros.scans.scan import Mesh, sample_mesh
+from partdistill_ros.pointcloud.scan import Mesh, sample_mesh
 
 VOTE_TESTS = Path(__file__).parent / "test_vote.py"
 PEAK = 1 / np.sqrt(2 * np.pi)

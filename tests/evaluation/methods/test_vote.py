@@ -9,9 +9,9 @@ pytest.importorskip("torch", reason="rendering needs torch: the extra 'train'")
 from partdistill_ros.evaluation.evaluate import evaluate
 from partdistill_ros.evaluation.methods.vote import VoteMethod, ask, confidence, decide, pixel_votes
 from partdistill_ros.evaluation.shapes import prepare
+from partdistill_ros.pointcloud.scan import Mesh
 from partdistill_ros.rendering.rasterize import Rendering
-from partdistill_ros.scans.scan import Mesh
-from partdistill_ros.teachers.teacher import BoxAnswer, PixelAnswer
+from partdistill_ros.teachers.protocol import BoxAnswer, PixelAnswer
 
 
 class HalfTeacher:

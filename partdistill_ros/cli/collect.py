@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`partdistill collect`: recordings of `ros2 bag record` into a collection of scanned objects."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from partdistill_ros.cli.common import Answer, check_folder, check_inputs, positive, progress, say
+from partdistill_ros.errors import PartDistillError
+
+if TYPE_CHECKING:
+    from partdistill_ros.recording.recorder import Recording
+
+SUMMARY = "objects out of ROS 2 bags into a collection"
+DESCRIPTION = """\
+Read the clouds of recordings (`ros2 bag record`: mcap or sqlite3, compressed or not, split, with or
+without metadata.yaml), cut the object out of each, and keep it as a scan of a collection, with pictures.
+Clouds in which nothing has changed are kept once. No ROS installation is needed.
+
+--cut tabletop takes what stands on a table; crop what lies in --box; none the whole cloud. With
+--object-frame, a frame in which the object stands still (map for a moving camera, the turntable's
+frame for a turntable), scans are brought into that frame by the bag's tf, and --join makes one scan
+of all views of an object. Collected again, a bag adds only what is missing."""
+EXAMPLES = """\
+  partdistill collect monday/ --out mugs/ --topic /camera/points --category mug
+  partdistill collect monday/ tuesday.mcap --out mugs/ --every 10 --limit 30
+  partdistill collect turntable/ --out mugs/ --object-frame turntable --join --cut crop \\
+      --box -0.15 -0.15 0.005 0.15 0.15 0.4
+  partdistill collection ls mugs/"""
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="folder of a recording, .mcap or .db3 file")
+    parser.add_argument("--out", type=Path, required=True, metavar="COLLECTION", help="made where it is not there")
+    parser.add_argument("--topic", metavar="NAME", help="PointCloud2 topic; not needed where there is only one")
+    parser.add_argument("--every", type=positive, default=1, metavar="N", help="take each N-th cloud")
+    parser.add_argument("--limit", type=positive, metavar="N", help="at most so many scans of each bag")
+    parser.add_argument("--cut", choices=("tabletop", "crop", "none"), default="tabletop", help="default tabletop")
+    parser.add_argument(
+        "--pick",
+        choices=("largest", "nearest", "all"),
+        default="largest",
+        help="which of several objects on the table (default largest); all: each is a scan of its own",
+    )
+    parser.add_argument(
+        "--box",
+        type=float,
+        nargs=6,
+        metavar=("X", "Y", "Z", "X", "Y", "Z"),
+        help="lower and upper corner of --cut crop, metres, in the object's frame (without one: the cloud's)",
+    )
+    parser.add_argument("--object-frame", metavar="FRAME", help="frame in which the object stands still")
+    parser.add_argument("--join", action="store_true", help="views of one object become one scan")
+    parser.add_argument("--keep-still", action="store_true", help="keep clouds in which nothing has changed too")
+    parser.add_argument("--category", metavar="NAME", help="what the objects are, for example mug")
+
+
+def run(arguments: Namespace) -> Answer:
+    """Check everything, then read bag after bag; one that cannot be read is named and the others go on."""
+    check_inputs(arguments.bags)
+    check_folder(arguments.out)
+    recording = _recording(arguments)
+    from partdistill_ros.recording.bags import collect_bag
+    from partdistill_ros.recording.collection import Collection
+
+    collection = Collection.create(arguments.out)
+    written: list[str] = []
+    records: list[dict[str, Any]] = []
+    left_out: list[str] = []
+    for bag in arguments.bags:
+        try:
+            tally = collect_bag(
+                bag,
+                collection,
+                recording,
+                topic=arguments.topic,
+                every=arguments.every,
+                object_frame=arguments.object_frame,
+                tell=say,
+                watch=progress,
+            )
+        except PartDistillError as error:
+            say(f"left out: {error}")
+            left_out.append(str(error))
+            continue
+        written += [member.name for member in tally.written]
+        records.append({"bag": str(bag), **_numbers(tally)})
+    if not records:
+        raise PartDistillError(left_out[0] if len(left_out) == 1 else f"no bag could be read: {left_out[0]}")
+    record = {"collection": str(arguments.out), "scans": written, "bags": records, "left_out": left_out}
+    lines = [f"{one['bag']}: {one['text']}" for one in records]
+    lost = f"; {len(left_out)} bags left out, named above" if left_out else ""
+    return Answer(record, "\n".join([*lines, f"{len(written)} scans added to {arguments.out}{lost}"]))
+
+
+def _recording(arguments: Namespace) -> Recording:
+    if (arguments.cut == "crop") != (arguments.box is not None):
+        raise PartDistillError("--cut crop and --box belong together: give both, or neither")
+    if arguments.join and arguments.object_frame is None:
+        raise PartDistillError("--join needs --object-frame: the frame in which the object stands still")
+    if arguments.join and arguments.pick == "all":
+        raise PartDistillError("--join follows one object: leave out --pick all")
+    category = None if arguments.category is None else " ".join(arguments.category.split()).lower()
+    if category == "":
+        raise PartDistillError("--category is empty: name the objects, or leave the option out")
+    from partdistill_ros.recording.cut import Cut
+    from partdistill_ros.recording.recorder import Recording
+
+    cut = Cut(arguments.cut, arguments.pick)
+    if arguments.box is not None:
+        cut = replace(cut, low=tuple(arguments.box[:3]), high=tuple(arguments.box[3:]))
+    return Recording(
+        cut,
+        join=arguments.join,
+        category=category,
+        keep_still=arguments.keep_still,
+        limit=arguments.limit,
+    )
+
+
+def _numbers(tally: Any) -> dict[str, Any]:
+    counts = {name: getattr(tally, name) for name in ("clouds", "still", "refused", "known")}
+    return {**counts, "written": len(tally.written), "text": tally.text()}

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`partdistill demo`: a simulated table scene goes through the real node over ROS and comes back labelled."""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from partdistill_ros.cli.common import Answer, CommandFailed, check_folder, positive, say
+from partdistill_ros.errors import PartDistillError
+
+if TYPE_CHECKING:
+    from partdistill_ros.cli.live import Heard, NodeProcess
+    from partdistill_ros.pointcloud.scan import Scan
+    from partdistill_ros.synthetic.table_scene import TabletopScene
+
+SUMMARY = "a table scene through the live node: picture, labelled PLY, timings"
+DESCRIPTION = """\
+A table with a mug and other things, as a depth camera sees it, is played by the node scan_publisher,
+labelled by the node part_segmenter in another process, and heard again here, all over ROS 2 on a
+domain of its own. Writes before_after.png, labeled.ply, timings.json, the scene and the nodes' logs."""
+EXAMPLES = """\
+  partdistill demo
+  partdistill demo --out /tmp/demo --seed 7 --clouds 20 --json"""
+
+SEED = 3
+STAGES = (
+    "wait",
+    "decode",
+    "extract",
+    "recall",
+    "sample",
+    "network",
+    "spread",
+    "publish",
+    "total",
+)  # as the node names them
+RATE = 2.0  # scenes a second: slower than the node, so that delays are not those of a queue
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="folder (default out/demo)")
+    parser.add_argument("--seed", type=int, default=SEED, metavar="S", help="which scene")
+    parser.add_argument("--clouds", type=positive, default=6, metavar="N", help="labelled clouds to wait for")
+    parser.add_argument("--bundle", default="default", metavar="B", help="student (default: the shipped one)")
+    parser.add_argument("--query", metavar="PARTS", help="parts to label (default: those of the objects on the table)")
+    parser.add_argument("--timeout", type=positive, default=120, metavar="S", help="seconds the nodes may take")
+
+
+def run(arguments: Namespace) -> Answer:
+    """Make the scene, run the nodes, write what came back."""
+    check_folder(arguments.out)
+    from partdistill_ros.nodes.environment import prepare
+
+    prepare()
+    from partdistill_ros.inference.bundle import Bundle
+    from partdistill_ros.inference.query import parse_query
+    from partdistill_ros.synthetic.table_scene import make_scene
+
+    vocabulary = Bundle.load(arguments.bundle).vocabulary
+    start = time.monotonic()
+    scene = make_scene(arguments.seed)
+    query = arguments.query or scene_query(scene)
+    parse_query(query, vocabulary)
+    say(f"a table with {', '.join(scene.objects)}; asked for: {query}")
+    scan_file = _prepare_folder(arguments.out, scene.scan)
+    made = time.monotonic() - start
+    result = _live(arguments, scan_file, query)
+    _check_order(scene.scan, result.heard)
+    return _write(arguments, scene, query, made, result)
+
+
+def scene_query(scene: TabletopScene) -> str:
+    """A group of part names for each kind of object on the table."""
+    from partdistill_ros.synthetic.families import FAMILIES
+
+    kinds = dict.fromkeys(scene.objects)
+    return "; ".join(f"{kind}: {', '.join(FAMILIES[kind].parts)}" for kind in kinds)
+
+
+def _prepare_folder(out: Path, scan: Scan) -> Path:
+    from partdistill_ros.io.save import save_scan
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PartDistillError(f"cannot make the folder {out}: {error.strerror}; choose another with --out") from error
+    path = out / "scene.pcd"
+    save_scan(path, scan)
+    return path.resolve()
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What the live part gave: heard messages, seconds until the first label, memory and pids."""
+
+    heard: Heard
+    first: float
+    megabytes: float | None
+    processes: dict[str, int]
+
+
+def _live(arguments: Namespace, scan_file: Path, query: str) -> _Result:
+    from partdistill_ros.cli.live import Ear, NodeProcess, go_private, running, wait_until
+
+    domain = go_private()
+    logs = {name: (arguments.out / f"{name}.log").resolve() for name in ("part_segmenter", "scan_publisher")}
+    bundle = arguments.bundle if arguments.bundle == "default" else str(Path(arguments.bundle).resolve())
+    segmenter = {"bundle": bundle, "query": query, "scene_mode": "tabletop", "diagnostics_period": 0.5}
+    publisher = {"source": str(scan_file), "rate": RATE, "wait_for_subscribers": 1}
+    say(f"starting the nodes part_segmenter and scan_publisher on ROS domain {domain}")
+
+    def start(name: str, parameters: dict[str, Any]) -> NodeProcess:
+        return NodeProcess(name, parameters, logs[name])
+
+    begin = time.monotonic()
+    with (
+        Ear(domain) as ear,
+        running([lambda: start("part_segmenter", segmenter), lambda: start("scan_publisher", publisher)]) as nodes,
+    ):
+        heard = ear.heard
+        wait_until(lambda: bool(heard.clouds), ear, nodes, arguments.timeout, "the first labelled cloud")
+        first = time.monotonic() - begin
+        say(f"first labelled cloud after {first:.1f} s; waiting for {arguments.clouds}")
+        left = max(1.0, arguments.timeout - first)
+
+        def done() -> bool:
+            labeled = int(heard.diagnostics.get("clouds labelled", 0))
+            return len(heard.clouds) >= arguments.clouds and bool(heard.parts) and labeled >= arguments.clouds
+
+        wait_until(done, ear, nodes, left, f"{arguments.clouds} labelled clouds")
+        memory = nodes[0].peak_megabytes()
+        return _Result(heard, first, memory, {node.name: node.pid for node in nodes})
+
+
+def _check_order(scan: Scan, heard: Heard) -> None:
+    import numpy as np
+
+    for cloud in heard.clouds:
+        if cloud.grid != scan.grid or not np.array_equal(cloud.points, scan.points, equal_nan=True):
+            raise CommandFailed("a labelled cloud came back with other points, or in another order, than were sent")
+
+
+def _write(arguments: Namespace, scene: TabletopScene, query: str, made: float, result: _Result) -> Answer:
+    import json
+
+    from partdistill_ros.io.atomic import atomic_path
+    from partdistill_ros.io.save import save_labeled
+    from partdistill_ros.visualization.pictures import before_after, save_picture
+
+    out, heard = arguments.out, result.heard
+    last = heard.clouds[-1]
+    save_labeled(out / "labeled.ply", last.points, last.labels, last.confidence, heard.parts)
+    titles = ("what the camera saw", "what the node answered")
+    picture = before_after(scene.scan, last.labels, heard.parts, titles=titles)
+    save_picture(out / "before_after.png", picture)
+    record = {
+        "out": str(out),
+        "picture": str(out / "before_after.png"),
+        "labeled": str(out / "labeled.ply"),
+        "timings": str(out / "timings.json"),
+        "query": query,
+        "objects": list(scene.objects),
+        "points": len(last.points),
+        "labeled_points": int((last.labels >= 0).sum()),
+        "clouds": len(heard.clouds),
+        "seconds": {"scene": round(made, 2), "first_cloud": round(result.first, 2)},
+        "milliseconds": _milliseconds(heard),
+        "node_megabytes": result.megabytes,
+        "processes": result.processes,
+        "provider": heard.diagnostics.get("provider"),
+        "truth": _truth(scene, last.labels, heard.parts),
+    }
+    with atomic_path(out / "timings.json") as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n")
+    return Answer(record, _table(record))
+
+
+def _milliseconds(heard: Heard) -> dict[str, float]:
+    """Medians: by stage as the node reports them, and from publication to arrival here."""
+    from statistics import median
+
+    reported = {name: heard.diagnostics.get(f"{name} median (ms)") for name in STAGES}
+    stages = {name: float(value) for name, value in reported.items() if value is not None}
+    stages["published to labelled"] = round(1e3 * median(cloud.delay for cloud in heard.clouds), 1)
+    return stages
+
+
+def _truth(scene: TabletopScene, labels: Any, parts: tuple[str, ...]) -> dict[str, float]:
+    """How good the answer is on the objects, since the scene is made up: mIoU per object in per cent,
+    over the parts in view."""
+    import numpy as np
+
+    from partdistill_ros.evaluation.miou import score_shape
+    from partdistill_ros.synthetic.families import FAMILIES
+
+    truth = scene.scan.point_labels
+    if truth is None:
+        return {}
+    scores = {}
+    for number, kind in enumerate(scene.objects):
+        wanted = FAMILIES[kind].parts
+        mask = scene.object_mask(number)
+        true = _renamed(truth[mask], scene.scan.parts, wanted)
+        if (true >= 0).any() and set(wanted) & set(parts):
+            score = score_shape(kind, kind, wanted, _renamed(np.asarray(labels)[mask], parts, wanted), true)
+            scores[f"{number + 1} {kind}"] = round(100 * score.present, 1)
+    return scores
+
+
+def _renamed(labels: Any, names: tuple[str, ...], wanted: tuple[str, ...]) -> Any:
+    """Labels into `names` as labels into `wanted`, -1 for a name that is not there."""
+    import numpy as np
+
+    place = [wanted.index(name) if name in wanted else -1 for name in names]
+    return np.array([*place, -1], np.int16)[labels]
+
+
+def _table(record: dict[str, Any]) -> str:
+    from partdistill_ros.visualization.tables import aligned
+
+    stages = [(stage, f"{value:.1f}") for stage, value in record["milliseconds"].items()]
+    memory = record["node_megabytes"]
+    lines = [
+        f"{record['clouds']} clouds of {record['points']:,} points crossed DDS, {record['labeled_points']:,} points "
+        "of each labelled, all points in their order",
+        "",
+        aligned([("stage, median", "ms"), *stages]),
+        "",
+        f"start to first labelled cloud {record['seconds']['first_cloud']} s"
+        + (f", node's peak memory {memory:.0f} MB" if memory else "")
+        + f", student on {record['provider']}",
+    ]
+    if record["truth"]:
+        lines += [
+            "",
+            aligned([("object", "mIoU %"), *((name, f"{value:.1f}") for name, value in record["truth"].items())]),
+        ]
+    lines += ["", f"see {record['picture']}", f"    {record['labeled']}", f"    {record['timings']}"]
+    return "\n".join(lines)

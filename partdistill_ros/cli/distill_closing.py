@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a run of `partdistill distill` ends: check the student, show the run on a page, store the version."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from partdistill_ros.distillation.config import DistillConfig
+from partdistill_ros.distillation.pipeline import Run
+from partdistill_ros.distillation.trainer import Progress
+from partdistill_ros.evaluation.bundle_check import Acceptance, accept
+from partdistill_ros.evaluation.run_report import write_run_report
+from partdistill_ros.inference.bundle import Bundle
+from partdistill_ros.inference.bundle_store import BundleStore
+
+REPORT = "report.html"
+TOLD = ("category", "parts", "teacher", "mode", "student", "start", "backward", "generated", "epochs", "seed")
+
+
+@dataclass(frozen=True)
+class Closing:
+    """bundle: where it lies in the end.  check: the acceptance as a record.  in_force: of a store, whether this
+    version is; None without a store.  verdict: what became of it, a sentence."""
+
+    bundle: Bundle
+    report: Path
+    check: dict[str, object]
+    in_force: bool | None
+    verdict: str
+
+
+def close(run: Run, config: DistillConfig, store: Path | None, tell: Callable[[Progress], None]) -> Closing:
+    """Check, report and, with a store, adopt.
+
+    Raises PartDistillError for a student that cannot be used; it stays where it was written.
+    """
+    known = None if store is None else BundleStore(store)
+    name = config.out.parent.name if known else config.out.name
+    before = (known.current(name) if known else None) or "default"
+    made = Bundle.load(run.bundle)
+    query = "; ".join(f"{category}: {', '.join(parts)}" for category, parts in made.categories.items())
+    check = accept(run.bundle, before, run.members, query, tell)
+    verdict = _verdict(check)
+    report = write_run_report(
+        run.work / REPORT,
+        f"Distillation of {name}",
+        {key: getattr(config, key) for key in TOLD},
+        run,
+        check,
+        verdict,
+    )
+    if known is None:
+        return Closing(made, report, check.record(), None, verdict)
+    return _stored(known, name, made, check, report, verdict)
+
+
+def _stored(store: BundleStore, name: str, made: Bundle, check: Acceptance, report: Path, verdict: str) -> Closing:
+    """The same student again (a goal that was repeated after its end) makes no other version."""
+    current = store.current(name)
+    if current is not None and Bundle.load(current).checksums == made.checksums:
+        shutil.rmtree(made.path)
+        words = f"the student in force, {name} {current.name}, is the same: no new version. {verdict}"
+        return Closing(Bundle.load(current), current / REPORT, check.record(), True, words)
+    shutil.copyfile(report, made.path / REPORT)
+    path = store.adopt(name, made.path)
+    if check.problem is None:
+        store.set_current(name, path.name)
+        words = f"{name} {path.name} is in force. {verdict}"
+    else:
+        words = (
+            f"{name} {path.name} is stored and not put in force: {check.problem}. To use it all the same: "
+            f"partdistill bundles rollback {store.root} {name} --to {path.name}"
+        )
+    return Closing(Bundle.load(path), path / REPORT, check.record(), check.problem is None, words)
+
+
+def _verdict(check: Acceptance) -> str:
+    if check.problem is not None:
+        return f"look closely at this student: {check.problem}"
+    words = f"checked: it agrees with {100 * check.new.overall:.1f} % of what the teacher saw"
+    if check.before is None:
+        return f"{words}; the student before cannot be compared"
+    return f"{words}, '{check.before.name}' before it with {100 * check.before.overall:.1f} %"

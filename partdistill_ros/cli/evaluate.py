@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`partdistill evaluate`: part mIoU of a student or of methods, per category and overall."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from partdistill_ros.cli.common import (
+    Answer,
+    add_engine,
+    check_folder,
+    check_inputs,
+    check_share_used,
+    natural,
+    positive,
+    progress,
+    say,
+)
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.evaluation.methods.names import METHODS, PROCEDURAL, TRAINED, parse_methods
+from partdistill_ros.students.names import STUDENTS, check_start
+
+if TYPE_CHECKING:
+    from partdistill_ros.evaluation.evaluate import Evaluation
+    from partdistill_ros.evaluation.methods.choose import Setting
+    from partdistill_ros.evaluation.methods.method import Method
+    from partdistill_ros.evaluation.shapes import Shape
+
+SUMMARY = "part mIoU of a student or of methods on labelled shapes"
+DESCRIPTION = """\
+Measure part mIoU as ShapeNetPart does, on labelled shapes (.npz) or folders of them:
+2,048 points a shape sampled with a fixed seed, the mean over the parts of the category, then over
+shapes, then over categories. `present` counts only parts that the truth holds; ShapeNetPart's
+own number gives 1 for a part that is in neither. Labels of the evaluated shapes choose nothing.
+
+Methods, several separated by commas:
+{methods}
+
+A method that trains learns from the evaluated shapes themselves, without their labels (test-time
+alignment; --each: from one shape at a time), or from another collection: --train PATH...
+The teacher controlled:PRESET (pixel, pixel-independent, box) damages true labels in known ways:
+for experiments on labelled shapes only.""".format(
+    methods="\n".join(f"  {name:<12}{words}" for name, words in METHODS.items())
+)
+EXAMPLES = """\
+  partdistill evaluate shapes/ --bundle default
+  partdistill evaluate shapes/mug_*.npz --method vote --teacher mini --json
+  partdistill evaluate test/ --method vote,forward,backward --train train/ --report report/
+  partdistill evaluate test/ --method backward --train procedural:50 --teacher controlled:box"""
+
+STUDENT_ONLY = {"votes": 1, "threads": None}
+TEACHER_ONLY = {"teacher": None}
+TRAINED_ONLY: dict[str, Any] = {
+    "train": None,
+    "each": False,
+    "generated": [],
+    "generated_share": None,
+    "backward": "posterior",
+    "student": "patch_transformer",
+    "start": "scratch",
+    "seed": 0,
+    "epochs": None,
+    "work": None,
+}
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("shapes", nargs="+", type=Path, metavar="SHAPE", help="labelled shape, or folder of them")
+    asked = parser.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--bundle", metavar="B", help="measure this student; `default` is the shipped one")
+    asked.add_argument("--method", metavar="M", help="measure these methods, separated by commas")
+    parser.add_argument(
+        "--teacher", metavar="T", help="who is asked: mini (default), as in `distill --help`, or controlled:PRESET"
+    )
+    parser.add_argument("--train", nargs="+", metavar="PATH", help="distil on these shapes (or procedural:N)")
+    parser.add_argument("--each", action="store_true", help="distil on one evaluated shape at a time")
+    parser.add_argument(
+        "--generated", nargs="+", default=[], metavar="PATH", help="shapes (or procedural:N) added to the collection"
+    )
+    parser.add_argument(
+        "--generated-share",
+        type=float,
+        metavar="W",
+        help="how often one is drawn next to another shape (default: all of them together as often as all others)",
+    )
+    parser.add_argument(
+        "--backward",
+        choices=("posterior", "kept-mass", "published"),
+        default="posterior",
+        help="rule of the method `backward`",
+    )
+    parser.add_argument("--student", choices=STUDENTS, default="patch_transformer", help="network that is trained")
+    parser.add_argument(
+        "--start", default="scratch", metavar="W", help="its first weights: scratch (default), or as in `distill`"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of everything random in a training")
+    parser.add_argument(
+        "--epochs",
+        type=positive,
+        metavar="N",
+        help="of a training, both directions together (30; from random weights 45)",
+    )
+    parser.add_argument("--work", type=Path, metavar="DIR", help="keep checkpoints here, so that a stopped run goes on")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write report.html and report.json there")
+    parser.add_argument(
+        "--report-shapes", type=natural, default=3, metavar="N", help="shapes a category in its gallery"
+    )
+    parser.add_argument("--votes", type=positive, default=1, metavar="N", help="turns a bundle's student averages")
+    add_engine(parser)
+
+
+def run(arguments: Namespace) -> Answer:
+    """Load, train what has to be trained, ask, compare."""
+    names = parse_methods(arguments.method) if arguments.method else ()
+    _check(arguments, names)
+    from partdistill_ros.evaluation.report import category_table, comparison_table, record
+    from partdistill_ros.evaluation.shapes import load_shapes
+
+    left_out: list[str] = []
+
+    def skip(path: Path, error: PartDistillError) -> None:
+        left_out.append(str(path))
+        say(f"left out: {error}")
+
+    shapes = load_shapes(arguments.shapes, skip)
+    setting = _setting(arguments, shapes, skip) if names else None
+    methods = [_bundle(arguments)] if setting is None else _methods(names, shapes, setting)
+    hidden = None
+    if setting is not None:
+        from partdistill_ros.evaluation.hidden import hidden_samples
+
+        hidden = hidden_samples(shapes)
+    evaluations = [_evaluate(shapes, method, hidden) for method in methods]
+    report = {} if arguments.report is None else {"report": str(_report(arguments, shapes, evaluations, setting))}
+    if len(evaluations) == 1:
+        told = {**record(evaluations[0]), "left_out": left_out, **report}
+        return Answer(told, category_table(evaluations[0]))
+    told = {"methods": [record(one) for one in evaluations], "left_out": left_out, **report}
+    return Answer(told, comparison_table(evaluations))
+
+
+def _check(arguments: Namespace, names: Sequence[str]) -> None:
+    """Refuse what does not exist and options that do not go together, before any work."""
+    check_inputs(arguments.shapes)
+    sources = [*(arguments.train or []), *arguments.generated]
+    check_inputs(Path(source) for source in sources if not source.startswith(PROCEDURAL))
+    if arguments.report is not None:
+        check_folder(arguments.report)
+    unfit = {} if arguments.bundle else dict(STUDENT_ONLY)
+    if not any(name in TRAINED for name in names):
+        unfit |= TRAINED_ONLY
+    if not any(name not in ("constant", "supervised") for name in names):
+        unfit |= TEACHER_ONLY
+    chosen = f"--method {arguments.method}" if names else "--bundle"
+    for option, default in unfit.items():
+        if getattr(arguments, option) != default:
+            raise PartDistillError(f"--{option.replace('_', '-')} does not go with {chosen}")
+    if arguments.each and arguments.train:
+        raise PartDistillError("--each learns from one evaluated shape at a time: leave --train out")
+    if arguments.generated_share is not None:
+        from partdistill_ros.distillation.generated import check_share
+
+        check_share(arguments.generated_share)
+    check_share_used(arguments.generated_share, arguments.generated)
+    if "backward" not in names and arguments.backward != "posterior":
+        raise PartDistillError("--backward is the rule of the method `backward`, which was not asked for")
+    check_start(arguments.student, arguments.start)
+
+
+def _setting(arguments: Namespace, shapes: Sequence[Shape], skip: Any) -> Setting:
+    """What the methods are given. Raises MissingDependencyError without torch."""
+    from partdistill_ros.cli.torch_device import choose_device
+
+    device = choose_device(arguments.device, "measuring a method")
+    from partdistill_ros.evaluation.methods.choose import Setting, collect
+    from partdistill_ros.evaluation.methods.distilled import Recipe
+
+    own = ("student", "start", "seed", "epochs", "work")
+    return Setting(
+        teacher=arguments.teacher or "mini",
+        train=None if arguments.train is None else collect(arguments.train, shapes, skip),
+        each=arguments.each,
+        backward=arguments.backward,
+        generated=collect(arguments.generated, shapes, skip),
+        generated_share=arguments.generated_share,
+        recipe=Recipe(device=device, **{name: getattr(arguments, name) for name in own}),
+    )
+
+
+def _methods(names: Sequence[str], shapes: Sequence[Shape], setting: Setting) -> list[Method]:
+    from partdistill_ros.evaluation.methods.choose import make_method
+
+    return [make_method(name, shapes, setting) for name in names]
+
+
+def _bundle(arguments: Namespace) -> Method:
+    from partdistill_ros.evaluation.methods.bundle import BundleMethod
+    from partdistill_ros.inference.segmenter import Segmenter
+
+    return BundleMethod(Segmenter(arguments.bundle, arguments.device, arguments.threads), arguments.votes)
+
+
+def _evaluate(shapes: Sequence[Shape], method: Method, hidden: Any) -> Evaluation:
+    from partdistill_ros.evaluation.evaluate import evaluate
+
+    def watched(items: Iterable[Shape]) -> Iterable[Shape]:
+        return progress(items, method.name, len(shapes))
+
+    return evaluate(shapes, method, watched, hidden)
+
+
+def _report(
+    arguments: Namespace, shapes: Sequence[Shape], evaluations: Sequence[Evaluation], setting: Setting | None
+) -> Path:
+    from partdistill_ros.evaluation.html_report import write_report
+
+    teacher = None
+    if setting is not None:
+        from partdistill_ros.evaluation.methods.choose import asked_teacher
+
+        teacher = asked_teacher(setting, shapes)
+    title = f"Parts of {len(shapes)} shapes: {', '.join(one.method for one in evaluations)}"
+    shown = arguments.report_shapes
+    return write_report(
+        arguments.report, shapes, evaluations, teacher, title, shown, lambda items: progress(items, "gallery")
+    )

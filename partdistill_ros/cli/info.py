@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`partdistill info`: what a bundle knows and where it comes from."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from partdistill_ros.cli.common import Answer
+
+SUMMARY = "what a student bundle knows and where it comes from"
+DESCRIPTION = "Check a student bundle (schema, checksums, network) and print what it knows."
+EXAMPLES = """\
+  partdistill info                       the shipped student
+  partdistill info my_mugs --json"""
+
+SHOWN_NAMES = 12
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("bundle", nargs="?", default="default", metavar="BUNDLE", help="bundle folder, or `default`")
+
+
+def run(arguments: Namespace) -> Answer:
+    """Load the bundle as the node would, without starting the network."""
+    from partdistill_ros.inference.bundle import Bundle
+    from partdistill_ros.visualization.tables import aligned
+
+    bundle = Bundle.load(arguments.bundle)
+    listed = {part for parts in bundle.categories.values() for part in parts}
+    others = sorted(set(bundle.vocabulary.names) - listed - set(bundle.categories))
+    record = {
+        "name": bundle.name,
+        "path": str(bundle.path),
+        "points": bundle.points,
+        "patches": bundle.patches,
+        "normalisation": bundle.normalisation,
+        "up": bundle.up,
+        "text": {"space": bundle.text_space, "dim": bundle.text_dim, "encoder": bundle.vocabulary.encoder is not None},
+        "opset": bundle.opset,
+        "bytes": len(bundle.model),
+        "categories": {name: list(parts) for name, parts in bundle.categories.items()},
+        "vocabulary": len(bundle.vocabulary.names),
+        "other_names": others,
+        "training": dict(bundle.training),
+        "sha256": dict(bundle.checksums),
+    }
+    more = f", ... ({len(others)} in all)" if len(others) > SHOWN_NAMES else ""
+    training = ", ".join(f"{key} {value}" for key, value in bundle.training.items()) or "not stated"
+    others_too = "" if bundle.vocabulary.encoder is None else ", and a text encoder for all others"
+    lines = [
+        f"{bundle.name}  ({bundle.path})",
+        f"network     {bundle.points} points in {bundle.patches} patches, {len(bundle.model) / 1e6:.1f} MB, "
+        f"ONNX opset {bundle.opset}",
+        f"text        {len(bundle.vocabulary.names)} known names, {bundle.text_dim} numbers each ({bundle.text_space})"
+        f"{others_too}",
+        f"training    {training}",
+        "",
+        aligned([("category", "parts"), *((name, ", ".join(parts)) for name, parts in bundle.categories.items())]),
+        "",
+        f"other names {', '.join(others[:SHOWN_NAMES])}{more}" if others else "no other names",
+    ]
+    return Answer(record, "\n".join(lines))

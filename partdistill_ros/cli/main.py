@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`partdistill`: every command, one way to answer, one way to fail."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from partdistill_ros import __version__
+from partdistill_ros.cli.common import Answer, CommandFailed
+from partdistill_ros.errors import PartDistillError
+
+COMMANDS = (
+    "demo", "segment", "view", "info", "collect", "collection", "distill", "bundles", "pretrain", "teachers", "render",
+    "evaluate", "units", "bag", "import-knowledge",
+)  # fmt: skip
+
+DESCRIPTION = """\
+Live 3D part segmentation, distilled from vision-language models.
+
+A robot records scans; `distill` turns what a vision-language model sees in rendered
+views of them into a small 3D student (a bundle); `segment`, or the ROS 2 node
+part_segmenter, labels clouds with the parts that you ask for in words."""
+
+EXAMPLES = """\
+start here:
+  partdistill demo                                     a table scene through the live node
+  partdistill segment scene.pcd --scene tabletop --query "mug: handle, cup" \\
+      --out labelled.ply --picture labelled.png        one cloud, no ROS
+  partdistill view labelled.ply                        look at it in the browser
+  partdistill info default                             what the shipped student knows
+
+make a student of your own scans:
+  partdistill collect recording/ --out mugs/           objects out of a ROS 2 bag
+  partdistill collection ls mugs/
+  partdistill distill mugs/ --category mug --parts "handle, cup" --out my_mugs
+  partdistill evaluate labelled_shapes/ --bundle my_mugs
+
+Every command has --help with examples of its own, and --json for programs: one JSON
+object on standard output, everything else on standard error. Exit code: 0 done, 2 wrong
+usage or bad input, 1 failed. `default` names the shipped student wherever a bundle is
+asked for."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="partdistill", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=layout, allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"partdistill_ros {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        command = importlib.import_module(module_of(name))
+        own = commands.add_parser(
+            name,
+            help=command.SUMMARY,
+            description=command.DESCRIPTION,
+            epilog=f"examples:\n{command.EXAMPLES}",
+            formatter_class=layout,
+            allow_abbrev=False,
+        )
+        command.configure(own)
+        own.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+        own.set_defaults(run=command.run)
+    return parser
+
+
+def module_of(command: str) -> str:
+    """The module behind a command's name: dashes are underscores there."""
+    return f"partdistill_ros.cli.{command.replace('-', '_')}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code (wrong usage leaves through SystemExit with code 2)."""
+    parsed = build_parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="partdistill: %(message)s", stream=sys.stderr)
+    problem, code = "", 0
+    try:
+        # Libraries print as they like: standard output belongs to the answer.
+        with contextlib.redirect_stdout(sys.stderr):
+            answer: Answer = parsed.run(parsed)
+    except PartDistillError as error:
+        problem, code = str(error), 1 if isinstance(error, CommandFailed) else 2
+    except KeyboardInterrupt:
+        problem, code = "interrupted", 1
+    except MemoryError:
+        problem, code = "not enough memory: use smaller or fewer scans", 1
+    except Exception as error:  # the last place: a program that reads --json still gets its object
+        traceback.print_exc()
+        problem, code = f"{type(error).__name__}: {error} (an error of this program: please report it)", 1
+    if problem:
+        print(f"partdistill: error: {problem}", file=sys.stderr)
+        return _print(json.dumps({"error": problem}), code) if parsed.json else code
+    return _print(json.dumps(answer.record, allow_nan=False) if parsed.json else answer.text, code)
+
+
+def _print(text: str, code: int) -> int:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # The reader has left (`| head`): the interpreter must not complain about it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`partdistill render`: pictures and index maps of a shape, as distillation shows it to a teacher."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from partdistill_ros.cli.common import AXES, Answer, check_folder, positive, progress, split_names
+from partdistill_ros.cli.torch_device import DEVICES, choose_device
+from partdistill_ros.errors import PartDistillError
+
+if TYPE_CHECKING:
+    from partdistill_ros.pointcloud.scan import Scan
+    from partdistill_ros.rendering.cameras import Views
+
+SUMMARY = "views, index maps and a manifest for an outside detector"
+DESCRIPTION = """\
+Write the views that distillation shows to a teacher: view_00.png ..., maps.npz (which point or face
+each pixel shows) and manifest.json (a COCO image list with the cameras). Detections on these
+pictures, as a COCO-style JSON file, are what `distill --teacher boxes:FILE` reads.
+
+A whole object gets ten views, a scan from one side seven near its viewpoint. Several shapes get a
+folder each, and one manifest.json above them whose image ids are unique."""
+EXAMPLES = """\
+  partdistill render mug.ply --out views/
+  partdistill render shapes/*.npz --out views/ --parts "handle, cup" --size 224"""
+
+LARGEST = 4096
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("shapes", nargs="+", type=Path, metavar="SHAPE", help="scan or mesh")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write into")
+    parser.add_argument(
+        "--size", type=positive, default=800, metavar="PX", help="side of a picture (800, as box models like it)"
+    )
+    parser.add_argument("--parts", metavar="NAMES", help="part names: the categories of the manifest, ids from 1")
+    parser.add_argument(
+        "--up", choices=AXES, help="axis that points up, whatever the file tells; give `distill` the same"
+    )
+    parser.add_argument("--renderer", choices=("zbuffer", "pytorch3d"), default="zbuffer", help="rasterizer")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="where to render")
+
+
+def run(arguments: Namespace) -> Answer:
+    """Render and write each shape."""
+    check_folder(arguments.out)
+    if not 16 <= arguments.size <= LARGEST:
+        raise PartDistillError(f"--size is {arguments.size}: choose 16 to {LARGEST} pixels")
+    names = [path.stem for path in arguments.shapes]
+    if len(set(names)) < len(names):
+        raise PartDistillError("two shapes have the same name and would share a folder: render them one by one")
+    parts = () if arguments.parts is None else split_names(arguments.parts)
+    device = choose_device(arguments.device, "rendering")
+    from partdistill_ros.io.load import load_scan
+    from partdistill_ros.rendering.rasterize import load_backend, render_scan
+    from partdistill_ros.rendering.save import write_collection, write_views
+
+    backend = load_backend(arguments.renderer, device)
+    written = []
+    for path in progress(arguments.shapes, "render", len(names)):
+        scan, views = as_taught(load_scan(path, up=arguments.up))
+        rendering = render_scan(scan, views, arguments.size, device=device, backend=backend)
+        folder = arguments.out / path.stem if len(names) > 1 else arguments.out
+        manifest = write_views(folder, rendering, views, parts)
+        written.append({"shape": str(path), "manifest": str(manifest), "views": len(rendering), "of": rendering.of})
+    if len(written) > 1:
+        write_collection(arguments.out, [Path(str(one["manifest"])) for one in written], parts)
+    record = {"out": str(arguments.out), "size": arguments.size, "renderer": arguments.renderer, "shapes": written}
+    return Answer(record, "\n".join(f"{one['shape']}: {one['views']} views, {one['manifest']}" for one in written))
+
+
+def as_taught(scan: Scan) -> tuple[Scan, Views]:
+    """The scan upright in the unit ball and the views, both exactly as distillation has them.
+
+    Its cloud decides where the cameras stand; mesh and points beyond it move along, so that boxes
+    around them mean the same points there.
+    """
+    import numpy as np
+
+    from partdistill_ros.distillation.config import DistillConfig
+    from partdistill_ros.distillation.samples import upright_cloud
+    from partdistill_ros.pointcloud.frames import rotation_to_z
+    from partdistill_ros.pointcloud.scan import sample_surface
+    from partdistill_ros.rendering.cameras import views_for
+
+    count = (
+        DistillConfig.cloud_points
+        if scan.mesh is not None
+        else min(DistillConfig.cloud_points, int(scan.finite().sum()))
+    )
+    cloud = upright_cloud(scan, count)
+    turn = np.eye(3) if scan.up is None else rotation_to_z(scan.up)
+    before = sample_surface(scan, count).points.astype(np.float64) @ turn.T
+    middle = (before.min(0) + before.max(0)) / 2
+    radius = max(np.linalg.norm(before - middle, axis=1).max(), 1e-12)
+
+    def move(points: np.ndarray) -> np.ndarray:
+        moved: np.ndarray = ((points @ turn.T - middle) / radius).astype(np.float32)
+        return moved
+
+    mesh = None if scan.mesh is None else replace(scan.mesh, vertices=move(scan.mesh.vertices))
+    normals = None if scan.normals is None else (scan.normals @ turn.T).astype(np.float32)
+    moved = scan.with_(points=move(scan.points), mesh=mesh, normals=normals, up=cloud.up, viewpoint=cloud.viewpoint)
+    return moved, views_for(cloud)

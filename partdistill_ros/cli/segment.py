@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`partdistill segment`: one cloud in, the same points with part labels out; no ROS, no torch."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from partdistill_ros.cli.common import AXES, LABELED, PICTURES, Answer, add_engine, check_output, say
+from partdistill_ros.errors import PartDistillError
+
+if TYPE_CHECKING:
+    from partdistill_ros.inference.query import PartQuery
+    from partdistill_ros.inference.scene import SceneLabels, SceneOptions
+    from partdistill_ros.inference.segmenter import Segmenter
+    from partdistill_ros.pointcloud.scan import Scan
+
+SUMMARY = "label the parts of one cloud or mesh"
+DESCRIPTION = """\
+Label the parts of a cloud or mesh (.npz .ply .pcd .obj .stl .glb).
+
+The labelled file keeps the input's points (of a mesh: its vertices) and their order:
+.npz holds points, point_labels (-1 unlabelled), confidence and parts; .ply the same as
+properties, with colours for viewing."""
+EXAMPLES = """\
+  partdistill segment mug.ply --query "handle, cup" --up z --out labelled.ply
+  partdistill segment scene.pcd --scene tabletop --query "mug: handle, cup; bottle: cap, body" \\
+      --out labelled.npz --picture before_after.png
+  partdistill segment chair.obj --bundle my_chairs --query "back, seat, leg" --out chair.npz --json"""
+
+MESH_SAMPLES = 20_000  # surface points that stand for a mesh: its vertices lie where the shape is complicated
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("cloud", type=Path, metavar="CLOUD", help="cloud or mesh file")
+    parser.add_argument(
+        "--query", required=True, metavar="PARTS", help='parts to look for: "handle, cup" or "mug: handle, cup"'
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="LABELLED", help="file to write, .npz or .ply")
+    parser.add_argument("--bundle", default="default", metavar="B", help="student to ask (default: the shipped one)")
+    parser.add_argument(
+        "--scene",
+        choices=("object", "tabletop"),
+        default="object",
+        help="object: the whole cloud is one (default); tabletop: cut objects from a support plane",
+    )
+    parser.add_argument("--up", choices=AXES, help="axis that points up, if the file does not tell")
+    parser.add_argument("--picture", type=Path, metavar="PNG", help="also draw the cloud before and after")
+    parser.add_argument(
+        "--min-confidence", type=float, default=0.0, metavar="C", help="leave points below it unlabelled, 0 to 1"
+    )
+    add_engine(parser)
+
+
+def run(arguments: Namespace) -> Answer:
+    """Read, label, write."""
+    _check(arguments)
+    from partdistill_ros.inference.scene import SceneOptions
+    from partdistill_ros.inference.segmenter import Segmenter
+    from partdistill_ros.io.load import load_scan
+    from partdistill_ros.io.save import save_labeled
+
+    segmenter = Segmenter(arguments.bundle, arguments.device, arguments.threads)
+    query = segmenter.query(arguments.query)
+    scan = load_scan(arguments.cloud, up=arguments.up)
+    options = SceneOptions(mode=arguments.scene, min_confidence=arguments.min_confidence)
+    answer = label(segmenter, query, scan, options)
+    if answer.problem is not None:
+        if not answer.objects or not (answer.labels >= 0).any():
+            raise PartDistillError(f"{arguments.cloud}: {answer.problem}")
+        say(answer.problem)
+    save_labeled(arguments.out, scan.points, answer.labels, answer.confidence, answer.parts)
+    if arguments.picture is not None:
+        from partdistill_ros.visualization.pictures import before_after, save_picture
+
+        save_picture(arguments.picture, before_after(scan, answer.labels, answer.parts))
+    return _report(arguments, segmenter, answer)
+
+
+def _check(arguments: Namespace) -> None:
+    check_output(arguments.out, LABELED, [arguments.cloud])
+    if arguments.picture is not None:
+        check_output(arguments.picture, PICTURES, [arguments.cloud])
+    if not 0 <= arguments.min_confidence <= 1:
+        raise PartDistillError(f"--min-confidence is {arguments.min_confidence}: it must lie between 0 and 1")
+    if arguments.scene == "tabletop" and arguments.up is not None:
+        raise PartDistillError("--up does not go with --scene tabletop: there the support plane tells what is up")
+
+
+def label(segmenter: Segmenter, query: PartQuery, scan: Scan, options: SceneOptions) -> SceneLabels:
+    """Labels of `scan.points`; a mesh is asked about by samples of its surface, and each vertex takes
+    the answer of the nearest sample."""
+    from partdistill_ros.inference.scene import label_scene
+
+    if scan.mesh is None or not len(scan.mesh.faces):
+        return label_scene(segmenter, query, scan, options)
+    import numpy as np
+    from scipy.spatial import cKDTree
+
+    from partdistill_ros.pointcloud.scan import sample_surface
+
+    surface = sample_surface(scan, MESH_SAMPLES)
+    answer = label_scene(segmenter, query, surface, options)
+    usable = np.flatnonzero(scan.finite())
+    nearest = cKDTree(surface.points).query(scan.points[usable])[1]
+    labels, confidence = np.full(len(scan.points), -1, np.int16), np.zeros(len(scan.points), np.float32)
+    labels[usable], confidence[usable] = answer.labels[nearest], answer.confidence[nearest]
+    return replace(answer, labels=labels, confidence=confidence)
+
+
+def _report(arguments: Namespace, segmenter: Segmenter, answer: SceneLabels) -> Answer:
+    import numpy as np
+
+    from partdistill_ros.visualization.tables import aligned
+
+    counts = np.bincount(answer.labels[answer.labels >= 0], minlength=len(answer.parts)).tolist()
+    milliseconds = {stage: round(1e3 * seconds, 2) for stage, seconds in answer.stages.items()}
+    record = {
+        "input": str(arguments.cloud),
+        "out": str(arguments.out),
+        "picture": None if arguments.picture is None else str(arguments.picture),
+        "bundle": segmenter.bundle.name,
+        "query": arguments.query,
+        "provider": segmenter.provider,
+        "points": len(answer.labels),
+        "labeled": int(sum(counts)),
+        "parts": dict(zip(answer.parts, counts, strict=True)),
+        "objects": [{"points": len(found.index), "category": found.category} for found in answer.objects],
+        "milliseconds": milliseconds,
+        "problem": answer.problem,
+    }
+    shares = [
+        (part, str(count), f"{100 * count / len(answer.labels):.1f} %")
+        for part, count in zip(answer.parts, counts, strict=True)
+    ]
+    kinds = ", ".join(found.category or "object" for found in answer.objects)
+    lines = [
+        aligned([("part", "points", "share"), *shares]),
+        "",
+        f"{len(answer.objects)} object{'s' * (len(answer.objects) != 1)} ({kinds}), student '{segmenter.bundle.name}' "
+        f"on {segmenter.provider}, {sum(milliseconds.values()):.0f} ms",
+        f"wrote {arguments.out}" + (f" and {arguments.picture}" if arguments.picture else ""),
+    ]
+    return Answer(record, "\n".join(lines))

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`partdistill units`: what backward distillation did to the teacher's answers, as pictures and a table."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from partdistill_ros.cli.common import Answer, check_folder, check_inputs, positive, progress, say
+from partdistill_ros.cli.torch_device import choose_device
+from partdistill_ros.errors import PartDistillError
+
+if TYPE_CHECKING:
+    from partdistill_ros.distillation.rescored_units import GradedUnits
+    from partdistill_ros.evaluation.unit_sheets import Sheet
+
+SUMMARY = "look at the teacher's units that a student re-scored"
+DESCRIPTION = """\
+In backward distillation the student grades what the teacher said: each unit (a part name and the
+points it is about, in one view) gets a new score. Draw per scan the units that fell and rose most,
+each in its own view, and write units.csv with all of them and index.html to look at.
+
+WORK is the folder that `distill` leaves beside its bundle (BUNDLE.work), a folder of graded .npz files,
+or such files."""
+EXAMPLES = """\
+  partdistill units my_mugs.work --out my_mugs_units
+  partdistill units my_mugs.work/backward/mug_0*.npz --out units/ --count 12"""
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("work", nargs="+", type=Path, metavar="WORK", help="work folder of distill, or graded .npz")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write into")
+    parser.add_argument("--count", type=positive, default=24, metavar="N", help="units drawn per scan (24)")
+
+
+def run(arguments: Namespace) -> Answer:
+    """Read, draw, write. A file that was named and cannot be read is an error; one in a folder is left out."""
+    check_inputs(arguments.work)
+    check_folder(arguments.out)
+    choose_device("cpu", "looking at units")
+    from partdistill_ros.evaluation.unit_sheets import Sheet, contact_sheet, unit_rows, write_csv, write_index
+    from partdistill_ros.visualization.pictures import save_picture
+
+    sheets: dict[str, Sheet] = {}
+    rows: list[tuple[Any, ...]] = []
+    left_out: list[str] = []
+    files = _found(arguments.work)
+    for file in progress(files, "units", len(files)):
+        graded = _read(file, file in arguments.work, left_out)
+        if graded is not None:
+            name = _free(file.stem, sheets)
+            save_picture(arguments.out / name, contact_sheet(graded, arguments.count))
+            sheets[name] = Sheet.of(graded, name)
+            rows += unit_rows(graded)
+    if not sheets:
+        raise PartDistillError(f"none of {len(left_out)} files of re-scored units could be read: train anew")
+    write_csv(arguments.out / "units.csv", rows)
+    index = arguments.out / "index.html"
+    write_index(index, tuple(sheets.values()))
+    scans = [asdict(sheet) for sheet in sheets.values()]
+    lowered, raised = sum(one.lowered for one in sheets.values()), sum(one.raised for one in sheets.values())
+    words = f"{len(rows)} units of {len(scans)} scans, {lowered} lowered, {raised} raised"
+    record = {"out": str(arguments.out), "index": str(index), "scans": scans, "left_out": left_out}
+    return Answer(record, f"{words}\nlook at {index}")
+
+
+def _found(paths: list[Path]) -> list[Path]:
+    from partdistill_ros.distillation.rescored_units import find_graded
+
+    files = list(dict.fromkeys(file for path in paths for file in find_graded(path)))
+    if not files:
+        named = ", ".join(map(str, paths))
+        raise PartDistillError(f"no re-scored units in {named}: name the .work folder of a run that reached backward")
+    return files
+
+
+def _read(file: Path, named: bool, left_out: list[str]) -> GradedUnits | None:
+    """None for a damaged file of a folder, which goes to `left_out`; one that was named is an error."""
+    from partdistill_ros.distillation.rescored_units import GradedUnits
+
+    try:
+        return GradedUnits.load(file)
+    except PartDistillError as error:
+        if named:
+            raise
+        say(f"left out: {error}")
+        left_out.append(str(file))
+        return None
+
+
+def _free(stem: str, taken: dict[str, Sheet]) -> str:
+    """A name for the sheet: files of different folders may share theirs."""
+    name, number = f"{stem}.png", 2
+    while name in taken:
+        name, number = f"{stem}_{number}.png", number + 1
+    return name

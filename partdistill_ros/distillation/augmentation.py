@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What turns one cloud of a collection into the many clouds a robot may meet: turns, one-sided views,
+sensor noise, uneven density, leftovers of the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partdistill_ros.pointcloud.frames import center_max_radius, turn_about_z
+from partdistill_ros.pointcloud.sampling import farthest_points
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Chances and sizes, in units of the object's radius unless said otherwise.
+
+    one_sided: chance of a cloud as one camera sees it.  free_turn, free_turn_flat: chance of a free
+    rotation for standing objects and for flat tools; the others turn about the vertical and tilt by
+    `tilt` radians (one sigma: the error of a support plane and of objects that lean).
+    stretch: per axis.  noise: largest sigma.  outliers, table: largest share of the points.
+    mix: chance of a cloud that swaps parts with another of its category (Point MixSwap).
+    """
+
+    one_sided: float = 0.5
+    free_turn: float = 0.1
+    free_turn_flat: float = 0.3
+    tilt: float = 0.08
+    stretch: float = 0.15
+    noise: float = 0.015
+    outliers: float = 0.01
+    table: float = 0.06
+    mix: float = 0.0
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One training cloud: points `[N, 3]` normalised, centers `[G]`, source `[N]` rows of the member's
+    points, -1 for points that belong to no object."""
+
+    points: NDArray[np.float32]
+    centers: NDArray[np.int64]
+    source: NDArray[np.int64]
+
+
+def random_rotation(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Uniform rotation matrix `[3, 3]` (QR of a Gaussian matrix)."""
+    q, r = np.linalg.qr(rng.normal(size=(3, 3)))
+    q *= np.sign(np.diag(r))
+    return q if np.linalg.det(q) > 0 else q[:, [1, 0, 2]]
+
+
+def turn(rng: np.random.Generator, free: float, tilt: float) -> NDArray[np.float64]:
+    """A rotation about the vertical with a slight tilt, or with chance `free` any rotation."""
+    if rng.random() < free:
+        return random_rotation(rng)
+    about_vertical = turn_about_z(rng.uniform(0, 2 * np.pi))
+    lean = rng.normal(0, tilt, 2)
+    tilted = np.array([[1, 0, lean[0]], [0, 1, lean[1]], [-lean[0], -lean[1], 1]])
+    q, _ = np.linalg.qr(tilted)
+    q *= np.sign(np.diag(q))
+    rotation: NDArray[np.float64] = q @ about_vertical
+    return rotation
+
+
+def uneven(rng: np.random.Generator, points: NDArray[np.floating], count: int) -> NDArray[np.int64]:
+    """Rows of `count` points, denser towards a random side (up to 4 : 1) half of the time."""
+    if len(points) < count:
+        return np.concatenate([rng.permutation(len(points)), rng.integers(0, len(points), count - len(points))])
+    weight = np.ones(len(points))
+    if rng.random() < 0.5:
+        direction = rng.normal(size=3)
+        side = points @ direction / np.linalg.norm(direction)
+        weight = np.exp(rng.uniform(0, 1.4) * (side - side.min()) / max(np.ptp(side), 1e-9))
+    keys = rng.random(len(points)) ** (1 / weight)
+    return np.argpartition(-keys, count - 1)[:count]
+
+
+def strays(rng: np.random.Generator, points: NDArray[np.floating], how: Augmentation) -> NDArray[np.float64]:
+    """Points of no object: a few anywhere, and at times a strip of the table under it."""
+    low, high = points.min(0), points.max(0)
+    loose = rng.uniform(low, high, (int(rng.uniform(0, how.outliers) * len(points)), 3))
+    if rng.random() > 0.4:
+        return loose
+    strip = rng.uniform(low - 0.1, high + 0.1, (int(rng.uniform(0, how.table) * len(points)), 3))
+    strip[:, 2] = low[2] + rng.normal(0, 0.01, len(strip))
+    return np.concatenate([loose, strip])
+
+
+def draw(
+    rng: np.random.Generator,
+    points: NDArray[np.float32],
+    one_sided: NDArray[np.bool_] | None,
+    flat: bool,
+    how: Augmentation,
+    count: int,
+    patches: int,
+) -> Drawn:
+    """A random cloud of `count` points of a member's `points [M, 3]` (up = +z).
+
+    one_sided: `[V, M]` what V cameras see, None for scans that are one-sided already.
+    """
+    rows = np.arange(len(points))
+    if one_sided is not None and rng.random() < how.one_sided:
+        seen = np.flatnonzero(one_sided[rng.integers(len(one_sided))])
+        rows = seen if len(seen) >= 256 else rows
+    cloud = points[rows].astype(np.float64) * rng.uniform(1 - how.stretch, 1 + how.stretch, 3)
+    if flat and rng.random() < 0.5:  # it may as well lie on the other side
+        cloud = cloud * [1, -1, -1]
+    cloud = cloud @ turn(rng, how.free_turn_flat if flat else how.free_turn, how.tilt).T
+    extra = strays(rng, cloud, how)
+    chosen = uneven(rng, cloud, count - min(len(extra), count // 4))
+    extra = extra[: count - len(chosen)]
+    cloud = np.concatenate([cloud[chosen], extra])
+    source = np.concatenate([rows[chosen], np.full(len(extra), -1)])
+    order = rng.permutation(len(cloud))
+    cloud, source = cloud[order], source[order]
+    if rng.random() < 0.7:
+        cloud = cloud + rng.normal(0, rng.uniform(0, how.noise), cloud.shape)
+    final = center_max_radius(cloud)
+    return Drawn(final, farthest_points(final, patches), source)

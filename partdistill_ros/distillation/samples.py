@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The clouds that a student is distilled on, with what the teacher knows of their points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partdistill_ros.distillation.teacher_query import Renderer, gather
+from partdistill_ros.distillation.unit_store import KnowledgeStore
+from partdistill_ros.distillation.units import KnowledgeUnits
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.pointcloud.frames import rotation_to_z
+from partdistill_ros.pointcloud.sampling import finite_rows
+from partdistill_ros.pointcloud.scan import Scan, sample_surface
+from partdistill_ros.pointcloud.stable_pose import resting_up
+from partdistill_ros.rendering.cameras import Views, bounding_sphere, random_views, views_for
+from partdistill_ros.rendering.rasterize import render_points, render_scan, visible_points
+from partdistill_ros.students.names import LEAST_POINTS
+from partdistill_ros.teachers.protocol import Teacher
+
+ONE_SIDED_VIEWS = 8  # cameras whose visible points make one-sided training clouds of a whole object
+
+
+@dataclass(frozen=True)
+class Member:
+    """One scan of a collection: points `[N, 3]` in the unit ball with up = +z, the units that the
+    teacher's views gave, what single cameras see of it `[V, N]` (None: the scan is one-sided).
+
+    flat: nobody knows which way is up, so it is learnt upside down and under free turns too.
+    views: the cameras of the units, in the frame of the points (None: unknown).
+    boxes: the units are boxes of a detector, which take in neighbours of the part.
+    share: how often it is drawn, next to the other members.
+    """
+
+    name: str
+    category: str
+    points: NDArray[np.float32]
+    units: KnowledgeUnits
+    one_sided: NDArray[np.bool_] | None = None
+    flat: bool = False
+    views: Views | None = None
+    boxes: bool = False
+    share: float = 1.0
+
+    @property
+    def box_views(self) -> Views | None:
+        """The views of its boxes; None where the units are regions, or boxes of unknown views."""
+        return self.views if self.boxes else None
+
+
+def weighed(own: Sequence[Member], made: Sequence[Member], share: float | None) -> list[Member]:
+    """Own and generated members, each generated one drawn `share` times as often as one of the own; None for all of
+    them together as often as all own ones, but none oftener than one of these."""
+    if share is None:
+        share = min(1.0, len(own) / len(made)) if own and made else 1.0
+    return [*own, *(replace(member, share=share) for member in made)]
+
+
+def upright_cloud(scan: Scan, count: int, seed: int = 0) -> Scan:
+    """A cloud of at most `count` surface points in the unit ball, up = +z: where the scan does not know up, that
+    of its steadiest resting pose (one-sided scans keep their frame).
+
+    Raises PartDistillError for a scan with fewer than `LEAST_POINTS` finite points.
+    """
+    usable = len(finite_rows(scan.points))
+    if scan.mesh is None and usable < LEAST_POINTS:
+        raise PartDistillError(
+            f"{scan.name}: {usable} finite points, {LEAST_POINTS} at least are needed: scan it closer"
+        )
+    cloud = sample_surface(scan, count if scan.mesh is not None else min(count, usable), seed)
+    return upright(cloud)
+
+
+def upright(cloud: Scan) -> Scan:
+    """`cloud` (finite points) turned up = +z, centred and scaled into the unit ball; see `upright_cloud`."""
+    up = resting_up(cloud.points) if cloud.up is None and cloud.viewpoint is None else cloud.up
+    turned = np.eye(3) if up is None else rotation_to_z(up)
+    points = cloud.points.astype(np.float64) @ turned.T
+    center = (points.min(0) + points.max(0)) / 2
+    radius = max(np.linalg.norm(points - center, axis=1).max(), 1e-12)
+    viewpoint = None if cloud.viewpoint is None else (turned @ cloud.viewpoint - center) / radius
+    return cloud.with_(
+        points=((points - center) / radius).astype(np.float32),
+        normals=None if cloud.normals is None else (cloud.normals @ turned.T).astype(np.float32),
+        viewpoint=None if viewpoint is None else viewpoint.astype(np.float32),
+        up=np.array([0, 0, 1], np.float32),
+    )
+
+
+def one_sided_masks(cloud: Scan, seed: int, size: int = 128) -> NDArray[np.bool_] | None:
+    """What each of `ONE_SIDED_VIEWS` random cameras sees of a whole object `[V, N]`, None for a scan
+    that is one-sided itself."""
+    if cloud.viewpoint is not None:
+        return None
+    center, radius = bounding_sphere(cloud.points)
+    views = random_views(
+        np.random.default_rng(seed), ONE_SIDED_VIEWS, center=center, radius=radius, elevation=(5, 65), distance=4.0
+    )
+    return visible_points(render_points(cloud.points, views, size), len(cloud.points))
+
+
+def teach(
+    cloud: Scan,
+    parts: Sequence[str],
+    category: str,
+    teacher: Teacher,
+    *,
+    store: KnowledgeStore | None = None,
+    seed: int = 0,
+    flat: bool = False,
+    renderer: Renderer = render_scan,
+) -> Member:
+    """Ask the teacher about an upright cloud. The truth that the cloud may carry plays no part."""
+    cloud = cloud.with_(point_labels=None, category=category)
+    views = views_for(cloud)
+    units = gather(cloud, parts, teacher, views=views, store=store, renderer=renderer)
+    masks = one_sided_masks(cloud, seed)
+    return Member(cloud.name, category, cloud.points, units, masks, flat, views, teacher.kind == "box")

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is a new student fit for the robot? Files, export, a run on the scans, and a comparison with the student before,
+all without labels.
+
+What the two students are compared by is their agreement with the teacher's units: the share of each unit's points
+that get the unit's name, weighed by the unit's score and size. The scores are those that the teacher gave; those that
+backward distillation made would favour the student that it taught.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partdistill_ros.distillation.backward import agreement
+from partdistill_ros.distillation.samples import Member
+from partdistill_ros.distillation.trainer import Progress
+from partdistill_ros.distillation.units import KnowledgeUnits
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.inference.bundle import Bundle
+from partdistill_ros.inference.segmenter import Segmenter
+from partdistill_ros.students.build import PARITY, WEIGHTS, load_student
+from partdistill_ros.students.export import parity
+from partdistill_ros.text.space import TextSpace
+
+MARGIN = 0.02  # by how much less agreement a student may have and still replace the one before; seeds differ by 0.01
+UP = np.array([0.0, 0.0, 1.0])
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one student said of each member: labels `[N]` of its points, and its agreement with the units (nan for a
+    member without any).  overall: over all units of all members."""
+
+    name: str
+    labels: tuple[NDArray[np.int16], ...]
+    agreements: tuple[float, ...]
+    overall: float
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """parity: largest difference of a logit between torch and ONNX.  before: of the student before, None where it
+    cannot answer, for the reason `no_comparison`.  problem: why the new one is not put in force, None where it is."""
+
+    parity: float
+    new: Answers
+    before: Answers | None
+    no_comparison: str
+    problem: str | None
+
+    def record(self) -> dict[str, object]:
+        """For `--json` and for the goal's answer."""
+        return {
+            "accepted": self.problem is None,
+            "problem": self.problem,
+            "parity": float(f"{self.parity:.3g}"),
+            "agreement": _number(self.new.overall),
+            "before": None if self.before is None else self.before.name,
+            "agreement_before": None if self.before is None else _number(self.before.overall),
+        }
+
+
+def _number(share: float) -> float | None:
+    return None if np.isnan(share) else round(share, 4)
+
+
+def accept(
+    new: Path,
+    before: Path | str,
+    members: Sequence[Member],
+    query: str,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> Acceptance:
+    """Check the bundle `new`, and compare it with the bundle `before` on the members' scans.
+
+    query: `category: parts`, the parts in the order of the units'.
+    Raises PartDistillError where the new bundle cannot be used at all.
+    """
+    bundle = Bundle.load(new)
+    difference = parity(load_student(new), bundle.model) if (new / WEIGHTS).is_file() else float("nan")
+    if not difference < PARITY:
+        raise PartDistillError(f"{new}: network and weights differ by {difference:.2g} in a logit: train anew")
+    steps = 2 * len(members)
+    told = iter(range(1, steps + 1))
+
+    def tell() -> None:
+        progress(Progress("evaluate", next(told), steps, float("nan")))
+
+    answers = ask(bundle, members, query, tell)
+    older, reason = None, ""
+    try:
+        older = ask(Bundle.load(before, encoder=TextSpace.load()), members, query, tell)
+    except PartDistillError as error:
+        reason = str(error)
+    return Acceptance(difference, answers, older, reason, _problem(answers, older, members))
+
+
+def ask(bundle: Bundle, members: Sequence[Member], query: str, tell: Callable[[], None] = lambda: None) -> Answers:
+    """The labels of every member's points, as the live node gives them. Raises PartDistillError for a student that
+    does not know the names, or leaves a point without an answer."""
+    segmenter = Segmenter(bundle, "cpu")
+    asked = segmenter.query(query)
+    labels, shares, right, total = [], [], 0.0, 0.0
+    for member in members:
+        answer = segmenter.segment([member.points], asked, [None if member.flat else UP])[0]
+        if answer.problem or (answer.labels < 0).any() or not np.isfinite(answer.confidence).all():
+            reason = answer.problem or "some of its points got no label"
+            raise PartDistillError(f"{bundle.path}: the student does not answer about {member.name}: {reason}")
+        good, weight = agreed(member.units, answer.labels)
+        labels.append(answer.labels)
+        shares.append(good / weight if weight else float("nan"))
+        right, total = right + good, total + weight
+        tell()
+    return Answers(bundle.path.name, tuple(labels), tuple(shares), right / total if total else float("nan"))
+
+
+def agreed(units: KnowledgeUnits, labels: NDArray[np.int16]) -> tuple[float, float]:
+    """The weight of the units that `labels [N]` agree with, and of all: score times size."""
+    weight = units.score.astype(np.float64) * units.sizes()
+    return float((weight * agreement(units, labels)).sum()), float(weight.sum())
+
+
+def _problem(new: Answers, before: Answers | None, members: Sequence[Member]) -> str | None:
+    said = np.unique(np.concatenate([np.unique(one) for one in new.labels])) if new.labels else np.zeros(0)
+    named = np.unique(np.concatenate([member.units.part for member in members])) if members else np.zeros(0)
+    if len(said) < 2 <= len(named):
+        return "it calls every point of every scan the same part, of which the teacher saw several"
+    if before is not None and new.overall < before.overall - MARGIN:
+        return (
+            f"it agrees with {100 * new.overall:.1f} % of what the teacher saw, '{before.name}' before it with "
+            f"{100 * before.overall:.1f} %"
+        )
+    return None

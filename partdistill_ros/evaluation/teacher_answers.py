@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluated shapes as collections to distil on: what a teacher says of them, and what the truth says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from partdistill_ros.distillation.samples import Member, teach, upright_cloud
+from partdistill_ros.distillation.unit_store import KnowledgeStore
+from partdistill_ros.distillation.units import KnowledgeUnits
+from partdistill_ros.evaluation.controlled import ControlledTeacher
+from partdistill_ros.evaluation.shapes import Question, Shape
+from partdistill_ros.pointcloud.scan import Scan
+from partdistill_ros.pointcloud.stable_pose import resting_up
+from partdistill_ros.teachers.protocol import Teacher
+
+CLOUD_POINTS = 8192  # of each shape, from which training clouds are drawn
+
+Watch = Callable[[Iterable[Shape]], Iterable[Shape]]
+
+
+def posed(question: Question) -> Scan:
+    """The question's cloud with an up: its own, or that of its steadiest resting pose."""
+    cloud = question.cloud
+    return cloud if cloud.up is not None else cloud.with_(up=resting_up(cloud.points))
+
+
+def taught(
+    shapes: Sequence[Shape], teacher: Teacher, store: KnowledgeStore | None = None, watch: Watch = iter
+) -> list[Member]:
+    """The shapes with what the teacher says of their ten views; only a controlled teacher is told their labels."""
+    members = []
+    for number, shape in enumerate(watch(shapes)):
+        question, cloud = shape.question, _cloud(shape)
+        if isinstance(teacher, ControlledTeacher):
+            teacher.reveal(cloud)
+        flat = question.cloud.up is None
+        members.append(teach(cloud, question.parts, question.category, teacher, store=store, seed=number, flat=flat))
+    return members
+
+
+def true_members(shapes: Sequence[Shape]) -> list[Member]:
+    """The shapes with one unit for each true part: what the ceiling is trained on."""
+    members = []
+    for shape in shapes:
+        question, cloud = shape.question, _cloud(shape)
+        labels = cloud.point_labels
+        assert labels is not None
+        own = [question.parts.index(part) if part in question.parts else -1 for part in cloud.parts]
+        place = np.array([*own, -1], np.int16)
+        units = true_units(place[labels], question.parts)
+        members.append(Member(question.name, question.category, cloud.points, units, flat=question.cloud.up is None))
+    return members
+
+
+def true_units(labels: np.ndarray, parts: Sequence[str]) -> KnowledgeUnits:
+    """One unit of score 1 for each part of `labels [N]` (-1: none)."""
+    held = [np.flatnonzero(labels == part) for part in range(len(parts))]
+    part = np.array([number for number, points in enumerate(held) if len(points)], np.int16)
+    sizes = [len(held[number]) for number in part]
+    return KnowledgeUnits(
+        part=part,
+        score=np.ones(len(part), np.float32),
+        view=np.full(len(part), -1, np.int16),
+        indptr=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        indices=np.concatenate([held[number] for number in part]).astype(np.int32),
+        n_points=len(labels),
+        parts=tuple(parts),
+    )
+
+
+def _cloud(shape: Shape) -> Scan:
+    return upright_cloud(shape.labelled.with_(up=posed(shape.question).up), CLOUD_POINTS)

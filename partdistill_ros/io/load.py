@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scans from files, the reader chosen by suffix."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.io.readers import common
+from partdistill_ros.io.readers.bag import is_storage
+from partdistill_ros.io.recorded_scan import MARK, is_collection, is_member, member_paths
+from partdistill_ros.pointcloud.scan import Scan
+
+_MEMBER = "member of a collection"
+# suffix -> (module, function); a module is imported when the first file of its kind is read
+_READERS = {
+    ".npz": ("npz", "read_npz"),
+    ".ply": ("ply", "read_ply"),
+    ".pcd": ("pcd", "read_pcd"),
+    ".obj": ("mesh", "read_mesh"),
+    ".stl": ("mesh", "read_mesh"),
+    ".glb": ("mesh", "read_mesh"),
+    _MEMBER: ("member", "read_member"),
+}
+SUFFIXES = tuple(suffix for suffix in _READERS if suffix != _MEMBER)
+"""What `load_scan` reads."""
+
+_AXES = {"x": (1, 0, 0), "y": (0, 1, 0), "z": (0, 0, 1)}
+
+_log = logging.getLogger(__name__)
+
+
+def load_scan(path: str | os.PathLike[str], *, up: ArrayLike | str | None = None) -> Scan:
+    """Read one scan from a `.npz`, `.ply`, `.pcd`, `.obj`, `.stl` or `.glb` file, or a member of a collection.
+
+    Of a mesh, `points` are the vertices. `up` is the direction opposite to gravity, `[3]` or one of
+    x, y, z, -x, -y, -z; without it the scan keeps what its file says, None for most formats.
+    Raises PartDistillError for a file that is missing, damaged, of another kind, or has no finite point.
+    """
+    file = Path(path)
+    suffix = file.suffix.lower()
+    if is_bag(file):
+        raise PartDistillError(f"{file} is a bag of many clouds; read it with `partdistill bag`")
+    if is_member(file):
+        suffix = _MEMBER
+    if suffix not in _READERS:
+        raise PartDistillError(f"{file}: cannot read '{suffix}' files; convert it to one of {', '.join(SUFFIXES)}")
+    direction = None if up is None else parse_up(up)
+    module, function = _READERS[suffix]
+    try:
+        if suffix != _MEMBER:
+            with open(file, "rb"):
+                pass
+        reader = importlib.import_module(f"partdistill_ros.io.readers.{module}")
+        scan: Scan = getattr(reader, function)(file)
+    except OSError as error:
+        raise PartDistillError(
+            f"cannot open {file}: {error.strerror or error}; check the path and its rights"
+        ) from error
+    except MemoryError as error:
+        raise PartDistillError(f"{file} does not fit into memory; split it or thin it out") from error
+    scan = _checked(file, scan)
+    return scan if direction is None else scan.with_(up=direction)
+
+
+def load_scans(
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    up: ArrayLike | str | None = None,
+    on_skip: Callable[[Path, PartDistillError], None] | None = None,
+) -> Iterator[Scan]:
+    """Read many scans one after the other; a folder stands for every scan file, bag and collection below it, by name.
+
+    What cannot be read is handed to `on_skip(path, error)` (default: a warning in the log) and left
+    out. Raises PartDistillError at the end when nothing at all could be read.
+    """
+    skip = on_skip or (lambda path, error: _log.warning("left out: %s", error))
+    count = skipped = 0
+    for path in expand(paths):
+        try:
+            if is_bag(path):
+                from partdistill_ros.io.readers.bag import read_bag
+
+                scans: Iterable[Scan] = read_bag(path)
+            else:
+                scans = (load_scan(path, up=up),)
+            for scan in scans:
+                count += 1
+                yield scan if up is None else scan.with_(up=parse_up(up))
+        except PartDistillError as error:
+            skipped += 1
+            skip(path, error)
+    if not count:
+        reason = f"all {skipped} files were left out" if skipped else "no files were found"
+        raise PartDistillError(f"no scan to read: {reason}; give files or folders of {', '.join(SUFFIXES)}")
+
+
+def expand(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """The scan files, bags and members of collections meant by `paths`: files as given, folders by their content,
+    sorted. Raises PartDistillError for a collection that cannot be read."""
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if not path.is_dir() or is_bag(path) or is_member(path):
+            found.append(path)
+        elif is_collection(path):
+            found += member_paths(path)
+        else:
+            found += _inside(path)
+    return found
+
+
+def _inside(folder: Path) -> list[Path]:
+    bags = [file.parent for file in sorted(folder.rglob("metadata.yaml")) if is_bag(file.parent)]
+    collections = [file.parent for file in sorted(folder.rglob(MARK))]
+    files = [file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES or is_storage(file)]
+    apart = {*bags, *collections}
+    loose = [file for file in files if not file.name.startswith(".") and not apart & {*file.parents}]
+    members = [member for collection in collections for member in member_paths(collection)]
+    return sorted([*loose, *bags, *members])
+
+
+def is_bag(path: Path) -> bool:
+    """Whether `path` looks like a rosbag2 recording: an mcap or sqlite3 file, or the folder around it."""
+    if is_storage(path):
+        return True
+    return (path / "metadata.yaml").is_file() and any(is_storage(file) for file in path.iterdir())
+
+
+def parse_up(up: ArrayLike | str) -> NDArray[np.float32]:
+    """A unit vector `[3]` from three numbers or the name of an axis (`z`, `-y`).
+
+    Raises PartDistillError for anything else.
+    """
+    if isinstance(up, str):
+        axis = up.strip().lower()
+        if axis.lstrip("+-") not in _AXES or len(axis) > 2:
+            raise PartDistillError(f"up must be one of x, y, z, -x, -y, -z, or three numbers; it is {up!r}")
+        return np.array(_AXES[axis[-1]], np.float32) * (-1 if axis[0] == "-" else 1)
+    direction = common.unit_vector(up, "up")
+    if direction is None:
+        raise PartDistillError(f"up must be three finite numbers, e.g. (0, 0, 1); it is {up!r}")
+    return direction
+
+
+def _checked(path: Path, scan: Scan) -> Scan:
+    if not len(scan.points):
+        raise PartDistillError(f"{path} holds no points; record or export it again")
+    if not scan.finite().any():
+        raise PartDistillError(f"{path} holds no finite point, all are NaN; check the sensor's range and record again")
+    return scan if scan.mesh is None else scan.with_(mesh=common.checked_mesh(path, scan.mesh))

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every reader needs: limits, checks and the tidying of arrays that come from files."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.pointcloud.scan import UNLABELED, Mesh, Scan
+
+MAX_POINTS = 50_000_000
+"""Points, vertices or faces that a file may claim: 600 MB of coordinates. A recording of more is cut up first."""
+
+_MAX_PARTS = 32_767  # point_labels are i2
+
+_log = logging.getLogger(__name__)
+
+
+def check_count(path: Path, what: str, count: int) -> None:
+    """Refuse a header that claims a negative or absurd `count` before anything is allocated."""
+    if not 0 <= count <= MAX_POINTS:
+        raise PartDistillError(
+            f"{path} claims {count:,} {what}; from 0 to {MAX_POINTS:,} can be read: mend its header or split the file"
+        )
+
+
+def truncated(path: Path, detail: str) -> PartDistillError:
+    """The error for a file that ends before its header says."""
+    return PartDistillError(f"{path} ends too early ({detail}); copy or record it again")
+
+
+def malformed(path: Path, detail: str) -> PartDistillError:
+    """The error for a file that breaks its format."""
+    return PartDistillError(f"{path} cannot be read: {detail}; check the file or export it again")
+
+
+def as_colors(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """RGB `[..., 3] u1` from 8-bit colours, or from fractions of one in floating point."""
+    if values.dtype.kind == "f":
+        values = np.nan_to_num(values) * (255.0 if np.nanmax(values, initial=0.0) <= 1.0 else 1.0)
+        return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    if values.dtype.itemsize == 2 and values.max(initial=0) > 255:
+        return (values >> 8).astype(np.uint8)
+    return np.clip(values, 0, 255).astype(np.uint8)
+
+
+def stack_columns(columns: Mapping[str, NDArray[Any]], names: str) -> NDArray[np.float32] | None:
+    """The columns of these names, apart by spaces, side by side `[N, K] f4`; None where one is missing."""
+    if not set(names.split()) <= columns.keys():
+        return None
+    with np.errstate(over="ignore"):
+        return np.stack([columns[name].astype(np.float32) for name in names.split()], -1)
+
+
+def parts_from_ids(path: Path, ids: NDArray[Any]) -> tuple[NDArray[np.int16] | None, tuple[str, ...]]:
+    """Labels `[N] i2` and part names for ids that nobody named: the name of a part is its id in digits.
+
+    Negative ids become -1, unlabelled. So `int(scan.parts[label])` gives the file's id back (see
+    `label_ids`). Where there are more ids than labels can count they are left out with a warning.
+    """
+    if ids.dtype.kind == "f":
+        ids = np.nan_to_num(ids, nan=-1.0)
+    ids = ids.astype(np.int64)
+    known, inverse = np.unique(ids, return_inverse=True)
+    if len(known) > _MAX_PARTS:
+        _log.warning("%s: its %d different labels are left out; at most %d can be read", path, len(known), _MAX_PARTS)
+        return None, ()
+    first = int(np.searchsorted(known, 0))
+    labels = np.maximum(inverse.reshape(-1) - first, UNLABELED)
+    return labels.astype(np.int16), tuple(str(id_) for id_ in known[first:])
+
+
+def label_ids(scan: Scan) -> NDArray[np.int64]:
+    """The ids `[N]` that a PCD or PLY file without part names held as `label`; -1 unlabelled.
+
+    Raises PartDistillError where the scan has no labels or its parts have real names.
+    """
+    if scan.point_labels is None or not all(name.isdigit() for name in scan.parts):
+        raise PartDistillError(f"{scan.name} has no numbered labels; its parts are {list(scan.parts)}")
+    ids = np.array([*map(int, scan.parts), UNLABELED], np.int64)
+    return ids[scan.point_labels]
+
+
+def triangulate(
+    corners: NDArray[np.integer[Any]], counts: NDArray[np.integer[Any]]
+) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+    """Fans over polygons given as their corner indices one after the other and `counts [F]`.
+
+    Returns triangles `[T, 3]` and the polygon `[T]` of each; polygons under three corners vanish.
+    """
+    triangles = np.maximum(counts.astype(np.intp) - 2, 0)
+    polygon = np.repeat(np.arange(len(counts)), triangles)
+    first = (np.cumsum(counts) - counts)[polygon].astype(np.intp)
+    step = np.arange(len(polygon)) - (np.cumsum(triangles) - triangles)[polygon]
+    faces = np.stack([corners[first], corners[first + step + 1], corners[first + step + 2]], -1)
+    return faces.astype(np.int32), polygon
+
+
+def checked_mesh(path: Path, mesh: Mesh) -> Mesh:
+    """The mesh without the faces that touch a vertex that is not finite.
+
+    Raises PartDistillError for a corner index outside the vertices.
+    """
+    if not len(mesh.faces):
+        return mesh
+    if mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices):
+        raise malformed(path, f"its faces name vertices outside 0..{len(mesh.vertices) - 1}")
+    usable = np.asarray(np.isfinite(mesh.triangles()).all(axis=(1, 2)))
+    if usable.all():
+        return mesh
+    _log.warning("%s: %d faces with NaN corners are left out", path, np.count_nonzero(~usable))
+    labels = None if mesh.face_labels is None else mesh.face_labels[usable]
+    colors = None if mesh.face_colors is None else mesh.face_colors[usable]
+    return Mesh(mesh.vertices, mesh.faces[usable], labels, colors)
+
+
+def unit_vector(values: ArrayLike, owner: str) -> NDArray[np.float32] | None:
+    """A direction `[3] f4` of length one; None where it holds NaN.
+
+    Raises PartDistillError (naming `owner`) for another shape or no length.
+    """
+    try:
+        vector = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        vector = np.empty(0)
+    if vector.shape != (3,) or not np.linalg.norm(vector) > 0 and not np.isnan(vector).any():
+        raise PartDistillError(f"{owner} must be three numbers, not all zero, e.g. 0 0 1; it is {values!r}")
+    if not np.isfinite(vector).all():
+        return None
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def extra_fields(path: Path, extra: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """What the comment in a PLY or PCD file of ours says, as `Scan` fields: category, up, viewpoint, grid."""
+    found: dict[str, Any] = {}
+    try:
+        if "category" in extra:
+            found["category"] = str(extra["category"])
+        if "up" in extra:
+            found["up"] = unit_vector(extra["up"], f"'up' in {path}")
+        if "viewpoint" in extra:
+            found["viewpoint"] = np.asarray(extra["viewpoint"], np.float32).reshape(3)
+        if "grid" in extra:
+            height, width = map(int, extra["grid"])
+            found["grid"] = (height, width)
+    except (TypeError, ValueError) as error:
+        raise malformed(path, f"its comment with category, up, viewpoint and grid is damaged ({error})") from error
+    if "grid" in found and found["grid"][0] * found["grid"][1] != count:
+        raise malformed(path, f"its comment says grid {found['grid']} for {count} points")
+    return found
+
+
+def part_names(path: Path, names: Sequence[object]) -> tuple[str, ...]:
+    """Part names as text. Raises PartDistillError for an empty or double one."""
+    parts = tuple(str(name).strip() for name in names)
+    if not all(parts) or len(set(parts)) != len(parts):
+        raise malformed(path, f"its part names {list(parts)} must be different and not empty")
+    return parts
+
+
+def check_labels(path: Path, key: str, labels: NDArray[Any], count: int, parts: Sequence[str]) -> NDArray[np.int16]:
+    """Labels `[count] i2`, each -1 or an index into `parts`; raises PartDistillError otherwise."""
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        raise malformed(path, f"{key} must be {count} whole numbers, not {labels.dtype} {labels.shape}")
+    if len(labels) and not -1 <= int(labels.min()) <= int(labels.max()) < len(parts):
+        raise malformed(
+            path, f"{key} holds {labels.min()}..{labels.max()}, but there are {len(parts)} parts (-1 is unlabelled)"
+        )
+    return labels.astype(np.int16)

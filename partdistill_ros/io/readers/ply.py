@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PLY files: ascii and binary of both byte orders, clouds and meshes, with labels.
+
+Read here rather than by a library: labels, confidences and NaN points must survive in their order,
+and a header is believed only as far as the file has bytes for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partdistill_ros.io.readers import common
+from partdistill_ros.io.readers.pcd import parse_comment, parse_numbers
+from partdistill_ros.pointcloud.scan import Mesh, Scan
+
+_MAX_HEADER = 65_536  # bytes
+_TYPES = {
+    "char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4", "float": "f4",
+    "double": "f8", "int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4", "uint32": "u4",
+    "int64": "i8", "uint64": "u8", "float32": "f4", "float64": "f8",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Property:
+    """One value of an element; a list of values where `count_type` says how its length is written."""
+
+    name: str
+    type: str
+    count_type: str | None = None
+
+
+@dataclass(frozen=True)
+class Element:
+    """`count` rows of the same properties."""
+
+    name: str
+    count: int
+    properties: tuple[Property, ...]
+
+
+@dataclass(frozen=True)
+class PlyHeader:
+    """`order`: '' for ascii, '<' or '>' for binary; `start`: byte at which the elements begin."""
+
+    order: str
+    elements: tuple[Element, ...]
+    start: int
+    extra: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Lists one after the other: `values [sum(counts)]`, `counts [R]`."""
+
+    values: NDArray[Any]
+    counts: NDArray[np.intp]
+
+
+Columns = dict[str, "NDArray[Any] | Ragged"]
+
+
+def read_ply(path: Path) -> Scan:
+    """Read a PLY file: vertices with colours, normals and `label`; faces with colours and `label`.
+
+    Polygons are cut into triangles. Labels without part names (those of files not written by us)
+    become parts named by their digits, as with PCD files. Raises PartDistillError for what is
+    truncated, malformed or absurdly large.
+    """
+    content = path.read_bytes()
+    header = _parse_header(path, content)
+    read = _read_binary if header.order else _read_ascii
+    columns = read(path, header, content)
+    vertex = {name: values for name, values in columns["vertex"].items() if not isinstance(values, Ragged)}
+    points = common.stack_columns(vertex, "x y z")
+    if points is None:
+        raise common.malformed(path, "its vertices lack x, y or z")
+    labels, parts = _labels(path, header, vertex.get("label"))
+    mesh, parts = _mesh(path, header, columns.get("face", {}), points, parts)
+    colors = _rgb(vertex)
+    if mesh is not None and mesh.face_colors is None and colors is not None:
+        mesh = Mesh(mesh.vertices, mesh.faces, mesh.face_labels, colors[mesh.faces].mean(1).astype(np.uint8))
+    return Scan(
+        points=points,
+        colors=colors,
+        normals=common.stack_columns(vertex, "nx ny nz"),
+        point_labels=labels,
+        parts=parts,
+        mesh=mesh,
+        name=path.stem,
+        **common.extra_fields(path, header.extra, len(points)),
+    )
+
+
+def _parse_header(path: Path, content: bytes) -> PlyHeader:
+    end = content.find(b"end_header", 0, _MAX_HEADER)
+    after = content.find(b"\n", end)
+    if not content.startswith(b"ply") or end < 0 or after < 0:
+        raise common.malformed(path, "it lacks the 'ply' or 'end_header' line of every PLY file")
+    order: str | None = None
+    elements: list[Element] = []
+    extra: dict[str, Any] = {}
+    for line in content[:end].decode("latin-1").splitlines()[1:]:
+        words = line.split()
+        try:
+            if not words or words[0] == "obj_info":
+                continue
+            if words[0] == "comment":
+                extra.update(parse_comment(path, line.strip().removeprefix("comment").lstrip()))
+            elif words[0] == "format":
+                order = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}[words[1]]
+            elif words[0] == "element":
+                common.check_count(path, f"rows of '{words[1]}'", int(words[2]))
+                elements.append(Element(words[1], int(words[2]), ()))
+            elif words[0] == "property":
+                last = elements[-1]
+                elements[-1] = Element(last.name, last.count, (*last.properties, _property(words)))
+            else:
+                raise ValueError
+        except (KeyError, IndexError, ValueError):
+            raise common.malformed(path, f"its header has a line that PLY does not know: {line[:100]!r}") from None
+    if order is None or not any(element.name == "vertex" for element in elements):
+        raise common.malformed(path, "its header lacks the format or the element 'vertex'")
+    return PlyHeader(order, tuple(elements), after + 1, extra)
+
+
+def _property(words: list[str]) -> Property:
+    if words[1] == "list":
+        return Property(words[4], _TYPES[words[3]], _TYPES[words[2]])
+    return Property(words[2], _TYPES[words[1]])
+
+
+def _read_binary(path: Path, header: PlyHeader, content: bytes) -> dict[str, Columns]:
+    tables: dict[str, Columns] = {}
+    at = header.start
+    for element in header.elements:
+        row = _row_like_first(header.order, element, content, at)
+        if row is not None and at + element.count * row.itemsize <= len(content):
+            rows = np.frombuffer(content, row, element.count, at)
+            if _lists_are_even(element, rows):
+                tables[element.name] = _split(element, rows)
+                at += rows.nbytes
+                continue
+        if not any(prop.count_type for prop in element.properties):
+            raise common.truncated(path, f"{element.count:,} rows of '{element.name}' expected")
+        tables[element.name], at = _walk_binary(path, header.order, element, content, at)
+    return tables
+
+
+def _row_like_first(order: str, element: Element, content: bytes, at: int) -> np.dtype[Any] | None:
+    """The element's row as one dtype, taking its lists to be as long as in the first row (the usual
+    case: triangles only, read at once); None where that row is not all there."""
+    row: list[Any] = []
+    for prop in element.properties:
+        if prop.count_type is None:
+            row.append((prop.name, order + prop.type))
+            continue
+        begin, count_type = at + np.dtype(row).itemsize, np.dtype(order + prop.count_type)
+        if begin + count_type.itemsize > len(content):
+            return None
+        length = int(np.frombuffer(content, count_type, 1, begin)[0])
+        if not 0 <= length <= 1024:
+            return None
+        row += [(_count_name(prop), count_type), (prop.name, order + prop.type, (length,))]
+    return np.dtype(row)
+
+
+def _count_name(prop: Property) -> str:
+    return f"length of {prop.name}"
+
+
+def _lists_are_even(element: Element, rows: NDArray[Any]) -> bool:
+    names = [_count_name(prop) for prop in element.properties if prop.count_type]
+    return all(not len(rows) or bool((rows[name] == rows[name][0]).all()) for name in names)
+
+
+def _split(element: Element, rows: NDArray[Any]) -> Columns:
+    columns: Columns = {}
+    for prop in element.properties:
+        values = rows[prop.name]
+        if prop.count_type is not None:
+            columns[prop.name] = Ragged(values.reshape(-1), np.full(len(rows), values.shape[-1], np.intp))
+        else:
+            columns[prop.name] = values
+    return columns
+
+
+def _walk_binary(path: Path, order: str, element: Element, content: bytes, at: int) -> tuple[Columns, int]:
+    """Row by row, for lists of different lengths. Returns the columns and the byte after them."""
+    kept: dict[str, list[NDArray[Any]]] = {prop.name: [] for prop in element.properties}
+    for _ in range(element.count):
+        for prop in element.properties:
+            length = 1
+            if prop.count_type is not None:
+                count_type = np.dtype(order + prop.count_type)
+                if at + count_type.itemsize > len(content):
+                    raise common.truncated(path, f"{element.count:,} rows of '{element.name}' expected")
+                length = int(np.frombuffer(content, count_type, 1, at)[0])
+                at += count_type.itemsize
+            kind = np.dtype(order + prop.type)
+            if length < 0 or at + length * kind.itemsize > len(content):
+                raise common.truncated(path, f"{element.count:,} rows of '{element.name}' expected")
+            kept[prop.name].append(np.frombuffer(content, kind, length, at))
+            at += length * kind.itemsize
+    return {prop.name: _join(prop, kept[prop.name]) for prop in element.properties}, at
+
+
+def _join(prop: Property, rows: list[NDArray[Any]]) -> NDArray[Any] | Ragged:
+    values = np.concatenate(rows) if rows else np.empty(0, prop.type)
+    if prop.count_type is None:
+        return values
+    return Ragged(values, np.array([len(row) for row in rows], np.intp))
+
+
+def _read_ascii(path: Path, header: PlyHeader, content: bytes) -> dict[str, Columns]:
+    numbers = parse_numbers(path, content[header.start :])
+    tables: dict[str, Columns] = {}
+    at = 0
+    for element in header.elements:
+        width = len(element.properties)
+        if any(prop.count_type for prop in element.properties):
+            tables[element.name], at = _walk_ascii(path, element, numbers, at)
+            continue
+        if at + element.count * width > len(numbers):
+            raise common.truncated(path, f"{element.count:,} rows of '{element.name}' expected")
+        rows = numbers[at : at + element.count * width].reshape(element.count, width)
+        tables[element.name] = {prop.name: _typed(rows[:, i], prop) for i, prop in enumerate(element.properties)}
+        at += rows.size
+    return tables
+
+
+def _walk_ascii(path: Path, element: Element, numbers: NDArray[np.float64], at: int) -> tuple[Columns, int]:
+    kept: dict[str, list[NDArray[Any]]] = {prop.name: [] for prop in element.properties}
+    for _ in range(element.count):
+        for prop in element.properties:
+            length = 1
+            if prop.count_type is not None:
+                length = int(numbers[at]) if at < len(numbers) and 0 <= numbers[at] <= len(numbers) else len(numbers)
+                at += 1
+            if at + length > len(numbers):
+                raise common.truncated(path, f"{element.count:,} rows of '{element.name}' expected")
+            kept[prop.name].append(numbers[at : at + length])
+            at += length
+    columns: Columns = {}
+    for prop in element.properties:
+        joined = _join(prop, kept[prop.name])
+        if isinstance(joined, Ragged):
+            columns[prop.name] = Ragged(_typed(joined.values, prop), joined.counts)
+        else:
+            columns[prop.name] = _typed(joined, prop)
+    return columns, at
+
+
+def _typed(values: NDArray[np.float64], prop: Property) -> NDArray[Any]:
+    with np.errstate(invalid="ignore", over="ignore"):
+        return values.astype(prop.type)
+
+
+def _rgb(columns: dict[str, NDArray[Any]]) -> NDArray[np.uint8] | None:
+    for names in (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diffuse_blue"), ("r", "g", "b")):
+        if set(names) <= columns.keys():
+            return common.as_colors(np.stack([columns[name] for name in names], -1))
+    return None
+
+
+def _labels(
+    path: Path, header: PlyHeader, ids: NDArray[Any] | None
+) -> tuple[NDArray[np.int16] | None, tuple[str, ...]]:
+    if "parts" in header.extra:
+        parts = common.part_names(path, header.extra["parts"])
+        return None if ids is None else common.check_labels(path, "label", ids, len(ids), parts), parts
+    return (None, ()) if ids is None else common.parts_from_ids(path, ids)
+
+
+def _mesh(
+    path: Path, header: PlyHeader, face: Columns, points: NDArray[np.float32], parts: tuple[str, ...]
+) -> tuple[Mesh | None, tuple[str, ...]]:
+    """The mesh, and the parts when only its faces are labelled."""
+    corners = face.get("vertex_indices", face.get("vertex_index"))
+    if not isinstance(corners, Ragged) or not len(corners.counts):
+        return None, parts
+    if len(corners.values) and not 0 <= int(corners.values.min()) <= int(corners.values.max()) < len(points):
+        raise common.malformed(path, f"its faces name vertices outside 0..{len(points) - 1}")
+    faces, polygon = common.triangulate(corners.values, corners.counts)
+    flat = {name: values for name, values in face.items() if not isinstance(values, Ragged)}
+    labels = None
+    if "label" in flat and ("parts" in header.extra or not parts):
+        labels, parts = _labels(path, header, flat["label"])
+    colors = _rgb(flat)
+    return Mesh(
+        points, faces, None if labels is None else labels[polygon], None if colors is None else colors[polygon]
+    ), parts

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Views for an outside detector: the cameras and the scale are those of distillation."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("torch", reason="rendering needs torch: the extra 'train'")
+
+from partdistill_ros.cli.render import as_taught
+from partdistill_ros.distillation.config import DistillConfig
+from partdistill_ros.distillation.samples import upright_cloud
+from partdistill_ros.io.load import load_scan
+from partdistill_ros.pointcloud.scan import Mesh, sample_surface
+from partdistill_ros.rendering.cameras import views_for
+from partdistill_ros.synthetic.families.primitives import rotation
+
+
+def test_views_maps_and_manifest(partdistill, mesh_file, tmp_path):
+    done = partdistill("render", mesh_file, "--out", tmp_path / "views", "--size", 64, "--json")
+    assert done.code == 0 and done.json()["shapes"][0]["of"] == "faces"
+    manifest = json.loads((tmp_path / "views" / "manifest.json").read_text())
+    assert len(manifest["images"]) == 10
+    for image in manifest["images"]:
+        assert Image.open(tmp_path / "views" / image["file_name"]).size == (64, 64)
+    maps = np.load(tmp_path / "views" / "maps.npz")
+    assert maps["index"].shape == (10, 64, 64) and maps["index"].max() < len(load_scan(mesh_file).mesh.faces)
+
+
+def test_several_shapes_get_folders_of_their_names(partdistill, mesh_file, cloud_file, tmp_path):
+    done = partdistill("render", mesh_file, cloud_file, "--out", tmp_path / "views", "--size", 32)
+    assert done.code == 0
+    assert (tmp_path / "views" / "post_mesh" / "manifest.json").is_file()
+    assert (tmp_path / "views" / "post" / "view_09.png").is_file()
+    whole = json.loads((tmp_path / "views" / "manifest.json").read_text())
+    assert len(whole["images"]) == 20 and "categories" not in whole
+    assert partdistill("render", mesh_file, mesh_file, "--out", tmp_path / "again").code == 2
+
+
+def test_part_names_are_the_categories(partdistill, mesh_file, tmp_path):
+    partdistill("render", mesh_file, "--out", tmp_path, "--size", 32, "--parts", "Top, bottom")
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["categories"] == [{"id": 1, "name": "top"}, {"id": 2, "name": "bottom"}]
+
+
+@pytest.mark.parametrize("kind", ["mesh", "cloud", "one-sided"])
+def test_the_cameras_are_those_of_distillation(post, kind):
+    turn = rotation((1, 2, 3), 1.1)
+    mesh = Mesh(
+        (3 * post.mesh.vertices @ turn.T + [5, 1, 0]).astype(np.float32), post.mesh.faces, post.mesh.face_labels
+    )
+    scan = post.with_(points=mesh.vertices, mesh=mesh, up=(turn @ [0, 0, 1]).astype(np.float32))
+    if kind != "mesh":
+        scan = sample_surface(scan, 20_000)
+    if kind == "one-sided":
+        scan = scan.with_(viewpoint=np.array([0, 9, 0], np.float32))
+    moved, views = as_taught(scan)
+    cloud = upright_cloud(scan, DistillConfig.cloud_points)
+    taught = views_for(cloud)
+    assert np.allclose(views.position, taught.position, atol=1e-5)
+    assert np.allclose(views.rotation, taught.rotation, atol=1e-5)
+    if kind == "mesh":
+        again = sample_surface(moved, DistillConfig.cloud_points)
+        assert np.allclose(again.points, cloud.points, atol=1e-4), "the mesh lies where its samples do"
+    else:
+        assert len(moved.points) == 20_000
+        assert np.abs(moved.points).max() < 1.1
+
+
+def test_a_scan_that_does_not_know_up_stays_as_it_is(post):
+    """`distill --teacher boxes:FILE` takes +z for its up (`distillation.trainer`), whatever pose would be steadier."""
+    scan = post.with_(up=None)
+    moved, views = as_taught(scan)
+    cloud = upright_cloud(scan.with_(up=np.array([0, 0, 1], np.float32)), DistillConfig.cloud_points)
+    taught = views_for(cloud)
+    assert np.allclose(sample_surface(moved, DistillConfig.cloud_points).points, cloud.points, atol=1e-4)
+    assert np.allclose(views.position, taught.position, atol=1e-5)
+    assert np.allclose(views.rotation, taught.rotation, atol=1e-5)
+    steadier = upright_cloud(scan, DistillConfig.cloud_points)
+    assert not np.allclose(steadier.points, cloud.points, atol=0.1), "standing, it would be laid down"
+
+
+def test_wrong_input(partdistill, mesh_file, cloud_file, tmp_path):
+    for arguments, words in (
+        ((mesh_file, "--out", cloud_file), "is a file"),
+        ((mesh_file, "--out", tmp_path / "v", "--size", "5"), "16 to 4096"),
+        ((mesh_file, "--out", tmp_path / "v", "--renderer", "magic"), "invalid choice"),
+        ((tmp_path / "gone.ply", "--out", tmp_path / "v"), "gone.ply"),
+    ):
+        done = partdistill("render", *arguments)
+        assert done.code == 2 and words in done.err

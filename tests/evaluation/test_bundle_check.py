@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A student that is worse by what the teacher saw, says one thing only, or differs from its export is told apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from partdistill_ros.distillation.samples import Member
+from partdistill_ros.distillation.trainer import Progress
+from partdistill_ros.distillation.units import KnowledgeUnits
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.evaluation import bundle_check as acceptance
+from partdistill_ros.evaluation.bundle_check import MARGIN, Answers, accept, agreed
+from partdistill_ros.inference.bundle import DEFAULT_PATH
+from partdistill_ros.inference.vocabulary import Vocabulary
+from partdistill_ros.pointcloud.scan import sample_surface
+from partdistill_ros.students.build import WEIGHTS, new_student, save_student
+from partdistill_ros.synthetic.families import generate
+from partdistill_ros.text.space import TextSpace
+
+QUERY = "mug: handle, cup"
+
+
+def units_of(labels: np.ndarray, scores: tuple[float, float]) -> KnowledgeUnits:
+    """One unit a part, of the points labelled so."""
+    members = [np.flatnonzero(labels == part).astype(np.int32) for part in (0, 1)]
+    return KnowledgeUnits(
+        indices=np.concatenate(members),
+        indptr=np.cumsum([0, *map(len, members)]).astype(np.int64),
+        part=np.array([0, 1], np.int16),
+        view=np.array([0, 0], np.int16),
+        score=np.array(scores, np.float32),
+        n_points=len(labels),
+        parts=("handle", "cup"),
+    )
+
+
+@pytest.fixture(scope="module")
+def members() -> list[Member]:
+    """Two mugs whose teacher knows the truth."""
+    found = []
+    for seed in (1, 2):
+        cloud = sample_surface(generate("mug", seed), 3000, 0)
+        order = [cloud.parts.index(part) for part in ("handle", "cup")]
+        labels = np.array([order.index(label) if label in order else -1 for label in cloud.point_labels])
+        found.append(Member(f"mug_{seed}", "mug", cloud.points, units_of(labels, (0.9, 0.8))))
+    return found
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    space = TextSpace.load()
+    vocabulary = Vocabulary(space.names, space.embeddings, {"mug": ("handle", "cup")})
+    out = tmp_path_factory.mktemp("bundles") / "untrained"
+    return save_student(new_student("patch_transformer", space.dim), out, "untrained", vocabulary, space, {})
+
+
+def test_agreement_weighs_units_by_score_and_size() -> None:
+    labels = np.array([0, 0, 0, 1], np.int16)
+    units = units_of(np.array([0, 0, 1, 1]), (1.0, 0.5))  # 2 of 2 points right, and 1 of 2
+    assert agreed(units, labels) == (pytest.approx(1.0 * 2 + 0.5 * 1), pytest.approx(1.0 * 2 + 0.5 * 2))
+
+
+def test_the_shipped_student_against_itself_is_accepted(members) -> None:
+    told: list[Progress] = []
+    found = accept(DEFAULT_PATH, "default", members, QUERY, told.append)
+    assert found.problem is None and found.parity < 1e-3
+    assert found.before is not None and found.new.overall == found.before.overall > 0.8
+    assert [one.epoch for one in told] == [1, 2, 3, 4] and {one.stage for one in told} == {"evaluate"}
+    assert found.record()["agreement"] == pytest.approx(found.new.overall, abs=1e-4)
+
+
+def test_a_worse_student_is_told_with_both_numbers(members, untrained: Path) -> None:
+    found = accept(untrained, "default", members, QUERY)
+    assert found.before is not None and found.new.overall < found.before.overall - MARGIN
+    assert found.problem is not None
+    assert accept(DEFAULT_PATH, untrained, members, QUERY).problem is None
+
+
+def test_an_answer_of_one_part_only_is_refused_whatever_it_agrees_with(members) -> None:
+    one = Answers("x", tuple(np.zeros(3000, np.int16) for _ in members), (0.5, 0.5), 0.5)
+    assert "same part" in str(acceptance._problem(one, None, members))
+    both = replace(one, labels=(np.arange(3000, dtype=np.int16) % 2,) * 2)
+    assert acceptance._problem(both, None, members) is None
+
+
+def test_weights_that_are_not_those_of_the_network_are_found(members, untrained: Path, tmp_path: Path) -> None:
+    import shutil
+
+    mixed = tmp_path / "mixed"
+    shutil.copytree(DEFAULT_PATH, mixed)
+    shutil.copyfile(untrained / WEIGHTS, mixed / WEIGHTS)
+    with pytest.raises(PartDistillError, match="differ by"):
+        accept(mixed, "default", members, QUERY)
+
+
+def test_a_student_before_that_cannot_be_read_is_no_obstacle(members, tmp_path: Path) -> None:
+    found = accept(DEFAULT_PATH, tmp_path / "gone", members, QUERY)
+    assert found.before is None and "gone" in found.no_comparison and found.problem is None
+    assert found.record()["agreement_before"] is None

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluated shapes as collections: asked about like scans, true where the truth is asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.evaluation.controlled import ControlledTeacher
+from partdistill_ros.evaluation.shapes import prepare
+from partdistill_ros.evaluation.teacher_answers import posed, taught, true_members, true_units
+from partdistill_ros.synthetic.families import generate
+
+
+@pytest.fixture(scope="module")
+def mugs():
+    return prepare([generate("mug", seed) for seed in range(2)])
+
+
+def test_members_are_upright_clouds_with_the_teachers_units(mugs):
+    teacher = ControlledTeacher("pixel")
+    members = taught(mugs, teacher)
+    for member, shape in zip(members, mugs, strict=True):
+        assert member.name == shape.question.name and member.units.parts == shape.question.parts
+        assert np.linalg.norm(member.points, axis=1).max() == pytest.approx(1, abs=1e-5)
+        assert len(member.units) > 10 and not member.flat and not member.boxes and member.views is not None
+
+
+def test_other_teachers_never_see_labels(mugs):
+    class Nosy:
+        name, key, kind, size = "nosy", "nosy", "pixel", 32
+
+        def answer(self, rendering, parts, category):
+            raise PartDistillError("asked with nothing but a rendering")
+
+    with pytest.raises(PartDistillError, match="nothing but a rendering"):
+        taught(mugs, Nosy())
+
+
+def test_true_units_are_the_labels(mugs):
+    for member, shape in zip(true_members(mugs), mugs, strict=True):
+        votes = member.units.votes(member.units.score[member.units.owner()])
+        share = np.bincount(votes.argmax(1), minlength=2) / len(votes)
+        true = np.bincount(shape.truth[shape.truth >= 0], minlength=2) / len(shape.truth)
+        np.testing.assert_allclose(share, true, atol=0.03)
+
+
+def test_true_units_leave_unlabelled_points_and_absent_parts_out():
+    units = true_units(np.array([2, -1, 2, 0]), ("a", "b", "c"))
+    assert units.part.tolist() == [0, 2] and units.members(1).tolist() == [0, 2] and units.n_points == 4
+
+
+def test_an_unknown_up_becomes_that_of_rest(mugs):
+    question = prepare([generate("pliers", 0).with_(up=None)])[0].question
+    up = posed(question).up
+    assert up is not None and abs(up[2]) > 0.95
+    assert taught(prepare([generate("pliers", 0).with_(up=None)]), _told())[0].flat
+
+
+def _told() -> ControlledTeacher:
+    return ControlledTeacher("box")

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OBJ, STL and GLB through trimesh; what it trips over ends in a sentence."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.io.load import load_scan
+from partdistill_ros.pointcloud.scan import Scan
+
+SUFFIXES = (".obj", ".stl", ".glb")
+
+
+def write(path: Path, shape: Scan, *, colored: bool = False) -> Path:
+    assert shape.mesh is not None
+    colors = np.array([[255, 0, 0, 255], [0, 255, 0, 255], [0, 0, 255, 255], [9, 9, 9, 255]]) if colored else None
+    trimesh.Trimesh(shape.points, shape.mesh.faces, vertex_colors=colors, process=False).export(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_vertices_and_faces(tmp_path: Path, shape: Scan, suffix: str) -> None:
+    scan = load_scan(write(tmp_path / f"shape{suffix}", shape))
+    assert scan.mesh is not None and shape.mesh is not None
+    assert scan.points.shape == (4, 3) and scan.points.dtype == np.float32
+    np.testing.assert_allclose(scan.mesh.triangles(), shape.mesh.triangles(), atol=1e-6)
+    assert (scan.up, scan.grid, scan.point_labels, scan.colors) == (None, None, None, None)
+
+
+@pytest.mark.parametrize("suffix", [".obj", ".glb"])
+def test_vertex_colors(tmp_path: Path, shape: Scan, suffix: str) -> None:
+    scan = load_scan(write(tmp_path / f"shape{suffix}", shape, colored=True))
+    assert scan.colors is not None and scan.mesh is not None and scan.mesh.face_colors is not None
+    assert scan.colors.tolist() == [[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]]
+    assert scan.mesh.face_colors.shape == (4, 3)
+
+
+def test_objects_of_a_scene_keep_their_places(tmp_path: Path) -> None:
+    scene = trimesh.Scene([trimesh.creation.box((1, 1, 1))])
+    scene.add_geometry(trimesh.creation.box((1, 1, 1)), transform=trimesh.transformations.translation_matrix((5, 0, 0)))
+    scene.export(tmp_path / "scene.glb")
+    scan = load_scan(tmp_path / "scene.glb")
+    assert scan.mesh is not None and len(scan.mesh.faces) == 24
+    assert (scan.points[:, 0].min(), scan.points[:, 0].max()) == (-0.5, 5.5)
+
+
+def test_points_of_an_obj_without_faces(tmp_path: Path) -> None:
+    (tmp_path / "cloud.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\n")
+    scan = load_scan(tmp_path / "cloud.obj")
+    assert scan.mesh is None and scan.points.shape == (3, 3)
+
+
+def test_obj_whose_material_is_missing(tmp_path: Path) -> None:
+    text = "mtllib gone.mtl\nusemtl wood\nv 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 0 1\nf 1/1 2/2 3/3\n"
+    (tmp_path / "shape.obj").write_text(text)
+    scan = load_scan(tmp_path / "shape.obj")
+    assert scan.mesh is not None and scan.points.shape == (3, 3)
+
+
+@pytest.mark.parametrize("suffix", [".stl", ".glb"])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9])
+def test_truncated(tmp_path: Path, shape: Scan, suffix: str, share: float) -> None:
+    path = write(tmp_path / f"shape{suffix}", shape)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(PartDistillError, match=rf"shape\{suffix} .*again"):
+        load_scan(path)
+
+
+def test_obj_cut_within_a_vertex(tmp_path: Path, shape: Scan) -> None:
+    # an OBJ file does not say how long it is: cut between two lines it is a smaller, lawful one
+    path = write(tmp_path / "shape.obj", shape)
+    text = path.read_text()
+    path.write_text(text[: text.rindex("\nv ") + 7])
+    with pytest.raises(PartDistillError, match="shape.obj cannot be read"):
+        load_scan(path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_random_bytes_and_emptiness(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"shape{suffix}"
+    for content in (b"", b"\n", np.random.default_rng(0).bytes(5000), bytes(5000)):
+        path.write_bytes(content)
+        with pytest.raises(PartDistillError, match=rf"shape\{suffix} .*again"):
+            load_scan(path)
+
+
+def test_obj_with_far_and_nan_corners(tmp_path: Path) -> None:
+    path = tmp_path / "shape.obj"
+    path.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n")
+    with pytest.raises(PartDistillError, match="shape.obj"):
+        load_scan(path)
+    path.write_text("v nan nan nan\nv nan 0 0\nv 0 nan 0\nf 1 2 3\n")
+    with pytest.raises(PartDistillError, match="shape.obj holds no finite point"):
+        load_scan(path)
+
+
+def test_stl_that_claims_a_billion_faces(tmp_path: Path) -> None:
+    (tmp_path / "shape.stl").write_bytes(bytes(80) + struct.pack("<I", 10**9) + bytes(500))
+    with pytest.raises(PartDistillError, match="shape.stl"):
+        load_scan(tmp_path / "shape.stl")
+
+
+@pytest.mark.parametrize("count", [10**12, "many", None, -5])
+def test_glb_that_claims_elements_it_has_no_bytes_for(tmp_path: Path, count: object) -> None:
+    # without a bufferView the elements are zeros by definition: any number of them costs the file nothing
+    accessor = {"componentType": 5126, "type": "VEC3", "count": count}
+    mesh = {"primitives": [{"attributes": {"POSITION": 0}}]}
+    text = json.dumps({"asset": {"version": "2.0"}, "accessors": [accessor], "meshes": [mesh]})
+    text += " " * (-len(text) % 4)
+    chunk = struct.pack("<I4s", len(text), b"JSON") + text.encode()
+    (tmp_path / "shape.glb").write_bytes(struct.pack("<4sII", b"glTF", 2, 12 + len(chunk)) + chunk)
+    with pytest.raises(PartDistillError, match="shape.glb"):
+        load_scan(tmp_path / "shape.glb")

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files find their reader by suffix; folders and bags expand; bad files are told and left out."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.io.load import SUFFIXES, expand, load_scan, load_scans, parse_up
+from partdistill_ros.io.save import save_scan
+from partdistill_ros.pointcloud.scan import Scan
+
+
+def write(path: Path, seed: int = 0) -> Path:
+    save_scan(path, Scan(np.random.default_rng(seed).normal(size=(20, 3)).astype(np.float32)))
+    return path
+
+
+def test_suffix_in_capitals(tmp_path: Path) -> None:
+    path = write(tmp_path / "cloud.ply").rename(tmp_path / "CLOUD.PLY")
+    assert load_scan(path).name == "CLOUD"
+
+
+def test_up_given_outranks_the_file(tmp_path: Path) -> None:
+    points = np.eye(3, dtype=np.float32)
+    save_scan(tmp_path / "cloud.npz", Scan(points, up=np.array([0, 0, 1], np.float32)))
+    assert load_scan(tmp_path / "cloud.npz", up="-y").up is not None
+    np.testing.assert_array_equal(load_scan(tmp_path / "cloud.npz", up="-y").up, [0, -1, 0])  # type: ignore[arg-type]
+    np.testing.assert_array_equal(load_scan(tmp_path / "cloud.npz").up, [0, 0, 1])  # type: ignore[arg-type]
+
+
+def test_up_by_name_or_numbers() -> None:
+    assert parse_up("Z").tolist() == [0, 0, 1]
+    assert parse_up("+x").tolist() == [1, 0, 0]
+    assert parse_up((0, 0, -2)).tolist() == [0, 0, -1]
+    for wrong in ("", "w", "--z", "zz", "-", (1, 2), (0, 0, 0), (np.nan, 0, 0), "1 0 0"):
+        with pytest.raises(PartDistillError, match="^up must be"):
+            parse_up(wrong)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_missing_file_folder_and_suffix(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(PartDistillError, match=f"cannot open .*gone{suffix}: No such file.*check the path"):
+        load_scan(tmp_path / f"gone{suffix}")
+    (tmp_path / f"folder{suffix}").mkdir()
+    with pytest.raises(PartDistillError, match=f"cannot open .*folder{suffix}"):
+        load_scan(tmp_path / f"folder{suffix}")
+
+
+def test_unknown_kind_lists_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(PartDistillError, match=r"scan.xyz: cannot read '.xyz'.*\.npz, \.ply, \.pcd"):
+        load_scan(tmp_path / "scan.xyz")
+
+
+def test_bag_is_not_one_scan(tmp_path: Path) -> None:
+    with pytest.raises(PartDistillError, match="partdistill bag"):
+        load_scan(tmp_path / "recording.mcap")
+
+
+def test_folders_expand_in_order_and_hidden_files_stay_out(tmp_path: Path) -> None:
+    for name in ("b/two.pcd", "a.npz", "b/one.ply", ".half.tmp.npz"):
+        write(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("")
+    single = write(tmp_path / "z" / "single.npz")
+    found = [path.relative_to(tmp_path).as_posix() for path in expand([single, tmp_path])]
+    assert found == ["z/single.npz", "a.npz", "b/one.ply", "b/two.pcd", "z/single.npz"]
+
+
+def test_bad_files_are_left_out_with_a_reason(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path / "a.npz")
+    (tmp_path / "b.npz").write_bytes(b"PK")
+    write(tmp_path / "c.ply")
+    told: list[tuple[str, str]] = []
+    scans = list(load_scans([tmp_path], on_skip=lambda path, error: told.append((path.name, str(error)))))
+    assert [scan.name for scan in scans] == ["a", "c"]
+    assert len(told) == 1 and told[0][0] == "b.npz" and "b.npz cannot be read" in told[0][1]
+    with caplog.at_level(logging.WARNING):
+        assert len(list(load_scans([tmp_path]))) == 2
+    assert "b.npz" in caplog.text
+
+
+def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(PartDistillError, match="no files were found"):
+        list(load_scans([tmp_path]))
+    with pytest.raises(PartDistillError, match="all 1 files were left out"):
+        list(load_scans([tmp_path / "gone.ply"], on_skip=lambda path, error: None))
+
+
+def test_all_evaluation_shapes_load(data_dir: Path) -> None:
+    scans = list(load_scans([data_dir / "shapes"]))
+    assert len(scans) >= 50
+    for scan in scans:
+        assert scan.category and scan.parts
+        assert scan.point_labels is not None or scan.mesh is not None and scan.mesh.face_labels is not None
+        assert scan.up is None or abs(np.linalg.norm(scan.up) - 1) < 1e-5
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Path:
+    """A collection of the members `a` and `b` in a folder beside a scan file."""
+    from partdistill_ros.recording.collection import Collection
+
+    made = Collection.create(tmp_path / "data" / "mugs")
+    for number, name in enumerate("ab"):
+        made.add(Scan(number + np.eye(3, dtype=np.float32), name=name))
+    save_scan(tmp_path / "data" / "loose.npz", Scan(np.full((20, 3), 7, np.float32)))
+    return made.folder
+
+
+def test_a_collection_stands_for_its_members(collection: Path) -> None:
+    assert [(scan.name, scan.points[0, 0]) for scan in load_scans([collection])] == [("a", 1), ("b", 2)]
+    assert load_scan(collection / "b").name == "b"
+    assert [scan.name for scan in load_scans([collection.parent])] == ["loose", "a", "b"]
+    assert expand([collection / "b"]) == [collection / "b"]
+
+
+def test_what_is_no_member_of_a_collection_is_left_out(collection: Path) -> None:
+    save_scan(collection / "c.npz", Scan(np.zeros((20, 3), np.float32)))
+    (collection / "d").mkdir()
+    (collection / "README.md").write_text("mugs of the kitchen")
+    told: list[str] = []
+    scans = list(load_scans([collection], on_skip=lambda path, error: told.append(f"{path.name}: {error}")))
+    assert [scan.name for scan in scans] == ["a", "b"]
+    assert [text.split(":")[0] for text in told] == ["c.npz", "d"]
+    assert "a member is a folder" in told[0] and "scan.json cannot be read" in told[1]

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scans go in and come out whole; what is damaged is named, and the rest goes on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.io.recorded_scan import CLOUD, MANIFEST, MARK, Capture
+from partdistill_ros.recording.collection import Collection, plain_name
+
+
+def test_what_goes_in_comes_out(tmp_path: Path, make_scan) -> None:
+    scan = make_scan("mug")
+    captures = [Capture(5, "camera", np.eye(4).tolist()), Capture(6, "camera")]
+    pictures = [Image.new("RGB", (8, 6)), None]
+    collection = Collection.create(tmp_path / "mugs")
+    made = collection.add(scan, source={"bag": "a.mcap"}, captures=captures, pictures=pictures)
+    (member,) = Collection.open(tmp_path / "mugs").members()
+    assert member == made and member.manifest.source == {"bag": "a.mcap"} and member.manifest.points == len(scan.points)
+    assert [capture.picture for capture in member.manifest.captures] == ["views/00.png", None]
+    assert Image.open(member.folder / "views/00.png").size == (8, 6)
+    assert Image.open(member.folder / "picture.png").size == (480, 360)
+    back = member.load()
+    for name in ("points", "colors", "up", "viewpoint"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(scan, name))
+    assert (back.name, back.category) == ("mug", "mug")
+
+
+def test_taken_names_get_numbers_and_odd_ones_become_plain(tmp_path: Path, make_scan) -> None:
+    collection = Collection.create(tmp_path / "c")
+    names = [collection.add(make_scan(name)).name for name in ("mug", "mug", "../a b/ü c", ".hidden")]
+    assert names == ["mug", "mug_2", "ü_c", "hidden"]
+    assert plain_name("...") == "scan" and len(plain_name("x" * 300)) == 100
+
+
+def test_a_moved_and_renamed_member_is_whole(tmp_path: Path, make_scan) -> None:
+    first, second = (Collection.create(tmp_path / name) for name in "ab")
+    first.add(make_scan("mug"))
+    shutil.move(tmp_path / "a" / "mug", tmp_path / "b" / "cup")
+    assert [(member.name, scan.name) for member, scan in second.scans()] == [("cup", "cup")]
+    assert first.members() == []
+
+
+def test_a_failed_addition_leaves_nothing(tmp_path: Path, make_scan, monkeypatch) -> None:
+    collection = Collection.create(tmp_path / "c")
+    monkeypatch.setattr("partdistill_ros.recording.collection.draw_cloud", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        collection.add(make_scan("mug"))
+    assert [path.name for path in (tmp_path / "c").iterdir()] == [MARK]
+    with pytest.raises(PartDistillError, match="no finite point"):
+        collection.add(make_scan("mug").with_(points=np.full((20, 3), np.nan, np.float32), colors=None))
+
+
+def test_unfinished_work_of_a_killed_writer_is_no_member(tmp_path: Path, make_scan) -> None:
+    collection = Collection.create(tmp_path / "c")
+    collection.add(make_scan("mug"))
+    shutil.copytree(tmp_path / "c" / "mug", tmp_path / "c" / ".cup.0123.tmp")
+    assert [member.name for member in collection.members()] == ["mug"]
+
+
+def test_two_writers_do_not_replace_each_other(tmp_path: Path, make_scan) -> None:
+    collection = Collection.create(tmp_path / "c")
+    writers = [threading.Thread(target=lambda: [collection.add(make_scan("mug")) for _ in range(5)]) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert len(list(collection.scans())) == 10
+
+
+def test_remove(tmp_path: Path, make_scan) -> None:
+    collection = Collection.create(tmp_path / "c")
+    collection.add(make_scan("mug"))
+    collection.remove("mug")
+    assert [path.name for path in (tmp_path / "c").iterdir()] == [MARK]
+    for name in ("mug", "..", MARK):
+        with pytest.raises(PartDistillError, match="has no member"):
+            collection.remove(name)
+
+
+def test_other_folders_are_no_collections(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "x").touch()
+    with pytest.raises(PartDistillError, match="holds other things"):
+        Collection.create(tmp_path / "full")
+    with pytest.raises(PartDistillError, match="is no collection.*collection add"):
+        Collection.open(tmp_path / "full")
+    newer = Collection.create(tmp_path / "newer")
+    (newer.folder / MARK).write_text(json.dumps({"schema": 2}))
+    with pytest.raises(PartDistillError, match="'schema' is 2"):
+        Collection.open(newer.folder)
+
+
+def test_every_damaged_member_is_named_and_the_rest_goes_on(damaged_collection) -> None:
+    collection, damaged = damaged_collection
+    told: dict[str, str] = {}
+    names = [member.name for member, _ in collection.scans(lambda path, error: told.update({path.name: str(error)}))]
+    assert names == ["sound_0", "sound_1", "sound_2"]
+    assert told.keys() == damaged.keys()
+    for name, words in damaged.items():
+        assert words in told[name] and str(collection.folder / name) in told[name]
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ({"points": "many"}, "'points' is 'many', it must be int"),
+    ({"captures": [7]}, "an object was expected, not 7"),
+    ({"captures": [{"stamp": 1, "frame": "a", "pose": 3, "picture": None}]}, "'pose' is 3"),
+    ({"sha256": None}, "'sha256' is None"),
+    ({"schema": "1"}, "'schema' is '1'"),
+])  # fmt: skip
+def test_a_manifest_is_checked_field_by_field(tmp_path: Path, make_scan, change, words) -> None:
+    collection = Collection.create(tmp_path / "c")
+    path = collection.add(make_scan("mug")).folder / MANIFEST
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    told: list[str] = []
+    assert collection.members(lambda _, error: told.append(str(error))) == []
+    assert len(told) == 1 and words in told[0] and str(path) in told[0]
+
+
+def test_a_cut_cloud_anywhere_is_noticed(tmp_path: Path, make_scan) -> None:
+    collection = Collection.create(tmp_path / "c")
+    path = collection.add(make_scan("mug")).folder / CLOUD
+    whole = path.read_bytes()
+    for length in np.random.default_rng(0).integers(0, len(whole), 25):
+        path.write_bytes(whole[:length])
+        assert list(collection.scans(lambda _, error: None)) == []
+    path.write_bytes(whole)
+    assert len(list(collection.scans())) == 1
