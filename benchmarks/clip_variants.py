@@ -6,7 +6,7 @@
 
 Each cell is the mIoU of ShapeNetPart's protocol and, in brackets, the mean over the parts that the truth holds; a
 scan is what CLIP takes for its views, rendering not counted. All other options of the teacher are the same for every
-variant. `--random` needs no weights: a small CLIP that has learnt nothing shows that the comparison runs, and
+variant. `--random` needs no weights: a small CLIP that has learned nothing shows that the comparison runs, and
 nothing about the variants. A ResNet has one way only, whatever it is called.
 """
 
@@ -63,7 +63,7 @@ class TimedTeacher(ClipTeacher):
 
 
 def random_clip() -> ClipModel:
-    """A small CLIP that has learnt nothing."""
+    """A small CLIP that has learned nothing."""
     open_clip = import_open_clip()
     torch.manual_seed(0)
     network = open_clip.create_model(RANDOM)
@@ -92,7 +92,7 @@ def table(shapes: Sequence[Shape], variants: Sequence[Variant]) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Print the table (or JSON); exit code 2 for bad input or missing weights."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("shapes", type=Path, nargs="*", help="labelled shapes or folders (else the evaluation data)")
+    parser.add_argument("shapes", type=Path, nargs="*", help="labeled shapes or folders (else the evaluation data)")
     parser.add_argument("--teacher", default="clip", help="clip[:MODEL][,option=value...], as in distill")
     parser.add_argument("--weights", type=Path, help="local weights instead of the hub's")
     parser.add_argument(

@@ -31,7 +31,7 @@ WITHIN = 1.5
 def main(arguments: list[str] | None = None) -> int:
     """Print the table; exit code 0 where every preset is within its level, 1 where not, 2 for bad input."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("shapes", type=Path, nargs="*", help="labelled shapes (default: the evaluation data)")
+    parser.add_argument("shapes", type=Path, nargs="*", help="labeled shapes (default: the evaluation data)")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     options = parser.parse_args(arguments)
     try:

@@ -38,8 +38,8 @@ def detect(collection: Collection, parts: tuple[str, ...], category: str, truth:
     annotations: list[dict[str, Any]] = []
     count = DistillConfig.__dataclass_fields__["cloud_points"].default
     for member, scan in collection.scans():
-        labelled = scan.with_(point_labels=truth(dict(member.manifest.source), scan), parts=parts)
-        cloud = upright_cloud(labelled, count)  # the cloud that the trainer will show its views of
+        labeled = scan.with_(point_labels=truth(dict(member.manifest.source), scan), parts=parts)
+        cloud = upright_cloud(labeled, count)  # the cloud that the trainer will show its views of
         teacher.reveal(cloud)
         views = views_for(cloud)
         answer: Any = teacher.answer(render_scan(cloud, views, SIZE), parts, category)

@@ -34,7 +34,7 @@ FAMILY = "mug"
 TARGETS = {"pre": 15 * 60.0, "tta": 60.0, "render": 0.1}
 
 
-def distil(folder: Path, count: int, mode: str) -> float:
+def distill(folder: Path, count: int, mode: str) -> float:
     """Seconds that `count` scans take, files to bundle."""
     scans = folder / f"{mode}_scans"
     scans.mkdir()
@@ -69,8 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
         took = {
-            "pre": distil(Path(folder), options.shapes, "pre"),
-            "tta": distil(Path(folder), 1, "tta"),
+            "pre": distill(Path(folder), options.shapes, "pre"),
+            "tta": distill(Path(folder), 1, "tta"),
             "render": render(),
         }
     if options.json:

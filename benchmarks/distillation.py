@@ -3,8 +3,8 @@
 
     python benchmarks/distillation.py [SHAPE or folder ...] [--teacher mini] [--train PATH ...] [--json]
 
-`pre` distils on other shapes than it is measured on: on `--train`, else on every second shape of each category
-for the others, and the reverse. `tta` distils on the measured shapes together, `tta-each` on one at a time; neither
+`pre` distills on other shapes than it is measured on: on `--train`, else on every second shape of each category
+for the others, and the reverse. `tta` distills on the measured shapes together, `tta-each` on one at a time; neither
 sees a label. Each cell is ShapeNetPart's mIoU in per cent and, in brackets, the mean over parts in the truth.
 Targets (checked where the methods were run): with mini, backward in Pre is 10 above vote or 90 % of supervised,
 and above forward; with controlled:pixel Pre 70, TTA 77, one at a time vote + 12; with controlled:box 62, 52,
@@ -148,8 +148,8 @@ class Bench:
         hidden = [self.hidden[id(shape)] for shape in shapes]
         evaluation = evaluate(shapes, asked, lambda items: progress(items, label, len(shapes)), hidden)
         fit = asked.fit if isinstance(asked, DistilledMethod) and method == "backward" else None
-        labelled = [*shapes, *(setting.train or ()), *setting.generated]
-        return evaluation, None if fit is None else unit_quality(fit, labelled)
+        labeled = [*shapes, *(setting.train or ()), *setting.generated]
+        return evaluation, None if fit is None else unit_quality(fit, labeled)
 
 
 def measure(bench: Bench, methods: Sequence[str], settings: Sequence[str], rules: Sequence[str]) -> list[Row]:
@@ -245,7 +245,7 @@ def record(rows: Sequence[Row]) -> list[dict[str, object]]:
 def options_parser(description: str) -> argparse.ArgumentParser:
     """The options that every benchmark of distillation shares."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("shapes", type=Path, nargs="*", help="labelled shapes (default: the evaluation data)")
+    parser.add_argument("shapes", type=Path, nargs="*", help="labeled shapes (default: the evaluation data)")
     parser.add_argument(
         "--of-families", nargs="+", choices=sorted(FAMILIES), metavar="F", help="measure procedural shapes instead"
     )

@@ -14,5 +14,5 @@ def data_folder() -> Path:
 
 
 def shapes_folder() -> Path:
-    """The labelled shapes."""
+    """The labeled shapes."""
     return data_folder() / "shapes"

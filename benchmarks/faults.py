@@ -144,7 +144,7 @@ def messages(stand: Stand) -> list[Row]:
         code = node.end()
     clouds = sent["malformed"] + sent["lawful"]
     refused = counts["clouds refused: malformed"]
-    accounted = counts["clouds labelled"] + counts["clouds dropped"] + refused
+    accounted = counts["clouds labeled"] + counts["clouds dropped"] + refused
     every = counts["clouds received"] == accounted == clouds + sent["good"]
     sane = held and code == 0 and not counts["clouds refused: failed"] and quiet(node)
     seen = (
@@ -211,12 +211,12 @@ def restarts(stand: Stand) -> list[Row]:
             held += 1
         codes = [node.end() for node in running.values()]
     clean = not any(codes) and all(quiet(node) for node in running.values())
-    seen = f"labelled clouds again after at most {slowest:.1f} s"
+    seen = f"labeled clouds again after at most {slowest:.1f} s"
     return [Row("SIGKILL of node, publisher or both", stand.options.restarts, held * clean, seen)]
 
 
 def back(stand: Stand, peer: Any, running: dict[str, NodeProcess]) -> float:
-    """Seconds until a cloud that is stamped from now on comes back labelled."""
+    """Seconds until a cloud that is stamped from now on comes back labeled."""
     begin = time.monotonic()
     now = peer.node.get_clock().now().nanoseconds
 
@@ -224,7 +224,7 @@ def back(stand: Stand, peer: Any, running: dict[str, NodeProcess]) -> float:
         for node in running.values():
             node.check()
 
-    peer.until(lambda: any(stamp > now for stamp in peer.answers), "a labelled cloud", check, SECONDS)
+    peer.until(lambda: any(stamp > now for stamp in peer.answers), "a labeled cloud", check, SECONDS)
     peer.answers.clear()
     return time.monotonic() - begin
 

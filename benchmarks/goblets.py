@@ -55,7 +55,7 @@ FAMILY = Family(NAME, PARTS, build, size=(0.14, 0.24))
 
 @dataclass(frozen=True)
 class Recording:
-    """One cloud of the camera: the whole organised scene, with true `labels [N]` (index into `PARTS`, -1 for all that
+    """One cloud of the camera: the whole organized scene, with true `labels [N]` (index into `PARTS`, -1 for all that
     is no goblet)."""
 
     scan: Scan

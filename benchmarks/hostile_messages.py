@@ -15,7 +15,7 @@ UNKNOWN = "zzyzx"
 
 
 def malformed_cloud(rng: np.random.Generator, cloud: Message) -> Message:
-    """Breaks a good organised cloud with x, y, z in one to three ways, so that it cannot be read."""
+    """Breaks a good organized cloud with x, y, z in one to three ways, so that it cannot be read."""
     for flaw in rng.choice(len(FLAWS), rng.integers(1, 4), replace=False):
         FLAWS[int(flaw)](rng, cloud)
     # Two flaws can mend each other, such as no points and no data; a missing coordinate they cannot mend, and

@@ -36,7 +36,7 @@ class Limit:
 
 
 def denser(scan: Scan, points: int) -> Scan:
-    """The scan with each point repeated, moved by up to 1 mm, until it has so many; organised where it was."""
+    """The scan with each point repeated, moved by up to 1 mm, until it has so many; organized where it was."""
     times = max(1, round(points / len(scan.points)))
     error = np.random.default_rng(0).uniform(-1e-3, 1e-3, (len(scan.points), times, 3)).astype(np.float32)
     repeated = (scan.points[:, None] + error).reshape(-1, 3)

@@ -17,7 +17,7 @@ from partdistill_ros.pointcloud.scan import Scan
 
 TRUTH = {"cup": "30", "handle": "31"}
 """Names of the mug's parts among the labels of the scan."""
-NOISE = 1.4e-3  # metres at 1 m, growing with the squared range: the random error of a Kinect's depth
+NOISE = 1.4e-3  # meters at 1 m, growing with the squared range: the random error of a Kinect's depth
 WAYS = {
     "each cloud alone": None,
     "memory (default)": MemoryOptions(),
@@ -53,7 +53,7 @@ def noisy_frames(scan: Scan, count: int) -> Iterator[Scan]:
 
 
 def steadiness(segmenter: Segmenter, query: PartQuery, scan: Scan, frames: int) -> dict[str, dict[str, Any]]:
-    """Per way of remembering: the scene's mIoU over noisy frames (mean and worst), the share of labelled points
+    """Per way of remembering: the scene's mIoU over noisy frames (mean and worst), the share of labeled points
     whose label changed from frame to frame, and the objects asked about in a frame."""
     result = {}
     for name, remembered in WAYS.items():

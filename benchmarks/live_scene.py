@@ -3,7 +3,7 @@
 
     python benchmarks/live_scene.py [--bundle default] [--scan test64.pcd] [--clouds 100] [--only scene object ...]
 
-scene: the whole organised cloud, NaN included, at 10 Hz in tabletop mode, over DDS between three processes;
+scene: the whole organized cloud, NaN included, at 10 Hz in tabletop mode, over DDS between three processes;
 steadiness: the mug's parts over 30 noisy frames, with and without memory and smoothing;
 object: 2,048 points of one object at 30 Hz;  million: a scene of a million points;
 limits: what each stage costs at its limit.
@@ -107,7 +107,7 @@ def measure_scene(setup: Setup) -> Section:
     scores = mug_miou(scan, stream.last.labels, stream.parts)
     result = _speed(stream) | {
         "mug": scores,
-        "labelled elsewhere": _labelled_elsewhere(scan, stream.last.labels),
+        "labeled elsewhere": _labeled_elsewhere(scan, stream.last.labels),
         "convert": _median(stream, "decode") + _median(stream, "encode"),
         "same_points": stream.same_points,
     }
@@ -117,7 +117,7 @@ def measure_scene(setup: Setup) -> Section:
         Target("convert in and out, median (ms)", result["convert"], 5),
         Target("objects cut out, median (ms)", _median(stream, "extract"), 40),
         Target("mIoU of the mug in the whole scene", float("nan") if scores is None else scores["mean"], 0.60, True),
-        Target("share of table and wall labelled", result["labelled elsewhere"], 0.005),
+        Target("share of table and wall labeled", result["labeled elsewhere"], 0.005),
         Target("same points in the same order (1: yes)", float(stream.same_points), 1, at_least=True),
     ]
     return Section(
@@ -221,7 +221,7 @@ def _p95(values: list[float]) -> float:
     return float(np.percentile(values, 95))
 
 
-def _labelled_elsewhere(scan: Scan, labels: NDArray[np.int16]) -> float:
+def _labeled_elsewhere(scan: Scan, labels: NDArray[np.int16]) -> float:
     """The share of the finite points that no object holds, table and walls, and that have a label."""
     outside = scan.finite()
     for index in extract_objects(scan).objects:

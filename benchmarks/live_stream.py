@@ -119,7 +119,7 @@ def play(scan: Scan, source: Path, rate: float, count: int, parameters: Mapping[
 
 
 def _wait(ear: Stopwatch, nodes: list[NodeProcess], count: int, seconds: float) -> None:
-    wait_until(lambda: len(ear.timed.arrivals) >= count, ear, nodes, seconds, f"{count} labelled clouds")
+    wait_until(lambda: len(ear.timed.arrivals) >= count, ear, nodes, seconds, f"{count} labeled clouds")
 
 
 def _wait_for_reports(ear: Stopwatch, nodes: list[NodeProcess]) -> None:

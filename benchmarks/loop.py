@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole loop on one machine: record, name the parts, distil, and the running node gets the new student.
+"""The whole loop on one machine: record, name the parts, distill, and the running node gets the new student.
 
     python benchmarks/loop.py [--recordings 24] [--tests 12] [--recorder collect|node] [--out out/loop]
 
 Goblets (benchmarks/goblets.py), which no shipped model has seen, are recorded by the simulated depth camera into a bag
 (mcap) that `partdistill collect` reads, or shown to the running node `scan_recorder`. They are distilled by the action
-`distill` while the live node goes on labelling; the student is then loaded into that node. The teacher is a simulated
+`distill` while the live node goes on labeling; the student is then loaded into that node. The teacher is a simulated
 detector (benchmarks/detections.py): no model that ships knows goblets, so the boxes are damaged truth. Truth is used
 for nothing else but the scores.
-Printed: the live node's mIoU on goblets that were never recorded, before and after; its rate of labelled clouds, before
+Printed: the live node's mIoU on goblets that were never recorded, before and after; its rate of labeled clouds, before
 and while training runs; times.
 """
 
@@ -35,7 +35,7 @@ from partdistill_ros.cli.main import main as partdistill
 from partdistill_ros.nodes.environment import prepare
 from partdistill_ros.recording.collection import Collection
 
-SAME = 1e-4  # metres between a point as recorded and as collected
+SAME = 1e-4  # meters between a point as recorded and as collected
 GAIN, RATE, MINUTES = 15.0, 0.70, 20.0
 """What must be reached: points of mIoU, share of the rate, and the time of the whole."""
 QUERY = f"{NAME}: {', '.join(PARTS)}"

@@ -3,7 +3,7 @@
 
     python benchmarks/resume.py [--kills 20] [--seed 0] [--epochs 8]
 
-Goals are cancelled at random moments, and the seconds until their results are measured. Then the trainer node is killed
+Goals are canceled at random moments, and the seconds until their results are measured. Then the trainer node is killed
 (SIGKILL) at random moments of its work, five times, started again each time and sent the same goal, until it succeeds;
 and so on in a new store. After each kill no process of the node may be left, and every file of the store and the work
 folder must be whole or have a hidden name. The final bundles must equal that of an undisturbed run, byte for byte.
@@ -68,7 +68,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         with trainer(robot, out, "undisturbed"):
             whole = finished(robot, robot.send(**goal))
         cancels, problems, moments, stores = [], [], [], []
-        with trainer(robot, out, "cancelled"):
+        with trainer(robot, out, "canceled"):
             for number in range(options.cancels):
                 other = {**goal, "output": f"{NAME}_{number}"}  # each from its beginning
                 cancels.append(cancel_once(robot, other, rng.uniform(0, whole)))

@@ -140,7 +140,7 @@ class Robot:
     def ask(self, scan: Scan, seconds: float = 60.0) -> NDArray[np.int16]:
         """The live node's labels `[N]` of a scene."""
         stamp = self.show(scan)
-        self.until(lambda: stamp in self.answers, seconds, "the labelled cloud")
+        self.until(lambda: stamp in self.answers, seconds, "the labeled cloud")
         return self.answers[stamp]
 
     def rate(self, scan: Scan, seconds: float) -> float:
@@ -180,7 +180,7 @@ class Robot:
         """Cancels a goal; seconds until its result is here."""
         begin = time.monotonic()
         goal.handle.cancel_goal_async()
-        self.until(lambda: goal.result is not None, seconds, "the end of the cancelled goal")
+        self.until(lambda: goal.result is not None, seconds, "the end of the canceled goal")
         return time.monotonic() - begin
 
     def call(self, kind: Any, name: str, seconds: float, scan: Scan, **ask: Any) -> Any:

@@ -40,7 +40,7 @@ def stamp_of(header: Any) -> int:
 
 
 def labels_of(message: Any) -> NDArray[np.int16]:
-    """Labels `[N]` of a labelled cloud, -1 for none."""
+    """Labels `[N]` of a labeled cloud, -1 for none."""
     fields = tuple((one.name, one.offset, one.datatype, one.count) for one in message.fields)
     layout = CloudLayout(fields, message.height, message.width, message.point_step, message.row_step)
     layout.check(len(message.data))

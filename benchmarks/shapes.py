@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Part mIoU on labelled shapes: the constant answer, the teacher's vote and the student, per category.
+"""Part mIoU on labeled shapes: the constant answer, the teacher's vote and the student, per category.
 
     python benchmarks/shapes.py [SHAPE or folder ...] [--bundle default] [--teacher mini] [--json]
 
@@ -82,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Print the table (or JSON); exit code 0 where every target is reached, 1 where not, 2 for bad input."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument(
-        "shapes", type=Path, nargs="*", help="labelled shapes or folders (default: the evaluation data)"
+        "shapes", type=Path, nargs="*", help="labeled shapes or folders (default: the evaluation data)"
     )
     parser.add_argument("--bundle", default="default", help="a bundle directory or `default`")
     parser.add_argument("--teacher", default="mini", help="who votes: mini, boxes:FILE, or none to skip the vote")

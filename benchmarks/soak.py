@@ -117,7 +117,7 @@ class Books:
         self._join(stamp)
 
     def cloud(self, stamp: int, labels: NDArray[np.int16]) -> None:
-        """A labelled cloud came."""
+        """A labeled cloud came."""
         self.clouds[stamp] = labels
         self.delays.append(time.time() - stamp / 1e9)
         self._join(stamp)

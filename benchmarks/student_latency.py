@@ -24,7 +24,7 @@ STAGES = ("sample", "network", "spread", "total")
 
 
 def make_cloud(count: int, seed: int) -> NDArray[np.float32]:
-    """A mug without its bottom, `[count, 3]` in metres: a cylinder of 8 x 10 cm with a ring at its side."""
+    """A mug without its bottom, `[count, 3]` in meters: a cylinder of 8 x 10 cm with a ring at its side."""
     rng = np.random.default_rng(seed)
     angle, along = rng.random((2, count)) * 2 * np.pi
     wall = np.stack([0.04 * np.cos(angle), 0.04 * np.sin(angle), 0.1 * (along / (2 * np.pi) - 0.5)], axis=-1)
@@ -53,7 +53,7 @@ def default_query(segmenter: Segmenter) -> str:
     return ", ".join(next(iter(vocabulary.categories.values()), vocabulary.names[:2]))
 
 
-def summarise(milliseconds: NDArray[np.float64]) -> dict[str, float]:
+def summarize(milliseconds: NDArray[np.float64]) -> dict[str, float]:
     """Median and 95th percentile."""
     return {"median_ms": float(np.median(milliseconds)), "p95_ms": float(np.percentile(milliseconds, 95))}
 
@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
         "query": query,
         "target_ms": TARGET_MS,
         "sizes": {
-            str(count): {stage: summarise(times) for stage, times in table.items()} for count, table in tables.items()
+            str(count): {stage: summarize(times) for stage, times in table.items()} for count, table in tables.items()
         },
     }
     print(json.dumps(result) if options.json else format_table(result))

@@ -78,10 +78,10 @@ class Outcome:
 
 
 def measure(scan: Scan, size: int, points: int) -> Outcome:
-    """Both teachers on one labelled shape, as distillation would show it to them."""
+    """Both teachers on one labeled shape, as distillation would show it to them."""
     cloud = upright_cloud(scan, points)
     if cloud.point_labels is None:
-        raise PartDistillError(f"{scan.name} has no labels: give labelled shapes")
+        raise PartDistillError(f"{scan.name} has no labels: give labeled shapes")
     labels, views = cloud.point_labels, views_for(cloud)
     rendering = render_scan(cloud.with_(point_labels=None), views, size)
     units = ask(TrueParts(labels, "pixel"), rendering, len(labels), scan.parts, scan.category)
@@ -138,7 +138,7 @@ def wrong_units(
 def main(arguments: list[str] | None = None) -> int:
     """Print the table (or JSON); exit code 0 within the targets, 1 outside, 2 for bad input."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("shapes", nargs="*", type=Path, help="labelled shapes or folders (else the evaluation data)")
+    parser.add_argument("shapes", nargs="*", type=Path, help="labeled shapes or folders (else the evaluation data)")
     parser.add_argument("--size", type=int, default=448, help="side of the pictures in pixels")
     parser.add_argument("--points", type=int, default=8192, help="of the cloud")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")

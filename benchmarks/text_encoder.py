@@ -5,7 +5,7 @@
     python benchmarks/text_encoder.py --teacher clip [--weights PATH | --random]
 
 By default the small sentence encoder; with `--teacher clip` the text half of that CLIP, in a space fitted on
-seventy names; `--random` gives it random weights, which cost and differ as learnt ones do. Names are the
+seventy names; `--random` gives it random weights, which cost and differ as learned ones do. Names are the
 vocabulary's, with words of eight scripts, spaces, emoji and the empty string among them. Targets: 1e-3 in any number
 of an embedding; for the small encoder 50 ms for a query of two new names on 2 CPU cores. `--node` also asks the live
 node, by the service ~/set_query, and tells its answer's time.

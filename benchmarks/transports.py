@@ -3,7 +3,7 @@
 
     python benchmarks/transports.py [--count 20] [--rate 2]
 
-A sender that sets nothing up by itself, as a camera driver, publishes organised clouds of 640 x 480 points
+A sender that sets nothing up by itself, as a camera driver, publishes organized clouds of 640 x 480 points
 (4.9 MB) to a receiver in another process, over Fast DDS on this machine alone. Printed is how many arrived,
 for each setting of either end and both reliabilities: the table in docs/ros.md. Other work on the machine
 counts: run it while the robot does what it does.

@@ -3,9 +3,9 @@
 
     python benchmarks/tta_on_demand.py [--scan test64.pcd]
 
-The scene comes on `points`; the service `learn_object` cuts out the object at the mug's place, distils on that one scan
-and answers with labels. Printed: the mug's mIoU over handle and cup (truth: the labels in the scan, used for nothing
-else), and the seconds from call to answer, wall and CPU of the training.
+The scene comes on `points`; the service `learn_object` cuts out the object at the mug's place, distills on that one
+scan and answers with labels. Printed: the mug's mIoU over handle and cup (truth: the labels in the scan, used for
+nothing else), and the seconds from call to answer, wall and CPU of the training.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "scan": str(options.scan),
         "message": answer.message,
-        "labelled": int((labels >= 0).sum()),
+        "labeled": int((labels >= 0).sum()),
         "mug": {name: round(value, 3) for name, value in scores.items()},
         "seconds": round(answer.seconds, 1),
         "cpu_seconds": round(used.ru_utime + used.ru_stime, 1),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where is the handle? A consumer of labelled clouds that needs nothing of this package but its messages.
+"""Where is the handle? A consumer of labeled clouds that needs nothing of this package but its messages.
 
     python3 examples/part_pose.py --ros-args -p part:=handle
 

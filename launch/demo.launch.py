@@ -15,8 +15,8 @@ from launch_ros.actions import Node
 
 from launch import LaunchDescription
 from partdistill_ros.io.save import save_scan
-from partdistill_ros.nodes.parameters import from_text, settings
 from partdistill_ros.nodes.publisher_parameters import PublisherParameters
+from partdistill_ros.options import from_text, options_of
 from partdistill_ros.synthetic.table_scene import make_scene
 
 SEED = 7
@@ -30,14 +30,14 @@ def arguments():
             default_value="",
             description=f"{known.description} Empty: {known.default if known.default != '' else 'a made-up scene'}.",
         )
-        for known in settings(PublisherParameters())
+        for known in options_of(PublisherParameters())
         if not known.name.startswith("qos.")
     ]
 
 
 def publisher(context):
     """The publisher on the given source, or on a scene written to a temporary file."""
-    names = [known.name for known in settings(PublisherParameters()) if not known.name.startswith("qos.")]
+    names = [known.name for known in options_of(PublisherParameters()) if not known.name.startswith("qos.")]
     given = from_text(PublisherParameters(), {name: LaunchConfiguration(name).perform(context) for name in names})
     if "source" not in given:
         path = Path(tempfile.mkdtemp(prefix="partdistill_demo_")) / "scene.pcd"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The trainer, which offers the action `distill`: `ros2 launch partdistill_ros distill.launch.py`.
 
-What to distil is told by the goal that is sent to it; docs/ros.md has one to copy.
+What to distill is told by the goal that is sent to it; docs/ros.md has one to copy.
 """
 
 from pathlib import Path

@@ -15,8 +15,8 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from launch import LaunchDescription
 from partdistill_ros.nodes.environment import cloud_transports
-from partdistill_ros.nodes.parameters import from_text, settings
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
+from partdistill_ros.options import from_text, options_of
 
 # launch/ and config/ lie side by side in the source tree and in share/partdistill_ros.
 CONFIG = Path(__file__).resolve().parents[1] / "config"
@@ -64,7 +64,7 @@ def arguments():
             default_value="",
             description=f"{known.description} Empty: as in params_file ({known.default}).",
         )
-        for known in settings(SegmenterParameters())
+        for known in options_of(SegmenterParameters())
     ]
     return surroundings + topics + parameters
 
@@ -76,7 +76,7 @@ def remappings():
 
 def segmenter(context):
     """The node with those parameters that were given."""
-    names = [known.name for known in settings(SegmenterParameters())]
+    names = [known.name for known in options_of(SegmenterParameters())]
     given = from_text(SegmenterParameters(), {name: LaunchConfiguration(name).perform(context) for name in names})
     node = Node(
         package="partdistill_ros",

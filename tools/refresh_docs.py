@@ -15,11 +15,11 @@ from pathlib import Path
 
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.nodes import recorder_parameters, segmenter_parameters, trainer_parameters
-from partdistill_ros.nodes.parameters import documented_table, documented_yaml
 from partdistill_ros.nodes.publisher_parameters import PublisherParameters
 from partdistill_ros.nodes.recorder_parameters import RecorderParameters
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
 from partdistill_ros.nodes.trainer_parameters import TrainerParameters
+from partdistill_ros.options import documented_table, documented_yaml
 
 NODES: dict[str, object] = {
     "part_segmenter": SegmenterParameters(),

@@ -51,7 +51,7 @@ def configure(parser: ArgumentParser) -> None:
         type=float,
         nargs=6,
         metavar=("X", "Y", "Z", "X", "Y", "Z"),
-        help="lower and upper corner of --cut crop, metres, in the object's frame (without one: the cloud's)",
+        help="lower and upper corner of --cut crop, meters, in the object's frame (without one: the cloud's)",
     )
     parser.add_argument("--object-frame", metavar="FRAME", help="frame in which the object stands still")
     parser.add_argument("--join", action="store_true", help="views of one object become one scan")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`partdistill demo`: a simulated table scene goes through the real node over ROS and comes back labelled."""
+"""`partdistill demo`: a simulated table scene goes through the real node over ROS and comes back labeled."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from partdistill_ros.pointcloud.scan import Scan
     from partdistill_ros.synthetic.table_scene import TabletopScene
 
-SUMMARY = "a table scene through the live node: picture, labelled PLY, timings"
+SUMMARY = "a table scene through the live node: picture, labeled PLY, timings"
 DESCRIPTION = """\
 A table with a mug and other things, as a depth camera sees it, is played by the node scan_publisher,
-labelled by the node part_segmenter in another process, and heard again here, all over ROS 2 on a
+labeled by the node part_segmenter in another process, and heard again here, all over ROS 2 on a
 domain of its own. Writes before_after.png, labeled.ply, timings.json, the scene and the nodes' logs."""
 EXAMPLES = """\
   partdistill demo
@@ -45,7 +45,7 @@ def configure(parser: ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="folder (default out/demo)")
     parser.add_argument("--seed", type=int, default=SEED, metavar="S", help="which scene")
-    parser.add_argument("--clouds", type=positive, default=6, metavar="N", help="labelled clouds to wait for")
+    parser.add_argument("--clouds", type=positive, default=6, metavar="N", help="labeled clouds to wait for")
     parser.add_argument("--bundle", default="default", metavar="B", help="student (default: the shipped one)")
     parser.add_argument("--query", metavar="PARTS", help="parts to label (default: those of the objects on the table)")
     parser.add_argument("--timeout", type=positive, default=120, metavar="S", help="seconds the nodes may take")
@@ -123,16 +123,16 @@ def _live(arguments: Namespace, scan_file: Path, query: str) -> _Result:
         running([lambda: start("part_segmenter", segmenter), lambda: start("scan_publisher", publisher)]) as nodes,
     ):
         heard = ear.heard
-        wait_until(lambda: bool(heard.clouds), ear, nodes, arguments.timeout, "the first labelled cloud")
+        wait_until(lambda: bool(heard.clouds), ear, nodes, arguments.timeout, "the first labeled cloud")
         first = time.monotonic() - begin
-        say(f"first labelled cloud after {first:.1f} s; waiting for {arguments.clouds}")
+        say(f"first labeled cloud after {first:.1f} s; waiting for {arguments.clouds}")
         left = max(1.0, arguments.timeout - first)
 
         def done() -> bool:
-            labeled = int(heard.diagnostics.get("clouds labelled", 0))
+            labeled = int(heard.diagnostics.get("clouds labeled", 0))
             return len(heard.clouds) >= arguments.clouds and bool(heard.parts) and labeled >= arguments.clouds
 
-        wait_until(done, ear, nodes, left, f"{arguments.clouds} labelled clouds")
+        wait_until(done, ear, nodes, left, f"{arguments.clouds} labeled clouds")
         memory = nodes[0].peak_megabytes()
         return _Result(heard, first, memory, {node.name: node.pid for node in nodes})
 
@@ -142,7 +142,7 @@ def _check_order(scan: Scan, heard: Heard) -> None:
 
     for cloud in heard.clouds:
         if cloud.grid != scan.grid or not np.array_equal(cloud.points, scan.points, equal_nan=True):
-            raise CommandFailed("a labelled cloud came back with other points, or in another order, than were sent")
+            raise CommandFailed("a labeled cloud came back with other points, or in another order, than were sent")
 
 
 def _write(arguments: Namespace, scene: TabletopScene, query: str, made: float, result: _Result) -> Answer:
@@ -186,7 +186,7 @@ def _milliseconds(heard: Heard) -> dict[str, float]:
 
     reported = {name: heard.diagnostics.get(f"{name} median (ms)") for name in STAGES}
     stages = {name: float(value) for name, value in reported.items() if value is not None}
-    stages["published to labelled"] = round(1e3 * median(cloud.delay for cloud in heard.clouds), 1)
+    stages["published to labeled"] = round(1e3 * median(cloud.delay for cloud in heard.clouds), 1)
     return stages
 
 
@@ -227,11 +227,11 @@ def _table(record: dict[str, Any]) -> str:
     memory = record["node_megabytes"]
     lines = [
         f"{record['clouds']} clouds of {record['points']:,} points crossed DDS, {record['labeled_points']:,} points "
-        "of each labelled, all points in their order",
+        "of each labeled, all points in their order",
         "",
         aligned([("stage, median", "ms"), *stages]),
         "",
-        f"start to first labelled cloud {record['seconds']['first_cloud']} s"
+        f"start to first labeled cloud {record['seconds']['first_cloud']} s"
         + (f", node's peak memory {memory:.0f} MB" if memory else "")
         + f", student on {record['provider']}",
     ]

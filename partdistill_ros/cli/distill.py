@@ -27,9 +27,9 @@ from partdistill_ros.students.names import STUDENTS, check_start
 from partdistill_ros.teachers.spec import check_text_space, parse_spec, with_weights
 from partdistill_ros.text.space import SPACES
 
-SUMMARY = "distil a student from unlabelled scans and part names"
+SUMMARY = "distill a student from unlabeled scans and part names"
 DESCRIPTION = """\
-Render each scan, ask a vision-language model (the teacher) where the named parts are, and distil
+Render each scan, ask a vision-language model (the teacher) where the named parts are, and distill
 its answers into a student bundle. No labels are needed or used. A run that was stopped goes on where
 it was, from BUNDLE.work.
 

@@ -49,7 +49,7 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
     from partdistill_ros.distillation.progress import Outlook
 
     layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
-    bar, outlook = tqdm(desc="distil", bar_format=layout, total=1.0, disable=None), Outlook()
+    bar, outlook = tqdm(desc="distill", bar_format=layout, total=1.0, disable=None), Outlook()
 
     def tell(progress: Progress) -> None:
         told = outlook(progress)

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from partdistill_ros.evaluation.methods.method import Method
     from partdistill_ros.evaluation.shapes import Shape
 
-SUMMARY = "part mIoU of a student or of methods on labelled shapes"
+SUMMARY = "part mIoU of a student or of methods on labeled shapes"
 DESCRIPTION = """\
-Measure part mIoU as ShapeNetPart does, on labelled shapes (.npz) or folders of them:
+Measure part mIoU as ShapeNetPart does, on labeled shapes (.npz) or folders of them:
 2,048 points a shape sampled with a fixed seed, the mean over the parts of the category, then over
 shapes, then over categories. `present` counts only parts that the truth holds; ShapeNetPart's
 own number gives 1 for a part that is in neither. Labels of the evaluated shapes choose nothing.
@@ -42,7 +42,7 @@ Methods, several separated by commas:
 A method that trains learns from the evaluated shapes themselves, without their labels (test-time
 alignment; --each: from one shape at a time), or from another collection: --train PATH...
 The teacher controlled:PRESET (pixel, pixel-independent, box) damages true labels in known ways:
-for experiments on labelled shapes only.""".format(
+for experiments on labeled shapes only.""".format(
     methods="\n".join(f"  {name:<12}{words}" for name, words in METHODS.items())
 )
 EXAMPLES = """\
@@ -69,15 +69,15 @@ TRAINED_ONLY: dict[str, Any] = {
 
 def configure(parser: ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("shapes", nargs="+", type=Path, metavar="SHAPE", help="labelled shape, or folder of them")
+    parser.add_argument("shapes", nargs="+", type=Path, metavar="SHAPE", help="labeled shape, or folder of them")
     asked = parser.add_mutually_exclusive_group(required=True)
     asked.add_argument("--bundle", metavar="B", help="measure this student; `default` is the shipped one")
     asked.add_argument("--method", metavar="M", help="measure these methods, separated by commas")
     parser.add_argument(
         "--teacher", metavar="T", help="who is asked: mini (default), as in `distill --help`, or controlled:PRESET"
     )
-    parser.add_argument("--train", nargs="+", metavar="PATH", help="distil on these shapes (or procedural:N)")
-    parser.add_argument("--each", action="store_true", help="distil on one evaluated shape at a time")
+    parser.add_argument("--train", nargs="+", metavar="PATH", help="distill on these shapes (or procedural:N)")
+    parser.add_argument("--each", action="store_true", help="distill on one evaluated shape at a time")
     parser.add_argument(
         "--generated", nargs="+", default=[], metavar="PATH", help="shapes (or procedural:N) added to the collection"
     )

@@ -34,7 +34,7 @@ def run(arguments: Namespace) -> Answer:
         "path": str(bundle.path),
         "points": bundle.points,
         "patches": bundle.patches,
-        "normalisation": bundle.normalisation,
+        "normalisation": bundle.normalization,
         "up": bundle.up,
         "text": {"space": bundle.text_space, "dim": bundle.text_dim, "encoder": bundle.vocabulary.encoder is not None},
         "opset": bundle.opset,

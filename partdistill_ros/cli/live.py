@@ -131,8 +131,8 @@ def _yaml(value: object) -> str:
 
 @dataclass(frozen=True)
 class Labeled:
-    """One labelled cloud as it came over DDS: points `[N, 3]`, labels `[N] i2` (-1 none), confidence
-    `[N]`, colours `[N, 3] u1`; `delay` seconds from the stamp of the original to its arrival here."""
+    """One labeled cloud as it came over DDS: points `[N, 3]`, labels `[N] i2` (-1 none), confidence
+    `[N]`, colors `[N, 3] u1`; `delay` seconds from the stamp of the original to its arrival here."""
 
     points: NDArray[np.float32]
     labels: NDArray[np.int16]

@@ -33,15 +33,15 @@ EXAMPLES = """\
 start here:
   partdistill demo                                     a table scene through the live node
   partdistill segment scene.pcd --scene tabletop --query "mug: handle, cup" \\
-      --out labelled.ply --picture labelled.png        one cloud, no ROS
-  partdistill view labelled.ply                        look at it in the browser
+      --out labeled.ply --picture labeled.png        one cloud, no ROS
+  partdistill view labeled.ply                        look at it in the browser
   partdistill info default                             what the shipped student knows
 
 make a student of your own scans:
   partdistill collect recording/ --out mugs/           objects out of a ROS 2 bag
   partdistill collection ls mugs/
   partdistill distill mugs/ --category mug --parts "handle, cup" --out my_mugs
-  partdistill evaluate labelled_shapes/ --bundle my_mugs
+  partdistill evaluate labeled_shapes/ --bundle my_mugs
 
 Every command has --help with examples of its own, and --json for programs: one JSON
 object on standard output, everything else on standard error. Exit code: 0 done, 2 wrong

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`partdistill pretrain`: unlabelled scans in, an encoder to start students from out."""
+"""`partdistill pretrain`: unlabeled scans in, an encoder to start students from out."""
 
 from __future__ import annotations
 

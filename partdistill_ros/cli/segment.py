@@ -21,13 +21,13 @@ SUMMARY = "label the parts of one cloud or mesh"
 DESCRIPTION = """\
 Label the parts of a cloud or mesh (.npz .ply .pcd .obj .stl .glb).
 
-The labelled file keeps the input's points (of a mesh: its vertices) and their order:
-.npz holds points, point_labels (-1 unlabelled), confidence and parts; .ply the same as
-properties, with colours for viewing."""
+The labeled file keeps the input's points (of a mesh: its vertices) and their order:
+.npz holds points, point_labels (-1 unlabeled), confidence and parts; .ply the same as
+properties, with colors for viewing."""
 EXAMPLES = """\
-  partdistill segment mug.ply --query "handle, cup" --up z --out labelled.ply
+  partdistill segment mug.ply --query "handle, cup" --up z --out labeled.ply
   partdistill segment scene.pcd --scene tabletop --query "mug: handle, cup; bottle: cap, body" \\
-      --out labelled.npz --picture before_after.png
+      --out labeled.npz --picture before_after.png
   partdistill segment chair.obj --bundle my_chairs --query "back, seat, leg" --out chair.npz --json"""
 
 MESH_SAMPLES = 20_000  # surface points that stand for a mesh: its vertices lie where the shape is complicated
@@ -39,7 +39,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--query", required=True, metavar="PARTS", help='parts to look for: "handle, cup" or "mug: handle, cup"'
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="LABELLED", help="file to write, .npz or .ply")
+    parser.add_argument("--out", type=Path, required=True, metavar="LABELED", help="file to write, .npz or .ply")
     parser.add_argument("--bundle", default="default", metavar="B", help="student to ask (default: the shipped one)")
     parser.add_argument(
         "--scene",
@@ -50,7 +50,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--up", choices=AXES, help="axis that points up, if the file does not tell")
     parser.add_argument("--picture", type=Path, metavar="PNG", help="also draw the cloud before and after")
     parser.add_argument(
-        "--min-confidence", type=float, default=0.0, metavar="C", help="leave points below it unlabelled, 0 to 1"
+        "--min-confidence", type=float, default=0.0, metavar="C", help="leave points below it unlabeled, 0 to 1"
     )
     add_engine(parser)
 

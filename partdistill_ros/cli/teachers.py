@@ -14,7 +14,7 @@ from partdistill_ros.teachers.spec import parse_spec, with_weights
 
 SUMMARY = "the teachers: what is installed, what each needs, and a self-check"
 DESCRIPTION = """\
-Without arguments: every teacher, what it needs, whether that is installed, and the licence of its
+Without arguments: every teacher, what it needs, whether that is installed, and the license of its
 weights. With a teacher: load it as `distill --teacher` would (weights that are not here are fetched)
 and ask it for the handle and the cup of a procedural mug in ten views."""
 EXAMPLES = """\
@@ -48,11 +48,11 @@ def run(arguments: Namespace) -> Answer:
 
 
 def _listing() -> Answer:
-    from partdistill_ros.teachers.registry import CATALOGUE
+    from partdistill_ros.teachers.registry import CATALOG
     from partdistill_ros.visualization.tables import aligned
 
-    head = ("teacher", "answers", "state", "weights", "licence of the weights")
-    rows = [(one.kind, one.answer, one.state(), one.weights, one.licence) for one in CATALOGUE]
+    head = ("teacher", "answers", "state", "weights", "license of the weights")
+    rows = [(one.kind, one.answer, one.state(), one.weights, one.license) for one in CATALOG]
     record = {
         one.kind: {
             "answers": one.answer,
@@ -60,9 +60,9 @@ def _listing() -> Answer:
             "missing": list(one.missing()),
             "extra": one.extra,
             "weights": one.weights,
-            "licence": one.licence,
+            "license": one.license,
         }
-        for one in CATALOGUE
+        for one in CATALOG
     }
     return Answer({"teachers": record}, aligned([head, *rows]))
 

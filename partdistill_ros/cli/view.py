@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`partdistill view`: labelled clouds of a file or a running node, in the browser or as a turntable."""
+"""`partdistill view`: labeled clouds of a file or a running node, in the browser or as a turntable."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from partdistill_ros.visualization.browser import BrowserViewer
     from partdistill_ros.visualization.browser_content import Content
 
-SUMMARY = "look at labelled clouds, in the browser or as a turntable"
+SUMMARY = "look at labeled clouds, in the browser or as a turntable"
 DESCRIPTION = """\
 Show a file (.npz .ply .pcd .obj .stl .glb, with or without labels), the answer of a student to it
 (--query), or what a running node publishes (--topic), with a legend by part.
 
-Without --turntable a page is served until Ctrl-C; choose there what to show and how to colour it.
+Without --turntable a page is served until Ctrl-C; choose there what to show and how to color it.
 It needs the extra `view`. --turntable draws pictures instead, without a display: an animation
 (.gif, .webp) or views side by side (.png, .jpg)."""
 EXAMPLES = """\
-  partdistill view labelled.ply
+  partdistill view labeled.ply
   partdistill view scene.pcd --query "mug: handle, cup" --scene tabletop
   partdistill view --topic labeled_points
-  partdistill view labelled.npz --up z --turntable labelled.gif"""
+  partdistill view labeled.npz --up z --turntable labeled.gif"""
 
 FRAMES, STILL_FRAMES = 36, 4
 SILENCE_SECONDS = 10.0  # after so long without a cloud, it is told why none may have come
@@ -50,8 +50,8 @@ SHOWS_A_SECOND = 10
 
 def configure(parser: ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="cloud or mesh, labelled or not")
-    parser.add_argument("--topic", metavar="NAME", help="labelled clouds of a running node, usually labeled_points")
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="cloud or mesh, labeled or not")
+    parser.add_argument("--topic", metavar="NAME", help="labeled clouds of a running node, usually labeled_points")
     parser.add_argument("--legend", metavar="NAME", help="topic of their names (default: part_legend beside --topic)")
     parser.add_argument("--query", metavar="PARTS", help="ask a student about FILE: parts to look for")
     parser.add_argument("--bundle", metavar="B", help="the student to ask (default: the shipped one)")
@@ -183,7 +183,7 @@ def _turntable(arguments: Namespace) -> Answer:
     content = next(_clouds(arguments, end), None)
     if content is None:
         raise CommandFailed(
-            f"no labelled cloud came on {arguments.topic} within {arguments.seconds or FIRST_SECONDS} s"
+            f"no labeled cloud came on {arguments.topic} within {arguments.seconds or FIRST_SECONDS} s"
         )
     frames = arguments.frames or (STILL_FRAMES if still else FRAMES)
     drawn = turntable(content.scan, content.labels, content.parts, frames, loop=not still)

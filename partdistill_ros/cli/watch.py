@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The labelled clouds of a running node, each with the names that its labels mean.
+"""The labeled clouds of a running node, each with the names that its labels mean.
 
 Imports rclpy only when a `Watch` is opened, after `nodes.environment.prepare()` has checked that it is there.
 """
@@ -65,13 +65,13 @@ def _keep(kept: dict[Hashable, Any], stamp: Hashable, message: Any, most: int) -
 
 
 def legend_topic(topic: str) -> str:
-    """`part_legend` in the namespace of the topic of labelled clouds."""
+    """`part_legend` in the namespace of the topic of labeled clouds."""
     namespace, slash, _ = topic.rpartition("/")
     return f"{namespace}{slash}part_legend"
 
 
 class Watch:
-    """Subscribes to `topic` (sensor_msgs/PointCloud2, labelled) and `legend` (PartLegend) on the user's ROS
+    """Subscribes to `topic` (sensor_msgs/PointCloud2, labeled) and `legend` (PartLegend) on the user's ROS
     domain. Use as a context manager. Raises PartDistillError for a name that ROS does not allow."""
 
     def __init__(self, topic: str, legend: str) -> None:
@@ -122,7 +122,7 @@ class Watch:
 
     def silence(self) -> str:
         """Why nothing may have come."""
-        names = {self._topic: "labelled clouds", self._legend_name: "legends"}
+        names = {self._topic: "labeled clouds", self._legend_name: "legends"}
         missing = [f"nobody publishes {what} on {topic}" for topic, what in names.items() if not self._published(topic)]
         return " and ".join(missing) or f"nothing came on {self._topic}, though somebody offers it"
 
@@ -180,7 +180,7 @@ class Watch:
 
 
 def content_of_messages(cloud: Any, legend: Any) -> Content:
-    """A labelled PointCloud2 and its PartLegend as arrays.
+    """A labeled PointCloud2 and its PartLegend as arrays.
 
     Raises PartDistillError for a cloud of another layout, or labels that the legend does not name.
     """
@@ -189,7 +189,7 @@ def content_of_messages(cloud: Any, legend: Any) -> Content:
         labeled.points,
         colors=labeled.colors,
         grid=labeled.grid,
-        # Organised clouds come in the frame of their sensor.
+        # Organized clouds come in the frame of their sensor.
         viewpoint=None if labeled.grid is None else np.zeros(3, np.float32),
         name=cloud.header.frame_id or "cloud",
     )

@@ -37,7 +37,7 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class Drawn:
-    """One training cloud: points `[N, 3]` normalised, centers `[G]`, source `[N]` rows of the member's
+    """One training cloud: points `[N, 3]` normalized, centers `[G]`, source `[N]` rows of the member's
     points, -1 for points that belong to no object."""
 
     points: NDArray[np.float32]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How well a detector's boxes fit the boxes that labelled points would get."""
+"""How well a detector's boxes fit the boxes that labeled points would get."""
 
 from __future__ import annotations
 

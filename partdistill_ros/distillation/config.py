@@ -30,7 +30,7 @@ class Schedule:
     epoch losses over `window` changes by less than `tolerance`, after `patience` epochs (the method's 5 are fewer
     than a student needs that starts from scratch: its loss rests before it finds small parts).
     forward_share: backward distillation starts at the latest after this share of the epochs.
-    regrade: epochs after which the rule `posterior` grades the teacher's units anew, by a student that has learnt
+    regrade: epochs after which the rule `posterior` grades the teacher's units anew, by a student that has learned
     from its grades; the others do it once.
     checkpoint_minutes: a checkpoint of 19 MB takes 0.1 s; what a kill costs is this and an epoch at most.
     """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scans that bring their knowledge along: points and units in one file, so that no teacher is asked.
 
-The file is a labelled-shape `.npz` without labels (any command reads its points) with the units beside
+The file is a labeled-shape `.npz` without labels (any command reads its points) with the units beside
 them: `unit_part [K] i2`, `unit_score [K] f4`, `unit_view [K] i2`, `unit_indptr [K + 1] i8`, `unit_indices i4`.
 """
 

@@ -30,7 +30,7 @@ from partdistill_ros.pointcloud.frames import turn_about_z
 
 LEAST_POINTS = 32  # of a part in a cloud, to be swapped
 PROBES = 400  # points that measure a part: 0.1 ms for all parts of a cloud instead of 1
-OUTSIDE = 0.02  # share of them at either end of an axis that does not count: mislabelled points lie far out
+OUTSIDE = 0.02  # share of them at either end of an axis that does not count: mislabeled points lie far out
 STRETCH = 2.0  # per axis at most, and its inverse at least
 MISFIT = 0.15  # object radii that an end of a part may miss its place by when that is not enough
 OFF_CENTER = 0.1  # object radii of the parts' layout about the vertical, below which it tells no direction
@@ -122,7 +122,7 @@ def _box(points: NDArray[np.floating]) -> _Box:
 
 
 def _facing(here: Sequence[NDArray[np.floating]], there: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
-    """The turn about the vertical that lays the centres of the parts `there` over those `here`, by least
+    """The turn about the vertical that lays the centers of the parts `there` over those `here`, by least
     squares: scans of mugs have their handles anywhere. None where the parts lie one above the other."""
     if not here:
         return np.eye(3)

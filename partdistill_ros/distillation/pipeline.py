@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From scans and part names to a student bundle: render, teach, distil, export, check."""
+"""From scans and part names to a student bundle: render, teach, distill, export, check."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def run(config: DistillConfig, progress: Callable[[Progress], None] | None = Non
 
 
 def train(config: DistillConfig, progress: Callable[[Progress], None] | None = None) -> Run:
-    """Distil a student on the scans of one category and write its bundle.
+    """Distill a student on the scans of one category and write its bundle.
 
     Scans that cannot be used are reported and left out. A run that was stopped goes on where it was; what the
     student made of the teacher's units lies in `<out>.work/backward` to be looked at.
@@ -113,13 +113,13 @@ def _train(config: DistillConfig, space: TextSpace, work: Path, progress: Callab
 
 
 def check_start_space(start: str, space: TextSpace) -> None:
-    """Raises PartDistillError for first weights of a bundle whose head has learnt another text space."""
+    """Raises PartDistillError for first weights of a bundle whose head has learned another text space."""
     if not Path(start).is_dir():
         return
-    learnt = Bundle.load(start).text_space
-    if learnt != space.identity:
+    learned = Bundle.load(start).text_space
+    if learned != space.identity:
         raise PartDistillError(
-            f"{start} has learnt the text space '{learnt}', this run has '{space.identity}': start from scratch, or "
+            f"{start} has learned the text space '{learned}', this run has '{space.identity}': start from scratch, or "
             "choose the same teacher and --text-space"
         )
 

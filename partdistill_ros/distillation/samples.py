@@ -30,9 +30,9 @@ class Member:
     """One scan of a collection: points `[N, 3]` in the unit ball with up = +z, the units that the
     teacher's views gave, what single cameras see of it `[V, N]` (None: the scan is one-sided).
 
-    flat: nobody knows which way is up, so it is learnt upside down and under free turns too.
+    flat: nobody knows which way is up, so it is learned upside down and under free turns too.
     views: the cameras of the units, in the frame of the points (None: unknown).
-    boxes: the units are boxes of a detector, which take in neighbours of the part.
+    boxes: the units are boxes of a detector, which take in neighbors of the part.
     share: how often it is drawn, next to the other members.
     """
 
@@ -76,7 +76,7 @@ def upright_cloud(scan: Scan, count: int, seed: int = 0) -> Scan:
 
 
 def upright(cloud: Scan) -> Scan:
-    """`cloud` (finite points) turned up = +z, centred and scaled into the unit ball; see `upright_cloud`."""
+    """`cloud` (finite points) turned up = +z, centered and scaled into the unit ball; see `upright_cloud`."""
     up = resting_up(cloud.points) if cloud.up is None and cloud.viewpoint is None else cloud.up
     turned = np.eye(3) if up is None else rotation_to_z(up)
     points = cloud.points.astype(np.float64) @ turned.T

@@ -385,7 +385,7 @@ def label_points(
 ) -> NDArray[np.float32]:
     """Probabilities `[N, P]` of upright `points [N, 3]` for `parts`, embeddings `[S, D]` each, canonical first.
 
-    Each of `draws` clouds is a sample of the points, normalised as the live node does, turned about the vertical;
+    Each of `draws` clouds is a sample of the points, normalized as the live node does, turned about the vertical;
     where nobody knows which way is up (`flat`), every other one lies on its other side.
     """
     student.eval()

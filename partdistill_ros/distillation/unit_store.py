@@ -98,7 +98,7 @@ def member_stores(paths: Iterable[Path]) -> dict[str, KnowledgeStore]:
 def knowledge_key(
     scan: Scan, views: Views, size: int, teacher_key: str, parts: Sequence[str], renderer: str = "zbuffer"
 ) -> str:
-    """Name of an entry: a hash of the geometry and colours, category, views, picture size, renderer,
+    """Name of an entry: a hash of the geometry and colors, category, views, picture size, renderer,
     teacher and part names. The scan's labels do not enter (the teacher never sees them)."""
     digest = hashlib.sha256()
     for word in (f"schema {SCHEMA}", teacher_key, renderer, str(size), scan.name, scan.category or "", *parts):

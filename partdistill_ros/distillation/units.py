@@ -152,7 +152,7 @@ def class_weights(units: KnowledgeUnits | Iterable[KnowledgeUnits], n_parts: int
 
 def specific(units: KnowledgeUnits, shown: NDArray[np.integer]) -> KnowledgeUnits:
     """Boxes weighed by how much they single out: scores times the share of the view's points inside, to the power
-    -0.7, at most 5, since a large box takes in neighbours of its part; over 95 % the weight goes down to nothing
+    -0.7, at most 5, since a large box takes in neighbors of its part; over 95 % the weight goes down to nothing
     at 100 %, since such a box is about the object and not about a part.
 
     shown: `[V]` how many points each view shows. Units of an unknown view (-1) keep their scores.

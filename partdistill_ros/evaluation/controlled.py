@@ -95,13 +95,13 @@ class ControlledTeacher:
         return _boxes(errors, truth, rendering.index >= 0)
 
     def _label_map(self, rendering: Rendering, parts: Sequence[str]) -> NDArray[np.int16]:
-        """The true part of each pixel `[V, H, W]`, -1 on the background and where unlabelled."""
+        """The true part of each pixel `[V, H, W]`, -1 on the background and where unlabeled."""
         try:
             labels, names = self._truth[rendering.name, rendering.of]
         except KeyError:
             raise PartDistillError(
                 f"the controlled teacher was not told the true {rendering.of} of '{rendering.name}': "
-                "it can only teach on labelled shapes"
+                "it can only teach on labeled shapes"
             ) from None
         place = np.array([*(parts.index(name) if name in parts else -1 for name in names), -1], np.int16)
         return place[np.append(labels, -1)[rendering.index]]
@@ -109,7 +109,7 @@ class ControlledTeacher:
 
 class _Errors:
     """The error rates of one shape: `wrong [P]`, `missed [P]`, the name each part is mistaken for `[P]`, and the
-    favourite, which boxes around the whole object get."""
+    favorite, which boxes around the whole object get."""
 
     def __init__(self, preset: Preset, category: str, parts: tuple[str, ...], shape: str) -> None:
         self.preset, self.parts, self.shape = preset, parts, shape
@@ -122,7 +122,7 @@ class _Errors:
         own = generator(preset.seed, "shape", category, shape)
         self.wrong = self._vary(own, preset.wrong, spread)
         self.missed = self._vary(own, preset.missed, 1 - spread)
-        self.favourite = int(own.integers(count))
+        self.favorite = int(own.integers(count))
 
     def _vary(
         self, rng: np.random.Generator, rates: tuple[float, float], spread: NDArray[np.float64]
@@ -196,7 +196,7 @@ def _regions(labels: NDArray[np.int16], count: int, least: float) -> list[tuple[
 
 
 def _idle(errors: _Errors, rng: np.random.Generator, shown: NDArray[np.bool_]) -> list[tuple[NDArray[np.float64], int]]:
-    """Boxes around nothing in particular, with any name, and around the whole object, with the shape's favourite."""
+    """Boxes around nothing in particular, with any name, and around the whole object, with the shape's favorite."""
     rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
     low = np.array([columns[0], rows[0]], float)
     extent = np.array([columns[-1], rows[-1]]) + 1 - low
@@ -206,7 +206,7 @@ def _idle(errors: _Errors, rng: np.random.Generator, shown: NDArray[np.bool_]) -
         boxes.append((np.concatenate([middle - half, middle + half]), int(rng.integers(len(errors.parts)))))
     around, loose = np.concatenate([low, low + extent]), WHOLE_OFF * np.tile(extent, 2)
     for _ in range(rng.poisson(errors.preset.whole)):
-        boxes.append((around + rng.normal(0, loose), errors.favourite))
+        boxes.append((around + rng.normal(0, loose), errors.favorite))
     return boxes
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One method on many shapes: ask, compare, summarise."""
+"""One method on many shapes: ask, compare, summarize."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def _answers(shape: Shape, row: int, evaluations: Sequence[Evaluation]) -> tuple
         return Panel(caption, drawing.paint(label_colors(bare, labels, question.parts)))
 
     answered = [one for one in evaluations if one.answers]
-    # One colour all over tells nothing: the constant answer is drawn only where nothing else is.
+    # One color all over tells nothing: the constant answer is drawn only where nothing else is.
     answered = [one for one in answered if one.method != Constant.name] or answered
     panels = [panel(f"{one.method}, mIoU {100 * one.scores[row].miou:.1f}", one.answers[row]) for one in answered]
     return (*panels, panel("truth", shape.truth))
@@ -125,7 +125,7 @@ def _asked(question: Question, teacher: Teacher | None) -> tuple[tuple[Panel, ..
 def view_panel(
     rendering: Rendering, answer: PixelAnswer | BoxAnswer, view: int, parts: Sequence[str], name: str
 ) -> Panel:
-    """One view with the teacher's answer: pixels in the part's colour, stronger where it is surer, or
+    """One view with the teacher's answer: pixels in the part's color, stronger where it is surer, or
     the surest boxes with name and confidence."""
     from partdistill_ros.teachers.protocol import PixelAnswer
 
@@ -158,7 +158,7 @@ def paint_pixels(
     near = scores[:, rows[:, None], columns[None]]
     sure, best = near.max(0)[..., None], near.argmax(0)
     blend = np.where(sure > 0, 0.2 + 0.65 * sure, 0)
-    # The shading of the picture stays, in the colour of the part.
+    # The shading of the picture stays, in the color of the part.
     light = picture.mean(-1, keepdims=True) / 255
     tinted = colors[best] * (0.45 + 0.55 * light)
     return ((1 - blend) * picture + blend * tinted).clip(0, 255).astype(np.uint8)

@@ -123,7 +123,7 @@ def _links(sections: Sequence[Sequence[str]]) -> str:
 
 def _overall(evaluations: Sequence[Evaluation]) -> list[str]:
     """A row per method: the means of every reading."""
-    head = ["method", "learnt from", "overall", "instance", "all points"]
+    head = ["method", "learned from", "overall", "instance", "all points"]
     with_unseen = any(one.unseen for one in evaluations)
     head += ["unseen points"] if with_unseen else []
     best = max(one.sampled.overall for one in evaluations)
@@ -188,7 +188,7 @@ def _gallery(shown: Sequence[Exhibit], evaluations: Sequence[Evaluation], teache
     words = f"Chosen by the mIoU of '{evaluations[-1].method}' within their category. "
     if any(one.views for one in shown):
         words += f"First what the teacher ({teacher}) says of each view (e elevation, a azimuth in degrees); "
-        words += "pixels are coloured more strongly where it is surer. Then t"
+        words += "pixels are colored more strongly where it is surer. Then t"
     else:
         words += "T"
     words += "he points in every method's answer with the shape's mIoU, and the truth."

@@ -70,7 +70,7 @@ def part_iou(answer: NDArray[np.integer], truth: NDArray[np.integer], parts: int
         raise PartDistillError(f"{answer.shape[0]} answers for {truth.shape[0]} points: they must be the same points")
     known = truth >= 0
     if not known.any():
-        raise PartDistillError("the shape has no labelled points to compare with")
+        raise PartDistillError("the shape has no labeled points to compare with")
     part = np.arange(parts)[:, None]
     answered, true = answer[known] == part, truth[known] == part
     union = (answered | true).sum(1)

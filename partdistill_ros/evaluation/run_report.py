@@ -51,7 +51,7 @@ def write_run_report(
 
 
 def _recorded(run: Run, shown: Sequence[int]) -> list[str]:
-    words = f"{len(run.members)} scans were learnt from, {len(run.left_out)} were left out."
+    words = f"{len(run.members)} scans were learned from, {len(run.left_out)} were left out."
     html = ['<h2 id="recorded">What was recorded</h2>', f"<p>{words}</p>"]
     if run.left_out:
         html.append("<ul>" + "".join(f"<li>{escape(one)}</li>" for one in run.left_out) + "</ul>")
@@ -60,7 +60,7 @@ def _recorded(run: Run, shown: Sequence[int]) -> list[str]:
 
 def _seen(run: Run, shown: Sequence[int]) -> list[str]:
     parts = run.graded[0].units.parts
-    words = "What the teacher said of single views, in the colours of the parts; grey points it did not name."
+    words = "What the teacher said of single views, in the colors of the parts; gray points it did not name."
     html = ['<h2 id="seen">What the teacher saw</h2>', f"<p>{words}</p>", legend(parts)]
     for i in shown:
         graded = run.graded[i]
@@ -139,7 +139,7 @@ def _draw(graded: GradedUnits, colors: NDArray[np.uint8]) -> Image.Image:
 
 
 def _view(graded: GradedUnits, view: int) -> Image.Image:
-    """The points in the colour of the surest unit of this view that holds them."""
+    """The points in the color of the surest unit of this view that holds them."""
     units = graded.units
     colors = np.broadcast_to(np.array(LOOK.bare, np.uint8), graded.points.shape).copy()
     for unit in sorted(np.flatnonzero(units.view == view), key=lambda one: float(units.score[one])):

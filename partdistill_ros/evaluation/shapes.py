@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labelled shapes made ready for measuring: what a method may look at, and the truth it may not."""
+"""Labeled shapes made ready for measuring: what a method may look at, and the truth it may not."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ class Question:
 @dataclass(frozen=True)
 class Shape:
     """A question with its truth: `truth [POINTS] i2` of the samples; `every_point [M, 3]` and
-    `every_truth [M] i2` of the whole shape (a mesh's face centres, a cloud's finite points).
-    labelled: the shape as its file has it, for a ceiling and for controlled teachers."""
+    `every_truth [M] i2` of the whole shape (a mesh's face centers, a cloud's finite points).
+    labeled: the shape as its file has it, for a ceiling and for controlled teachers."""
 
     question: Question
     truth: NDArray[np.int16]
     every_point: NDArray[np.float32]
     every_truth: NDArray[np.int16]
-    labelled: Scan
+    labeled: Scan
 
 
 def load_shapes(
     paths: Iterable[str | Path], on_skip: Callable[[Path, PartDistillError], None] | None = None
 ) -> list[Shape]:
-    """The labelled shapes of files and folders, by category and name.
+    """The labeled shapes of files and folders, by category and name.
 
     A file that was named and cannot be read is an error; one found in a folder goes to `on_skip`.
     Raises PartDistillError also for a shape without labels or category, and where nothing is left.
@@ -66,7 +66,7 @@ def prepare(scans: Sequence[Scan], points: int = POINTS, seed: int = SEED) -> li
     are parts of the category."""
     scans = [_checked(scan) for scan in scans]
     if not scans:
-        raise PartDistillError("no shapes to evaluate: name labelled shape files or folders of them")
+        raise PartDistillError("no shapes to evaluate: name labeled shape files or folders of them")
     parts: dict[str, tuple[str, ...]] = {}
     for scan in scans:
         category = str(scan.category)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluated shapes as collections to distil on: what a teacher says of them, and what the truth says."""
+"""Evaluated shapes as collections to distill on: what a teacher says of them, and what the truth says."""
 
 from __future__ import annotations
 
@@ -72,4 +72,4 @@ def true_units(labels: np.ndarray, parts: Sequence[str]) -> KnowledgeUnits:
 
 
 def _cloud(shape: Shape) -> Scan:
-    return upright_cloud(shape.labelled.with_(up=posed(shape.question).up), CLOUD_POINTS)
+    return upright_cloud(shape.labeled.with_(up=posed(shape.question).up), CLOUD_POINTS)

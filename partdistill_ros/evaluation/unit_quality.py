@@ -28,9 +28,9 @@ class UnitQuality:
 
 
 def unit_quality(fit: Fit, shapes: Sequence[Shape]) -> UnitQuality | None:
-    """By the truth of the shapes that a training learnt on: a region is right where half of its labelled points are of
+    """By the truth of the shapes that a training learned on: a region is right where half of its labeled points are of
     the part it names, a box where the part that it names fits it best, since a good box of a small part holds more
-    points of its neighbours. None where there are no units of either kind."""
+    points of its neighbors. None where there are no units of either kind."""
     by_name = {(shape.question.category, shape.question.name): shape for shape in shapes}
     right, before, after = [], [], []
     for member, graded in zip(fit.members, fit.graded, strict=True):

@@ -30,8 +30,8 @@ SMALL = 0.03  # share of the object's pixels under which a unit gets a ring
 TRACK, OLD = (226, 223, 217), (150, 150, 150)
 COLUMN_NAMES = ("scan", "category", "unit", "view", "part", "points", "old_score", "new_score", "change")
 WORDS = """\
-Each picture is a unit in its own view: the points that the teacher named, in the colour of the part. Grey bar: the \
-teacher's score. Coloured bar: the score that the student gave in backward distillation."""
+Each picture is a unit in its own view: the points that the teacher named, in the color of the part. Gray bar: the \
+teacher's score. Colored bar: the score that the student gave in backward distillation."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ def most_changed(graded: GradedUnits, count: int) -> tuple[NDArray[np.intp], NDA
 
 
 def contact_sheet(graded: GradedUnits, count: int = 24) -> Image.Image:
-    """The units of `most_changed`, each in its own view: its points in the part's colour, the teacher's
-    score as a grey bar and the student's as a coloured one."""
+    """The units of `most_changed`, each in its own view: its points in the part's color, the teacher's
+    score as a gray bar and the student's as a colored one."""
     groups = [
         (words, rows) for words, rows in zip(("most lowered", "most raised"), most_changed(graded, count), strict=True)
     ]
@@ -125,7 +125,7 @@ def unit_picture(graded: GradedUnits, unit: int, drawings: dict[int, Drawing] | 
 
 
 def _shown(points: NDArray[np.float32], members: NDArray[np.int32], index: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Members, and for each the nearest point that has a pixel in `index`: discs of neighbours hide some
+    """Members, and for each the nearest point that has a pixel in `index`: discs of neighbors hide some
     of a unit's points in a small picture, all of a unit of three."""
     drawn = np.unique(index[index >= 0])
     if not len(drawn) or not len(members):

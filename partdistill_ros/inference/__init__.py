@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The live path: a bundle, a query and clouds go in, labelled points come out; no torch, no ROS."""
+"""The live path: a bundle, a query and clouds go in, labeled points come out; no torch, no ROS."""

@@ -29,7 +29,7 @@ from partdistill_ros.inference.vocabulary import TextEncoder, Vocabulary
 
 SCHEMA = 1
 MODEL, VOCABULARY, MANIFEST = "student.onnx", "vocabulary.npz", "bundle.json"
-NORMALISATION = "center_max_radius"
+NORMALIZATION = "center_max_radius"
 SAMPLINGS = ("random", "farthest")
 DEFAULT_PATH = Path(__file__).resolve().parents[1] / "models" / "default"
 
@@ -41,10 +41,10 @@ class Bundle:
     model: the bytes of `student.onnx`, those whose checksum was verified.
     points: of a cloud as the network takes it.  patches: of the network.
     centers: farthest-point samples that the network takes, in sampling order (`patches`, if not stated).
-    patch_size: points in a patch; clouds with fewer are not labelled (`patch_size`, 32 if not stated).
+    patch_size: points in a patch; clouds with fewer are not labeled (`patch_size`, 32 if not stated).
     sampling: how a larger cloud is cut down to `points` (`random` as `sample_surface` draws, the
         default, or `farthest`); it should be what the student was trained on.
-    normalisation: always `center_max_radius` (see `normalise.py`); up: always `z`.
+    normalization: always `center_max_radius` (see `normalize.py`); up: always `z`.
     text_space, text_dim: identity and size of the text space.
     """
 
@@ -56,7 +56,7 @@ class Bundle:
     centers: int
     patch_size: int
     sampling: str
-    normalisation: str
+    normalization: str
     up: str
     text_space: str
     text_dim: int
@@ -175,7 +175,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     if manifest.get("schema") != SCHEMA:
         raise PartDistillError(
             f"{path}: schema is {manifest.get('schema')!r}, this version reads {SCHEMA}: "
-            "distil the bundle again, or install the partdistill_ros that wrote it"
+            "distill the bundle again, or install the partdistill_ros that wrote it"
         )
     return manifest
 
@@ -226,7 +226,7 @@ def _from_manifest(directory: Path, manifest: Mapping[str, Any], content: Mappin
         centers=centers,
         patch_size=_positive(directory, {"patch_size": 32, **manifest}, "patch_size"),
         sampling=_one_of(directory, {"sampling": "random", **manifest}, "sampling", SAMPLINGS),
-        normalisation=_one_of(directory, manifest, "normalisation", (NORMALISATION,)),
+        normalization=_one_of(directory, manifest, "normalisation", (NORMALIZATION,)),
         up=_one_of(directory, manifest, "up", ("z",)),
         text_space=_field(directory, text, "space", str, "text.space"),
         text_dim=dim,

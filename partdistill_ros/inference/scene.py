@@ -30,7 +30,7 @@ class SceneOptions:
         in a box is one.
     up: `[3]` opposite to gravity in object and crop mode (None: +z of the box's frame, the scan's own, else
         it is searched for); in tabletop mode the plane's normal is taken.
-    min_confidence: points below it stay unlabelled.
+    min_confidence: points below it stay unlabeled.
     max_objects: the largest clusters on the plane.  tabletop: limits of the extraction.
     crop: the box of crop mode.
     memory: how a `SceneMemory` is used, None for not at all.
@@ -52,7 +52,7 @@ class SceneOptions:
 @dataclass(frozen=True)
 class SceneObject:
     """One object: `index [M]` of its points in the cloud, the `category` whose names won (None where the
-    query has none), and `up [3]` as used (None where it stayed unlabelled)."""
+    query has none), and `up [3]` as used (None where it stayed unlabeled)."""
 
     index: NDArray[np.intp]
     category: str | None
@@ -63,9 +63,9 @@ class SceneObject:
 class SceneLabels:
     """The answer for a whole cloud, in the order of its points.
 
-    labels: `[N] i2`, indices into `parts`, -1 unlabelled.  confidence: `[N] f4`, 0 outside objects.
+    labels: `[N] i2`, indices into `parts`, -1 unlabeled.  confidence: `[N] f4`, 0 outside objects.
     objects: largest first.  plane: `[4]` the support plane in tabletop mode.
-    stages: seconds by name.  problem: why something is unlabelled, None where nothing is wrong.
+    stages: seconds by name.  problem: why something is unlabeled, None where nothing is wrong.
     """
 
     labels: NDArray[np.int16]
@@ -88,7 +88,7 @@ def label_scene(
     """Label every point of a cloud that may hold NaN.
 
     memory: of the clouds before, used where the options say how; pose: see `SceneMemory.beliefs`.
-    A cloud without finite points, without a support plane or without objects comes back unlabelled with
+    A cloud without finite points, without a support plane or without objects comes back unlabeled with
     its `problem`: a live node goes on, a command may refuse.
     """
     options = options or SceneOptions()

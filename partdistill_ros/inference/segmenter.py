@@ -25,7 +25,7 @@ MAX_BATCH = 16  # clouds per run of the network: bounds memory, and more gain no
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds spent by the last `segment`: sampling and normalising, the network, spreading."""
+    """Seconds spent by the last `segment`: sampling and normalizing, the network, spreading."""
 
     sample: float = 0.0
     network: float = 0.0
@@ -47,8 +47,8 @@ class Labels:
         cloud of a category not asked for its mean.
     parts: the query's names.  category: of the group that won, None without one; where it is one of the
         query's `others`, every label is -1.
-    up: `[3]` direction taken as up, None where nothing was labelled.
-    problem: why the whole cloud is unlabelled, None where it is not.
+    up: `[3]` direction taken as up, None where nothing was labeled.
+    problem: why the whole cloud is unlabeled, None where it is not.
     """
 
     labels: NDArray[np.int16]
@@ -77,7 +77,7 @@ class Belief:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """One cloud on its way: the sample, its patch centres, and one turned copy per try."""
+    """One cloud on its way: the sample, its patch centers, and one turned copy per try."""
 
     sampled: NDArray[np.floating]
     centers: NDArray[np.int64]
@@ -141,11 +141,11 @@ class Segmenter:
             directions are tried and the most confident answer is kept (as many runs of the network).
         votes: logits are averaged over this many turns about the vertical (as many runs).
         smooth: see `spread`.
-        min_confidence: points whose confidence is lower are labelled -1.
+        min_confidence: points whose confidence is lower are labeled -1.
         The group of the query with the highest mean (over points) of the maximum (over its names)
         probability among all names is the cloud's category; where it is one of `query.others`, no
-        point is labelled. A cloud with fewer finite points than a
-        patch comes back unlabelled with its `problem`. Raises PartDistillError for wrong arguments.
+        point is labeled. A cloud with fewer finite points than a
+        patch comes back unlabeled with its `problem`. Raises PartDistillError for wrong arguments.
         """
         query = self.query(query) if isinstance(query, str) else query
         beliefs = self.believe(clouds, query, ups, votes=votes)

@@ -20,7 +20,7 @@ from partdistill_ros.errors import PartDistillError
 DEVICES = ("auto", "cpu", "cuda")
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 # HEURISTIC: the default searches all algorithms anew for every shape. No TF32: 10 bits of mantissa
-# change which points are nearest neighbours.
+# change which points are nearest neighbors.
 CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0", "arena_extend_strategy": "kSameAsRequested"}
 MAX_THREADS = 8  # more do not make a network of this size faster
 SILENT, WARNING = 4, 2  # severities of onnxruntime's log

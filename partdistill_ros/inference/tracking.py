@@ -22,12 +22,12 @@ from partdistill_ros.inference.segmenter import Belief, Segmenter
 
 COMPARED = 400  # points of an object, at least, that are looked up among those of before, and the other way round
 SAMPLED = 1500  # points, at least, that they are looked up among
-NEAR = 0.05  # metres between the middles of what may be the same object
+NEAR = 0.05  # meters between the middles of what may be the same object
 
 
 @dataclass(frozen=True)
 class MemoryOptions:
-    """Lengths in metres.
+    """Lengths in meters.
 
     refresh: objects that stand still asked about again in each cloud, the longest unasked first; 0 for all.
     smoothing: share of the earlier belief in a new one, 0 to below 1; 0.8 averages over about five answers.
@@ -106,7 +106,7 @@ class SceneMemory:
             self.asked = len(clouds)
             return list(ask(list(range(len(clouds)))))
         placed = [_moved(cloud, pose) for cloud in clouds]
-        found = self._recognise(placed, options)
+        found = self._recognize(placed, options)
         due = _due(found, options.refresh)
         self.asked = len(due)
         answers: list[Belief | None] = [None if known is None else known.belief for known in found]
@@ -116,7 +116,7 @@ class SceneMemory:
         back = None if pose is None else np.linalg.inv(pose).astype(np.float64)
         return [None if belief is None else _placed(belief, back) for belief in answers]
 
-    def _recognise(self, clouds: Sequence[NDArray[np.floating]], options: MemoryOptions) -> list[_Known | None]:
+    def _recognize(self, clouds: Sequence[NDArray[np.floating]], options: MemoryOptions) -> list[_Known | None]:
         """For each object what is known of it, None where it is new or has moved."""
         free = list(self._known)
         found: list[_Known | None] = []
@@ -143,8 +143,8 @@ class SceneMemory:
 
     def _learn(self, known: _Known | None, fresh: Belief, options: MemoryOptions) -> Belief:
         belief = fresh if known is None else _smoothed(known, fresh, options)
-        learnt = _Known(belief, _tree(belief.points), belief.points.mean(axis=0), self._cloud, self._cloud)
-        self._known = [other for other in self._known if other is not known] + [learnt]
+        learned = _Known(belief, _tree(belief.points), belief.points.mean(axis=0), self._cloud, self._cloud)
+        self._known = [other for other in self._known if other is not known] + [learned]
         return belief
 
 

@@ -3,9 +3,9 @@
 
     mugs/collection.json            the mark of a collection
     mugs/mug_0001/scan.json         the manifest
-    mugs/mug_0001/cloud.ply         the scan (metres)
+    mugs/mug_0001/cloud.ply         the scan (meters)
     mugs/mug_0001/picture.png       the scan, drawn for people
-    mugs/mug_0001/views/00.png      what the camera saw, a picture a capture, where it had colours
+    mugs/mug_0001/views/00.png      what the camera saw, a picture a capture, where it had colors
     mugs/mug_0001/knowledge/*.npz   what teachers said, where one was asked
 
 Every path is relative to the member's folder and its name is the folder's, so that members may be copied

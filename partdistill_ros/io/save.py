@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scans and labelled clouds to files, whole or not at all; `scans/load.py` reads them back."""
+"""Scans and labeled clouds to files, whole or not at all; `scans/load.py` reads them back."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def save_labeled(
     confidence: NDArray[np.float32],
     parts: Sequence[str],
 ) -> None:
-    """Write a labelled cloud, points in their order: `points [N, 3]`, `labels [N]` (index into `parts`,
-    -1 unlabelled), `confidence [N]` in 0..1.
+    """Write a labeled cloud, points in their order: `points [N, 3]`, `labels [N]` (index into `parts`,
+    -1 unlabeled), `confidence [N]` in 0..1.
 
     `.npz` holds `points, point_labels, confidence, parts`; `.ply` the same as properties, with the
-    colours of `palette.label_colors` for viewing. Raises PartDistillError for arrays that do not go
+    colors of `palette.label_colors` for viewing. Raises PartDistillError for arrays that do not go
     together, another suffix, or a place that cannot be written.
     """
     count = len(points)

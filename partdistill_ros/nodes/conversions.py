@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages to arrays and back; the only file that touches message buffers.
 
-Measured with 300,000 points: reading xyz and rgb and writing the labelled cloud take 3 ms together.
+Measured with 300,000 points: reading xyz and rgb and writing the labeled cloud take 3 ms together.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Cloud:
 
 
 def read_cloud(message: PointCloud2, name: str, *, keep_fields: bool = False) -> Cloud:
-    """Coordinates and colours of a cloud; `name` stands for it in messages to the user.
+    """Coordinates and colors of a cloud; `name` stands for it in messages to the user.
 
     Raises PartDistillError for steps that do not fit the data and missing or unlawful fields.
     """
@@ -67,21 +67,21 @@ def read_cloud(message: PointCloud2, name: str, *, keep_fields: bool = False) ->
 
 
 def cloud_message(scan: Scan, header: Header) -> PointCloud2:
-    """A scan as x y z (rgb), organised where it has a grid."""
+    """A scan as x y z (rgb), organized where it has a grid."""
     colors = None if scan.colors is None else pack_colors(scan.colors)
     packed = encode(scan.points, colors)
     return _message(packed, header, scan, is_dense=bool(np.isfinite(scan.points).all()))
 
 
 def labeled_message(cloud: Cloud, answer: SceneLabels) -> PointCloud2:
-    """The cloud with its labels: same header, same order of points, part colours where there is a
-    part and the cloud's own colours (grey without) elsewhere."""
+    """The cloud with its labels: same header, same order of points, part colors where there is a
+    part and the cloud's own colors (gray without) elsewhere."""
     table = pack_colors(np.vstack([part_colors(answer.parts), np.array([UNLABELED_COLOR], np.uint8)]))
     if cloud.packed_colors is None:
         colors = table[answer.labels]  # label -1 takes the last entry
     else:
-        colors, labelled = cloud.packed_colors.copy(), np.flatnonzero(answer.labels >= 0)
-        colors[labelled] = table[answer.labels[labelled]]
+        colors, labeled = cloud.packed_colors.copy(), np.flatnonzero(answer.labels >= 0)
+        colors[labeled] = table[answer.labels[labeled]]
     packed = encode_labeled(cloud.scan.points, colors, answer.labels, answer.confidence, cloud.kept)
     return _message(packed, cloud.header, cloud.scan, cloud.is_dense)
 
@@ -112,7 +112,7 @@ def legend_message(
 
 
 def legend_image_message(header: Header, parts: Sequence[str]) -> Image:
-    """The legend as a picture, in the colours of the labelled cloud."""
+    """The legend as a picture, in the colors of the labeled cloud."""
     pixels = np.asarray(legend_picture(parts, part_colors(parts)))
     height, width, channels = pixels.shape
     message = Image(header=header, height=height, width=width, encoding="rgb8", step=channels * width)

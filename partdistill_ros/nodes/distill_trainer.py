@@ -29,14 +29,15 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle_store import NEXT
 from partdistill_ros.nodes.conversions import labeled_message, read_cloud
 from partdistill_ros.nodes.engine import tabletop_limits
-from partdistill_ros.nodes.goals import distill_command, learn_command, learnt_name, query_of
+from partdistill_ros.nodes.goals import distill_command, learn_command, learned_name, query_of
 from partdistill_ros.nodes.learning import label_object, save_view
 from partdistill_ros.nodes.object_in_view import object_in_view
-from partdistill_ros.nodes.parameters import declare, updated
+from partdistill_ros.nodes.parameters import declare
 from partdistill_ros.nodes.qos import profile
 from partdistill_ros.nodes.runtime import run_node
 from partdistill_ros.nodes.trainer_parameters import TrainerParameters
 from partdistill_ros.nodes.training_process import Limits, Outcome, follow
+from partdistill_ros.options import updated
 from partdistill_ros.srv import LearnObject, LoadBundle
 
 STOP_SECONDS = 3.0
@@ -72,7 +73,7 @@ class DistillTrainer(Node):
         """Says what it is ready for."""
         settings = self._settings
         self.get_logger().info(
-            f"ready to distil into {Path(settings.store).absolute()} on {settings.device} "
+            f"ready to distill into {Path(settings.store).absolute()} on {settings.device} "
             f"with {settings.threads or 'all'} threads, niceness {settings.niceness}"
         )
         return True
@@ -180,7 +181,7 @@ class DistillTrainer(Node):
         at = np.array([request.at.x, request.at.y, request.at.z])
         limits = tabletop_limits(settings.tabletop)
         seen = object_in_view(cloud.scan, settings.scene_mode, limits, at if at.any() else None)
-        folder = Path(settings.store) / learnt_name(request)
+        folder = Path(settings.store) / learned_name(request)
         view = save_view(folder / f"{NEXT}.view.npz", seen, cloud.packed_colors)
         try:
             command = learn_command(request, view, settings.store, settings.device)

@@ -61,7 +61,7 @@ def keep_memory() -> None:
     """Lets glibc keep the megabytes of one cloud for the next one.
 
     Given back after every cloud, they are mapped in anew page by page: 15 instead of 4 ms of CPU time
-    for the labelled cloud of 300,000 points in a virtual machine.
+    for the labeled cloud of 300,000 points in a virtual machine.
     """
     trim_threshold, mmap_threshold = -1, -3
     with contextlib.suppress(OSError, AttributeError):

@@ -28,14 +28,14 @@ def learn_command(request: Any, scan: Path, store: str, device: str) -> list[str
     """The arguments of `partdistill` for a `LearnObject.Request` on the scan that was cut out."""
     if not list(request.parts):
         raise PartDistillError("the field 'parts' is empty: name the parts to learn, for example handle and cup")
-    options = {"parts": ", ".join(request.parts), "mode": "tta", "store": store, "out": learnt_name(request)}
+    options = {"parts": ", ".join(request.parts), "mode": "tta", "store": store, "out": learned_name(request)}
     options |= {name: getattr(request, name) for name in LEARN_OPTIONAL if getattr(request, name)}
     return ["distill", *_paths([str(scan)]), *_options(options | {"device": device})]
 
 
-def learnt_name(request: Any) -> str:
-    """Under which an object that was learnt on demand is stored."""
-    return bundle_name(f"learnt {request.category or 'object'}")
+def learned_name(request: Any) -> str:
+    """Under which an object that was learned on demand is stored."""
+    return bundle_name(f"learned {request.category or 'object'}")
 
 
 def bundle_name(words: str) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The object in view as a scan to learn from, and its labels by the student that learnt it; knows no ROS."""
+"""The object in view as a scan to learn from, and its labels by the student that learned it; knows no ROS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from partdistill_ros.pointcloud.scan import Scan
 
 
 def save_view(path: Path, seen: ObjectInView, packed_colors: NDArray[np.uint32] | None) -> Path:
-    """Write the object as a scan, with its colours `[N] u4` of the whole cloud; returns `path`."""
+    """Write the object as a scan, with its colors `[N] u4` of the whole cloud; returns `path`."""
     colors = None if packed_colors is None else unpack_colors(packed_colors[seen.index])
     save_scan(path, seen.scan.with_(colors=colors, grid=None, name="view"))
     return path

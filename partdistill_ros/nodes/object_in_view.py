@@ -14,7 +14,7 @@ from partdistill_ros.objects.tabletop import TabletopParams, extract_objects
 from partdistill_ros.pointcloud.sampling import finite_rows
 from partdistill_ros.pointcloud.scan import Scan
 
-REACH = 0.10  # metres that the point `at` may lie off the object
+REACH = 0.10  # meters that the point `at` may lie off the object
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def _nearest(scan: Scan, objects: Sequence[NDArray[np.intp]], at: NDArray[np.flo
     if distances[best] > REACH:
         raise PartDistillError(
             f"no object within {REACH:g} m of the point {np.round(at, 3).tolist()}: the nearest is "
-            f"{distances[best]:.2f} m off; give the point in the cloud's frame, in metres"
+            f"{distances[best]:.2f} m off; give the point in the cloud's frame, in meters"
         )
     return objects[best]
 

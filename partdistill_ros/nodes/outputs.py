@@ -34,7 +34,7 @@ STAGES = ("wait", "decode", "extract", "recall", "sample", "network", "spread", 
 
 @dataclass(frozen=True)
 class Labeled:
-    """One labelled cloud: what came, the answer, the message made of both, and the engine that answered."""
+    """One labeled cloud: what came, the answer, the message made of both, and the engine that answered."""
 
     cloud: Cloud
     answer: SceneLabels

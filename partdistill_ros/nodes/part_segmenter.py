@@ -24,7 +24,7 @@ from partdistill_ros.nodes.conversions import Cloud, labeled_message, read_cloud
 from partdistill_ros.nodes.engine import Engine, scene_options
 from partdistill_ros.nodes.environment import release_memory
 from partdistill_ros.nodes.outputs import Labeled, Outputs
-from partdistill_ros.nodes.parameters import declare, updated
+from partdistill_ros.nodes.parameters import declare
 from partdistill_ros.nodes.qos import mismatch_warning, profile
 from partdistill_ros.nodes.reports import figures, verdict
 from partdistill_ros.nodes.runtime import run_node
@@ -33,6 +33,7 @@ from partdistill_ros.nodes.statistics import BUNDLES, FAILED, MALFORMED, NOTHING
 from partdistill_ros.nodes.throttle import Throttle
 from partdistill_ros.nodes.transforms import Transforms
 from partdistill_ros.nodes.worker import LatestWorker
+from partdistill_ros.options import updated
 from partdistill_ros.srv import LoadBundle, SetEnabled, SetQuery
 
 STOP_SECONDS = 0.3
@@ -101,7 +102,7 @@ class PartSegmenter(LifecycleNode):
         engine, _ = self._in_force()
         note = f" ({engine.segmenter.provider_note})" if engine.segmenter.provider_note else ""
         self.get_logger().info(
-            f"labelling '{engine.query.text}' on {self._points_name()} with bundle "
+            f"labeling '{engine.query.text}' on {self._points_name()} with bundle "
             f"'{engine.bundle}' on {engine.segmenter.provider}{note}"
         )
         return result
@@ -239,9 +240,9 @@ class PartSegmenter(LifecycleNode):
         options = scene_options(parameters, to_crop)
         return label_scene(engine.segmenter, engine.query, cloud.scan, options, engine.memory, pose)
 
-    def _publish(self, labelled: tuple[Labeled, float, dict[str, float]]) -> None:
+    def _publish(self, labeled: tuple[Labeled, float, dict[str, float]]) -> None:
         """The result, on the worker's thread."""
-        result, arrival, stages = labelled
+        result, arrival, stages = labeled
         (engine, outputs), begin = self._in_force(), time.monotonic()
         outputs.result(result, self._settings.markers)
         if engine is not result.engine:
@@ -254,11 +255,11 @@ class PartSegmenter(LifecycleNode):
             self._tell(NOTHING, f"nothing to label: {result.answer.problem}")
 
     def _unexpected(self, error: Exception) -> None:
-        """A cloud that could not be labelled, on the worker's thread."""
+        """A cloud that could not be labeled, on the worker's thread."""
         if not self.context.ok():
             return
         kind = MALFORMED if isinstance(error, MalformedCloudError) else FAILED
-        self._tell(kind, f"a cloud was not labelled: {_sentence(error)}")
+        self._tell(kind, f"a cloud was not labeled: {_sentence(error)}")
         if not isinstance(error, PartDistillError):
             self.get_logger().debug("".join(traceback.format_exception(error)))
 
@@ -280,7 +281,7 @@ class PartSegmenter(LifecycleNode):
         changed = engine is not self._engine
         self._settings, self._engine = parameters, engine
         if changed and engine is not None and self._outputs is not None:
-            self.get_logger().info(f"labelling '{engine.query.text}' with bundle '{engine.bundle}'")
+            self.get_logger().info(f"labeling '{engine.query.text}' with bundle '{engine.bundle}'")
             self._outputs.announce(engine)
         return SetParametersResult(successful=True)
 
@@ -302,7 +303,7 @@ class PartSegmenter(LifecycleNode):
         problem = self._set_query(request.query)
         names = () if self._engine is None else self._engine.query.names
         response.success = problem is None
-        response.message = problem or (f"labelling {', '.join(names)}" if names else "checked when it is configured")
+        response.message = problem or (f"labeling {', '.join(names)}" if names else "checked when it is configured")
         response.query = self._settings.query
         response.names = list(names)
         return response
@@ -311,7 +312,7 @@ class PartSegmenter(LifecycleNode):
         problem = self._set({"enable": request.enabled})
         response.success = problem is None
         response.enabled = self._settings.enable
-        response.message = problem or ("labelling" if response.enabled else "clouds are ignored")
+        response.message = problem or ("labeling" if response.enabled else "clouds are ignored")
         return response
 
     async def _on_load_bundle(self, request: LoadBundle.Request, response: LoadBundle.Response) -> LoadBundle.Response:

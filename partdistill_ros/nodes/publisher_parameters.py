@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from partdistill_ros.nodes.parameters import setting
 from partdistill_ros.nodes.qos import OutputQos
+from partdistill_ros.options import option
 
 
 @dataclass(frozen=True)
@@ -20,19 +20,19 @@ class PublisherQos:
 class PublisherParameters:
     """The parameters of `scan_publisher`."""
 
-    source: str = setting("", "What to play: a scan file, a folder of scans, or a rosbag2 recording.", read_only=True)
-    topic: str = setting("", "PointCloud2 topic of the recording; empty where it has only one.", read_only=True)
-    rate: float = setting(2.0, "Clouds a second.", minimum=0.01, maximum=100.0)
-    loop: bool = setting(True, "Begin again at the end; false: end the node after the last cloud.", read_only=True)
-    frame_id: str = setting("camera", "Frame the clouds are said to be in.")
-    samples: int = setting(
+    source: str = option("", "What to play: a scan file, a folder of scans, or a rosbag2 recording.", read_only=True)
+    topic: str = option("", "PointCloud2 topic of the recording; empty where it has only one.", read_only=True)
+    rate: float = option(2.0, "Clouds a second.", minimum=0.01, maximum=100.0)
+    loop: bool = option(True, "Begin again at the end; false: end the node after the last cloud.", read_only=True)
+    frame_id: str = option("camera", "Frame the clouds are said to be in.")
+    samples: int = option(
         20_000,
         "Points drawn on the surface of a mesh; clouds are played as they are.",
         minimum=100,
         maximum=1_000_000,
         read_only=True,
     )
-    wait_for_subscribers: int = setting(
+    wait_for_subscribers: int = option(
         0, "Publish nothing before so many subscribers are there.", minimum=0, maximum=100, read_only=True
     )
     qos: PublisherQos = field(default=PublisherQos())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from partdistill_ros.nodes.parameters import setting
+from partdistill_ros.options import option
 
 if TYPE_CHECKING:
     from rclpy.qos import QoSProfile
@@ -21,13 +21,13 @@ UNKNOWN_NODE = "_NODE_NAME_UNKNOWN_"
 class OutputQos:
     """Reliability and depth of a topic that the node publishes."""
 
-    reliability: str = setting(
+    reliability: str = option(
         "reliable",
         "reliable reaches every subscription, best_effort best_effort ones only and loses clouds on a busy network.",
         choices=("reliable", "best_effort"),
         read_only=True,
     )
-    depth: int = setting(
+    depth: int = option(
         1, "Messages kept for a slow subscriber; 1 is the newest only.", minimum=1, maximum=100, read_only=True
     )
 
@@ -36,14 +36,14 @@ class OutputQos:
 class InputQos:
     """Reliability and depth of a topic that the node subscribes to."""
 
-    reliability: str = setting(
+    reliability: str = option(
         "auto",
         "auto: reliable until a best_effort publisher shows up; reliable hears reliable publishers only; "
         "best_effort hears all and loses large clouds.",
         choices=("auto", "reliable", "best_effort"),
         read_only=True,
     )
-    depth: int = setting(
+    depth: int = option(
         1, "Messages kept while the node is busy; 1 is the newest only.", minimum=1, maximum=100, read_only=True
     )
 
@@ -52,13 +52,13 @@ class InputQos:
 class CommandQos:
     """Reliability and depth of a topic of small messages that the node subscribes to."""
 
-    reliability: str = setting(
+    reliability: str = option(
         "best_effort",
         "best_effort hears every publisher, reliable reliable ones only.",
         choices=("reliable", "best_effort"),
         read_only=True,
     )
-    depth: int = setting(5, "Messages kept while the node is busy.", minimum=1, maximum=100, read_only=True)
+    depth: int = option(5, "Messages kept while the node is busy.", minimum=1, maximum=100, read_only=True)
 
 
 def profile(reliability: str, depth: int) -> QoSProfile:

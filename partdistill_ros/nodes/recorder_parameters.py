@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from partdistill_ros.nodes.parameters import setting
 from partdistill_ros.nodes.qos import InputQos
+from partdistill_ros.options import option
 from partdistill_ros.recording.cut import CUTS, PICKS, Cut
 from partdistill_ros.recording.recorder import Recording
 
@@ -23,50 +23,50 @@ class RecorderQos:
 
 @dataclass(frozen=True)
 class Crop:
-    """The box of cut 'crop', in metres, in the object frame or, without one, in the frame of the cloud."""
+    """The box of cut 'crop', in meters, in the object frame or, without one, in the frame of the cloud."""
 
-    min_x: float = setting(-0.2, "Lower end of the box along x.", minimum=-100.0, maximum=100.0)
-    min_y: float = setting(-0.2, "Lower end of the box along y.", minimum=-100.0, maximum=100.0)
-    min_z: float = setting(0.005, "Lower end of the box along z.", minimum=-100.0, maximum=100.0)
-    max_x: float = setting(0.2, "Upper end of the box along x.", minimum=-100.0, maximum=100.0)
-    max_y: float = setting(0.2, "Upper end of the box along y.", minimum=-100.0, maximum=100.0)
-    max_z: float = setting(0.5, "Upper end of the box along z.", minimum=-100.0, maximum=100.0)
+    min_x: float = option(-0.2, "Lower end of the box along x.", minimum=-100.0, maximum=100.0)
+    min_y: float = option(-0.2, "Lower end of the box along y.", minimum=-100.0, maximum=100.0)
+    min_z: float = option(0.005, "Lower end of the box along z.", minimum=-100.0, maximum=100.0)
+    max_x: float = option(0.2, "Upper end of the box along x.", minimum=-100.0, maximum=100.0)
+    max_y: float = option(0.2, "Upper end of the box along y.", minimum=-100.0, maximum=100.0)
+    max_z: float = option(0.5, "Upper end of the box along z.", minimum=-100.0, maximum=100.0)
 
 
 @dataclass(frozen=True)
 class RecorderParameters:
     """The parameters of `scan_recorder`."""
 
-    collection: str = setting("", "Folder of the collection to write into; made where it is not there.")
-    name: str = setting("scan", "What the scans are called; the second gets _2, and so on.")
-    category: str = setting("", "What the objects are, for example mug; may be empty.")
-    cut: str = setting(
+    collection: str = option("", "Folder of the collection to write into; made where it is not there.")
+    name: str = option("scan", "What the scans are called; the second gets _2, and so on.")
+    category: str = option("", "What the objects are, for example mug; may be empty.")
+    cut: str = option(
         "tabletop",
         "tabletop: what stands on the support plane. crop: what lies in the box crop.*. none: the whole cloud.",
         choices=CUTS,
     )
-    pick: str = setting(
+    pick: str = option(
         "largest",
         "Which of several objects on a table; all: each is a scan of its own, and views are not joined.",
         choices=PICKS,
     )
-    min_points: int = setting(150, "Objects of fewer points are noise.", minimum=16, maximum=1_000_000)
-    max_range: float = setting(
-        2.0, "Points farther from the sensor are ignored by cut tabletop, in metres.", minimum=0.1, maximum=100.0
+    min_points: int = option(150, "Objects of fewer points are noise.", minimum=16, maximum=1_000_000)
+    max_range: float = option(
+        2.0, "Points farther from the sensor are ignored by cut tabletop, in meters.", minimum=0.1, maximum=100.0
     )
     crop: Crop = field(default=Crop())
-    object_frame: str = setting(
+    object_frame: str = option(
         "",
         "Frame of tf in which the object stands still: map or base_link for a moving camera, the turntable's frame "
         "for a turntable. Views are then joined into one scan; empty: each view is a scan.",
     )
-    join: bool = setting(True, "false: do not join views, though object_frame is given.")
-    tf_wait: float = setting(
+    join: bool = option(True, "false: do not join views, though object_frame is given.")
+    tf_wait: float = option(
         0.5, "How long to wait for the transform of a cloud's time, in seconds.", minimum=0.0, maximum=10.0
     )
-    period: float = setting(0.5, "Take the newest cloud at most this often, in seconds.", minimum=0.0, maximum=3600.0)
-    keep_still: bool = setting(False, "Keep clouds in which nothing has changed too.")
-    autostart: bool = setting(False, "Record at once; false waits for ~/start.", read_only=True)
+    period: float = option(0.5, "Take the newest cloud at most this often, in seconds.", minimum=0.0, maximum=3600.0)
+    keep_still: bool = option(False, "Keep clouds in which nothing has changed too.")
+    autostart: bool = option(False, "Record at once; false waits for ~/start.", read_only=True)
     qos: RecorderQos = field(default=RecorderQos())
 
     def recording(self) -> Recording:

@@ -21,7 +21,7 @@ def verdict(summary: Summary, topic: str, enabled: bool, fallback: str = "") -> 
         return OK, "switched off: the parameter 'enable' is false (service ~/set_enabled)"
     if summary.idle is None or summary.idle > SILENCE_SECONDS:
         return WARN, f"no clouds on {topic}: check the topic's name, its publisher and its QoS"
-    rate = f"labelling at {summary.rate:.1f} Hz"
+    rate = f"labeling at {summary.rate:.1f} Hz"
     if fallback:
         return WARN, f"{rate} on the CPU though there is a GPU: {fallback}; set device to 'cpu' if that is meant"
     return OK, rate
@@ -37,7 +37,7 @@ def figures(summary: Summary, engine: Engine) -> dict[str, object]:
         "provider note": engine.segmenter.provider_note or "none",
         "rate (Hz)": summary.rate,
         "clouds received": summary.received,
-        "clouds labelled": summary.labeled,
+        "clouds labeled": summary.labeled,
         "clouds dropped": summary.dropped,
         **summary.counts,
         "last problem": problem,

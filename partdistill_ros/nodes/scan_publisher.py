@@ -16,18 +16,19 @@ from std_msgs.msg import Header
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.nodes.conversions import cloud_message
-from partdistill_ros.nodes.parameters import declare, updated
+from partdistill_ros.nodes.parameters import declare
 from partdistill_ros.nodes.playlist import play
 from partdistill_ros.nodes.publisher_parameters import PublisherParameters
 from partdistill_ros.nodes.qos import mismatch_warning, profile
 from partdistill_ros.nodes.runtime import NodeEnded, run_node
+from partdistill_ros.options import updated
 
 ACKNOWLEDGE_SECONDS = 2.0
 """How long the last cloud of a playlist may take to arrive."""
 
 
 class ScanPublisher(Node):
-    """Publishes the next scan on `points` at each tick; organised clouds stay organised."""
+    """Publishes the next scan on `points` at each tick; organized clouds stay organized."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__("scan_publisher", **options)

@@ -17,12 +17,13 @@ from sensor_msgs.msg import PointCloud2
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.nodes.conversions import read_cloud
-from partdistill_ros.nodes.parameters import declare, updated
+from partdistill_ros.nodes.parameters import declare
 from partdistill_ros.nodes.qos import mismatch_warning, profile
 from partdistill_ros.nodes.recorder_parameters import RecorderParameters
 from partdistill_ros.nodes.runtime import run_node
 from partdistill_ros.nodes.tf import TransformListener
 from partdistill_ros.nodes.worker import LatestWorker
+from partdistill_ros.options import updated
 from partdistill_ros.pointcloud.pointcloud2 import unpack_colors
 from partdistill_ros.recording.collection import Collection
 from partdistill_ros.recording.joining import require_library

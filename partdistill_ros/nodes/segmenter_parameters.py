@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.nodes.parameters import setting
 from partdistill_ros.nodes.qos import CommandQos, InputQos, OutputQos
+from partdistill_ros.options import option
 
 YAML_HEADING = """Every parameter of part_segmenter with its default; copy it, change it, and launch with
 params_file:=YOURS.yaml. Those not marked as read at the start only can be changed with 'ros2 param set'."""
@@ -38,23 +38,23 @@ class SegmenterQos:
 class Tabletop:
     """Which clusters on the support plane count as objects."""
 
-    max_objects: int = setting(16, "At most this many objects a cloud, the largest first.", minimum=1, maximum=64)
-    min_points: int = setting(150, "Objects of fewer points are noise.", minimum=16, maximum=1_000_000)
-    max_range: float = setting(
+    max_objects: int = option(16, "At most this many objects a cloud, the largest first.", minimum=1, maximum=64)
+    min_points: int = option(150, "Objects of fewer points are noise.", minimum=16, maximum=1_000_000)
+    max_range: float = option(
         4.0,
-        "Points farther from the sensor are ignored, in metres; at 4 m a Kinect's noise is 3 cm.",
+        "Points farther from the sensor are ignored, in meters; at 4 m a Kinect's noise is 3 cm.",
         minimum=0.1,
         maximum=100.0,
     )
-    max_height: float = setting(
-        0.6, "How far above the plane an object may reach, in metres.", minimum=0.02, maximum=10.0
+    max_height: float = option(
+        0.6, "How far above the plane an object may reach, in meters.", minimum=0.02, maximum=10.0
     )
-    max_size: float = setting(
-        0.7, "Things that extend farther along the plane are walls or people, in metres.", minimum=0.02, maximum=10.0
+    max_size: float = option(
+        0.7, "Things that extend farther along the plane are walls or people, in meters.", minimum=0.02, maximum=10.0
     )
-    cell: float = setting(
+    cell: float = option(
         0.01,
-        "Things with a gap of less than one to two cells between them are one object; edge of a cell in metres. 0.005 "
+        "Things with a gap of less than one to two cells between them are one object; edge of a cell in meters. 0.005 "
         "tells apart what stands 1 cm apart, for twice the time, and needs points as close as that. Things that touch "
         "are one object.",
         minimum=0.002,
@@ -66,34 +66,34 @@ class Tabletop:
 class Crop:
     """The box of crop mode."""
 
-    frame: str = setting("", "Frame of the box, with z up; empty: the cloud's own, whatever its z is. Others need tf2.")
-    min_x: float = setting(-0.5, "Least x in the box, in metres.", minimum=-100.0, maximum=100.0)
-    max_x: float = setting(0.5, "Greatest x in the box, in metres.", minimum=-100.0, maximum=100.0)
-    min_y: float = setting(-0.5, "Least y in the box, in metres.", minimum=-100.0, maximum=100.0)
-    max_y: float = setting(0.5, "Greatest y in the box, in metres.", minimum=-100.0, maximum=100.0)
-    min_z: float = setting(0.0, "Least z in the box, in metres.", minimum=-100.0, maximum=100.0)
-    max_z: float = setting(2.0, "Greatest z in the box, in metres.", minimum=-100.0, maximum=100.0)
+    frame: str = option("", "Frame of the box, with z up; empty: the cloud's own, whatever its z is. Others need tf2.")
+    min_x: float = option(-0.5, "Least x in the box, in meters.", minimum=-100.0, maximum=100.0)
+    max_x: float = option(0.5, "Greatest x in the box, in meters.", minimum=-100.0, maximum=100.0)
+    min_y: float = option(-0.5, "Least y in the box, in meters.", minimum=-100.0, maximum=100.0)
+    max_y: float = option(0.5, "Greatest y in the box, in meters.", minimum=-100.0, maximum=100.0)
+    min_z: float = option(0.0, "Least z in the box, in meters.", minimum=-100.0, maximum=100.0)
+    max_z: float = option(2.0, "Greatest z in the box, in meters.", minimum=-100.0, maximum=100.0)
 
 
 @dataclass(frozen=True)
 class Memory:
     """What is kept of objects that stand still from cloud to cloud."""
 
-    refresh: int = setting(
+    refresh: int = option(
         1,
         "An object that stands still keeps its answer; so many of them are asked about again in each cloud, in "
         "turn. 0 asks about all objects in every cloud, which costs 15 ms of one core for each.",
         minimum=0,
         maximum=64,
     )
-    smoothing: float = setting(
+    smoothing: float = option(
         0.0,
         "Share of the earlier answer in a new one for the same place: 0.8 averages over about five answers, so that "
         "labels flicker less; 0 takes each answer as it is. Begins anew where an object moves or the query changes.",
         minimum=0.0,
         maximum=0.95,
     )
-    fixed_frame: str = setting(
+    fixed_frame: str = option(
         "",
         "Frame in which objects stand still while the camera moves, such as map or base_link; needs tf2. Empty: the "
         "camera stands still, or everything moves and is asked about.",
@@ -104,51 +104,51 @@ class Memory:
 class SegmenterParameters:
     """The parameters of `part_segmenter`; those not marked read-only can be changed while it runs."""
 
-    bundle: str = setting(
+    bundle: str = option(
         "default", "Student bundle: a directory, or 'default' for the one that ships with the package."
     )
-    query: str = setting(
+    query: str = option(
         "mug: handle, cup",
         "Parts to label: 'handle, cup', 'mug: handle, cup' or several groups separated by ';'. "
         "The topic part_query and the service ~/set_query change it too.",
     )
-    scene_mode: str = setting(
+    scene_mode: str = option(
         "tabletop",
         "object: the whole cloud is one object. tabletop: objects are cut out from a support plane first. crop: "
         "what lies in a box is one object.",
         choices=("object", "tabletop", "crop"),
     )
-    up: str = setting(
+    up: str = option(
         "auto",
         "Axis of the cloud's frame that points up in object and crop mode; auto takes z of crop.frame, or tries "
         "several and keeps the most confident. In tabletop mode the plane tells.",
         choices=("auto", *UP_AXES),
     )
-    confidence_threshold: float = setting(
-        0.0, "Points below this confidence are left unlabelled.", minimum=0.0, maximum=1.0
+    confidence_threshold: float = option(
+        0.0, "Points below this confidence are left unlabeled.", minimum=0.0, maximum=1.0
     )
-    none_of_these: bool = setting(
+    none_of_these: bool = option(
         True,
         "Tabletop mode with categories in the query: an object that looks more like another category that the "
-        "student knows stays unlabelled; false labels every object.",
+        "student knows stays unlabeled; false labels every object.",
     )
-    keep_fields: bool = setting(
+    keep_fields: bool = option(
         False,
         "Every field of the input goes out again after x, y, z, rgb, label and confidence; those of the same "
         "name as input_rgb, input_label and input_confidence.",
     )
-    enable: bool = setting(
+    enable: bool = option(
         True, "false: clouds are ignored until it is true again; the service ~/set_enabled changes it too."
     )
-    device: str = setting(
+    device: str = option(
         "auto", "Where the student runs; auto takes CUDA where it works.", choices=("auto", "cpu", "cuda")
     )
-    threads: int = setting(2, "CPU threads of the student; 0 leaves it to the runtime.", minimum=0, maximum=256)
-    markers: bool = setting(True, "Publish part_markers: name and box of each part.")
-    diagnostics_period: float = setting(
+    threads: int = option(2, "CPU threads of the student; 0 leaves it to the runtime.", minimum=0, maximum=256)
+    markers: bool = option(True, "Publish part_markers: name and box of each part.")
+    diagnostics_period: float = option(
         1.0, "Seconds between two reports on /diagnostics.", minimum=0.1, maximum=60.0, read_only=True
     )
-    autostart: bool = setting(
+    autostart: bool = option(
         True, "Configure and activate at once; false waits for a lifecycle manager.", read_only=True
     )
     tabletop: Tabletop = field(default=Tabletop())

@@ -20,10 +20,10 @@ NOTHING = "clouds with nothing to label"
 QUERIES = "queries refused"
 BUNDLES = "bundles refused"
 KINDS = (IGNORED, MALFORMED, FAILED, NOTHING, QUERIES, BUNDLES)
-"""What is counted beside clouds received, labelled and dropped.
+"""What is counted beside clouds received, labeled and dropped.
 
-received = labelled + dropped + ignored + refused, but for the two that may be waiting and in work; clouds
-with nothing to label are labelled ones, all of whose points are unlabelled.
+received = labeled + dropped + ignored + refused, but for the two that may be waiting and in work; clouds
+with nothing to label are labeled ones, all of whose points are unlabeled.
 """
 
 
@@ -61,7 +61,7 @@ class Statistics:
         self._last_problem: tuple[str, float] | None = None
 
     def arrived(self, now: float, *, ignored: bool = False) -> None:
-        """A cloud came in; `ignored` while labelling is switched off."""
+        """A cloud came in; `ignored` while labeling is switched off."""
         with self._lock:
             self._received += 1
             self._counts[IGNORED] += ignored

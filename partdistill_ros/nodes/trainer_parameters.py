@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from partdistill_ros.nodes.parameters import setting
 from partdistill_ros.nodes.qos import InputQos
 from partdistill_ros.nodes.segmenter_parameters import Tabletop
+from partdistill_ros.options import option
 
 YAML_HEADING = """Every parameter of distill_trainer with its default; copy it, change it, and launch with
 params_file:=YOURS.yaml. Those not marked as read at the start only can be changed with 'ros2 param set'."""
@@ -24,25 +24,25 @@ class TrainerQos:
 class TrainerParameters:
     """The parameters of `distill_trainer`."""
 
-    store: str = setting(
+    store: str = option(
         "bundles", "Folder of the bundle store; every student that passes its check gets a version there."
     )
-    device: str = setting(
+    device: str = option(
         "auto", "Where students are trained; auto takes CUDA where it works.", choices=("auto", "cpu", "cuda")
     )
-    niceness: int = setting(
+    niceness: int = option(
         10, "By how much training stands back for other processes, as 'nice' counts.", minimum=0, maximum=19
     )
-    threads: int = setting(
+    threads: int = option(
         1, "CPU threads of a training; 0 takes one a core. Fewer leave the live node its rate.", minimum=0, maximum=256
     )
-    learn_threads: int = setting(
+    learn_threads: int = option(
         0, "CPU threads of ~/learn_object, which somebody waits for; 0 takes one a core.", minimum=0, maximum=256
     )
-    learn_timeout: float = setting(
+    learn_timeout: float = option(
         5.0, "How long ~/learn_object waits for a cloud on 'points', in seconds.", minimum=0.1, maximum=600.0
     )
-    scene_mode: str = setting(
+    scene_mode: str = option(
         "tabletop",
         "How ~/learn_object finds its object. object: the whole cloud is one. tabletop: it stands on a support plane.",
         choices=("object", "tabletop"),

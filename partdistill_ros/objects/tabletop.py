@@ -3,8 +3,8 @@
 
 The steps: RANSAC for the plane on a thinned cloud; heights of all points over it; what rises from
 the table's outline goes into cells of a grid that lies on the table; cells that touch are one
-object. Organised and unorganised clouds take the same way: cells join over missing depth and part
-at depth jumps by themselves, which pixel neighbourhoods do not.
+object. Organized and unorganized clouds take the same way: cells join over missing depth and part
+at depth jumps by themselves, which pixel neighborhoods do not.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DENSE_CELLS = 4_000_000  # cells of a grid that is counted in a table, 32 MB
 
 @dataclass(frozen=True)
 class TabletopParams:
-    """Limits of the extraction; lengths in metres.
+    """Limits of the extraction; lengths in meters.
 
     plane_tolerance: distance within which a point supports the plane; a Kinect bends a flat table by
         up to 5 mm within 1.5 m of it.
@@ -112,9 +112,9 @@ class _Cells:
 
 
 def extract_objects(scan: Scan, params: TabletopParams | None = None) -> TabletopResult:
-    """Find the table and what stands on it. Coordinates are metres.
+    """Find the table and what stands on it. Coordinates are meters.
 
-    `scan.up`, where known, must be within 40 degrees of the table's normal; otherwise an organised
+    `scan.up`, where known, must be within 40 degrees of the table's normal; otherwise an organized
     cloud prefers planes that face up in its picture, so that a wall behind the table is not taken
     for it. Raises PartDistillError where no plane holds `min_support` of the points.
     """
@@ -372,7 +372,7 @@ def _grid_cells(position: tuple[NDArray[np.float32], NDArray[np.float32], NDArra
         empty = np.empty(0, np.int64)
         return _Cells(np.empty((0, 3), np.int64), empty, np.ones(3, np.int64), empty, empty)
     columns = [np.floor(along * np.float32(1 / edge)).astype(np.int64) for along in position]
-    # a rim of one cell, so that a neighbour's number is never that of a cell in another row
+    # a rim of one cell, so that a neighbor's number is never that of a cell in another row
     low = np.array([column.min() - 1 for column in columns])
     size = np.array([column.max() + 2 for column in columns]) - low
     stride = np.array([size[1] * size[2], size[2], 1])
@@ -395,7 +395,7 @@ def _counted(key: NDArray[np.int64], space: int) -> tuple[NDArray[np.int64], NDA
 
 
 def _join_cells(cells: _Cells, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Number `[M]` of the connected group of each chosen cell (26 neighbours), -1 for the others."""
+    """Number `[M]` of the connected group of each chosen cell (26 neighbors), -1 for the others."""
     pick = np.flatnonzero(chosen)
     group = np.full(len(chosen), -1, np.int64)
     if not len(pick):

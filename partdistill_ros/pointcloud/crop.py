@@ -15,7 +15,7 @@ from partdistill_ros.errors import PartDistillError
 class CropBox:
     """An axis-aligned box.
 
-    low, high: its corners `(x, y, z)` in metres.
+    low, high: its corners `(x, y, z)` in meters.
     pose: `[4, 4]` from the cloud's frame to that of the box; None where they are one.
     """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The frame a student sees: up along +z, centred, inside the unit ball."""
+"""The frame a student sees: up along +z, centered, inside the unit ball."""
 
 from __future__ import annotations
 

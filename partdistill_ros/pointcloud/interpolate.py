@@ -11,7 +11,7 @@ from partdistill_ros.pointcloud.sampling import thin
 
 EXACT_UP_TO = 4_096  # points; larger clouds are looked up by voxel: 300k in 30 ms instead of 200 ms
 CELLS = 64  # voxels along the longest side: about the spacing of 2,048 samples, a third cheaper than 96
-NEIGHBOURS = 3
+NEIGHBORS = 3
 WORTH_THREADS = 8_192  # points; for fewer, starting threads takes longer than looking up
 
 
@@ -44,9 +44,9 @@ def _interpolate(
 ) -> NDArray[np.float32]:
     tree = cKDTree(sampled)
     workers = workers if len(points) > WORTH_THREADS else 1
-    if not smooth or len(sampled) < NEIGHBOURS:
+    if not smooth or len(sampled) < NEIGHBORS:
         return values[tree.query(points, workers=workers)[1]]
-    distance, index = tree.query(points, k=NEIGHBOURS, workers=workers)
+    distance, index = tree.query(points, k=NEIGHBORS, workers=workers)
     weight = 1 / (distance**2 + 1e-12 * (distance[:, -1:] ** 2) + 1e-30)
     weight /= weight.sum(axis=1, keepdims=True)
     return np.einsum("nk,nkp->np", weight, values[index]).astype(np.float32)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fields of a PointCloud2 that the labelled cloud has no place for, carried over as they are."""
+"""The fields of a PointCloud2 that the labeled cloud has no place for, carried over as they are."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ def estimate_normals(
 ) -> NDArray[np.float32]:
     """Unit normals `[N, 3]` of `points [N, 3]` by least-squares planes through `neighbors` points.
 
-    With a `viewpoint [3]` (a scan seen from one side) they point towards it. Without, neighbours
+    With a `viewpoint [3]` (a scan seen from one side) they point towards it. Without, neighbors
     are made to agree along the minimum spanning tree of |n . n'| (Hoppe et al. 1992) and every
     connected piece is turned outward. Rows that are not finite get a zero normal.
     """
@@ -40,7 +40,7 @@ def estimate_normals(
 def _consistent_signs(
     cloud: NDArray[np.float64], normals: NDArray[np.float64], nearest: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    """A sign for each normal so that neighbours agree and every piece encloses a positive volume."""
+    """A sign for each normal so that neighbors agree and every piece encloses a positive volume."""
     count = len(cloud)
     row = np.repeat(np.arange(count), nearest.shape[1] - 1)
     column = nearest[:, 1:].ravel()

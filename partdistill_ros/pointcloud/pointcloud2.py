@@ -26,7 +26,7 @@ Buffer: TypeAlias = "bytes | bytearray | memoryview | array.array[int] | NDArray
 _DTYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8", 9: "i8", 10: "u8", 11: "u1"}
 UINT16, UINT32, FLOAT32 = 4, 6, 7
 UNLABELED_CODE = 65535
-"""The `label` of a point without a part in a labelled cloud."""
+"""The `label` of a point without a part in a labeled cloud."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class CloudLayout:
 
     @property
     def grid(self) -> tuple[int, int] | None:
-        """`(height, width)` of an organised cloud, None of a plain list."""
+        """`(height, width)` of an organized cloud, None of a plain list."""
         return (self.height, self.width) if self.height > 1 else None
 
     def check(self, size: int) -> None:
@@ -99,13 +99,13 @@ class CloudLayout:
         return points.reshape(-1, 3)
 
     def packed_colors(self, data: Buffer) -> NDArray[np.uint32] | None:
-        """Colours `[N]` as 0xAARRGGBB, from `rgb`/`rgba` (a float or an integer of 4 bytes) or from
+        """Colors `[N]` as 0xAARRGGBB, from `rgb`/`rgba` (a float or an integer of 4 bytes) or from
         separate `r`, `g`, `b` bytes; None where the cloud has none."""
         for name in ("rgb", "rgba"):
             if self.has(name):
                 offset, code = self._locate(name)
                 if np.dtype(_DTYPES[code]).itemsize != 4:
-                    self._refuse(f"field '{name}' has datatype {code}; pack colours as FLOAT32 (7) or UINT32 (6)")
+                    self._refuse(f"field '{name}' has datatype {code}; pack colors as FLOAT32 (7) or UINT32 (6)")
                 packed: NDArray[np.uint32] = self._view(data, np.dtype(self._order + "u4"), offset).astype(np.uint32)
                 return packed.reshape(-1)
         if not all(self.has(name) for name in "rgb"):
@@ -177,7 +177,7 @@ def decode(
     """The cloud of a PointCloud2 with every point in its order, NaN included.
 
     `fields`: (name, offset, datatype, count) each.  `grid` is set where height > 1, and with it the
-    viewpoint at the origin, since organised clouds are given in their sensor's frame; colours and
+    viewpoint at the origin, since organized clouds are given in their sensor's frame; colors and
     normals come along where the cloud has them.  A cloud of no points gives an empty scan.
     Raises MalformedCloudError for steps that do not fit the data, missing x/y/z and unknown datatypes.
     """
@@ -250,7 +250,7 @@ def encode_labeled(
     confidence: NDArray[np.float32],
     kept: KeptFields | None = None,
 ) -> PackedCloud:
-    """A labelled cloud in 24 bytes a point: x y z `[N, 3]`, rgb `[N]`, label `[N]` (-1 is written as
+    """A labeled cloud in 24 bytes a point: x y z `[N, 3]`, rgb `[N]`, label `[N]` (-1 is written as
     65535), confidence `[N]` in 0..1; after them what was `kept` of the input, filled up to whole words."""
     further = 0 if kept is None else -(-kept.size // 4)
     words, data = _blank(len(points), words=LABELED_STEP // 4 + further)

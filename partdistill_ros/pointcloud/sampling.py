@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cutting a cloud down to what the network takes: thinning, drawing points, patch centres."""
+"""Cutting a cloud down to what the network takes: thinning, drawing points, patch centers."""
 
 from __future__ import annotations
 

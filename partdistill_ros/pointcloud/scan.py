@@ -16,7 +16,7 @@ UNLABELED = -1
 @dataclass(frozen=True)
 class Mesh:
     """Triangles: `vertices [V, 3] f4`, `faces [F, 3] i4`, optional `face_labels [F] i2`
-    (-1 unlabelled) and `face_colors [F, 3] u1`."""
+    (-1 unlabeled) and `face_colors [F, 3] u1`."""
 
     vertices: NDArray[np.float32]
     faces: NDArray[np.int32]
@@ -39,13 +39,13 @@ class Mesh:
 class Scan:
     """One object or scene, in the order its file gives.
 
-    points: `[N, 3] f4` metres or model units, may hold NaN rows (organised clouds); for a mesh
+    points: `[N, 3] f4` meters or model units, may hold NaN rows (organized clouds); for a mesh
         file its vertices.
     colors: `[N, 3] u1` RGB.  normals: `[N, 3] f4` unit length.
-    point_labels: `[N] i2` indices into `parts`, -1 unlabelled.
+    point_labels: `[N] i2` indices into `parts`, -1 unlabeled.
     up: `[3] f4` unit vector opposite to gravity, None where unknown.
     viewpoint: `[3] f4` the sensor's position for a scan seen from one side, None for all round.
-    grid: `(height, width)` of an organised cloud, None otherwise.
+    grid: `(height, width)` of an organized cloud, None otherwise.
     """
 
     points: NDArray[np.float32]
@@ -112,7 +112,7 @@ def sample_mesh(
 
 def sample_surface(scan: Scan, count: int, seed: int = 0) -> Scan:
     """A cloud of `count` points of the scan: sampled on its mesh where it has one, else drawn from
-    its finite points (with repetition only where it has fewer). Labels and colours come along."""
+    its finite points (with repetition only where it has fewer). Labels and colors come along."""
     if scan.mesh is not None and len(scan.mesh.faces):
         points, normals, face = sample_mesh(scan.mesh, count, seed)
         labels, colors = scan.mesh.face_labels, scan.mesh.face_colors

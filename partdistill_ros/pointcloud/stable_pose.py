@@ -14,7 +14,7 @@ def resting_up(points: NDArray[np.floating]) -> NDArray[np.float32]:
     """The up direction `[3]` of the steadiest resting pose of finite `points [N, 3]`.
 
     Of the planes that the convex hull can stand on, the one with the largest share of the hull's surface over
-    the height of the centre of mass: wide and low is hard to tip over. Flat things lie on a broad side. +z
+    the height of the center of mass: wide and low is hard to tip over. Flat things lie on a broad side. +z
     for points without a volume.
     """
     try:

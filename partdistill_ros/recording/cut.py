@@ -25,7 +25,7 @@ class Cut:
 
     kind: `tabletop`, what stands on the support plane; `crop`, what lies in a box; `none`, the whole cloud.
     pick: of several objects on a table, the one of most points, the one nearest to the sensor, or all.
-    low, high: corners of the box in metres, in the object's frame where the sensor's pose in it is known, else in
+    low, high: corners of the box in meters, in the object's frame where the sensor's pose in it is known, else in
         the cloud's frame.
     least: objects of fewer points are nothing.
     """
@@ -85,7 +85,7 @@ def cut_out(cloud: Scan, cut: Cut, pose: Pose | None = None) -> list[CutOut]:
 
 
 def picture_of(cloud: Scan, index: NDArray[np.intp]) -> Image.Image | None:
-    """What the camera saw around the points `index [n]`, None for a cloud that is no picture or has no colours."""
+    """What the camera saw around the points `index [n]`, None for a cloud that is no picture or has no colors."""
     if cloud.grid is None or cloud.colors is None:
         return None
     rows, columns = np.divmod(index, cloud.grid[1])

@@ -17,19 +17,19 @@ from partdistill_ros.recording.transforms import Pose, move
 
 @dataclass(frozen=True)
 class Joining:
-    """Limits of the refinement; lengths in metres.
+    """Limits of the refinement; lengths in meters.
 
     reach, far_reach: points of two views farther apart than this are not taken for the same, in the last and in the
         first `steps` steps of ICP.
-    tf_shift, tf_turn: usual errors of tf (metres, degrees; standard deviations of the prior). Refined with these,
+    tf_shift, tf_turn: usual errors of tf (meters, degrees; standard deviations of the prior). Refined with these,
         twelve views of a mug whose tf was off by 8 mm and 2 degrees lie 1.3 mm off the true surface instead of 2.8
         (with perfect poses: 1.1).
-    weight: of a point against the prior: small_gicp counts 1/500 of a residual of 2 mm, and of 20 neighbouring
+    weight: of a point against the prior: small_gicp counts 1/500 of a residual of 2 mm, and of 20 neighboring
         points of a depth camera about one is independent.
     spacing: the views are thinned to this for the refinement.
     least_shared: share of the points of a view that must have a partner for the refinement to be believed; views
         from opposite sides share too little, and keep the pose that tf gave.
-    largest_shift, largest_turn: (metres, degrees) corrections beyond these are no error of tf: the object was moved.
+    largest_shift, largest_turn: (meters, degrees) corrections beyond these are no error of tf: the object was moved.
     voxel: the joined cloud has one point in each cube of this edge.
     all_round: degrees between the directions of two views from which the cloud counts as seen from all sides.
     """
@@ -55,7 +55,7 @@ class ObjectMoved(Exception):
 @dataclass(frozen=True)
 class View:
     """One view `scan` in the object's frame, the sensor's `pose [4, 4]` in that frame after the refinement, and by
-    how many metres that moved the object's middle (None: tf's pose was kept)."""
+    how many meters that moved the object's middle (None: tf's pose was kept)."""
 
     scan: Scan
     pose: Pose
@@ -177,7 +177,7 @@ def placed(scan: Scan, pose: Pose) -> Scan:
 def thin(
     points: NDArray[np.float32], colors: NDArray[np.uint8] | None, voxel: float
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8] | None]:
-    """One point in each cube of edge `voxel`: the mean of those in it, and of their colours."""
+    """One point in each cube of edge `voxel`: the mean of those in it, and of their colors."""
     cube = np.floor((points - points.min(0)) / voxel).astype(np.int64)
     _, owner, count = np.unique(cube, axis=0, return_inverse=True, return_counts=True)
     owner = owner.reshape(-1)

@@ -21,7 +21,7 @@ from partdistill_ros.recording.joining import JoinedObject, Joining, ObjectMoved
 from partdistill_ros.recording.still import Stillness, is_still
 from partdistill_ros.recording.transforms import Pose, move
 
-SAME_OBJECT = 0.15  # metres between the middle of a view and that of the object that it continues
+SAME_OBJECT = 0.15  # meters between the middle of a view and that of the object that it continues
 TILT = 15.0  # degrees between the table's normal and +z of the object's frame beyond which they contradict
 
 

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 @dataclass(frozen=True)
 class Stillness:
-    """tolerance: metres by which a point may be off and count as unchanged, at up to 1 m from the sensor; it grows
+    """tolerance: meters by which a point may be off and count as unchanged, at up to 1 m from the sensor; it grows
         with the square of the range, as the noise of depth cameras does.
     changed: share of the points that must be off more than that, in either cloud, for the scene to count as new;
         outlines flicker.

@@ -122,7 +122,7 @@ def _at(edge: _Edge, frame: str, stamp: int) -> Pose:
 
 
 def pose_of(translation: Sequence[float], quaternion: Sequence[float]) -> Pose:
-    """`[4, 4]` of a translation in metres and a quaternion x, y, z, w.
+    """`[4, 4]` of a translation in meters and a quaternion x, y, z, w.
 
     Raises PartDistillError for numbers that are no pose.
     """

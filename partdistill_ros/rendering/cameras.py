@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the pictures are taken from: `Views` and the usual sets of them.
 
-Camera frame: x right, y down, z forward (depth); pixel `(row, column)` has its centre at
+Camera frame: x right, y down, z forward (depth); pixel `(row, column)` has its center at
 `(row + 0.5, column + 0.5)`. A camera-frame point `(x, y, z)` falls on
 
     column = size / 2 * (1 + focal * x / z),   row = size / 2 * (1 + focal * y / z)
@@ -26,7 +26,7 @@ TEN_VIEWS = (
     (40.0, 0.0), (40.0, 120.0), (40.0, 240.0),
     (-20.0, 60.0), (-20.0, 180.0), (-20.0, 300.0),
 )  # fmt: skip
-DISTANCE = 2.2  # camera to centre, in radii of the object's bounding sphere
+DISTANCE = 2.2  # camera to center, in radii of the object's bounding sphere
 MARGIN = 1.04  # room for the splatted discs around the outline of the bounding sphere
 
 
@@ -34,7 +34,7 @@ MARGIN = 1.04  # room for the splatted discs around the outline of the bounding 
 class Views:
     """V cameras in the frame of the scan.
 
-    rotation: `[V, 3, 3] f4` world to camera.  position: `[V, 3] f4` camera centres, scan units.
+    rotation: `[V, 3, 3] f4` world to camera.  position: `[V, 3] f4` camera centers, scan units.
     focal: `[V] f4` in halves of the picture: `1 / tan(fov / 2)` for perspective cameras, picture
         halves per scan unit for orthographic ones.
     """
@@ -69,7 +69,7 @@ class Views:
 
 
 def bounding_sphere(points: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
-    """Centre `[3]` of the bounding box of the finite points and the largest distance from it.
+    """Center `[3]` of the bounding box of the finite points and the largest distance from it.
 
     Raises PartDistillError where no point is finite.
     """

@@ -21,7 +21,7 @@ from partdistill_ros.rendering.cameras import Views, bounding_sphere
 from partdistill_ros.rendering.zbuffer import (
     DISC_PER_SPACING,
     EMPTY,
-    GREY,
+    GRAY,
     Splats,
     disc_radius,
     paint,
@@ -150,7 +150,7 @@ def render_points(
     """Splat `points [N, 3]` (rows that are not finite are never seen) as discs.
 
     normals: `[N, 3]` for shading, either sign; without them the discs are flat.  colors: `[N, 3]`
-    u1, grey by default.  radius_px: disc radius in pixels, by default from the points' spacing.
+    u1, gray by default.  radius_px: disc radius in pixels, by default from the points' spacing.
     exact: see `zbuffer_points`. Raises PartDistillError where no point is finite.
     """
     _, extent = bounding_sphere(points)
@@ -161,7 +161,7 @@ def render_points(
     uv, depth = project(cloud, rotation, position, focal, size, views.orthographic)
     radius = disc_radius(gap, depth, focal, size, views.orthographic) if radius_px is None else radius_px
     index, front = backend.points(uv, depth, size, radius, exact)
-    tint = torch.full((batch, len(points), 3), GREY, device=device) if colors is None else _batch(colors, batch, device)
+    tint = torch.full((batch, len(points), 3), GRAY, device=device) if colors is None else _batch(colors, batch, device)
     light = None if normals is None else shade(cloud, _batch(normals, batch, device), rotation, position)
     if light is not None:
         tint = tint * light[..., None]
@@ -196,7 +196,7 @@ def render_faces(
 
     middle = _batch(mesh.triangles().mean(1), batch, device)
     light = shade(middle, _batch(mesh.face_normals(), batch, device), rotation, position)
-    tint = torch.full((batch, count, 3), GREY, device=device)
+    tint = torch.full((batch, count, 3), GRAY, device=device)
     if mesh.face_colors is not None:
         tint = _batch(mesh.face_colors, batch, device)
     rendering = _rendering(paint(tint * light[..., None], index), front, index, "faces", None, light)
@@ -208,7 +208,7 @@ def visible_points(rendering: Rendering, count: int) -> NDArray[np.bool_]:
 
     With `rendering.pixel` a point is seen where it lies on the nearest surface after gaps between
     discs were closed (within a disc radius in depth, so walls thinner than about 1.2 point spacings
-    are transparent). Half the points of a surface seen at 15 degrees do not pass: their neighbours'
+    are transparent). Half the points of a surface seen at 15 degrees do not pass: their neighbors'
     discs stand out by more than that, and a wider tolerance lets inner walls through. Without
     `pixel`, the points (or faces) that win a pixel are the visible ones.
     Raises PartDistillError where `count` is not the number of points rendered.
@@ -242,7 +242,7 @@ def locate_points(
 
 def point_spacing(points: NDArray[np.float32], extent: float, samples: int = 500) -> float:
     """Mean distance `1 / sqrt(density)` between the points of a surface, from the median distance to
-    the 8th neighbour (`density = 8 / (pi d8^2)`); extent: the radius of the cloud, scan units."""
+    the 8th neighbor (`density = 8 / (pi d8^2)`); extent: the radius of the cloud, scan units."""
     usable = points[np.isfinite(points).all(axis=1)]
     if len(usable) < 2:
         return 0.05 * extent
@@ -254,7 +254,7 @@ def point_spacing(points: NDArray[np.float32], extent: float, samples: int = 500
 
 
 def close_gaps(depth: Tensor, reach: int) -> Tensor:
-    """Depth `[V, H, W]` without deep spots narrower than `2 * reach + 1` pixels (a grey opening:
+    """Depth `[V, H, W]` without deep spots narrower than `2 * reach + 1` pixels (a gray opening:
     planes and steps stay what they are), so that nothing shows between the discs of a surface."""
     closed = depth
     for extreme in (torch.minimum, torch.maximum):
@@ -279,9 +279,9 @@ def _sliding(values: Tensor, reach: int, axis: int, extreme: Callable[[Tensor, T
 
 def _seen_points(uv: Tensor, depth: Tensor, index: Tensor, front: Tensor, reach: int, tolerance: float) -> Tensor:
     """Pixel `[V, N] i4` of each visible point: its own where it shows there; else the nearest that its disc
-    wins on the closed front surface; else its own where it is near that surface, under a neighbour's
+    wins on the closed front surface; else its own where it is near that surface, under a neighbor's
     disc; else -1. Taking the covered pixel before the won one gave 0.5 % of the points, those along
-    the borders of parts, their neighbour's part."""
+    the borders of parts, their neighbor's part."""
     closed = close_gaps(front, reach)
     own = _locate(uv, depth, closed, torch.full((len(uv),), tolerance, device=uv.device))
     views, count = own.shape

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 EMPTY = torch.iinfo(torch.int64).max
-GREY = 200.0  # colour of points without one, 0-255
+GRAY = 200.0  # color of points without one, 0-255
 WHITE = (255.0, 255.0, 255.0)
 AMBIENT = 0.35  # share of the light that comes from everywhere; the rest is a headlight
 # Disc radius over the mean spacing 1 / sqrt(density): 1.2 leaves a hole on 1 % of the places of a
@@ -59,8 +59,8 @@ def zbuffer_points(
     finite are left out.  radius: of the splatted discs in pixels, one number, `[B]` or `[B, N]`; kept
     within 0.71 (a point always shows on its pixel) and 16 and, unless `exact`, rounded to one of
     the sizes of `DISC_SQUARES`.
-    exact: a disc covers the pixel centres within `radius` of the point itself, as pytorch3d has
-    it; otherwise within `radius` of the centre of the point's pixel, which needs one scatter and
+    exact: a disc covers the pixel centers within `radius` of the point itself, as pytorch3d has
+    it; otherwise within `radius` of the center of the point's pixel, which needs one scatter and
     minima of shifted buffers (0.3 ms a view of 10k points at 128 pixels instead of about 4).
     Returns index `[B, size, size] i8` (-1 empty) and depth `[B, size, size] f4` (inf empty).
     """
@@ -92,7 +92,7 @@ def render_clouds(
     """Pictures of B different clouds in one go, each by its own camera.
 
     points, normals: `[B, N, 3] f4` (normals of either sign, None: unshaded).  colors `[B, N, 3]`
-    0-255 (None: grey).  rotation `[B, 3, 3]`, position `[B, 3]`, focal one number or `[B]`: see
+    0-255 (None: gray).  rotation `[B, 3, 3]`, position `[B, 3]`, focal one number or `[B]`: see
     `Views`.  radius: of the discs, pixels, one number, `[B]` or `[B, N]`.  spacing: of
     the points of each cloud, one number or `[B]`; if given, it sets each disc's radius by its
     depth as `render_points` does (see `disc_radius`).  ambient: one number or `[B]`.  light: `[B, 3]`
@@ -104,7 +104,7 @@ def render_clouds(
     if spacing is not None:
         radius = disc_radius(spacing, depth, focal, size, orthographic)
     index, front = zbuffer_points(uv, depth, size, radius, exact)
-    tint = torch.full((batch, count, 3), GREY, device=points.device) if colors is None else colors.float()
+    tint = torch.full((batch, count, 3), GRAY, device=points.device) if colors is None else colors.float()
     if normals is not None:
         tint = tint * shade(points, normals, rotation, position, ambient, light)[..., None]
     return Splats(paint(tint, index, background), front, index)
@@ -143,7 +143,7 @@ def shade(
 
 
 def paint(tint: Tensor, index: Tensor, background: Tensor | None = None) -> Tensor:
-    """Picture `[B, H, W, 3] u1` of the per-element colours `tint [B, N, 3]` (0-255) under an index map."""
+    """Picture `[B, H, W, 3] u1` of the per-element colors `tint [B, N, 3]` (0-255) under an index map."""
     batch, height, width = index.shape
     back = torch.tensor([WHITE], device=tint.device).expand(batch, 3) if background is None else background.float()
     palette = torch.cat([back[:, None], tint], 1).clamp(0, 255).round().to(torch.uint8)
@@ -170,7 +170,7 @@ def zbuffer_faces(uv: Tensor, depth: Tensor, size: int, orthographic: bool = Fal
     """Nearest face of every pixel for V views of one mesh.
 
     uv: corners `[V, F, 3, 2]` in pixel coordinates (column, row).  depth: `[V, F, 3]`. A face shows
-    on the pixels whose centre it covers, from either side; faces that reach behind the camera are
+    on the pixels whose center it covers, from either side; faces that reach behind the camera are
     left out. Returns index `[V, size, size] i8` and depth `[V, size, size] f4` as `zbuffer_points`.
     """
     count = uv.shape[1]
@@ -209,7 +209,7 @@ def _chunks(faces: Tensor, pixels: Tensor) -> Iterator[Tensor]:
 
 
 def _cover(corners: Tensor, depths: Tensor, center: Tensor, orthographic: bool) -> tuple[Tensor, Tensor]:
-    """Whether pixel centres `[M, 2]` lie in triangles `[M, 3, 2]`, and the depth there `[M]`
+    """Whether pixel centers `[M, 2]` lie in triangles `[M, 3, 2]`, and the depth there `[M]`
     (1 / z is linear in the picture of a perspective camera)."""
     a, b, c = (corners - center[:, None]).unbind(1)
     weights = torch.stack([_cross(b, c), _cross(c, a), _cross(a, b)], -1)

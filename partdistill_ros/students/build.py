@@ -182,9 +182,12 @@ def load_encoder(path: Path) -> Encoder:
     return Encoder(content["student"], content["config"], content["encoder"], content["training"])
 
 
+_RENAMED = {"neighbours": "neighbors"}  # sizes in files of 0.1
+
+
 def _make(name: str, sizes: Mapping[str, Any]) -> Student:
     kind, config = _KINDS[name]
-    return kind(config(**sizes))
+    return kind(config(**{_RENAMED.get(key, key): size for key, size in sizes.items()}))
 
 
 def _go_on(name: str, dim: int, bundle: Path, freeze_encoder: bool) -> Student:
@@ -207,8 +210,8 @@ def _of_encoder(student: Student, name: str) -> bool:
 def _rounded(student: Student) -> dict[str, Tensor]:
     """The state with parameters in half precision. Batch statistics stay as they are: the variance of a
     coordinate within a group is near the least number that half precision holds."""
-    learnt = {name for name, _ in student.named_parameters()}
-    return {name: value.half() if name in learnt else value for name, value in student.state_dict().items()}
+    learned = {name for name, _ in student.named_parameters()}
+    return {name: value.half() if name in learned else value for name, value in student.state_dict().items()}
 
 
 def _sizes(student: Student) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from partdistill_ros.students.student import Student
 class MaskedAutoencoder(nn.Module):
     """A student's encoder, which sees a share of the patches, and a decoder that draws the others' points.
 
-    The decoder ends with the training; the student keeps what its encoder learnt.
+    The decoder ends with the training; the student keeps what its encoder learned.
     patches: of which some are hidden.  kept: of them that stay visible.
     """
 
@@ -39,10 +39,10 @@ def chamfer(drawn: Tensor, true: Tensor) -> Tensor:
     return distance.amin(2).mean() + distance.amin(1).mean()
 
 
-def reach(neighbours: int, points: int) -> float:
-    """How far the nearest `neighbours` of `points` on a surface in the unit ball are (root of the mean square),
+def reach(neighbors: int, points: int) -> float:
+    """How far the nearest `neighbors` of `points` on a surface in the unit ball are (root of the mean square),
     the unit that decoders draw in: 0.66 to 0.76 times the root of the share, measured on procedural shapes."""
-    return 0.7 * float(neighbours / points) ** 0.5
+    return 0.7 * float(neighbors / points) ** 0.5
 
 
 def among(index: Tensor, count: int) -> Tensor:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pre-training of `patch_transformer`: 60 % of the patches are hidden (Point-MAE, Pang et al. 2022).
 
-A patch here looks for its neighbours at three scales, far beyond its own centre, so hiding tokens is not
-enough: every point belongs to the nearest patch centre, and the points of hidden patches are taken out of
-reach before any neighbour is looked for.
+A patch here looks for its neighbors at three scales, far beyond its own center, so hiding tokens is not
+enough: every point belongs to the nearest patch center, and the points of hidden patches are taken out of
+reach before any neighbor is looked for.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from partdistill_ros.students.patch_transformer import (
 )
 
 SHARE = 0.6  # of the patches are hidden
-FAR = 1e3  # where hidden points go: no neighbour search finds them there, the clouds have radius 1
+FAR = 1e3  # where hidden points go: no neighbor search finds them there, the clouds have radius 1
 DECODER = 2  # blocks
 
 
 class MaskedPatchTransformer(MaskedAutoencoder):
-    """Draws the hidden points around each hidden patch centre, told outward, sideways and up."""
+    """Draws the hidden points around each hidden patch center, told outward, sideways and up."""
 
     def __init__(self, student: PatchTransformer) -> None:
         super().__init__()
         config = student.config
         self.student: PatchTransformer = student
         self.patches = config.patches
-        # the third scale looks for neighbours among the visible centres themselves
-        self.kept = max(config.patches - int(SHARE * config.patches), config.neighbours)
-        self.unit = reach(config.neighbours, int(SHARE * config.points))
+        # the third scale looks for neighbors among the visible centers themselves
+        self.kept = max(config.patches - int(SHARE * config.patches), config.neighbors)
+        self.unit = reach(config.neighbors, int(SHARE * config.points))
         width = config.width
         self.mask_token = nn.Parameter(torch.randn(width) * 0.02)
         self.position = nn.Sequential(nn.Linear(5, 96), nn.GELU(), nn.Linear(96, width))
         self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(DECODER))
-        self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, 3 * config.neighbours)
+        self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, 3 * config.neighbors)
 
     def forward(self, points: Tensor, centers: Tensor, kept: Tensor) -> Tensor:
         visible, shown = self.visible(points, centers, kept)
@@ -51,7 +51,7 @@ class MaskedPatchTransformer(MaskedAutoencoder):
         spots = gather(points, gather(centers[..., None], hidden)[..., 0])
         drawn = self._decode(tokens, gather(points, gather(centers[..., None], kept)[..., 0]), spots, middle)
         near = points.masked_fill(visible[..., None], FAR)
-        index = squared_distances(spots, near).topk(self.student.config.neighbours, -1, largest=False).indices
+        index = squared_distances(spots, near).topk(self.student.config.neighbors, -1, largest=False).indices
         offset = gather(points, index) - spots[:, :, None]
         true = turned(offset, outward(spots, middle)[:, :, None]) / self.unit
         return chamfer(drawn.flatten(0, 1), true.flatten(0, 1))
@@ -61,7 +61,7 @@ class MaskedPatchTransformer(MaskedAutoencoder):
         shown = among(kept, self.patches)
         spots = centers[:, : self.patches]
         nearest = squared_distances(points, gather(points, spots)).argmin(-1)
-        # a centre belongs to its own patch even where another one lies at the same place
+        # a center belongs to its own patch even where another one lies at the same place
         return shown.gather(1, nearest).scatter(1, spots, shown), shown
 
     def encode(self, points: Tensor, centers: Tensor, kept: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:

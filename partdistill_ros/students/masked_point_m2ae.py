@@ -76,13 +76,13 @@ class MaskedPointM2AE(MaskedAutoencoder):
         self.student: PointM2AE = student
         self.patches = config.patches
         self.kept = config.patches - int(SHARE * config.patches)
-        self.unit = reach(config.neighbours[1], config.groups[0])
+        self.unit = reach(config.neighbors[1], config.groups[0])
         _, middle, wide = config.widths
         self.mask_token = nn.Parameter(torch.randn(wide) * 0.02)
         self.positions = nn.ModuleList([position_embedding(wide), position_embedding(middle)])
         self.blocks = nn.ModuleList(Blocks(width, config.heads, [0.0]) for width in (wide, middle))
         self.fuse = nn.Sequential(nn.Linear(wide + middle, middle), nn.LayerNorm(middle), nn.GELU())
-        self.norm, self.out = nn.LayerNorm(middle), nn.Linear(middle, 3 * config.neighbours[1])
+        self.norm, self.out = nn.LayerNorm(middle), nn.Linear(middle, 3 * config.neighbors[1])
         for part in (self.positions, self.blocks, self.fuse, self.out):
             part.apply(published_weights)
 

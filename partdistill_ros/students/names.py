@@ -9,7 +9,7 @@ from partdistill_ros.errors import PartDistillError
 
 STUDENTS = ("patch_transformer", "point_m2ae")
 STARTS = ("default", "scratch")
-LEAST_POINTS = 64  # a scan with fewer finite points teaches nothing and is not labelled
+LEAST_POINTS = 64  # a scan with fewer finite points teaches nothing and is not labeled
 PRETRAINED, PUBLIC = ".pt", ".pth"
 """Suffix of an encoder that `partdistill pretrain` wrote, and of the public Point-M2AE checkpoint."""
 

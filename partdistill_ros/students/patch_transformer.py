@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`patch_transformer`: patches of three sizes around sampled centres, a transformer over them, and a
+"""`patch_transformer`: patches of three sizes around sampled centers, a transformer over them, and a
 text-aligned head at every point.
 
 Only MatMul, TopK, Gather and the usual layers are used, in the same code for training and export:
-no custom point operators, and the sampling of the centres stays outside of the graph.
+no custom point operators, and the sampling of the centers stays outside of the graph.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from partdistill_ros.students.student import Student
 @dataclass(frozen=True)
 class PatchTransformerConfig:
     """points: input size N.  centers: farthest-point samples that come with the points, in sampling
-    order; the first `patches` of them are the patch centres.
-    neighbours: points a patch holds at each of three scales. Among the 2,048 points, the 512 centres
-    and the 128 patch centres, 24 neighbours span about 1, 5 and 19 % of the surface.
+    order; the first `patches` of them are the patch centers.
+    neighbors: points a patch holds at each of three scales. Among the 2,048 points, the 512 centers
+    and the 128 patch centers, 24 neighbors span about 1, 5 and 19 % of the surface.
     """
 
     points: int = 2048
     centers: int = 512
     patches: int = 128
-    neighbours: int = 24
+    neighbors: int = 24
     width: int = 160
     layers: int = 5
     heads: int = 5
@@ -40,7 +40,7 @@ class PatchTransformerConfig:
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     """`[B, N, M]` between `a [B, N, 3]` and `b [B, M, 3]` as one MatMul (exports well, unlike cdist)."""
-    with torch.autocast(a.device.type, enabled=False):  # rounded to half precision, neighbours come out wrong
+    with torch.autocast(a.device.type, enabled=False):  # rounded to half precision, neighbors come out wrong
         return a.square().sum(-1, keepdim=True) - 2 * a @ b.transpose(1, 2) + b.square().sum(-1)[:, None]
 
 
@@ -98,7 +98,7 @@ def principal_spread(offset: Tensor) -> Tensor:
 
 
 class PatchEncoder(nn.Module):
-    """A PointNet (Qi et al. 2017) over the neighbours of each centre, told outward, sideways and up,
+    """A PointNet (Qi et al. 2017) over the neighbors of each center, told outward, sideways and up,
     with how they spread: geometry that a small network would need long to find by itself."""
 
     def __init__(self, width: int) -> None:
@@ -106,9 +106,9 @@ class PatchEncoder(nn.Module):
         self.inner = nn.Sequential(nn.Linear(4, 48), nn.ReLU(), nn.Linear(48, 96))
         self.outer = nn.Sequential(nn.Linear(192 + 7, width), nn.ReLU(), nn.Linear(width, width))
 
-    def forward(self, points: Tensor, centers: Tensor, away: Tensor, neighbours: int) -> Tensor:
+    def forward(self, points: Tensor, centers: Tensor, away: Tensor, neighbors: int) -> Tensor:
         """Features `[B, G, width]` of the patches of `points [B, M, 3]` around `centers [B, G, 3]`."""
-        index = squared_distances(centers, points).topk(neighbours, dim=-1, largest=False, sorted=False).indices
+        index = squared_distances(centers, points).topk(neighbors, dim=-1, largest=False, sorted=False).indices
         offset = turned(gather(points, index) - centers[:, :, None], away[:, :, None])
         distance = (offset.square().sum(-1, keepdim=True) + 1e-12).sqrt()
         reach = distance.amax(2, keepdim=True) + 1e-6
@@ -169,11 +169,11 @@ class PatchTransformer(Student):
         return F.normalize(self.head(inner), dim=-1)
 
     def encode(self, scales: Sequence[Tensor], spots: Tensor, away: Tensor, middle: Tensor) -> Tensor:
-        """Tokens `[B, G, width]` of the patches around `spots [B, G, 3]`, whose neighbours are looked for among
+        """Tokens `[B, G, width]` of the patches around `spots [B, G, 3]`, whose neighbors are looked for among
         the points of each of three `scales`, `[B, M, 3]` each."""
         tokens = self.position(place(spots, middle))
         for encoder, candidates in zip(self.patches, scales, strict=True):
-            tokens = tokens + encoder(candidates, spots, away, self.config.neighbours)
+            tokens = tokens + encoder(candidates, spots, away, self.config.neighbors)
         for block in self.blocks:
             tokens = block(tokens)
         normed: Tensor = self.norm(tokens)

@@ -25,7 +25,7 @@ HEADS = ("text", "mlp4")
 
 @dataclass(frozen=True)
 class PointM2AEConfig:
-    """points: input size N.  groups, neighbours, widths, depths, radii: of the three levels, as published;
+    """points: input size N.  groups, neighbors, widths, depths, radii: of the three levels, as published;
     tokens attend to those nearer than the radius (of clouds in the unit sphere).
     head: `text`, two layers of `head_width` at each point, or `mlp4`, the paper's four layers of the features'
     own width. Both end in a text embedding, where the paper has one logit for each of a fixed set of parts.
@@ -35,7 +35,7 @@ class PointM2AEConfig:
 
     points: int = 2048
     groups: tuple[int, ...] = (512, 256, 64)
-    neighbours: tuple[int, ...] = (16, 8, 8)
+    neighbors: tuple[int, ...] = (16, 8, 8)
     widths: tuple[int, ...] = (96, 192, 384)
     depths: tuple[int, ...] = (5, 5, 5)
     radii: tuple[float, ...] = (0.32, 0.64, 1.28)
@@ -68,7 +68,7 @@ class PointM2AEConfig:
 
 @dataclass(frozen=True)
 class Level:
-    """One level of the hierarchy: centers `[B, G, 3]`, their neighbours' places `[B, G, K]` among the tokens of
+    """One level of the hierarchy: centers `[B, G, 3]`, their neighbors' places `[B, G, K]` among the tokens of
     the level below (among the points, at the first). valid `[B, G]`: where clouds hold fewer tokens than
     G, which are tokens at all (None: all)."""
 
@@ -80,9 +80,9 @@ class Level:
 def levels_of(config: PointM2AEConfig, points: Tensor, centers: Tensor) -> list[Level]:
     """The hierarchy over `points [B, N, 3]` from farthest-point samples `centers [B, G]`."""
     levels, below, spots = [], points, gather(points, centers)
-    for count, neighbours in zip(config.groups, config.neighbours, strict=True):
+    for count, neighbors in zip(config.groups, config.neighbors, strict=True):
         middle = spots[:, :count]
-        index = squared_distances(middle, below).topk(neighbours, dim=-1, largest=False, sorted=False).indices
+        index = squared_distances(middle, below).topk(neighbors, dim=-1, largest=False, sorted=False).indices
         levels.append(Level(middle, index))
         below = middle
     return levels

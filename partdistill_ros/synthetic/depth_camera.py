@@ -23,12 +23,12 @@ _DEFAULT_COLOR = (180, 180, 180)
 class DepthCamera:
     """Pinhole camera in the optical frame (x right, y down, z forward) and how far it errs.
 
-    fx, fy, cx, cy: pixels. near, far: range in metres.
+    fx, fy, cx, cy: pixels. near, far: range in meters.
     noise: scales every fault below; 0 is a perfect camera.
-    depth_noise: axial standard deviation is `depth_floor + depth_noise * z^2` metres (measured on
+    depth_noise: axial standard deviation is `depth_floor + depth_noise * z^2` meters (measured on
         Kinects: 1.2 mm close by, about 3 mm at 1.4 m, growing with the square of the range).
-    disparity_step: pixels; depth is quantised to steps of `z^2 * step / (fx * baseline)`.
-    baseline: metres from camera to projector; what the projector cannot see has no return.
+    disparity_step: pixels; depth is quantized to steps of `z^2 * step / (fx * baseline)`.
+    baseline: meters from camera to projector; what the projector cannot see has no return.
     edge_jitter: pixels by which outlines fray.
     edge_dropout, grazing_dropout, speckle: probability of no return next to a depth step, on
         surfaces seen at less than about 10 degrees, and anywhere.
@@ -72,7 +72,7 @@ def look_at(eye: ArrayLike, target: ArrayLike, up: ArrayLike = (0, 0, 1)) -> Flo
 
 
 def merge(meshes: Sequence[Mesh]) -> Mesh:
-    """One mesh of several; labels default to -1 and colours to grey where a mesh has none."""
+    """One mesh of several; labels default to -1 and colors to gray where a mesh has none."""
     offsets = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes[:-1]])
     labels = [_labels(mesh) for mesh in meshes]
     colors = [_colors(mesh) for mesh in meshes]
@@ -94,8 +94,8 @@ def capture(
     parts: Sequence[str] = (),
     name: str = "capture",
 ) -> Scan:
-    """The organised scan of some meshes (world coordinates, metres) from `camera_pose [4, 4]`
-    (camera to world): points NaN where nothing came back, shaded colours, the faces' labels.
+    """The organized scan of some meshes (world coordinates, meters) from `camera_pose [4, 4]`
+    (camera to world): points NaN where nothing came back, shaded colors, the faces' labels.
 
     The world's up is +z; `up` and `viewpoint` of the scan are in `frame`, as its points are.
     Faces that reach nearer than `camera.near` are not seen. Raises PartDistillError without faces.
@@ -130,7 +130,7 @@ def capture(
 
 
 def rasterize(corners: Floats, camera: DepthCamera) -> tuple[NDArray[np.int64], Floats]:
-    """Nearest face `[H, W]` (-1 none) and its depth `[H, W]` (metres, inf none) of `corners [F, 3, 3]`
+    """Nearest face `[H, W]` (-1 none) and its depth `[H, W]` (meters, inf none) of `corners [F, 3, 3]`
     in the camera frame; both sides of a face are seen."""
     buffer = np.full(camera.height * camera.width, _EMPTY, np.int64)
     for pixel, depth, face in _candidates(corners, camera):
@@ -196,7 +196,7 @@ def _degrade(
     lost |= rng.random(depth.shape) < camera.speckle * camera.noise
     seen = np.where(lost, 1.0, depth)
     spread = camera.noise * (camera.depth_floor + camera.depth_noise * seen**2)
-    # half of it varies from pixel to pixel, half is shared by neighbours as block matching makes it
+    # half of it varies from pixel to pixel, half is shared by neighbors as block matching makes it
     ripple = 0.7 * rng.standard_normal(depth.shape) + 0.7 * _blocks(rng.standard_normal, depth.shape, 3)
     seen = seen + spread * ripple
     step = camera.disparity_step * min(camera.noise, 1.0)
@@ -257,7 +257,7 @@ def _blocks(draw: object, shape: tuple[int, ...], size: int) -> Floats:
 def _shade(
     camera: DepthCamera, face: NDArray[np.int64], normals: Floats, colors: NDArray[np.uint8], rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Colours `[H, W, 3]` of the colour camera: one light above the camera, some ambient, sensor noise."""
+    """Colors `[H, W, 3]` of the color camera: one light above the camera, some ambient, sensor noise."""
     light = _unit(np.array([[rng.normal(0, 0.5), -0.8, -0.8]]))[0]
     bright = rng.uniform(0.35, 0.55) + rng.uniform(0.4, 0.6) * np.abs(normals @ light)
     shaded = np.where((face >= 0)[..., None], colors[face] * bright[face][..., None], 12.0)

@@ -19,7 +19,7 @@ LOOK_AZIMUTH = np.concatenate([np.arange(n) * 360.0 / n for n in (3, 5, 5, 3)])
 
 
 def unit_cloud(scan: Scan, count: int, seed: int = 0) -> Scan:
-    """A cloud of `count` surface points, centred and scaled into the unit sphere."""
+    """A cloud of `count` surface points, centered and scaled into the unit sphere."""
     cloud = sample_surface(scan, count, seed)
     return cloud.with_(points=center_max_radius(cloud.points))
 

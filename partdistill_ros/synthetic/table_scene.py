@@ -20,7 +20,7 @@ TABLETOP_FAMILIES = ("mug", "bottle", "kettle", "vase", "cap", "laptop", "knife"
 NOTHING, TABLE = -1, 0
 _MIN_HANDLE_PIXELS = 120
 _MIN_OBJECT_PIXELS = 150
-_GAP = 0.035  # metres left free between objects, so that they are separate clusters in the cloud
+_GAP = 0.035  # meters left free between objects, so that they are separate clusters in the cloud
 _TRIES = 40
 
 Floats = NDArray[np.float64]
@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 class TabletopScene:
     """A recorded scene and the truth about it.
 
-    scan: organised, camera frame; `point_labels` index `scan.parts`, which holds the part names of
+    scan: organized, camera frame; `point_labels` index `scan.parts`, which holds the part names of
         all its objects once each (a mug's and a kettle's handle are both `handle`).
     object_index: `[N] i2` per point: -1 nothing, 0 the table, k > 0 the object `objects[k - 1]`.
     objects: the family of each object; the first is a mug if the families include it.
@@ -201,7 +201,7 @@ def _place(rng: np.random.Generator, shape: Scan, spot: tuple[float, float, floa
 
 
 def _paint(rng: np.random.Generator, labels: NDArray[np.int16]) -> NDArray[np.uint8]:
-    """One colour for the object; sometimes each part has its own."""
+    """One color for the object; sometimes each part has its own."""
     channels = 3 if rng.random() < 0.6 else 1
     palette = np.ones((int(labels.max()) + 1, 3)) * rng.uniform(60, 250, channels)
     if rng.random() < 0.35:
@@ -230,7 +230,7 @@ def _sheet(length: float, width: float, cells: int) -> Solid:
 
 
 def _board(solid: Solid, z: float, rng: np.random.Generator) -> Mesh:
-    """An unlabelled mesh of one colour at height `z`."""
+    """An unlabeled mesh of one color at height `z`."""
     vertices, faces = transform(solid, move=(0, 0, z))
     color = np.clip(rng.normal((150, 115, 85), 35), 30, 240) if rng.random() < 0.6 else np.full(3, rng.uniform(60, 230))
     return Mesh(

@@ -147,7 +147,7 @@ class BoxFileTeacher:
         missing = sorted(set(range(len(rendering))) - listed)
         if missing:
             views = ", ".join(map(str, missing))
-            self._tell(f"no image of view {views} of '{rendering.name}': nothing is learnt from there")
+            self._tell(f"no image of view {views} of '{rendering.name}': nothing is learned from there")
 
     def _tell(self, words: str) -> None:
         if words not in self._told:

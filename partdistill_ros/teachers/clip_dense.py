@@ -2,7 +2,7 @@
 """A feature in CLIP's text space for every patch of a picture, without training.
 
 CLIP is trained on one feature a picture. Its patches are read in the same space by changing how the
-last transformer block (or, in a ResNet, the attention pool) mixes them; h are its normalised inputs:
+last transformer block (or, in a ResNet, the attention pool) mixes them; h are its normalized inputs:
 
     maskclip   attention is the identity: every patch keeps its own value        (Zhou et al. 2022)
     sclip      attention is softmax(q q') + softmax(k k')                        (Wang et al. 2024)
@@ -54,7 +54,7 @@ def picture_size(visual: Any) -> int:
 
 
 def dense_features(visual: Any, pictures: Tensor, method: str) -> Dense:
-    """Features of normalised pictures `[B, 3, S, S]`; visual: the picture network of an open_clip model.
+    """Features of normalized pictures `[B, 3, S, S]`; visual: the picture network of an open_clip model.
 
     `pooled` is open_clip's own answer where the method is `plain`.
     """

@@ -42,7 +42,7 @@ class ClipModel:
 
     @property
     def temperature(self) -> float:
-        """What the model learnt to divide cosines by."""
+        """What the model learned to divide cosines by."""
         return float(1 / self.network.logit_scale.exp().mean())
 
     @torch.no_grad()

@@ -48,7 +48,7 @@ def clip_space(model: ClipModel) -> TextSpace:
 @dataclass(frozen=True)
 class ClipText:
     """The sentence encoder of a CLIP (see `text.encoder.SentenceEncoder`). Names are encoded as they stand: a
-    sentence around them would move them all alike, and the space is centred."""
+    sentence around them would move them all alike, and the space is centered."""
 
     model: ClipModel
 

@@ -155,7 +155,7 @@ def grounded_boxes(
 ) -> list[Found]:
     """Boxes of pictures of `size` (height, width) from a grounding detector's raw answer.
 
-    logits: `[B, Q, T]` of each query and token.  boxes: `[B, Q, 4]` centre and size in shares of the
+    logits: `[B, Q, T]` of each query and token.  boxes: `[B, Q, 4]` center and size in shares of the
     picture.  A part's score is the mean probability of its tokens (GLIP, Li et al. 2022); for a name of
     one token that is the score that transformers' own post-processing gives.
     """

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class MiniConfig:
-    """channels: input planes (grey, depth, foreground). widths: features at strides 2, 4, 8, 16.
+    """channels: input planes (gray, depth, foreground). widths: features at strides 2, 4, 8, 16.
     dim: size of the text space. size: side of the square picture in pixels."""
 
     channels: int = 3
@@ -22,7 +22,7 @@ class MiniConfig:
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions around a skip (He et al. 2016), group-normalised."""
+    """Two 3 x 3 convolutions around a skip (He et al. 2016), group-normalized."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -100,6 +100,6 @@ def network_input(picture: Tensor, depth: Tensor) -> Tensor:
     far = depth.masked_fill(~seen, float("-inf")).amax((1, 2), keepdim=True)
     relative = (depth - near) / (far - near).clamp(min=1e-6)
     relative = torch.where(seen, 1.0 - relative, torch.zeros_like(depth))
-    grey = picture.float().mean(-1) / 255.0
-    grey = torch.where(seen, grey, torch.zeros_like(grey))
-    return torch.stack([grey, relative, seen.float()], 1)
+    gray = picture.float().mean(-1) / 255.0
+    gray = torch.where(seen, gray, torch.zeros_like(gray))
+    return torch.stack([gray, relative, seen.float()], 1)

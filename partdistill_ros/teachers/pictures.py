@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a teacher is shown of a rendering: its colours, its shading alone, or its depth."""
+"""What a teacher is shown of a rendering: its colors, its shading alone, or its depth."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.rendering.rasterize import Rendering
 from partdistill_ros.teachers.spec import PICTURES
 
-GREY = 200.0  # of the surface in shaded pictures, as the renderer paints what has no colour
+GRAY = 200.0  # of the surface in shaded pictures, as the renderer paints what has no color
 FARTHEST, NEAREST = 0.25, 1.0  # brightness in depth pictures; 0 is the background
 BLUR = 0.7  # pixels at 224: smooths the steps between the discs of points
 
@@ -23,15 +23,15 @@ def shown_pictures(
 ) -> NDArray[np.uint8]:
     """Pictures `[V, H, W, 3] u1` of one kind, of all views or of `views`; no others are made.
 
-    colour: as rendered, colours and light on white.  shaded: grey and light on white.  depth: near is
-    bright on black, as PointCLIP V2 (Zhu et al. 2023) shows clouds to CLIP.  auto: `colour` where the
-    scan has colours, `shaded` for an uncoloured mesh, `depth` for an uncoloured cloud.
+    color: as rendered, colors and light on white.  shaded: gray and light on white.  depth: near is
+    bright on black, as PointCLIP V2 (Zhu et al. 2023) shows clouds to CLIP.  auto: `color` where the
+    scan has colors, `shaded` for an uncolored mesh, `depth` for an uncolored cloud.
     Raises PartDistillError for another kind.
     """
     kind = chosen_kind(rendering, kind)
     if kind == "depth":
         return depth_pictures(rendering.depth[views])
-    if kind == "colour":
+    if kind == "color":
         return rendering.picture[views]
     return shaded_pictures(rendering.index[views], None if rendering.light is None else rendering.light[views])
 
@@ -43,21 +43,21 @@ def chosen_kind(rendering: Rendering, kind: str = "auto") -> str:
     if kind != "auto":
         return kind
     if any(np.ptp(one, axis=-1).any() for one in rendering.picture):  # a view at a time: there may be hundreds
-        return "colour"
+        return "color"
     return "shaded" if rendering.of == "faces" else "depth"
 
 
 def shaded_pictures(index: NDArray[np.int32], light: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
-    """Grey surfaces in the renderer's light `[V, H, W]` as pictures `[V, H, W, 3] u1`, flat without light; index:
+    """Gray surfaces in the renderer's light `[V, H, W]` as pictures `[V, H, W, 3] u1`, flat without light; index:
     -1 where there is nothing."""
     light = np.full(index.shape, 255, np.uint8) if light is None else light
-    grey = np.where(index >= 0, np.rint(light * (GREY / 255)), 255).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=-1)
+    gray = np.where(index >= 0, np.rint(light * (GRAY / 255)), 255).astype(np.uint8)
+    return np.repeat(gray[..., None], 3, axis=-1)
 
 
 def depth_pictures(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Depth `[V, H, W]` (inf: empty) as grey pictures `[V, H, W, 3] u1`: the nearest point of a view is
-    white, its farthest dark grey, the background black."""
+    """Depth `[V, H, W]` (inf: empty) as gray pictures `[V, H, W, 3] u1`: the nearest point of a view is
+    white, its farthest dark gray, the background black."""
     pictures = np.zeros((*depth.shape, 3), np.uint8)
     for view, one in enumerate(depth):
         seen = np.isfinite(one)
@@ -65,9 +65,9 @@ def depth_pictures(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
             continue
         near, far = one[seen].min(), one[seen].max()
         closeness = np.where(seen, 1 - (one - near) / max(far - near, 1e-9), 0)
-        grey = np.where(seen, FARTHEST + (NEAREST - FARTHEST) * closeness, 0)
+        gray = np.where(seen, FARTHEST + (NEAREST - FARTHEST) * closeness, 0)
         sigma = BLUR * one.shape[0] / 224
         # weighted by what is seen, so that the outline keeps its brightness and its place
-        blurred = ndimage.gaussian_filter(grey, sigma) / np.maximum(ndimage.gaussian_filter(seen * 1.0, sigma), 1e-6)
+        blurred = ndimage.gaussian_filter(gray, sigma) / np.maximum(ndimage.gaussian_filter(seen * 1.0, sigma), 1e-6)
         pictures[view] = np.where(seen, np.rint(255 * blurred), 0).astype(np.uint8)[..., None]
     return pictures

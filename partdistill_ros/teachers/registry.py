@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What teachers there are, what each one needs, and whose licence its weights have; loads none of them."""
+"""What teachers there are, what each one needs, and whose license its weights have; loads none of them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from partdistill_ros.teachers.spec import DEFAULT_MODELS, WEIGHTS_VARIABLES
 
 
 @dataclass(frozen=True)
-class CatalogueEntry:
+class CatalogEntry:
     """kind: as in `--teacher`.  answer: pixels or boxes.  packages: what must be installed, by import name.
-    extra: of this package that installs it.  weights: where they come from.  licence: of the weights."""
+    extra: of this package that installs it.  weights: where they come from.  license: of the weights."""
 
     kind: str
     answer: str
     packages: tuple[str, ...]
     extra: str
     weights: str
-    licence: str
+    license: str
 
     def missing(self) -> tuple[str, ...]:
         """Packages that are not installed."""
@@ -34,9 +34,9 @@ class CatalogueEntry:
         return f"ready, weights in {variable}" if variable and os.environ.get(variable) else "ready"
 
 
-CATALOGUE = (
-    CatalogueEntry("mini", "pixels", ("torch",), "train", "shipped", "Apache-2.0"),
-    CatalogueEntry(
+CATALOG = (
+    CatalogEntry("mini", "pixels", ("torch",), "train", "shipped", "Apache-2.0"),
+    CatalogEntry(
         "clip",
         "pixels",
         ("torch", "open_clip"),
@@ -44,7 +44,7 @@ CATALOGUE = (
         f"hub, by default {DEFAULT_MODELS['clip']} (0.6 GB)",
         "MIT (OpenAI, LAION), Apache-2.0 (SigLIP); others: their model card",
     ),
-    CatalogueEntry(
+    CatalogEntry(
         "detector",
         "boxes",
         ("torch", "transformers"),
@@ -52,5 +52,5 @@ CATALOGUE = (
         f"hub, by default {DEFAULT_MODELS['detector']} (0.7 GB)",
         "Apache-2.0 (GroundingDINO, OWLv2)",
     ),
-    CatalogueEntry("boxes", "boxes", ("torch",), "train", "none: a JSON file of detections", "that of your detector"),
+    CatalogEntry("boxes", "boxes", ("torch",), "train", "none: a JSON file of detections", "that of your detector"),
 )

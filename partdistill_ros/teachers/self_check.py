@@ -39,7 +39,7 @@ def self_check(teacher: Teacher) -> SelfCheck:
     size = min(teacher.size, LARGEST)
     rendering = render_scan(mug, views_for(mug), size)
     if mug.point_labels is None:
-        raise AssertionError("procedural shapes are labelled")
+        raise AssertionError("procedural shapes are labeled")
     place = np.array([PARTS.index(part) for part in mug.parts])
     truth = np.where(rendering.index >= 0, place[mug.point_labels[rendering.index]], -1)
     start = time.perf_counter()
@@ -82,7 +82,7 @@ def _boxed(answer: BoxAnswer, truth: NDArray[np.integer]) -> NDArray[np.int64]:
 
 
 def _picture(rendering: Rendering, seen: NDArray[np.integer]) -> NDArray[np.uint8]:
-    """Above the pictures, below the answers in the parts' colours; five views side by side."""
+    """Above the pictures, below the answers in the parts' colors; five views side by side."""
     colors = np.array([*part_colors(PARTS), (255, 255, 255)], np.uint8)
     answers = colors[seen]
     answers = np.where((rendering.index >= 0)[..., None], answers // 2 + rendering.picture // 2, 255)

@@ -20,7 +20,7 @@ from partdistill_ros.text.space import SPACES
 DEFAULT_MODELS = {"clip": "ViT-B-16:openai", "detector": "IDEA-Research/grounding-dino-tiny"}
 WEIGHTS_VARIABLES = {"clip": "PARTDISTILL_CLIP_WEIGHTS", "detector": "PARTDISTILL_DETECTOR_WEIGHTS"}
 CLIP_METHODS = ("sclip", "clearclip", "maskclip", "plain")
-PICTURES = ("auto", "colour", "shaded", "depth")
+PICTURES = ("auto", "color", "shaded", "depth")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 
 
@@ -30,7 +30,7 @@ class ClipOptions:
     picture: what CLIP is shown (see `pictures`).
     prompts: a set of `prompts`, or a text file with one template a line.
     scales: picture sides in model inputs; 1 is the whole picture, 2 slides a window over it.
-    overlap: of neighbouring windows, in shares of a window.
+    overlap: of neighboring windows, in shares of a window.
     temperature: scores are softmax(cosine / temperature); 0 takes the model's own.
     precision: fp32, fp16 or bf16; auto: fp16 on CUDA, fp32 on a CPU.
     batch: windows at once.  weights: local file or folder instead of the hub.  cache: a folder, `on` or `off`.
@@ -132,7 +132,7 @@ def with_weights(text: str, weights: Path) -> str:
 
 
 def check_text_space(space: str, teacher: str, start: str) -> None:
-    """Refuse a student's text space that its teacher does not have, or in which its first weights were not learnt.
+    """Refuse a student's text space that its teacher does not have, or in which its first weights were not learned.
 
     space: one of `text.space.SPACES`.  teacher: its line.  start: as in `students.names.check_start`.
     Raises PartDistillError that names the remedy.
@@ -148,7 +148,7 @@ def check_text_space(space: str, teacher: str, start: str) -> None:
         )
     if start == "default":
         raise PartDistillError(
-            f"the shipped student has learnt another text space than '{space}': start from scratch, "
+            f"the shipped student has learned another text space than '{space}': start from scratch, "
             "or from an encoder's file"
         )
 

@@ -43,7 +43,7 @@ class Windows:
 
 
 def sliding_windows(scale: float, size: int, patch: int, overlap: float = 0.5) -> Windows:
-    """Windows that cover a picture of about `scale * size` pixels (rounded to whole patches), neighbours
+    """Windows that cover a picture of about `scale * size` pixels (rounded to whole patches), neighbors
     sharing at least `overlap` of a window. `size` must be a multiple of `patch`."""
     side = max(round(scale * size / patch) * patch, size)
     steps = ceil((side - size) / max(size * (1 - overlap), patch))

@@ -47,7 +47,7 @@ def attach_minilm(bundle: Path, out: Path | None = None) -> Path:
     space, identity = TextSpace.load(), Bundle.load(bundle).text_space
     if identity != space.identity:
         raise PartDistillError(
-            f"{bundle} has the text space '{identity}', the sentence encoder has '{space.identity}': distil it again "
+            f"{bundle} has the text space '{identity}', the sentence encoder has '{space.identity}': distill it again "
             "with --with-text-encoder"
         )
     return attach(bundle, minilm_files(space), out)

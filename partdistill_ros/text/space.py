@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`TextSpace`: part and object names as unit vectors, known names without any text model.
 
-A name's sentence embedding (of MiniLM 384-d) is centred, projected on the main directions of everyday object
-and part names, half whitened and normalised. Short nouns lie close together in a sentence
+A name's sentence embedding (of MiniLM 384-d) is centered, projected on the main directions of everyday object
+and part names, half whitened and normalized. Short nouns lie close together in a sentence
 encoder's space; after this step unrelated names are near orthogonal and synonyms stay close.
 """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A labelled cloud in the browser, with a legend, through viser."""
+"""A labeled cloud in the browser, with a legend, through viser."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class BrowserViewer:
     def _build_panel(self) -> None:
         gui = self._server.gui
         self._legend = gui.add_html("")
-        self._color_by = gui.add_dropdown("Colour by", (PARTS,))
+        self._color_by = gui.add_dropdown("Color by", (PARTS,))
         self._show = gui.add_dropdown("Show", (EVERYTHING,))
         self._size = gui.add_slider("Point size", 0.25, 4.0, 0.25, 1.0)
         for handle in (self._color_by, self._show, self._size):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a viewer shows, worked out before any viewer library is asked: points, colours, camera."""
+"""What a viewer shows, worked out before any viewer library is asked: points, colors, camera."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from partdistill_ros.visualization.pictures import (
 )
 
 PARTS, OWN, CONFIDENCE = "parts", "as recorded", "confidence"
-"""Ways to colour the points."""
-EVERYTHING, LABELED = "everything", "labelled only"
+"""Ways to color the points."""
+EVERYTHING, LABELED = "everything", "labeled only"
 """What to show, besides one part by its name."""
 
 _UNSURE, _SURE = np.array([35, 30, 110.0]), np.array([250, 220, 60.0])
@@ -31,7 +31,7 @@ _UNSURE, _SURE = np.array([35, 30, 110.0]), np.array([250, 220, 60.0])
 
 @dataclass(frozen=True)
 class Content:
-    """A labelled cloud: `labels [N] i2` into `parts` (-1 none) and, where known, `confidence [N]` in 0..1."""
+    """A labeled cloud: `labels [N] i2` into `parts` (-1 none) and, where known, `confidence [N]` in 0..1."""
 
     scan: Scan
     labels: NDArray[np.integer]
@@ -80,7 +80,7 @@ def chosen(content: Content, selection: str, most: int) -> NDArray[np.intp]:
     elif selection in content.parts:
         mask &= content.labels == content.parts.index(selection)
     index = np.flatnonzero(mask)
-    # Not a stride: it would fall in with the columns of an organised cloud.
+    # Not a stride: it would fall in with the columns of an organized cloud.
     return index if len(index) <= most else np.sort(np.random.default_rng(0).choice(index, most, replace=False))
 
 
@@ -104,7 +104,7 @@ class Viewpoint:
 
 
 def first_viewpoint(content: Content) -> Viewpoint:
-    """The camera of our pictures, on what is labelled where anything is.
+    """The camera of our pictures, on what is labeled where anything is.
 
     Raises PartDistillError where no point is finite.
     """

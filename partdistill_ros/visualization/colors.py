@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colours of parts: the same name has the same colour in pictures, PLY files and RViz."""
+"""Colors of parts: the same name has the same color in pictures, PLY files and RViz."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Color = tuple[int, int, int]
 
 UNLABELED_COLOR: Color = (128, 128, 128)
 
-# Told apart at a glance and from the unlabelled grey; neighbours in the list differ most, because
-# a name whose own colour is taken moves to the next one.
+# Told apart at a glance and from the unlabeled gray; neighbors in the list differ most, because
+# a name whose own color is taken moves to the next one.
 _COLORS: tuple[Color, ...] = (
     (230, 60, 60),
     (55, 125, 220),
@@ -44,7 +44,7 @@ def part_colors(parts: Sequence[str]) -> NDArray[np.uint8]:
     """RGB `[P, 3]` for the parts of one query, all different.
 
     A part keeps `part_color(name)` unless an earlier part has taken it; beyond 16 parts the same
-    colours come again, darker each round.
+    colors come again, darker each round.
     """
     colors = np.empty((len(parts), 3), np.uint8)
     taken: set[int] = set()
@@ -60,7 +60,7 @@ def part_colors(parts: Sequence[str]) -> NDArray[np.uint8]:
 
 
 def label_colors(labels: NDArray[np.integer], parts: Sequence[str]) -> NDArray[np.uint8]:
-    """RGB `[N, 3]` of point labels `[N]` that index `parts`; -1 is the unlabelled grey."""
+    """RGB `[N, 3]` of point labels `[N]` that index `parts`; -1 is the unlabeled gray."""
     table = np.vstack([part_colors(parts), np.array([UNLABELED_COLOR], np.uint8)])
     return table[np.where(labels < 0, len(parts), labels)]
 

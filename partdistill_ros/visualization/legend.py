@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Legends: part names beside their colours, below pictures, alone, or as HTML."""
+"""Legends: part names beside their colors, below pictures, alone, or as HTML."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ROW = 34  # height of a row of the legend
 
 
 def shares(labels: NDArray[np.integer], parts: Sequence[str]) -> list[str]:
-    """Each part's name with its share of the labelled points, from `labels [N]` into `parts`."""
+    """Each part's name with its share of the labeled points, from `labels [N]` into `parts`."""
     counts = np.bincount(labels[labels >= 0], minlength=len(parts))
     return [f"{part}  {100 * count / max(counts.sum(), 1):.0f} %" for part, count in zip(parts, counts, strict=True)]
 

@@ -87,7 +87,7 @@ def figure(image: str, caption: str) -> str:
 
 
 def legend(parts: Sequence[str]) -> str:
-    """The parts in the colours of the pictures, and how points without a part look there."""
+    """The parts in the colors of the pictures, and how points without a part look there."""
     none = label_colors(Scan(np.zeros((1, 3), np.float32)), np.array([-1]), parts)[0]
     rows = [*zip(parts, part_colors(parts), strict=True), ("no part", none)]
     return f'<ul class="legend">{"".join(_entry(name, color) for name, color in rows)}</ul>'

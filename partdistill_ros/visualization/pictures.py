@@ -24,7 +24,7 @@ from partdistill_ros.rendering.cameras import look_at
 from partdistill_ros.visualization.colors import part_colors
 from partdistill_ros.visualization.legend import BACKGROUND, INK, shares, sheet
 
-# Disc radius over the distance to the third neighbour: randomly sampled surfaces show what lies behind
+# Disc radius over the distance to the third neighbor: randomly sampled surfaces show what lies behind
 # them through holes at 0.8 and no longer at 1.5.
 DISC_PER_SPACING = 1.5
 EMPTY = np.iinfo(np.int64).max
@@ -38,8 +38,8 @@ class Look:
     margin: float = 0.06  # empty border, share of the picture
     background: tuple[int, int, int] = BACKGROUND
     ink: tuple[int, int, int] = INK
-    bare: tuple[int, int, int] = (196, 192, 186)  # a cloud that came without colours
-    mute: float = 0.62  # how far unlabelled points fade towards grey when parts are shown
+    bare: tuple[int, int, int] = (196, 192, 186)  # a cloud that came without colors
+    mute: float = 0.62  # how far unlabeled points fade towards gray when parts are shown
     smooth: float = 2.0  # blur of the depth before its slope is lit; hides a Kinect's ripple
     ambient: float = 0.55
     edge: float = 5.0  # strength of the dark rims
@@ -103,7 +103,7 @@ def drawn_up(scan: Scan) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A cloud laid out in a picture, to be painted in any colours: `index [H, W]` of the point that each
+    """A cloud laid out in a picture, to be painted in any colors: `index [H, W]` of the point that each
     supersampled pixel shows (-1 none) and the brightness `light [H, W]` there."""
 
     index: NDArray[np.int64]
@@ -177,11 +177,11 @@ def _frame(
 
 
 def _disc_radius(seen: NDArray[np.float64], scale: float, look: Look) -> float:
-    """Disc radius in supersampled pixels that closes the gaps between neighbouring points."""
+    """Disc radius in supersampled pixels that closes the gaps between neighboring points."""
     probes = seen[:: max(1, len(seen) // 2000)]
     if len(seen) < 4:
         return look.largest_disc * look.supersample
-    # The third neighbour, not the first: random samples have close pairs, and duplicates do too.
+    # The third neighbor, not the first: random samples have close pairs, and duplicates do too.
     spacing = cKDTree(seen).query(probes, k=4)[0][:, 3]
     pixels = float(np.median(spacing / probes[:, 2])) * scale
     return float(np.clip(DISC_PER_SPACING * pixels, 0.8, look.largest_disc * look.supersample))
@@ -230,17 +230,17 @@ def _light(depth: NDArray[np.float64], drawn: NDArray[np.bool_], scale: float, l
 
 
 def cloud_colors(scan: Scan, look: Look = LOOK) -> NDArray[np.uint8]:
-    """The scan's own colours `[N, 3] u1`, a warm grey where it has none."""
+    """The scan's own colors `[N, 3] u1`, a warm gray where it has none."""
     if scan.colors is not None:
         return scan.colors
     return np.broadcast_to(np.array(look.bare, np.uint8), (len(scan.points), 3)).copy()
 
 
 def label_colors(scan: Scan, labels: NDArray[np.integer], parts: Sequence[str], look: Look = LOOK) -> NDArray[np.uint8]:
-    """Colours `[N, 3] u1` of `labels [N]` into `parts`; unlabelled points fade to a light grey."""
+    """Colors `[N, 3] u1` of `labels [N]` into `parts`; unlabeled points fade to a light gray."""
     own = cloud_colors(scan, look).astype(np.float64)
-    grey = own.mean(1, keepdims=True) * 0.5 + 105
-    faded = (1 - look.mute) * own + look.mute * grey
+    gray = own.mean(1, keepdims=True) * 0.5 + 105
+    faded = (1 - look.mute) * own + look.mute * gray
     painted = np.vstack([part_colors(parts), np.zeros((1, 3), np.uint8)]).astype(np.float64)
     luminance = own.mean(1, keepdims=True) / max(float(own.mean()), 1.0)
     painted_here = painted[labels] * (0.85 + 0.15 * luminance.clip(0, 2))
@@ -256,9 +256,9 @@ def before_after(
     size: tuple[int, int] = (640, 480),
     look: Look = LOOK,
 ) -> Image.Image:
-    """The scan as it came and coloured by `labels [N]` (into `parts`, -1 none), side by side with a
-    legend: each part's share of the labelled points. A mesh is drawn as samples of its surface,
-    labelled by the nearest vertex."""
+    """The scan as it came and colored by `labels [N]` (into `parts`, -1 none), side by side with a
+    legend: each part's share of the labeled points. A mesh is drawn as samples of its surface,
+    labeled by the nearest vertex."""
     if len(labels) != len(scan.points):
         raise PartDistillError(f"{scan.name}: {len(labels)} labels for {len(scan.points)} points")
     scan, labels = drawable(scan, labels, look)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Curves as SVG that stands inside a page and takes its colours."""
+"""Curves as SVG that stands inside a page and takes its colors."""
 
 from __future__ import annotations
 

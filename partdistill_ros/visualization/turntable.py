@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A labelled scan from all sides: an animation or a row of pictures, drawn without a display."""
+"""A labeled scan from all sides: an animation or a row of pictures, drawn without a display."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SWING = 0.6
 POINTS = 120_000
 """Drawn at most: more do not show in a picture of this size, and each takes its time in every frame."""
 SURROUNDINGS = 0.6
-"""What is drawn around the labelled points, as a share of the diagonal of their box."""
+"""What is drawn around the labeled points, as a share of the diagonal of their box."""
 COLORS = 255
 """A GIF has one palette of 256."""
 
@@ -69,10 +69,10 @@ def turntable(
     size: tuple[int, int] = (480, 400),
     loop: bool = True,
 ) -> Iterator[Image.Image]:
-    """The scan coloured by `labels [N]` (into `parts`, -1 none), as each camera sees it, all to one scale.
+    """The scan colored by `labels [N]` (into `parts`, -1 none), as each camera sees it, all to one scale.
 
-    `size` is the width and height of a picture in pixels. Of a scene that is labelled in part, what lies
-    around the labelled points is drawn. Raises PartDistillError without a finite point.
+    `size` is the width and height of a picture in pixels. Of a scene that is labeled in part, what lies
+    around the labeled points is drawn. Raises PartDistillError without a finite point.
     """
     scan, labels = _thinned(*_surroundings(*drawable(scan, labels)))
     cameras = turntable_cameras(scan, frames, loop)
@@ -83,7 +83,7 @@ def turntable(
 
 
 def _surroundings(scan: Scan, labels: NDArray[np.integer]) -> tuple[Scan, NDArray[np.integer]]:
-    """Everything near labelled points: a mug in front of a far wall would be a speck."""
+    """Everything near labeled points: a mug in front of a far wall would be a speck."""
     labeled = scan.select(labels >= 0)
     if not labeled.finite().any():
         return scan, labels
@@ -132,7 +132,7 @@ def save_turntable(
 
 
 def _one_palette(frames: Sequence[Image.Image]) -> list[Image.Image]:
-    """The frames in one palette, without dithering: otherwise colours flicker from frame to frame."""
+    """The frames in one palette, without dithering: otherwise colors flicker from frame to frame."""
     few = frames[:: max(1, len(frames) // 6)]
     together = Image.new("RGB", (few[0].width, few[0].height * len(few)))
     for number, frame in enumerate(few):

@@ -46,6 +46,6 @@ def test_the_whole_benchmark(load_benchmark, scene: Path, capsys: pytest.Capture
     benchmark = load_benchmark("tta_on_demand")
     code = benchmark.main(["--scan", str(scene), "--epochs", "1", "--threads", "1", "--json"])
     result = json.loads(capsys.readouterr().out)
-    assert result["labelled"] > 100 and result["mug"]["mean"] > 0.3
+    assert result["labeled"] > 100 and result["mug"]["mean"] > 0.3
     assert 0 < result["seconds"] and 0 < result["cpu_seconds"]
     assert code == (0 if all(result["reached"].values()) else 1)

@@ -81,7 +81,7 @@ def post() -> Scan:
 
 @pytest.fixture
 def cloud_file(post, tmp_path) -> Path:
-    """The post as a labelled cloud of 3,000 points with some NaN among them."""
+    """The post as a labeled cloud of 3,000 points with some NaN among them."""
     cloud = sample_surface(post, 3000)
     cloud.points[::100] = np.nan
     path = tmp_path / "post.npz"
@@ -91,7 +91,7 @@ def cloud_file(post, tmp_path) -> Path:
 
 @pytest.fixture
 def mesh_file(post, tmp_path) -> Path:
-    """The post as a labelled mesh."""
+    """The post as a labeled mesh."""
     path = tmp_path / "post_mesh.npz"
     save_scan(path, post)
     return path

@@ -98,7 +98,7 @@ def test_the_whole_demo(partdistill, toy_bundle, tmp_path):
     record = done.json()
     assert record == json.loads((out / "timings.json").read_text())
     assert record["clouds"] >= 2 and record["points"] == 307_200 and record["labeled_points"] > 5000
-    assert {"decode", "extract", "network", "total", "published to labelled"} <= set(record["milliseconds"])
+    assert {"decode", "extract", "network", "total", "published to labeled"} <= set(record["milliseconds"])
     assert len(set(record["processes"].values()) | {os.getpid()}) == 3, "three processes"
     assert record["node_megabytes"] < 500
     assert not any(os.path.exists(f"/proc/{pid}") for pid in record["processes"].values())

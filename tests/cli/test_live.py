@@ -140,7 +140,7 @@ def test_the_domain_is_not_the_users(monkeypatch):
         assert 1 <= live.private_domain() <= 101 and live.private_domain() != own
 
 
-def test_labelled_clouds_are_read_back_exactly():
+def test_labeled_clouds_are_read_back_exactly():
     rng = np.random.default_rng(0)
     points = rng.random((12, 3)).astype(np.float32)
     points[3] = np.nan

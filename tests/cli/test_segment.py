@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The labelled file keeps the input's points and order, whatever the input is."""
+"""The labeled file keeps the input's points and order, whatever the input is."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ ROOT = Path(partdistill_ros.__file__).parents[1]
 
 
 def test_a_cloud_keeps_its_points_and_order(partdistill, toy_bundle, cloud_file, tmp_path):
-    out = tmp_path / "labelled.npz"
+    out = tmp_path / "labeled.npz"
     done = partdistill("segment", cloud_file, "--bundle", toy_bundle, "--query", QUERY, "--out", out, "--json")
     record = done.json()
     assert done.code == 0
@@ -36,7 +36,7 @@ def test_a_cloud_keeps_its_points_and_order(partdistill, toy_bundle, cloud_file,
 
 
 def test_a_mesh_keeps_its_vertices_and_a_picture_is_drawn(partdistill, toy_bundle, mesh_file, tmp_path):
-    out, picture = tmp_path / "labelled.ply", tmp_path / "picture.png"
+    out, picture = tmp_path / "labeled.ply", tmp_path / "picture.png"
     done = partdistill(
         "segment", mesh_file, "--bundle", toy_bundle, "--query", QUERY, "--out", out, "--picture", picture
     )
@@ -60,11 +60,11 @@ def test_two_posts_on_a_table(partdistill, toy_bundle, tmp_path):
     save_scan(tmp_path / "scene.pcd", Scan(points, up=np.array([0, 0, 1], np.float32)))
     done = partdistill(
         "segment", tmp_path / "scene.pcd", "--bundle", toy_bundle, "--query", f"post: {QUERY}", "--scene", "tabletop",
-        "--out", tmp_path / "labelled.npz", "--json",
+        "--out", tmp_path / "labeled.npz", "--json",
     )  # fmt: skip
     assert done.code == 0
     assert [found["category"] for found in done.json()["objects"]] == ["post", "post"]
-    labels, height = np.load(tmp_path / "labelled.npz")["point_labels"], points[:, 2]
+    labels, height = np.load(tmp_path / "labeled.npz")["point_labels"], points[:, 2]
     on_posts = (np.arange(len(points)) >= 20000) & (height > 0.03)
     assert (labels[on_posts] >= 0).mean() > 0.95
     assert (labels[on_posts & (height > 0.16)] == 0).mean() > 0.95
@@ -85,7 +85,7 @@ def test_two_posts_on_a_table(partdistill, toy_bundle, tmp_path):
     ],
 )
 def test_wrong_input_is_code_2_and_writes_nothing(partdistill, toy_bundle, cloud_file, tmp_path, change, words):
-    options = {"--bundle": toy_bundle, "--query": QUERY, "--out": tmp_path / "out" / "labelled.npz", **change}
+    options = {"--bundle": toy_bundle, "--query": QUERY, "--out": tmp_path / "out" / "labeled.npz", **change}
     done = partdistill("segment", cloud_file, *(word for pair in options.items() for word in pair))
     assert done.code == 2 and words in done.err
     assert not (tmp_path / "out").exists()
@@ -96,7 +96,7 @@ def test_the_input_is_never_replaced(partdistill, toy_bundle, cloud_file):
     assert done.code == 2 and "the input itself" in done.err
 
 
-def test_clouds_that_cannot_be_labelled_say_why(partdistill, toy_bundle, tmp_path):
+def test_clouds_that_cannot_be_labeled_say_why(partdistill, toy_bundle, tmp_path):
     few = np.random.default_rng(0).random((20, 3)).astype(np.float32)
     save_scan(tmp_path / "few.ply", Scan(few))
     save_scan(tmp_path / "nan.ply", Scan(np.full((50, 3), np.nan, np.float32)))

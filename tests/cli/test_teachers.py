@@ -9,23 +9,23 @@ from PIL import Image
 pytest.importorskip("torch", reason="torch: the extra 'train'")
 
 
-def test_the_list_tells_state_needs_and_licence(partdistill, monkeypatch):
+def test_the_list_tells_state_needs_and_license(partdistill, monkeypatch):
     from partdistill_ros.teachers.protocol import LOADERS
 
     monkeypatch.setenv("PARTDISTILL_DETECTOR_WEIGHTS", "/models/dino")
     done = partdistill("teachers", "--json")
     assert done.code == 0 and set(done.json()["teachers"]) == set(LOADERS)
     mini = done.json()["teachers"]["mini"]
-    assert mini["installed"] and mini["licence"] == "Apache-2.0" and mini["missing"] == []
+    assert mini["installed"] and mini["license"] == "Apache-2.0" and mini["missing"] == []
     text = partdistill("teachers").out
     assert "ready" in text and "MIT (OpenAI, LAION)" in text and "shipped" in text
 
 
 def test_what_is_missing_is_named_with_its_extra(monkeypatch):
-    from partdistill_ros.teachers import registry as catalogue
+    from partdistill_ros.teachers import registry as catalog
 
-    monkeypatch.setattr(catalogue, "find_spec", lambda name: None if name == "open_clip" else sys)
-    clip = next(one for one in catalogue.CATALOGUE if one.kind == "clip")
+    monkeypatch.setattr(catalog, "find_spec", lambda name: None if name == "open_clip" else sys)
+    clip = next(one for one in catalog.CATALOG if one.kind == "clip")
     assert clip.missing() == ("open_clip",) and clip.state() == 'pip install "partdistill_ros[clip]"'
 
 

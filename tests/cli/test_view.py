@@ -48,7 +48,7 @@ def test_without_viser_the_extra_is_named_and_turntables_work(partdistill, cloud
     assert partdistill("view", cloud_file, "--turntable", tmp_path / "out.png", "--frames", 1).code == 0
 
 
-def test_a_turntable_of_a_labelled_file(partdistill, cloud_file, tmp_path):
+def test_a_turntable_of_a_labeled_file(partdistill, cloud_file, tmp_path):
     out = tmp_path / "post.gif"
     done = partdistill("view", cloud_file, "--turntable", out, "--frames", 5, "--json")
     assert done.code == 0, done.err
@@ -102,5 +102,5 @@ def test_ctrl_c_is_the_ordinary_end(partdistill, cloud_file, monkeypatch):
 def test_a_silent_topic_gives_no_turntable(partdistill, tmp_path):
     out = tmp_path / "live.gif"
     done = partdistill("view", "--topic", "/nowhere/labeled_points", "--seconds", 1, "--turntable", out)
-    assert done.code == 1 and "no labelled cloud came on /nowhere/labeled_points within 1 s" in done.err
+    assert done.code == 1 and "no labeled cloud came on /nowhere/labeled_points within 1 s" in done.err
     assert not out.exists()

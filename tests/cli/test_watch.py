@@ -71,7 +71,7 @@ def test_the_legend_is_looked_for_beside_the_clouds(topic, legend):
 
 
 def messages(number=1, names=("handle", "cup")):
-    """A labelled cloud of 2 x 3 points and its legend."""
+    """A labeled cloud of 2 x 3 points and its legend."""
     from builtin_interfaces.msg import Time
     from std_msgs.msg import Header
 
@@ -104,7 +104,7 @@ def test_messages_become_a_cloud_to_look_at():
 
 
 class Speaker:
-    """Publishes labelled clouds under `/left` until told to stop."""
+    """Publishes labeled clouds under `/left` until told to stop."""
 
     def __init__(self, reliability):
         import rclpy
@@ -159,6 +159,6 @@ def test_silence_is_explained_and_wrong_names_are_refused():
     with Watch("/nowhere/labeled_points", "/nowhere/part_legend") as watch:
         assert watch.newest(0.1) is None
         words = watch.silence()
-        assert "nobody publishes labelled clouds on /nowhere/labeled_points" in words and "part_legend" in words
+        assert "nobody publishes labeled clouds on /nowhere/labeled_points" in words and "part_legend" in words
     with pytest.raises(PartDistillError, match="ros2 topic list"), Watch("no spaces", "part_legend"):
         pass

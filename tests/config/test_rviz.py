@@ -56,7 +56,7 @@ def test_cloud_boxes_names_and_legend_are_on_from_the_start(displays):
     assert shown["Parts"]["Color Transformer"] == "RGB8"
 
 
-def test_channels_are_fields_of_the_labelled_cloud(displays):
+def test_channels_are_fields_of_the_labeled_cloud(displays):
     from partdistill_ros.pointcloud.pointcloud2 import LABELED_FIELDS
 
     channels = {display["Channel Name"] for display in displays if "Channel Name" in display}

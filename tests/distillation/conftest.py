@@ -14,7 +14,7 @@ from partdistill_ros.students.patch_transformer import PatchTransformerConfig
 from partdistill_ros.synthetic.families import generate
 from partdistill_ros.teachers.protocol import PixelAnswer
 
-SMALL = PatchTransformerConfig(points=256, centers=64, patches=16, neighbours=8, width=40, layers=1, heads=2, dim=64)
+SMALL = PatchTransformerConfig(points=256, centers=64, patches=16, neighbors=8, width=40, layers=1, heads=2, dim=64)
 
 
 class RowTeacher:

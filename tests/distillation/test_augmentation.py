@@ -12,7 +12,7 @@ POINTS = np.random.default_rng(0).normal(size=(3000, 3)).astype(np.float32) * [0
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_drawn_cloud_is_normalised_and_knows_its_rows(seed: int) -> None:
+def test_a_drawn_cloud_is_normalized_and_knows_its_rows(seed: int) -> None:
     seen = np.random.default_rng(1).random((3, 3000)) < 0.4
     drawn = draw(np.random.default_rng(seed), POINTS, seen, False, Augmentation(), 512, 64)
     assert drawn.points.shape == (512, 3) and drawn.points.dtype == np.float32

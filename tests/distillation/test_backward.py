@@ -283,7 +283,7 @@ def test_kappa_is_agreement_beyond_chance() -> None:
     assert agreed(members, units, [sure((truth + 1) % 3, 3)] * len(units)) < 0
 
 
-def test_the_right_answer_agrees_with_boxes_that_take_in_neighbours() -> None:
+def test_the_right_answer_agrees_with_boxes_that_take_in_neighbors() -> None:
     points = wall()
     labels = (points[:, 1] < 0.4).astype(int)  # a narrow handle beside its cup
     held = [np.flatnonzero(points[:, 1] > 0.1)] * 4 + [np.arange(len(points))] * 4  # both are too wide, all is "cup"

@@ -30,7 +30,7 @@ def test_the_usual_schedule_is_that_of_shapes_not_seen_yet() -> None:
     assert schedule_for(1) == schedule_for(50), "few scans are shown as long as many"
 
 
-def test_a_handful_of_scans_to_be_labelled_needs_fewer_steps() -> None:
+def test_a_handful_of_scans_to_be_labeled_needs_fewer_steps() -> None:
     assert steps(schedule_for(1, tta=True)) == 120
     assert steps(schedule_for(17, tta=True)) == steps(schedule_for(99, tta=True)) == 900
     assert steps(schedule_for(17, tta=True, trained=True)) == 600, "random weights have more to learn"

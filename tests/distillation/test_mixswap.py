@@ -104,7 +104,7 @@ def test_thin_parts_match_whatever_their_thickness() -> None:
 @pytest.mark.parametrize(
     "second_parts",
     [np.full(600, -1), np.where(SECOND[1] == HANDLE, 5, -1), np.where(SECOND[1] == BODY, BODY, 7)],
-    ids=["unlabelled", "other parts", "one part in common"],
+    ids=["unlabeled", "other parts", "one part in common"],
 )
 def test_without_a_match_the_first_cloud_comes_back(second_parts) -> None:
     mixed = mix_swap(np.random.default_rng(0), *FIRST, SECOND[0], second_parts)
@@ -119,7 +119,7 @@ def test_a_part_of_few_points_is_not_shared() -> None:
     assert all((mixed.origin == 0).all() for mixed in mixes(FIRST, (SECOND[0], parts)))
 
 
-def test_unlabelled_points_of_the_first_cloud_stay_those_of_the_second_do_not_come() -> None:
+def test_unlabeled_points_of_the_first_cloud_stay_those_of_the_second_do_not_come() -> None:
     first_parts, second_parts = FIRST[1].copy(), SECOND[1].copy()
     first_parts[::10], second_parts[::10] = -1, -1
     for mixed in mixes((FIRST[0], first_parts), (SECOND[0], second_parts), 8):

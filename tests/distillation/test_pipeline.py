@@ -74,16 +74,16 @@ def test_weights_can_be_trained_on(scans: Path, tmp_path: Path) -> None:
 
 
 def test_a_student_that_starts_from_a_file(scans: Path, tmp_path: Path) -> None:
-    learnt = new_student("patch_transformer", 64)
-    save_encoder(learnt, tmp_path / "encoder.pt", {})
+    learned = new_student("patch_transformer", 64)
+    save_encoder(learned, tmp_path / "encoder.pt", {})
     out = trainer.run(config(scans, tmp_path / "bottles", start=str(tmp_path / "encoder.pt")))
     again = trainer.run(config(scans, tmp_path / "more", start=str(out)))
     assert Bundle.load(again).training["start"] == str(out)
-    moved = load_student(out).state_dict()["blocks.0.qkv.weight"] - learnt.state_dict()["blocks.0.qkv.weight"]
+    moved = load_student(out).state_dict()["blocks.0.qkv.weight"] - learned.state_dict()["blocks.0.qkv.weight"]
     assert 0 < moved.abs().mean() < 0.01, "four steps from where it began"
 
 
-def test_a_start_that_learnt_another_text_space_is_refused(scans: Path, tmp_path: Path) -> None:
+def test_a_start_that_learned_another_text_space_is_refused(scans: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     shutil.copytree(DEFAULT_PATH, other)
     manifest = json.loads((other / "bundle.json").read_text())
@@ -216,7 +216,7 @@ def test_knowledge_stays_with_its_points(tmp_path: Path, teacher) -> None:
     assert (votes[high].argmax(1) == 1).mean() > 0.9 and (votes[low].argmax(1) == 0).mean() > 0.9
 
 
-def test_knowledge_and_scans_of_a_folder_are_learnt_together(scans: Path, tmp_path: Path, teacher) -> None:
+def test_knowledge_and_scans_of_a_folder_are_learned_together(scans: Path, tmp_path: Path, teacher) -> None:
     cloud = upright_cloud(generate("bottle", 5), 1000)
     save_known(scans / "known.npz", cloud, teach(cloud, PARTS, "bottle", teacher).units)
     asked = teacher.asked

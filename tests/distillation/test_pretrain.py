@@ -61,12 +61,12 @@ def loss_of(run: Pretraining) -> float:
 @pytest.mark.parametrize(
     ("name", "sizes"),
     [
-        ("patch_transformer", {"points": 512, "centers": 128, "neighbours": 16}),
-        ("point_m2ae", {"neighbours": (8, 8, 4)}),
+        ("patch_transformer", {"points": 512, "centers": 128, "neighbors": 16}),
+        ("point_m2ae", {"neighbors": (8, 8, 4)}),
     ],
 )
 def test_the_loss_falls(clouds: list[Cloud], tmp_path: Path, name: str, sizes: dict[str, object]) -> None:
-    """On masks that the training never drew; a decoder that draws every point at the centre begins near 1."""
+    """On masks that the training never drew; a decoder that draws every point at the center begins near 1."""
     told = config(tmp_path / "e.pt", epochs=6, min_steps=14, rate=4e-3, augmentation=CALM)
     run = Pretraining(make(name, **sizes), clouds, told)
     before, losses, after = loss_of(run), run.run(), loss_of(run)

@@ -197,7 +197,7 @@ def test_forward_is_kept_where_it_first_converges(members: list[Member], tmp_pat
 
 @pytest.mark.usefixtures("every_student_grades")
 @pytest.mark.parametrize(("rule", "times"), [("posterior", 2), ("kept-mass", 1)])
-def test_units_are_graded_anew_by_what_was_learnt_from_the_grades(
+def test_units_are_graded_anew_by_what_was_learned_from_the_grades(
     members: list[Member], monkeypatch: pytest.MonkeyPatch, rule: str, times: int
 ) -> None:
     fit = make(members, backward=rule, schedule=REGRADED)
@@ -348,7 +348,7 @@ class Heights:
 
 
 @pytest.mark.parametrize("flat", [False, True])
-def test_flat_things_are_labelled_on_both_sides(flat: bool) -> None:
+def test_flat_things_are_labeled_on_both_sides(flat: bool) -> None:
     points = np.random.default_rng(0).uniform(-1, 1, (2000, 3)).astype(np.float32)
     points[:, 2] += 0.3 * points[:, 0] ** 2
     student = Heights()
@@ -359,7 +359,7 @@ def test_flat_things_are_labelled_on_both_sides(flat: bool) -> None:
     np.testing.assert_allclose(student.clouds.norm(dim=-1).amax(1), 1, atol=1e-5)
 
 
-def test_few_points_are_labelled_too_and_a_seed_decides() -> None:
+def test_few_points_are_labeled_too_and_a_seed_decides() -> None:
     points = np.random.default_rng(0).uniform(-1, 1, (100, 3)).astype(np.float32)
     one, same, other = (label_points(Heights(), points, NAMES["bottle"], seed=[seed]) for seed in (1, 1, 2))
     assert one.shape == (100, 2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labelled posts, whose upper half is `top` and whose lower half is `bottom`, and a toy student that knows it."""
+"""Labeled posts, whose upper half is `top` and whose lower half is `bottom`, and a toy student that knows it."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ QUERY = "mug: handle, cup"
 
 
 def units_of(labels: np.ndarray, scores: tuple[float, float]) -> KnowledgeUnits:
-    """One unit a part, of the points labelled so."""
+    """One unit a part, of the points labeled so."""
     members = [np.flatnonzero(labels == part).astype(np.int32) for part in (0, 1)]
     return KnowledgeUnits(
         indices=np.concatenate(members),

@@ -34,7 +34,7 @@ def teach(monkeypatch: pytest.MonkeyPatch):
 
 
 def fish(name: str = "fish", views: int = 30) -> tuple[Scan, Rendering]:
-    """Four labelled points, and views in which each fills a band of 56 columns, within a margin of 16 rows."""
+    """Four labeled points, and views in which each fills a band of 56 columns, within a margin of 16 rows."""
     scan = Scan(np.eye(4, 3, dtype=np.float32), point_labels=np.arange(4, dtype=np.int16), parts=PARTS, name=name)
     index = np.full((views, SIZE, SIZE), -1, np.int32)
     index[:, 16:-16] = np.arange(SIZE) // 56
@@ -221,7 +221,7 @@ def test_boxes_around_the_whole_object_appear_all_with_one_name(teach) -> None:
     assert len(set(answer.part[large].tolist())) == 1
     off = (answer.boxes[large] - [0, 16, SIZE, SIZE - 16]) / ([SIZE, SIZE - 32] * 2)
     assert abs(off.mean()) < 0.02 and abs(off.std() - controlled.WHOLE_OFF) < 0.01
-    names = {controlled._Errors(EXACT["box"], f"kind{number}", PARTS, "a").favourite for number in range(40)}
+    names = {controlled._Errors(EXACT["box"], f"kind{number}", PARTS, "a").favorite for number in range(40)}
     assert names == {0, 1, 2, 3}, "which name, the category decides"
 
 

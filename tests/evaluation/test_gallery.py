@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gallery: the right shapes, the teacher's answer where it is, colours of the labels that were given."""
+"""The gallery: the right shapes, the teacher's answer where it is, colors of the labels that were given."""
 
 import numpy as np
 import pytest
@@ -67,7 +67,7 @@ def test_a_teacher_that_refuses_leaves_its_sentence(shapes):
     assert not exhibits(shapes, [evaluate(shapes, Constant({"post": 0}))], None, 1)[0].views
 
 
-def test_pixels_take_the_colour_of_the_surest_part_and_the_background_stays():
+def test_pixels_take_the_color_of_the_surest_part_and_the_background_stays():
     picture = np.full((4, 4, 3), 200, np.uint8)
     scores = np.zeros((2, 2, 2), np.float32)
     scores[0, 0], scores[1, 1, 0] = 1.0, 0.3

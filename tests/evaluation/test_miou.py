@@ -39,7 +39,7 @@ def test_part_only_in_the_answer_counts_zero_but_not_in_present():
     assert shape.present == pytest.approx(3 / 4)
 
 
-def test_unanswered_points_are_misses_and_unlabelled_truth_is_left_out():
+def test_unanswered_points_are_misses_and_unlabeled_truth_is_left_out():
     # The last two points have no true label; the first has no answer.
     answer, truth = labels(-1, 0, 1, 0, 1), labels(0, 0, 1, -1, -1)
     assert part_iou(answer, truth, 2) == pytest.approx([1 / 2, 1.0])
@@ -71,7 +71,7 @@ def test_overall_is_the_mean_over_categories_and_instance_over_shapes():
 def test_errors_name_the_shape():
     with pytest.raises(PartDistillError, match="teapot: 2 answers for 3 points"):
         score_shape("teapot", "kettle", ("spout",), labels(0, 0), labels(0, 0, 0))
-    with pytest.raises(PartDistillError, match="teapot: the shape has no labelled points"):
+    with pytest.raises(PartDistillError, match="teapot: the shape has no labeled points"):
         score_shape("teapot", "kettle", ("spout",), labels(0, 0), labels(-1, -1))
     with pytest.raises(PartDistillError, match="no shapes"):
         summarize([])

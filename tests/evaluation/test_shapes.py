@@ -22,7 +22,7 @@ def test_questions_carry_no_labels_and_samples_repeat(make_post):
         assert ((height > 1) == (first.truth == 0)).all()
 
 
-def test_every_point_is_a_face_centre_or_a_finite_point(make_post):
+def test_every_point_is_a_face_center_or_a_finite_point(make_post):
     mesh = make_post()
     shape = prepare([mesh])[0]
     assert len(shape.every_point) == len(mesh.mesh.faces)

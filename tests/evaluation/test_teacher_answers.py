@@ -46,7 +46,7 @@ def test_true_units_are_the_labels(mugs):
         np.testing.assert_allclose(share, true, atol=0.03)
 
 
-def test_true_units_leave_unlabelled_points_and_absent_parts_out():
+def test_true_units_leave_unlabeled_points_and_absent_parts_out():
     units = true_units(np.array([2, -1, 2, 0]), ("a", "b", "c"))
     assert units.part.tolist() == [0, 2] and units.members(1).tolist() == [0, 2] and units.n_points == 4
 

@@ -51,7 +51,7 @@ def make(old, new, views=None, view=None):
 
 
 def middle_color(picture, side):
-    """Mean colour of a patch of the left (0) or right (1) half of the unit's picture."""
+    """Mean color of a patch of the left (0) or right (1) half of the unit's picture."""
     column = CELL[0] // 2 + (20 if side else -20)
     pixels = np.asarray(picture, float)[CELL[1] // 2 - 5 : CELL[1] // 2 + 5, column - 5 : column + 5]
     return pixels.mean((0, 1))

@@ -40,7 +40,7 @@ def make_student(points: object = POINTS, patches: object = PATCHES, dim: object
     ]
     nodes = [
         helper.make_node("Unsqueeze", ["centers", "last"], ["center_index"]),
-        # the centres change nothing, but an index out of range is an error
+        # the centers change nothing, but an index out of range is an error
         helper.make_node("GatherND", ["points", "center_index"], ["center_points"], batch_dims=1),
         helper.make_node("ReduceSum", ["center_points"], ["center_sum"], keepdims=0),
         helper.make_node("Mul", ["center_sum", "zero"], ["no_change"]),

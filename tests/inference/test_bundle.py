@@ -158,7 +158,7 @@ def test_network_of_other_sizes(toy_path, no_runtime, student_maker, axes, match
     refused(toy_path, match)
 
 
-def test_more_centres_than_patches(toy_path, student_maker):
+def test_more_centers_than_patches(toy_path, student_maker):
     put(toy_path, "student.onnx", student_maker(patches=512))
     edit(toy_path, lambda m: m.update(centers=512))
     bundle = Bundle.load(toy_path)

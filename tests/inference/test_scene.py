@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole scenes: objects are cut out and labelled, everything else stays unlabelled."""
+"""Whole scenes: objects are cut out and labeled, everything else stays unlabeled."""
 
 from __future__ import annotations
 

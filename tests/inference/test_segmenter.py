@@ -19,7 +19,7 @@ def segmenter(toy_bundle):
 
 
 def block(count=3_000, size=(0.2, 0.2, 1.0), seed=0):
-    """A filled block standing on z, centred on the origin, with two corners so that its box is exact."""
+    """A filled block standing on z, centered on the origin, with two corners so that its box is exact."""
     points = (np.random.default_rng(seed).random((count, 3)) - 0.5) * size
     points[0], points[1] = np.array(size) / 2, -np.array(size) / 2
     return points.astype(np.float32)
@@ -91,7 +91,7 @@ def test_flat_things_may_lie_askew(segmenter):
     assert np.linalg.norm(up) == pytest.approx(1)
 
 
-def test_invalid_points_are_unlabelled_and_the_rest_is_not_moved(segmenter):
+def test_invalid_points_are_unlabeled_and_the_rest_is_not_moved(segmenter):
     points = block(4_000)
     clean = segmenter.segment([points], "top, bottom", [(0, 0, 1)])[0]
     holes = np.insert(points, np.arange(0, 4_000, 4), np.nan, axis=0)
@@ -172,7 +172,7 @@ def test_the_group_that_fits_an_object_wins(segmenter):
     assert agreement(bar.labels, np.where(block(size=(1.0, 0.2, 0.2))[:, 0] > 0, 3, 2)) > 0.97
 
 
-def test_an_object_that_fits_no_group_asked_for_stays_unlabelled(segmenter):
+def test_an_object_that_fits_no_group_asked_for_stays_unlabeled(segmenter):
     standing, lying = block(), block(size=(1.0, 0.2, 0.2))
     query = segmenter.query("post: top, bottom", none_of_these=True)
     post, bar = segmenter.segment([standing, lying], query, [(0, 0, 1)] * 2)
@@ -189,7 +189,7 @@ def test_one_name_does_not_take_every_point(segmenter):
     assert np.array_equal(labels.labels, np.where(points[:, 2] > 0, 0, -1))
 
 
-def test_low_confidence_is_unlabelled_but_told(segmenter):
+def test_low_confidence_is_unlabeled_but_told(segmenter):
     points = block(2048)
     every = segmenter.segment([points], "top, bottom", [(0, 0, 1)])[0]
     sure = segmenter.segment([points], "top, bottom", [(0, 0, 1)], min_confidence=0.9)[0]

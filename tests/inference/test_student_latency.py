@@ -42,7 +42,7 @@ def test_bad_input_is_one_sentence(benchmark, tmp_path, capsys):
     assert "no bundle.json there" in capsys.readouterr().err
 
 
-def test_the_cloud_is_a_mug_in_metres(benchmark):
+def test_the_cloud_is_a_mug_in_meters(benchmark):
     cloud = benchmark.make_cloud(5_000, seed=0)
     extent = np.ptp(cloud, axis=0)
     assert cloud.dtype == np.float32 and 0.1 < extent[0] < 0.12 and 0.07 < extent[1] < 0.09

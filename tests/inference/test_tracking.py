@@ -15,7 +15,7 @@ UP = np.array([0.0, 0.0, 1.0])
 
 
 def ball(x: float, seed: int, noise: float = 0.0005) -> np.ndarray:
-    """5,000 points of a ball of 5 cm radius around (x, 0, 1), with noise of half a millimetre."""
+    """5,000 points of a ball of 5 cm radius around (x, 0, 1), with noise of half a millimeter."""
     rng = np.random.default_rng(seed)
     way = rng.normal(size=(5_000, 3))
     way /= np.linalg.norm(way, axis=1, keepdims=True)

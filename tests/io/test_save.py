@@ -16,7 +16,7 @@ from partdistill_ros.pointcloud.scan import Mesh, Scan
 from partdistill_ros.visualization.colors import label_colors
 
 
-def organised() -> Scan:
+def organized() -> Scan:
     rng = np.random.default_rng(7)
     points = rng.normal(size=(12, 3)).astype(np.float32)
     points[5] = np.nan
@@ -58,8 +58,8 @@ def assert_same(first: object, second: object) -> None:
 
 @pytest.mark.parametrize("suffix", [".npz", ".ply", ".pcd"])
 def test_cloud_comes_back(tmp_path: Path, suffix: str) -> None:
-    save_scan(tmp_path / f"cloud{suffix}", organised())
-    assert_same(load_scan(tmp_path / f"cloud{suffix}"), organised())
+    save_scan(tmp_path / f"cloud{suffix}", organized())
+    assert_same(load_scan(tmp_path / f"cloud{suffix}"), organized())
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".ply"])
@@ -76,14 +76,14 @@ def test_bare_points_come_back_bare(tmp_path: Path, suffix: str) -> None:
 
 
 def test_parts_without_labels_stay(tmp_path: Path) -> None:
-    scan = replace(organised(), point_labels=None)
+    scan = replace(organized(), point_labels=None)
     save_scan(tmp_path / "cloud.ply", scan)
     assert load_scan(tmp_path / "cloud.ply").parts == scan.parts
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".ply"])
 def test_labeled_cloud_keeps_points_and_order(tmp_path: Path, suffix: str) -> None:
-    scan = organised()
+    scan = organized()
     labels = np.array([1, 0, -1] * 4, np.int16)
     confidence = np.linspace(0, 1, 12, dtype=np.float32)
     path = tmp_path / f"labeled{suffix}"

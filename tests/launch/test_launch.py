@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.nodes.parameters import settings
 from partdistill_ros.nodes.publisher_parameters import PublisherParameters
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
+from partdistill_ros.options import options_of
 
 MODULES = {
     "launch": ["LaunchDescription"],
@@ -77,7 +77,7 @@ def test_every_argument_is_described(stand_ins, repository, name):
 
 def test_every_parameter_is_an_argument(stand_ins, repository):
     arguments = declared(load(repository, "segment.launch.py").generate_launch_description().values[0])
-    assert {known.name for known in settings(SegmenterParameters())} <= set(arguments)
+    assert {known.name for known in options_of(SegmenterParameters())} <= set(arguments)
 
 
 def test_the_node_gets_what_was_given_and_the_file_for_the_rest(stand_ins, repository):
@@ -109,7 +109,7 @@ def test_the_transports_are_set(stand_ins, repository, monkeypatch):
 def test_the_demo_plays_a_made_up_scene_unless_told(stand_ins, repository, tmp_path):
     module = load(repository, "demo.launch.py")
     arguments = declared(module.arguments())
-    wanted = {known.name for known in settings(PublisherParameters()) if not known.name.startswith("qos.")}
+    wanted = {known.name for known in options_of(PublisherParameters()) if not known.name.startswith("qos.")}
     assert set(arguments) == wanted
     (node,) = module.publisher(context_of(module.arguments(), source=str(tmp_path), rate="5"))
     assert node.named["parameters"] == [{"source": str(tmp_path), "rate": 5.0}]

@@ -98,12 +98,12 @@ def test_the_demo_labels_clouds_and_ends_with_ctrl_c(repository, tmp_path):
     running = start(repository, "demo.launch.py", log, f"source:={scene}", *topics)
     try:
         with Ear(int(os.environ["ROS_DOMAIN_ID"])) as ear:
-            wait_until(lambda: bool(ear.heard.clouds), ear, [], 120, "a labelled cloud")
+            wait_until(lambda: bool(ear.heard.clouds), ear, [], 120, "a labeled cloud")
     finally:
         os.killpg(running.pid, signal.SIGINT)
         code = running.wait(60)
     printed = log.read_text()
     assert (ear.heard.clouds[0].labels >= 0).sum() > 100
     assert code == 0, printed
-    assert "labelling 'mug: handle, cup' on /camera/points" in printed
+    assert "labeling 'mug: handle, cup' on /camera/points" in printed
     assert printed.count("process has finished cleanly") == 2 and "Traceback" not in printed, printed

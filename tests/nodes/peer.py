@@ -78,7 +78,7 @@ class Peer:
             return [labeled for labeled in self.heard["labeled_points"] if labeled.header == cloud.header]
 
         self.points.publish(cloud)
-        return self.until(answer, "the labelled cloud", seconds)[0]
+        return self.until(answer, "the labeled cloud", seconds)[0]
 
     def call(self, kind: Any, name: str, **request: Any) -> Any:
         """Calls a service of the node under test."""

@@ -51,7 +51,7 @@ def scan_of(message):
     return decode(fields, *shape, message.data)
 
 
-def test_an_organised_cloud_there_and_back(conversions, table_scene):
+def test_an_organized_cloud_there_and_back(conversions, table_scene):
     message = conversions.cloud_message(table_scene, header())
     assert (message.height, message.width, message.is_dense) == (120, 160, False)
     cloud = conversions.read_cloud(message, "points")
@@ -60,7 +60,7 @@ def test_an_organised_cloud_there_and_back(conversions, table_scene):
     assert cloud.scan.grid == table_scene.grid and cloud.header == header() and not cloud.is_dense
 
 
-def test_a_plain_cloud_without_colours(conversions):
+def test_a_plain_cloud_without_colors(conversions):
     scan = Scan(np.ones((7, 3), np.float32))
     message = conversions.cloud_message(scan, header())
     assert (message.height, message.width, message.is_dense) == (1, 7, True)
@@ -81,7 +81,7 @@ def test_a_broken_message_is_refused_by_topic(conversions, table_scene):
         conversions.read_cloud(message, "/camera/points")
 
 
-def test_the_labelled_cloud_shows_parts_in_their_colours(conversions, table_scene):
+def test_the_labeled_cloud_shows_parts_in_their_colors(conversions, table_scene):
     cloud = conversions.read_cloud(conversions.cloud_message(table_scene, header()), "points")
     answer = answer_for(table_scene)
     message = conversions.labeled_message(cloud, answer)
@@ -93,13 +93,13 @@ def test_the_labelled_cloud_shows_parts_in_their_colours(conversions, table_scen
     unlabeled = answer.labels < 0
     np.testing.assert_array_equal(back.colors[unlabeled], table_scene.colors[unlabeled])
 
-    colourless = conversions.labeled_message(
+    colorless = conversions.labeled_message(
         conversions.Cloud(table_scene, None, header(), False), answer_for(table_scene)
     )
-    assert (scan_of(colourless).colors[unlabeled] == UNLABELED_COLOR).all()
+    assert (scan_of(colorless).colors[unlabeled] == UNLABELED_COLOR).all()
 
 
-def test_the_legend_counts_what_was_labelled(conversions, table_scene):
+def test_the_legend_counts_what_was_labeled(conversions, table_scene):
     answer = answer_for(table_scene)
     legend = conversions.legend_message(header(), "mug: handle, cup", "default", PARTS, answer.labels)
     assert list(legend.names) == list(PARTS) and len(legend.colors) == 2

@@ -93,7 +93,7 @@ def test_a_goal_becomes_a_version_that_the_live_node_runs(
     client: Client, peer: Any, run_node: Callable[..., Any], goal: dict[str, Any], tmp_path: Path
 ) -> None:
     trainer = run_node("distill_trainer", store=str(tmp_path / "store"), device="cpu", niceness=0)
-    run_node("part_segmenter", device="cpu", threads=1, scene_mode="object").wait_for("labelling", 300)
+    run_node("part_segmenter", device="cpu", threads=1, scene_mode="object").wait_for("labeling", 300)
     peer.connect()
     sent = client.send(**goal, load_into="part_segmenter")
     second = client.send(**goal)
@@ -115,7 +115,7 @@ def test_a_goal_becomes_a_version_that_the_live_node_runs(
     assert not children(trainer.process.pid)
 
 
-def test_cancelled_it_answers_at_once_and_goes_on_from_there(
+def test_canceled_it_answers_at_once_and_goes_on_from_there(
     client: Client, run_node: Callable[..., Any], goal: dict[str, Any], tmp_path: Path
 ) -> None:
     trainer = run_node("distill_trainer", store=str(tmp_path / "store"), device="cpu", niceness=0)
@@ -161,7 +161,7 @@ def test_bad_goals_are_refused_with_the_reason(client: Client, run_node: Callabl
     assert not (tmp_path / "store").exists() and not (tmp_path / "up").exists()
 
 
-def test_the_object_in_view_is_learnt_and_labelled(
+def test_the_object_in_view_is_learned_and_labeled(
     peer: Any, run_node: Callable[..., Any], table_scene: Any, tmp_path: Path
 ) -> None:
     from geometry_msgs.msg import Point
@@ -185,5 +185,5 @@ def test_the_object_in_view_is_learnt_and_labelled(
     assert list(answer.names) == PARTS and len(labels) == len(table_scene.points)
     on_post = np.linalg.norm(table_scene.points[:, :2] - (-0.2, 0.9), axis=1) < 0.08
     assert (labels[on_post & table_scene.finite()] >= 0).mean() > 0.5 and (labels[~on_post] < 0).all()
-    assert Path(answer.bundle).parent == tmp_path / "store" / "learnt_mug"
-    assert not (tmp_path / "store" / "learnt_mug" / "next.work").exists()
+    assert Path(answer.bundle).parent == tmp_path / "store" / "learned_mug"
+    assert not (tmp_path / "store" / "learned_mug" / "next.work").exists()

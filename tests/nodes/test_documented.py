@@ -46,7 +46,7 @@ def test_the_page_names_what_there_is(run_node, peer, toy_bundle_path, table):
     del expected["out"]["~/debug/<stage>_ms"]
     said = {kind: {_resolved(name): one for name, one in expected[kind].items()} for kind in KINDS}
 
-    run_node("part_segmenter", bundle=str(toy_bundle_path), query="top, bottom").wait_for("labelling")
+    run_node("part_segmenter", bundle=str(toy_bundle_path), query="top, bottom").wait_for("labeling")
     with contextlib.suppress(AssertionError):  # the last of them is discovered after a while
         peer.until(lambda: _offered(peer.node) == said, "the same as on the page", 20)
     assert _offered(peer.node) == said

@@ -11,9 +11,9 @@ import pytest
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.tracking import MemoryOptions
 from partdistill_ros.nodes.engine import Engine, scene_options
-from partdistill_ros.nodes.parameters import updated
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
 from partdistill_ros.objects.tabletop import TabletopParams
+from partdistill_ros.options import updated
 
 
 @pytest.fixture

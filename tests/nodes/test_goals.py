@@ -46,7 +46,7 @@ def test_every_field_arrives() -> None:
 def test_learning_is_tta_under_a_name_of_its_own() -> None:
     request = SimpleNamespace(parts=["handle", "cup"], category="coffee mug", teacher="", epochs=0)
     parsed = build_parser().parse_args(learn_command(request, Path("/s/view.npz"), "/s", "cpu"))
-    assert (parsed.scans, parsed.mode, str(parsed.out)) == ([Path("/s/view.npz")], "tta", "learnt_coffee_mug")
+    assert (parsed.scans, parsed.mode, str(parsed.out)) == ([Path("/s/view.npz")], "tta", "learned_coffee_mug")
     assert parsed.category == "coffee mug" and parsed.teacher == "mini"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is learnt from is the object as it was seen, and the answer is about the whole cloud."""
+"""What is learned from is the object as it was seen, and the answer is about the whole cloud."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from partdistill_ros.pointcloud.pointcloud2 import pack_colors
 from partdistill_ros.pointcloud.scan import Scan
 
 
-def test_the_view_is_written_with_its_colours_up_and_viewpoint(table_scene: Scan, tmp_path: Path) -> None:
+def test_the_view_is_written_with_its_colors_up_and_viewpoint(table_scene: Scan, tmp_path: Path) -> None:
     seen = object_in_view(table_scene, "tabletop", TabletopParams(), np.array([-0.2, 0.9, -0.4]))
     assert table_scene.colors is not None
     scan = load_scan(save_view(tmp_path / "s" / "next.view.npz", seen, pack_colors(table_scene.colors)))
@@ -25,7 +25,7 @@ def test_the_view_is_written_with_its_colours_up_and_viewpoint(table_scene: Scan
     np.testing.assert_allclose(scan.viewpoint, [0, 0, 0])
 
 
-def test_the_object_is_labelled_and_nothing_else(table_scene: Scan, toy_bundle_path: Path) -> None:
+def test_the_object_is_labeled_and_nothing_else(table_scene: Scan, toy_bundle_path: Path) -> None:
     seen = object_in_view(table_scene, "tabletop", TabletopParams(), np.array([0.25, 1.1, -0.4]))
     answer = label_object(str(toy_bundle_path), "post: top, bottom", table_scene, seen)
     assert answer.parts == ("top", "bottom") and len(answer.labels) == len(table_scene.points)

@@ -50,7 +50,7 @@ def test_scene_and_object_through_the_node(
     scene, thing = result["scene"], result["object"]
     assert scene["answered"] == 3 and thing["answered"] == 9
     assert scene["published"] >= scene["answered"] and scene["lost"] == scene["published"] - scene["answered"]
-    assert scene["same_points"] and 0.3 < scene["mug"]["mean"] <= 0.6 and scene["labelled elsewhere"] == 0
+    assert scene["same_points"] and 0.3 < scene["mug"]["mean"] <= 0.6 and scene["labeled elsewhere"] == 0
     assert 0 < scene["delay_median"] <= scene["delay_p95"] and 0 < scene["rate"] < 6
     assert {"decode", "extract", "recall", "network", "spread", "encode", "publish"} <= set(scene["stages"])
     assert 50 < scene["megabytes"] < 500

@@ -40,7 +40,7 @@ def consumer(example):
 
 
 def messages(second, names=("cup", "handle"), confidence=0.9):
-    """100 points: 40 of the first name around the origin, 40 of the second around (1, 2, 3), 20 unlabelled."""
+    """100 points: 40 of the first name around the origin, 40 of the second around (1, 2, 3), 20 unlabeled."""
     from builtin_interfaces.msg import Time
     from std_msgs.msg import Header
 

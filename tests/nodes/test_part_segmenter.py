@@ -22,7 +22,7 @@ STAGES = ("wait", "decode", "extract", "sample", "network", "spread", "encode", 
 def segmenter(run_node, peer, toy_bundle_path):
     """A running node in tabletop mode, connected to the peer."""
     node = run_node("part_segmenter", bundle=str(toy_bundle_path), query=QUERY, threads=1, diagnostics_period=0.2)
-    node.wait_for("labelling 'post: top, bottom' on /points")
+    node.wait_for("labeling 'post: top, bottom' on /points")
     peer.connect()
     return node
 
@@ -35,7 +35,7 @@ def columns(message):
     return layout, labels, layout.column(message.data, "confidence").reshape(-1).copy()
 
 
-def test_a_table_scene_comes_back_labelled(segmenter, peer, table_scene):
+def test_a_table_scene_comes_back_labeled(segmenter, peer, table_scene):
     sent = peer.cloud(table_scene)
     labeled = peer.ask(sent)
     layout, labels, confidence = columns(labeled)
@@ -73,7 +73,7 @@ def test_diagnostics_tell_rate_latency_and_provider(segmenter, peer, table_scene
 
     def busy():
         statuses = [array.status[0] for array in peer.heard["/diagnostics"]]
-        return [status for status in statuses if {v.key: v.value for v in status.values}["clouds labelled"] == "2"]
+        return [status for status in statuses if {v.key: v.value for v in status.values}["clouds labeled"] == "2"]
 
     status = peer.until(busy, "diagnostics of two clouds")[0]
     values = {value.key: value.value for value in status.values}
@@ -187,7 +187,7 @@ def values_of(peer):
     return {entry.key: entry.value for entry in arrays[-1].status[0].values} if arrays else {}
 
 
-def test_labelling_is_switched_off_and_on(segmenter, peer, table_scene):
+def test_labeling_is_switched_off_and_on(segmenter, peer, table_scene):
     from partdistill_ros.srv import SetEnabled
 
     name = "/part_segmenter/set_enabled"
@@ -196,7 +196,7 @@ def test_labelling_is_switched_off_and_on(segmenter, peer, table_scene):
     peer.points.publish(peer.cloud(table_scene))
     peer.until(lambda: values_of(peer).get("clouds ignored") == "1", "the ignored cloud in the diagnostics")
     on = peer.call(SetEnabled, name, enabled=True)
-    assert (on.success, on.enabled, on.message) == (True, True, "labelling")
+    assert (on.success, on.enabled, on.message) == (True, True, "labeling")
     peer.ask(peer.cloud(table_scene))
     assert len(peer.heard["labeled_points"]) == 1
 
@@ -220,7 +220,7 @@ def test_every_field_of_the_input_is_kept_where_asked_for(segmenter, peer, table
     assert (labels != UNLABELED_CODE).any()
 
 
-def test_an_object_that_fits_another_category_better_stays_unlabelled(segmenter, peer, table_scene):
+def test_an_object_that_fits_another_category_better_stays_unlabeled(segmenter, peer, table_scene):
     assert change(peer, query="bar: left, right").successful
     _, labels, _ = columns(peer.ask(peer.cloud(table_scene)))
     assert (labels == UNLABELED_CODE).all()
@@ -277,7 +277,7 @@ def test_a_bundle_that_is_gone_goes_on_working(run_node, peer, toy_bundle_path, 
 
     home = shutil.copytree(toy_bundle_path, tmp_path / "moved")
     node = run_node("part_segmenter", bundle=str(home), query=QUERY, threads=1)
-    node.wait_for("labelling 'post: top, bottom' on /points")
+    node.wait_for("labeling 'post: top, bottom' on /points")
     peer.connect()
     (home / "student.onnx").write_bytes(b"overwritten")
     damaged = peer.call(LoadBundle, "/part_segmenter/load_bundle", bundle=str(home))
@@ -409,7 +409,7 @@ def test_a_lifecycle_manager_can_drive_it(run_node, peer, toy_bundle_path, table
         assert change(Transition.TRANSITION_DEACTIVATE)
         assert change(Transition.TRANSITION_CLEANUP)
     assert node.end()[0] == 0
-    assert "not labelled" not in node.output() and "Traceback" not in node.output()
+    assert "not labeled" not in node.output() and "Traceback" not in node.output()
 
 
 @pytest.mark.parametrize(("parameters", "words"), [

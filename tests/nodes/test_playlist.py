@@ -47,7 +47,7 @@ def test_one_file(folder):
     assert values(islice(play(path), 3)) == [2, 2, 2]
 
 
-def test_organised_clouds_stay_organised(tmp_path, table_scene):
+def test_organized_clouds_stay_organized(tmp_path, table_scene):
     for suffix in ("pcd", "npz"):
         save_scan(tmp_path / f"scene.{suffix}", table_scene)
         played = next(play(str(tmp_path / f"scene.{suffix}")))

@@ -6,8 +6,8 @@ import dataclasses
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.nodes.parameters import documented_yaml, updated
 from partdistill_ros.nodes.recorder_parameters import YAML_HEADING, RecorderParameters
+from partdistill_ros.options import documented_yaml, updated
 
 
 def test_the_parameter_file_is_up_to_date(repository):

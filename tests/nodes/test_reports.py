@@ -25,7 +25,7 @@ FINE = Summary(
 
 
 @pytest.mark.parametrize(("changes", "enabled", "level", "words"), [
-    ({}, True, OK, "labelling at 4.2 Hz"),
+    ({}, True, OK, "labeling at 4.2 Hz"),
     ({"problem": "no field 'z'"}, True, WARN, "no field 'z'"),
     ({"idle": None}, True, WARN, "no clouds on /cam/points: check the topic's name"),
     ({"idle": SILENCE_SECONDS + 1}, True, WARN, "no clouds on /cam/points"),
@@ -40,7 +40,7 @@ def test_verdicts(changes, enabled, level, words):
 
 def test_a_silent_fall_to_the_cpu_is_a_warning():
     level, words = verdict(FINE, "/points", True, "libcublasLt.so.13: cannot open shared object file")
-    assert level == WARN and words.startswith("labelling at 4.2 Hz on the CPU though there is a GPU: libcublasLt")
+    assert level == WARN and words.startswith("labeling at 4.2 Hz on the CPU though there is a GPU: libcublasLt")
     assert verdict(replace(FINE, problem="no field 'z'"), "/points", True, "libcublasLt") == (WARN, "no field 'z'")
 
 
@@ -54,7 +54,7 @@ def test_figures(toy_bundle_path):
     engine = Engine.load(parameters)
     values = figures(FINE, engine)
     assert (values["bundle"], values["query"], values["provider"]) == ("toy", "top, bottom", "cpu")
-    assert [values[f"clouds {what}"] for what in ("received", "labelled", "dropped", "ignored")] == [9, 7, 1, 0]
+    assert [values[f"clouds {what}"] for what in ("received", "labeled", "dropped", "ignored")] == [9, 7, 1, 0]
     assert (values[MALFORMED], values["last problem"], values["last problem (s ago)"]) == (1, "none", "-")
     told = figures(replace(FINE, last_problem=("no field 'z'", 12.5)), engine)
     assert (told["last problem"], told["last problem (s ago)"]) == ("no field 'z'", 12.5)

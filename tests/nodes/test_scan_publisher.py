@@ -30,7 +30,7 @@ def scan_of(message):
     return decode(fields, *shape, message.data)
 
 
-def test_an_organised_scan_is_played_again_and_again(run_node, peer, table_scene, tmp_path):
+def test_an_organized_scan_is_played_again_and_again(run_node, peer, table_scene, tmp_path):
     save_scan(tmp_path / "scene.pcd", table_scene)
     heard = listen(peer)
     node = run_node("scan_publisher", source=str(tmp_path / "scene.pcd"), rate=20.0, frame_id="table")

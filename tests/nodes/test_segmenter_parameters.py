@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from partdistill_ros.inference.tracking import MemoryOptions
-from partdistill_ros.nodes.parameters import documented_yaml, settings, updated
 from partdistill_ros.nodes.segmenter_parameters import UP_AXES, YAML_HEADING, SegmenterParameters
 from partdistill_ros.objects.tabletop import TabletopParams
+from partdistill_ros.options import documented_yaml, options_of, updated
 from partdistill_ros.pointcloud.crop import CropBox
 
 
@@ -19,7 +19,7 @@ def test_the_parameter_file_is_up_to_date(repository):
 
 
 def test_every_number_has_a_range_and_every_default_is_lawful():
-    for known in settings(SegmenterParameters()):
+    for known in options_of(SegmenterParameters()):
         assert known.description.endswith(".")
         assert known.checked(known.default) == known.default
         if type(known.default) in (int, float):

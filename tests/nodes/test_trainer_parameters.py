@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.nodes.parameters import documented_yaml, updated
 from partdistill_ros.nodes.trainer_parameters import YAML_HEADING, TrainerParameters
+from partdistill_ros.options import documented_yaml, updated
 
 
 def test_the_shipped_file_is_the_defaults(repository) -> None:

@@ -37,7 +37,7 @@ TABLE_TOP = Box((-0.6, -0.5, -0.03), (0.6, 0.5, 0.0), TABLE)
 
 @dataclass(frozen=True)
 class View:
-    """An organised scan in the camera's frame, with the label of each point and the true up."""
+    """An organized scan in the camera's frame, with the label of each point and the true up."""
 
     scan: Scan
     labels: NDArray[np.int64]
@@ -48,7 +48,7 @@ class View:
 
 
 def look(boxes: list[Box], tilt: float = 40.0, distance: float = 1.0, noise: float = 0.001, seed: int = 0) -> View:
-    """Cast rays at boxes from `distance` metres off the table's middle, looking down by `tilt` degrees."""
+    """Cast rays at boxes from `distance` meters off the table's middle, looking down by `tilt` degrees."""
     angle = np.radians(tilt)
     forward = np.array([0, np.cos(angle), -np.sin(angle)])
     right = np.array([1.0, 0, 0])
@@ -91,10 +91,10 @@ THREE = [TABLE_TOP, crate(-0.2, 0, 1), crate(0, 0.1, 2, 0.12, 0.2), crate(0.2, -
 
 
 @pytest.mark.parametrize("tilt", [20, 40, 65, 88])
-@pytest.mark.parametrize("organised", [True, False])
-def test_objects_come_apart(tilt: float, organised: bool) -> None:
+@pytest.mark.parametrize("organized", [True, False])
+def test_objects_come_apart(tilt: float, organized: bool) -> None:
     view = look(THREE, tilt)
-    scan = view.scan if organised else view.scan.with_(grid=None, viewpoint=None)
+    scan = view.scan if organized else view.scan.with_(grid=None, viewpoint=None)
     result = extract_objects(scan)
     assert result.plane.dtype == np.float64 and abs(np.linalg.norm(result.plane[:3]) - 1) < 1e-9
     assert result.plane[:3] @ view.up > np.cos(np.radians(0.5))
@@ -282,7 +282,7 @@ def test_real_mug_comes_out_with_its_handle(data_dir: Path) -> None:
     assert len(result.objects) >= 6
 
 
-def test_real_mug_unorganised(data_dir: Path) -> None:
+def test_real_mug_unorganized(data_dir: Path) -> None:
     scan = real(data_dir, "test64")
     ids = label_ids(scan)
     shuffled = np.random.default_rng(0).permutation(np.flatnonzero(scan.finite()))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The student's frame: rotations turn up to +z, clouds end up centred in the unit ball."""
+"""The student's frame: rotations turn up to +z, clouds end up centered in the unit ball."""
 
 import numpy as np
 import pytest
@@ -10,11 +10,11 @@ from partdistill_ros.pointcloud.frames import candidate_ups, center_max_radius, 
 
 def test_center_is_the_middle_of_the_box_and_the_radius_is_one():
     points = np.array([[0, 0, 0], [4, 0, 0], [4, 2, 0], [4, 2, 0], [4, 2, 1]], np.float32)
-    normalised = center_max_radius(points)
-    assert normalised.dtype == np.float32
-    assert np.allclose(normalised.min(0) + normalised.max(0), 0, atol=1e-6)
-    assert np.linalg.norm(normalised, axis=1).max() == pytest.approx(1)
-    assert np.allclose(center_max_radius(points * 7 + [1, 2, 3]), normalised, atol=1e-6)
+    normalized = center_max_radius(points)
+    assert normalized.dtype == np.float32
+    assert np.allclose(normalized.min(0) + normalized.max(0), 0, atol=1e-6)
+    assert np.linalg.norm(normalized, axis=1).max() == pytest.approx(1)
+    assert np.allclose(center_max_radius(points * 7 + [1, 2, 3]), normalized, atol=1e-6)
 
 
 def test_center_without_extent():

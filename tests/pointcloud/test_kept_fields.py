@@ -88,7 +88,7 @@ def test_fields_that_cannot_be_are_refused(field, words):
         kept_fields(CloudLayout((field,), 1, 1, 16, 16), bytes(16))
 
 
-def test_the_labelled_layout_is_as_before_without_them():
+def test_the_labeled_layout_is_as_before_without_them():
     packed = encode_labeled(
         np.zeros((2, 3), np.float32), np.zeros(2, np.uint32), *(np.zeros(2, k) for k in ("i2", "f4"))
     )

@@ -81,7 +81,7 @@ def test_every_layout_gives_the_same_cloud(order, layout, height, point_pad, row
     assert scan.points.flags.owndata or scan.points.base.flags.owndata
 
 
-def test_colours_and_normals_are_optional():
+def test_colors_and_normals_are_optional():
     points, colors = cloud(1, 10)
     plain = [("x", "f4"), ("y", "f4"), ("z", "f4")]
     scan = decode(*build(points, colors, plain))
@@ -128,7 +128,7 @@ def test_a_count_of_zero_is_read_as_one():
     assert len(decode(fields, 1, 10, 12, 120, False, bytes(120)).points) == 10
 
 
-def test_colours_survive_packing():
+def test_colors_survive_packing():
     colors = cloud(3, 50)[1]
     packed = pack_colors(colors)
     assert packed[0] >> 24 == 255
@@ -147,7 +147,7 @@ def test_encode_then_decode(with_colors):
         assert scan.colors is None
 
 
-def test_labelled_cloud_keeps_every_column():
+def test_labeled_cloud_keeps_every_column():
     points, colors = cloud(5, 12)
     labels = np.arange(-1, 11, dtype=np.int16)
     confidence = np.linspace(0, 1, 12, dtype=np.float32)

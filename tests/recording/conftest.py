@@ -47,15 +47,15 @@ def view(orbit: ModuleType) -> Callable[..., object]:
 
 @pytest.fixture
 def off() -> Callable[[float, float, int], np.ndarray]:
-    """`off(millimetres, degrees, seed)`: an error of tf, `[4, 4]`."""
+    """`off(millimeters, degrees, seed)`: an error of tf, `[4, 4]`."""
     from scipy.spatial.transform import Rotation
 
-    def error(millimetres: float, degrees: float, seed: int) -> np.ndarray:
+    def error(millimeters: float, degrees: float, seed: int) -> np.ndarray:
         rng = np.random.default_rng(seed)
         pose = np.eye(4)
         axis, direction = (vector / np.linalg.norm(vector) for vector in rng.normal(size=(2, 3)))
         pose[:3, :3] = Rotation.from_rotvec(np.deg2rad(degrees) * axis).as_matrix()
-        pose[:3, 3] = millimetres / 1000 * direction
+        pose[:3, 3] = millimeters / 1000 * direction
         return pose
 
     return error
@@ -63,7 +63,7 @@ def off() -> Callable[[float, float, int], np.ndarray]:
 
 @pytest.fixture
 def make_scan() -> Callable[..., Scan]:
-    """`make_scan(name, seed)`: a coloured cloud of 300 points in metres, seen from one side."""
+    """`make_scan(name, seed)`: a colored cloud of 300 points in meters, seen from one side."""
 
     def make(name: str, seed: int = 0) -> Scan:
         rng = np.random.default_rng(seed)

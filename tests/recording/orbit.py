@@ -42,7 +42,7 @@ def mug() -> Mesh:
 
 def view(degrees: float, take: int = 0, shift: float = 0.0, turn: float = 0.0) -> Seen:
     """From 0.7 m at an elevation of 35 degrees; `take` draws other noise, `shift` and `turn` move the mug along x
-    (metres) and about z (degrees)."""
+    (meters) and about z (degrees)."""
     around, up = np.deg2rad([degrees, 35])
     eye = 0.7 * np.array([np.cos(around) * np.cos(up), np.sin(around) * np.cos(up), np.sin(up)])
     pose = look_at(eye, (0, 0, 0.04))

@@ -9,7 +9,7 @@ import shlex
 import pytest
 
 from partdistill_ros.cli.main import build_parser
-from partdistill_ros.nodes.parameters import settings
+from partdistill_ros.options import options_of
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +28,6 @@ def test_parameters_are_there(guide) -> None:
     pytest.importorskip("rclpy", reason="rclpy is not installed: source ROS 2 or run make")
     from partdistill_ros.nodes.recorder_parameters import RecorderParameters
 
-    known = {one.name for one in settings(RecorderParameters())}
+    known = {one.name for one in options_of(RecorderParameters())}
     named = set(re.findall(r"`(\w+):=|-p (\w+):=", guide))
     assert {first or second for first, second in named} <= known and len(named) >= 5

@@ -17,7 +17,7 @@ from partdistill_ros.recording.joining import JoinedObject, Joining, ObjectMoved
 ROUND = range(0, 360, 45)
 
 
-def millimetres_off(scan: Scan, orbit) -> np.ndarray:
+def millimeters_off(scan: Scan, orbit) -> np.ndarray:
     """Distance of each point from the true mug."""
     return 1000 * cKDTree(sample_mesh(orbit.mug(), 100_000)[0]).query(scan.points)[0]
 
@@ -39,7 +39,7 @@ def test_views_whose_tf_errs_lie_on_the_surface(view, off, orbit, small_gicp) ->
     by_tf = join(view, poses, joining=Joining(least_shared=2.0)).scan("by_tf")
     refined = join(view, poses)
     scan = refined.scan("refined")
-    assert millimetres_off(by_tf, orbit).mean() > 2.3 and millimetres_off(scan, orbit).mean() < 1.5
+    assert millimeters_off(by_tf, orbit).mean() > 2.3 and millimeters_off(scan, orbit).mean() < 1.5
     assert all(view.correction is not None for view in refined.views[1:])
     assert scan.viewpoint is None and scan.colors is not None and scan.up[2] > 0.99
     assert len(scan.points) > 3 * len(refined.views[0].scan.points)
@@ -51,7 +51,7 @@ def test_good_poses_are_not_spoilt(view, orbit, small_gicp) -> None:
     for angle, seen in zip(ROUND, joined.views, strict=True):
         turned = seen.pose[:3, :3] @ view(angle).pose[:3, :3].T
         assert np.rad2deg(np.arccos(np.clip((np.trace(turned) - 1) / 2, -1, 1))) < 2.5
-    assert millimetres_off(joined.scan("mug"), orbit).mean() < 1.4
+    assert millimeters_off(joined.scan("mug"), orbit).mean() < 1.4
 
 
 @pytest.mark.parametrize("shift", [0.03, 0.06])

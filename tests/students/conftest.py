@@ -11,11 +11,11 @@ from partdistill_ros.pointcloud.sampling import farthest_points
 from partdistill_ros.students.patch_transformer import PatchTransformer, PatchTransformerConfig
 from partdistill_ros.students.point_m2ae import PointM2AE, PointM2AEConfig
 
-PATCHES = PatchTransformerConfig(points=256, centers=64, patches=32, neighbours=8, width=40, layers=1, heads=2, dim=16)
+PATCHES = PatchTransformerConfig(points=256, centers=64, patches=32, neighbors=8, width=40, layers=1, heads=2, dim=16)
 M2AE = PointM2AEConfig(
     points=256,
     groups=(64, 32, 16),
-    neighbours=(8, 4, 4),
+    neighbors=(8, 4, 4),
     widths=(24, 48, 96),
     depths=(1, 1, 1),
     heads=2,

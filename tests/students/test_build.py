@@ -110,14 +110,14 @@ def test_batch_statistics_are_not_rounded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", STUDENTS)
 def test_an_encoder_gets_a_new_head(tmp_path: Path, name: str) -> None:
-    learnt = small(name)
-    save_encoder(learnt, tmp_path / "e.pt", {"epochs": 3})
+    learned = small(name)
+    save_encoder(learned, tmp_path / "e.pt", {"epochs": 3})
     encoder = load_encoder(tmp_path / "e.pt")
     assert (encoder.student, encoder.training) == (name, {"epochs": 3})
-    assert {key.split(".")[0] for key in encoder.state} <= set(learnt.encoder_parts)
+    assert {key.split(".")[0] for key in encoder.state} <= set(learned.encoder_parts)
     torch.manual_seed(7)
     student = new_student(name, 48, str(tmp_path / "e.pt"))
-    assert same(student, learnt, learnt.encoder_parts) and student.config.dim == 48
+    assert same(student, learned, learned.encoder_parts) and student.config.dim == 48
     fresh = small(name, seed=7, dim=48)
     assert same(student, fresh, ("head", "from_patch", "from_place", "log_scale")), "the head is a fresh one"
 
@@ -134,11 +134,11 @@ def test_a_frozen_encoder_has_the_paper_head(tmp_path: Path) -> None:
 
 def test_the_public_checkpoint_is_a_start(tmp_path: Path) -> None:
     torch.manual_seed(3)
-    learnt = PointM2AE(PointM2AEConfig())
-    state = {f"h_encoder.{name}": value for name, value in learnt.h_encoder.state_dict().items()}
+    learned = PointM2AE(PointM2AEConfig())
+    state = {f"h_encoder.{name}": value for name, value in learned.h_encoder.state_dict().items()}
     torch.save({"base_model": state, "epoch": 300}, tmp_path / "ckpt-best.pth")
     student = new_student("point_m2ae", 64, str(tmp_path / "ckpt-best.pth"), freeze_encoder=True)
-    assert same(student, learnt, ("h_encoder",))
+    assert same(student, learned, ("h_encoder",))
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_encoders_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     for change in (
         {"encoder": {}},
         {"config": {**content["config"], "widths": (24, 48, 100)}},
-        {"config": {**content["config"], "colour": "red"}},
+        {"config": {**content["config"], "color": "red"}},
     ):
         torch.save({**content, **change}, path)
         with pytest.raises(PartDistillError, match="does not fit"):

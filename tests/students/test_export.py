@@ -12,7 +12,7 @@ from partdistill_ros.pointcloud.sampling import farthest_points
 from partdistill_ros.students.export import OPSET, parity, to_onnx
 from partdistill_ros.students.patch_transformer import PatchTransformer, PatchTransformerConfig
 
-CONFIG = PatchTransformerConfig(points=512, centers=128, patches=32, neighbours=16, width=60, layers=2, heads=3, dim=24)
+CONFIG = PatchTransformerConfig(points=512, centers=128, patches=32, neighbors=16, width=60, layers=2, heads=3, dim=24)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_other_clouds_batches_and_numbers_of_names(
     with torch.no_grad():
         expected = student(torch.from_numpy(points), torch.from_numpy(centers), torch.from_numpy(text)).numpy()
     assert answer.shape == (batch, CONFIG.points, names)
-    # neighbours at exactly equal distances may be picked in another order, which moves single points
+    # neighbors at exactly equal distances may be picked in another order, which moves single points
     allowed = 0.02 if shape == "repeated" else 1.0
     assert np.quantile(np.abs(answer - expected), allowed if allowed < 1 else 1.0) < 1e-3
 

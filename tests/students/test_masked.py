@@ -129,7 +129,7 @@ def test_hidden_points_cannot_influence_the_m2ae_encoder(m2ae: PointM2AE, traini
     assert not torch.allclose(*whole, atol=1e-3), "the same disturbance shows where nothing is masked"
 
 
-def test_m2ae_hidden_points_moved_away_leave_the_neighbour_search_alone(m2ae: PointM2AE) -> None:
+def test_m2ae_hidden_points_moved_away_leave_the_neighbor_search_alone(m2ae: PointM2AE) -> None:
     """From the points on: searching, masking and packing again gives the same visible tokens."""
     model, (points, centers) = MaskedPointM2AE(m2ae), clouds(2)
     kept = kept_of(model, 2)

@@ -19,7 +19,7 @@ from partdistill_ros.students.patch_transformer import (
     turned,
 )
 
-SMALL = PatchTransformerConfig(points=256, centers=64, patches=16, neighbours=8, width=40, layers=1, heads=2, dim=16)
+SMALL = PatchTransformerConfig(points=256, centers=64, patches=16, neighbors=8, width=40, layers=1, heads=2, dim=16)
 
 
 def cloud(seed: int, config: PatchTransformerConfig = SMALL) -> tuple[torch.Tensor, torch.Tensor]:

@@ -3,7 +3,7 @@
 
 The table of names and shapes was written down from the public definition (ZrrSkywalker/Point-M2AE at 1bdbe05,
 models/Point_M2AE.py, models/modules.py and their twins under segmentation/). Beyond what runs here, this
-encoder was compared once with that definition, instantiated on the CPU with exact neighbours and
+encoder was compared once with that definition, instantiated on the CPU with exact neighbors and
 farthest-point samples in place of its CUDA operators, random weights and random batch statistics in all 237
 entries of its state: with their state here, the features of the three levels and the 681 upsampled ones
 differed by 3e-6 at most (they have unit variance) on two clouds of 2,048 points.
@@ -140,7 +140,7 @@ def test_far_tokens_of_the_first_level_do_not_meet_there(m2ae: PointM2AE) -> Non
     assert not torch.equal(before[0][0, far], after[0][0, far])
 
 
-def test_interpolation_keeps_centres_and_averages_between() -> None:
+def test_interpolation_keeps_centers_and_averages_between() -> None:
     centers, features = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [9, 0, 0]]]), torch.tensor([[[1.0], [3.0], [100.0]]])
     at = torch.tensor([[[0.0, 0, 0], [0.5, 0, 0]]])
     values = interpolated(at, centers, features)[0, :, 0]

@@ -120,7 +120,7 @@ def test_the_same_generator_gives_the_same_scan():
     assert np.array_equal(first.colors, again.colors)
 
 
-def test_colours_come_from_the_faces():
+def test_colors_come_from_the_faces():
     mesh = wall(1.0)
     red = Mesh(
         mesh.vertices, mesh.faces, mesh.face_labels, np.tile(np.array([200, 0, 0], np.uint8), (len(mesh.faces), 1))

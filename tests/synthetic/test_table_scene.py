@@ -20,7 +20,7 @@ def in_world(scene):
     return scene.scan.points @ scene.camera_pose[:3, :3].T + scene.camera_pose[:3, 3]
 
 
-def test_a_scene_is_an_organised_kinect_sized_scan(scenes):
+def test_a_scene_is_an_organized_kinect_sized_scan(scenes):
     for scene in scenes:
         assert scene.scan.grid == (480, 640)
         assert scene.scan.points.shape == (307_200, 3) and scene.scan.colors.shape == (307_200, 3)

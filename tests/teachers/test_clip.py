@@ -47,7 +47,7 @@ def test_scores_are_cosines_with_the_mean_sentence(model, mug_views):
 
     small = render_scan(sample_surface(generate("mug", 900_001), 2000), ten_views(), 64)
     assert isinstance(small, Rendering)
-    found = scores(model, small, scales=(1.0,), picture="colour", prompts="photo", temperature=0.05)
+    found = scores(model, small, scales=(1.0,), picture="color", prompts="photo", temperature=0.05)
     planes = torch.from_numpy(small.picture).permute(0, 3, 1, 2) / 255
     with torch.no_grad():
         patches = dense_features(model.network.visual, (planes - model.mean) / model.std, "sclip").patches
@@ -68,7 +68,7 @@ def test_batches_do_not_change_the_answer(model, mug_views):
     np.testing.assert_allclose(one, many, atol=1e-4)
 
 
-@pytest.mark.parametrize(("picture", "windows"), [("colour", 1 + 9), ("shaded", 1), ("auto", 1)])  # auto: depth
+@pytest.mark.parametrize(("picture", "windows"), [("color", 1 + 9), ("shaded", 1), ("auto", 1)])  # auto: depth
 def test_two_hundred_views_take_the_memory_of_a_batch(
     model, mug_views, two_hundred_views, memory_of, monkeypatch, picture, windows
 ):

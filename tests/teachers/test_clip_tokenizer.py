@@ -13,7 +13,7 @@ tokenizers = pytest.importorskip("tokenizers", reason="tokenizers: the extra 'te
 from partdistill_ros.errors import PartDistillError  # noqa: E402
 from partdistill_ros.teachers.clip_tokenizer import tokenizer_file  # noqa: E402
 
-# First and last letter of what random strings are drawn from; their neighbours change the way words are split.
+# First and last letter of what random strings are drawn from; their neighbors change the way words are split.
 SCRIPTS = [
     (0x20, 0x7E), (0xA0, 0x17F), (0x370, 0x3FF), (0x400, 0x45F), (0x5D0, 0x5EA), (0x621, 0x669), (0x905, 0x96F),
     (0xE01, 0xE5B), (0x2010, 0x2044), (0x3000, 0x30FF), (0x4E00, 0x4FFF), (0xAC00, 0xAD00), (0xFB00, 0xFB06),

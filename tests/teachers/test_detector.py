@@ -51,7 +51,7 @@ def test_batches_do_not_change_the_answer(model, mug_views):
     np.testing.assert_array_equal(one.view, many.view)
 
 
-@pytest.mark.parametrize("picture", ["colour", "shaded", "auto"])  # auto: depth
+@pytest.mark.parametrize("picture", ["color", "shaded", "auto"])  # auto: depth
 def test_two_hundred_views_take_the_memory_of_a_batch(
     model, mug_views, two_hundred_views, memory_of, monkeypatch, picture
 ):
@@ -61,7 +61,7 @@ def test_two_hundred_views_take_the_memory_of_a_batch(
     def counted(self, pictures, *rest):
         seen.append(len(pictures))
         # other pictures cost the network the same
-        return detect(self, pictures, *rest) if picture == "colour" else [NONE] * len(pictures)
+        return detect(self, pictures, *rest) if picture == "color" else [NONE] * len(pictures)
 
     monkeypatch.setattr(DetectorModel, "detect", counted)
     teacher.answer(mug_views, PARTS, "mug")  # what is made once

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colour, shading and depth of a rendering as pictures."""
+"""Color, shading and depth of a rendering as pictures."""
 
 import numpy as np
 import pytest
@@ -22,30 +22,30 @@ def rendered(scan):
 
 
 def test_auto_follows_the_scan():
-    assert chosen_kind(rendered(CLOUD.with_(colors=RED))) == "colour"
+    assert chosen_kind(rendered(CLOUD.with_(colors=RED))) == "color"
     assert chosen_kind(rendered(CLOUD)) == "depth"
     assert chosen_kind(rendered(MUG)) == "shaded"
 
 
-def test_shading_is_the_same_whatever_the_colour():
+def test_shading_is_the_same_whatever_the_color():
     plain, red = rendered(CLOUD), rendered(CLOUD.with_(colors=RED))
     np.testing.assert_array_equal(shown_pictures(red, "shaded"), shown_pictures(plain, "shaded"))
     np.testing.assert_allclose(shown_pictures(plain, "shaded").astype(int), plain.picture, atol=1)
-    assert (shown_pictures(red, "colour") == red.picture).all()
+    assert (shown_pictures(red, "color") == red.picture).all()
 
 
 def test_depth_is_bright_where_near():
     rendering = rendered(CLOUD)
-    grey = shown_pictures(rendering, "depth")[..., 0].astype(float)
+    gray = shown_pictures(rendering, "depth")[..., 0].astype(float)
     for view in range(10):
         seen = rendering.index[view] >= 0
-        assert (grey[view][~seen] == 0).all() and grey[view][seen].min() > 50
+        assert (gray[view][~seen] == 0).all() and gray[view][seen].min() > 50
         near, far = rendering.depth[view][seen].min(), rendering.depth[view][seen].max()
         expected = 255 * (1 - 0.75 * (rendering.depth[view][seen] - near) / (far - near))
-        assert np.corrcoef(grey[view][seen], expected)[0, 1] > 0.98
+        assert np.corrcoef(gray[view][seen], expected)[0, 1] > 0.98
 
 
-@pytest.mark.parametrize("kind", ["auto", "colour", "shaded", "depth"])
+@pytest.mark.parametrize("kind", ["auto", "color", "shaded", "depth"])
 def test_some_views_are_shown_as_among_all(kind):
     rendering = rendered(CLOUD.with_(colors=RED))
     some = shown_pictures(rendering, kind, range(3, 6))
@@ -53,10 +53,10 @@ def test_some_views_are_shown_as_among_all(kind):
     assert (some[0] != some[1]).any()
 
 
-def test_one_coloured_view_is_enough():
+def test_one_colored_view_is_enough():
     rendering = rendered(CLOUD)
     rendering.picture[7, 30, 30] = (200, 0, 0)
-    assert chosen_kind(rendering) == "colour" and chosen_kind(rendering, "shaded") == "shaded"
+    assert chosen_kind(rendering) == "color" and chosen_kind(rendering, "shaded") == "shaded"
 
 
 def test_an_empty_view_stays_black():
@@ -64,5 +64,5 @@ def test_an_empty_view_stays_black():
 
 
 def test_other_kinds_are_told():
-    with pytest.raises(PartDistillError, match="not one of auto, colour"):
+    with pytest.raises(PartDistillError, match="not one of auto, color"):
         shown_pictures(rendered(CLOUD), "x-ray")

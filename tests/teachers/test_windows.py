@@ -26,7 +26,7 @@ def test_one_window_is_the_picture():
     assert windows.side == 64 and windows.corners == ((0, 0),)
 
 
-def test_neighbours_overlap_as_asked_and_lie_on_patches():
+def test_neighbors_overlap_as_asked_and_lie_on_patches():
     windows = sliding_windows(2, 64, 16, 0.5)
     assert windows.side == 128 and len(windows.corners) == 9
     assert {row for row, _ in windows.corners} == {0, 32, 64}

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from partdistill_ros.nodes.parameters import settings
+from partdistill_ros.options import options_of
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_every_parameter_of_every_node_is_in_its_table(tool, repository):
     assert set(tables) == set(tool.NODES)
     for node, parameters in tool.NODES.items():
         rows = [line for line in tables[node].splitlines() if line.startswith("| `")]
-        assert [row.split("`")[1] for row in rows] == [known.name for known in settings(parameters)]
+        assert [row.split("`")[1] for row in rows] == [known.name for known in options_of(parameters)]
 
 
 def test_a_stale_table_is_replaced_and_the_rest_kept(tool):

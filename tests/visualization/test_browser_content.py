@@ -26,7 +26,7 @@ NAMES = ("handle", "cup")
 
 @pytest.fixture
 def cloud():
-    """Six points, one of them NaN, two unlabelled, with colours and confidences."""
+    """Six points, one of them NaN, two unlabeled, with colors and confidences."""
     points = np.arange(18, dtype=np.float32).reshape(6, 3)
     points[5] = np.nan
     own = np.full((6, 3), (10, 20, 30), np.uint8)
@@ -53,10 +53,10 @@ def test_too_many_points_are_thinned_all_over():
     assert np.histogram(index, 10, (0, 100_000))[0].min() > 50
 
 
-def test_colours_by_part_as_recorded_and_by_confidence(cloud):
+def test_colors_by_part_as_recorded_and_by_confidence(cloud):
     by_part = colors(cloud, PARTS).astype(int)
     assert np.abs(by_part[:3] - part_colors(NAMES)[[0, 1, 1]]).max() <= 2
-    assert np.ptp(by_part[3]) < 20, "unlabelled is grey"
+    assert np.ptp(by_part[3]) < 20, "unlabeled is gray"
     assert (colors(cloud, OWN) == (10, 20, 30)).all()
     low, middle, high, unknown = colors(cloud, CONFIDENCE)[:4].astype(int).sum(1)
     assert low < middle < high and unknown == low
@@ -89,13 +89,13 @@ def test_files_keep_their_labels_whether_cloud_or_mesh():
     assert ((of_corners.labels == 1) == (of_corners.scan.points[:, 0] > 0)).mean() > 0.99
 
 
-def test_the_first_look_is_that_of_our_pictures_on_what_is_labelled(cloud):
+def test_the_first_look_is_that_of_our_pictures_on_what_is_labeled(cloud):
     seen = Content(cloud.scan.with_(viewpoint=np.zeros(3, np.float32)), cloud.labels, NAMES)
     look = first_viewpoint(seen)
     assert look.position == pytest.approx(np.zeros(3)) and look.up == pytest.approx([0, -1, 0])
     assert look.target == pytest.approx([3, 4, 5], abs=0.1), "the middle of points 0 to 2"
-    unlabelled = Content(seen.scan, np.full(6, -1, np.int16), NAMES)
-    assert first_viewpoint(unlabelled).target == pytest.approx([6, 7, 8], abs=0.2)
+    unlabeled = Content(seen.scan, np.full(6, -1, np.int16), NAMES)
+    assert first_viewpoint(unlabeled).target == pytest.approx([6, 7, 8], abs=0.2)
     assert first_viewpoint(seen.with_up("x")).up == pytest.approx([1, 0, 0])
     assert cloud.with_up(None) is cloud
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colours of parts are stable, distinct within a query and not grey."""
+"""Colors of parts are stable, distinct within a query and not gray."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def test_color_depends_on_the_name_only() -> None:
     assert tuple(part_colors(["handle"])[0]) == tuple(part_colors(["handle", "cup", "spout"])[0])
 
 
-def test_parts_of_a_query_differ_and_are_not_grey() -> None:
+def test_parts_of_a_query_differ_and_are_not_gray() -> None:
     colors = part_colors([f"part {index}" for index in range(64)]).astype(int)
     apart = np.abs(colors[:, None] - colors[None]).max(-1) + 255 * np.eye(64, dtype=int)
     assert apart[:16, :16].min() >= 40

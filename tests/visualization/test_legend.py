@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Legends name every part in its colour, whatever the names are."""
+"""Legends name every part in its color, whatever the names are."""
 
 import numpy as np
 import pytest
@@ -16,13 +16,13 @@ def shown(picture, color):
     return int((np.abs(pixels - color).max(1) <= 2).sum())
 
 
-def test_shares_are_of_the_labelled_points():
+def test_shares_are_of_the_labeled_points():
     assert shares(np.array([0, 0, 0, 1, -1, -1]), ("handle", "cup", "lid")) == ["handle  75 %", "cup  25 %", "lid  0 %"]
     assert shares(np.array([-1, -1]), ("handle",)) == ["handle  0 %"]
 
 
 @pytest.mark.parametrize("panels", [1, 3])
-def test_a_sheet_holds_its_panels_and_every_colour(panels):
+def test_a_sheet_holds_its_panels_and_every_color(panels):
     red = Image.new("RGB", (200, 100), (255, 0, 0))
     picture = sheet([red] * panels, ["one"] * panels, MANY, part_colors(MANY))
     assert shown(picture, (255, 0, 0)) > 0.9 * 200 * 100 * panels

@@ -25,7 +25,7 @@ def test_a_picture_is_in_the_page():
     assert 'alt="a &quot;name&quot;&gt;"' in image
 
 
-def test_the_legend_has_the_colours_of_the_pictures():
+def test_the_legend_has_the_colors_of_the_pictures():
     parts = ("handle", "<cup>")
     text = legend(parts)
     for color in part_colors(parts):

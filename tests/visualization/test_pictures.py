@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures show what is in front, in the right colours, and never change the data."""
+"""Pictures show what is in front, in the right colors, and never change the data."""
 
 import numpy as np
 import pytest
@@ -86,12 +86,12 @@ def test_camera_looks_from_the_recording_viewpoint_or_from_above():
         camera_for(Scan(np.full((3, 3), np.nan, np.float32)))
 
 
-def test_labels_take_the_colours_of_the_palette_and_the_rest_fades():
+def test_labels_take_the_colors_of_the_palette_and_the_rest_fades():
     scan = Scan(sheet(1.0)[:3], colors=np.array([[200, 0, 0]] * 3, np.uint8))
     colors = label_colors(scan, np.array([0, 1, -1]), ("handle", "cup")).astype(int)
     expected = part_colors(("handle", "cup")).astype(int)
     assert np.abs(colors[:2] - expected).max() <= 2
-    assert np.ptp(colors[2]) < 100  # was 200: fades towards grey
+    assert np.ptp(colors[2]) < 100  # was 200: fades towards gray
     assert (label_colors(scan, np.full(3, -1), ()) == colors[2]).all()
 
 
@@ -105,7 +105,7 @@ def test_before_after_shows_both_and_a_legend_of_every_part():
     for color in part_colors(many):
         assert (np.abs(pixels.astype(int) - color).max(1) <= 2).sum() > 200, "a legend swatch is missing"
     left = np.asarray(picture)[44:194, 16:216].astype(int)
-    assert np.ptp(left, axis=-1).max() < 40, "the cloud came without colours: its first picture is grey"
+    assert np.ptp(left, axis=-1).max() < 40, "the cloud came without colors: its first picture is gray"
 
 
 def test_a_mesh_of_few_vertices_is_drawn_as_a_surface():

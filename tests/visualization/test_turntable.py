@@ -69,7 +69,7 @@ def test_each_side_comes_into_view(ball):
     assert max(left) > 0.8 and min(left) < 0.2
 
 
-def test_a_far_wall_does_not_make_a_speck_of_what_is_labelled(ball):
+def test_a_far_wall_does_not_make_a_speck_of_what_is_labeled(ball):
     wall = np.random.default_rng(1).uniform(-20, 20, (4000, 3)).astype(np.float32)
     wall[:, 0] = 20
     points = np.concatenate([ball.points, wall, np.full((5, 3), np.nan, np.float32)])
@@ -79,9 +79,9 @@ def test_a_far_wall_does_not_make_a_speck_of_what_is_labelled(ball):
     (in_scene,) = turntable(scene, labels, PARTS, 1, (160, 120))
     assert hue_share(in_scene, "left") + hue_share(in_scene, "right") > 0.8
     assert drawn(in_scene).sum() > 0.8 * drawn(alone).sum()
-    (unlabelled,) = turntable(scene, np.full(len(points), -1), PARTS, 1, (160, 120))
-    assert np.ptp(np.flatnonzero(drawn(unlabelled).any(0))) > 60, "without labels all of it is drawn"
-    assert drawn(unlabelled).sum() < 0.2 * drawn(alone).sum()
+    (unlabeled,) = turntable(scene, np.full(len(points), -1), PARTS, 1, (160, 120))
+    assert np.ptp(np.flatnonzero(drawn(unlabeled).any(0))) > 60, "without labels all of it is drawn"
+    assert drawn(unlabeled).sum() < 0.2 * drawn(alone).sum()
 
 
 def test_large_clouds_are_thinned_and_meshes_sampled(ball, monkeypatch):

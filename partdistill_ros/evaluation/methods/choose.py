@@ -32,7 +32,7 @@ CONTROLLED = "controlled"
 class Setting:
     """What every method of a comparison is given.
 
-    teacher: as `load_teacher` takes it, or `controlled:PRESET`.  train: the collection to distil on (pre), None
+    teacher: as `load_teacher` takes it, or `controlled:PRESET`.  train: the collection to distill on (pre), None
     for the evaluated shapes (tta).  each: one evaluated shape at a time.  backward: the rule of the method
     `backward`.  generated, generated_share: shapes added to the collection, see `weighed`.
     """
@@ -71,12 +71,12 @@ def asked_teacher(setting: Setting, shapes: Sequence[Shape]) -> Teacher:
         return load_teacher(setting.teacher, setting.recipe.device)
     teacher = ControlledTeacher(preset)
     for shape in shapes:
-        teacher.reveal(shape.labelled)
+        teacher.reveal(shape.labeled)
     return teacher
 
 
 def collect(sources: Sequence[str], shapes: Sequence[Shape], on_skip: Skip | None = None) -> list[Shape]:
-    """The labelled shapes of files, folders and `procedural:N`: N shapes of the family of each category of `shapes`
+    """The labeled shapes of files, folders and `procedural:N`: N shapes of the family of each category of `shapes`
     that has one. Raises PartDistillError where a source gives nothing."""
     files = [source for source in sources if not source.startswith(PROCEDURAL)]
     found = load_shapes(files, on_skip) if files else []

@@ -87,13 +87,15 @@ class DistilledMethod:
         space = TextSpace.load()
         if not self._each:
             collection = self._shapes if self._train is None else self._train
-            student = self._distil(collection, questions, space, f"{len(collection)} shapes")
+            student = self._distill(collection, questions, space, f"{len(collection)} shapes")
         for number, question in enumerate(questions):
             if self._each:
-                student = self._distil([self._shapes[number]], [question], space, question.name)
+                student = self._distill([self._shapes[number]], [question], space, question.name)
             yield self._label(student, question, space)
 
-    def _distil(self, collection: Sequence[Shape], questions: Sequence[Question], space: TextSpace, of: str) -> Student:
+    def _distill(
+        self, collection: Sequence[Shape], questions: Sequence[Question], space: TextSpace, of: str
+    ) -> Student:
         recipe, tta = self._recipe, self._train is None
         parts = {question.category: question.parts for question in questions}
         own, made = (

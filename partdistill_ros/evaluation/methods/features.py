@@ -53,7 +53,7 @@ class FeaturesMethod(DistilledMethod):
         each: bool = False,
     ) -> None:
         if not isinstance(teacher, FeatureTeacher):
-            raise PartDistillError(f"the teacher '{teacher.name}' gives no features to distil: choose mini")
+            raise PartDistillError(f"the teacher '{teacher.name}' gives no features to distill: choose mini")
         recipe = replace(recipe, work=None)  # such a training writes no checkpoints
         super().__init__("features", partial(taught, teacher=teacher), shapes, "none", recipe, train=train, each=each)
         self._kind = partial(FeatureFit, teacher)

@@ -13,9 +13,9 @@ away (visibility smoothing). The largest score is the answer.
 
 Differences: a box is a knowledge unit, so one around the whole object is dropped and a pixel
 teacher's connected region with its mean probability takes a box's place; a face is visible where
-its centre is, not in shares of its pixels; distances go from centre to centre over shared edges
+its center is, not in shares of its pixels; distances go from center to center over shared edges
 (Dijkstra) instead of by the heat method, and in radii of the object. A cloud without a mesh is
-gathered on its sampled points, joined to their nearest neighbours, instead of faces.
+gathered on its sampled points, joined to their nearest neighbors, instead of faces.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from partdistill_ros.rendering.rasterize import locate_points
 from partdistill_ros.teachers.protocol import Teacher
 
 RINGS = 5  # edges that the visibility smoothing reaches, as published
-NEIGHBOURS = 6  # of each point of a cloud
+NEIGHBORS = 6  # of each point of a cloud
 REACH = 3.0  # distances along the surface are followed this many times as far as the unit is wide
 LEAST_SPREAD = 0.01  # of the distances in a unit, radii: a unit of one face has none
 SAMPLES = 40_000  # by which the face under a point is found
@@ -48,7 +48,7 @@ SAMPLES = 40_000  # by which the face under a point is found
 @dataclass(frozen=True)
 class Surface:
     """Where scores are gathered: F faces or points at `place [F, 3]` in radii of the object, their
-    `area [F]`, and `edges [F, F]` the lengths between neighbours."""
+    `area [F]`, and `edges [F, F]` the lengths between neighbors."""
 
     place: NDArray[np.float32]
     area: NDArray[np.float32]
@@ -125,7 +125,7 @@ def rings(edges: csr_array, count: int) -> csr_array:
 
 
 def mesh_surface(mesh: Mesh) -> Surface:
-    """The faces of a mesh; those that share an edge are neighbours, also where each has its own vertices."""
+    """The faces of a mesh; those that share an edge are neighbors, also where each has its own vertices."""
     corners = mesh.triangles().astype(np.float64) / bounding_sphere(mesh.vertices)[1]
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
     welded = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
@@ -134,9 +134,9 @@ def mesh_surface(mesh: Mesh) -> Surface:
 
 
 def cloud_surface(points: NDArray[np.float32]) -> Surface:
-    """The points of a cloud `[N, 3]`, neighbours where one is among the nearest of the other."""
+    """The points of a cloud `[N, 3]`, neighbors where one is among the nearest of the other."""
     place = points.astype(np.float64) / bounding_sphere(points)[1]
-    found = cKDTree(place).query(place, k=min(NEIGHBOURS + 1, len(place)))[1].reshape(len(place), -1)
+    found = cKDTree(place).query(place, k=min(NEIGHBORS + 1, len(place)))[1].reshape(len(place), -1)
     pairs = np.column_stack([np.repeat(np.arange(len(place)), found.shape[1]), found.ravel()])
     return _surface(place, np.ones(len(place)), pairs[pairs[:, 0] != pairs[:, 1]])
 
@@ -144,7 +144,7 @@ def cloud_surface(points: NDArray[np.float32]) -> Surface:
 def _surface(place: NDArray[np.float64], area: NDArray[np.float64], pairs: NDArray[np.integer]) -> Surface:
     both = np.unique(np.concatenate([pairs, pairs[:, ::-1]]).reshape(-1, 2), axis=0)
     length = np.linalg.norm(place[both[:, 0]] - place[both[:, 1]], axis=1)
-    # Doubled points are neighbours at no distance, which a sparse graph would not hold.
+    # Doubled points are neighbors at no distance, which a sparse graph would not hold.
     edges = csr_array((np.maximum(length, 1e-9), (both[:, 0], both[:, 1])), shape=(len(place), len(place)))
     return Surface(place.astype(np.float32), area.astype(np.float32), edges)
 

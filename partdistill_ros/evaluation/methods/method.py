@@ -13,7 +13,7 @@ from partdistill_ros.evaluation.shapes import Question
 
 
 class Method(Protocol):
-    """name: as in the tables.  setting: what it has learnt from: `reference` (the truth itself),
+    """name: as in the tables.  setting: what it has learned from: `reference` (the truth itself),
     `zero-shot` (nothing of this kind), `tta` (these shapes, without labels), `pre` (others)."""
 
     @property

@@ -41,7 +41,7 @@ def malformed(path: Path, detail: str) -> PartDistillError:
 
 
 def as_colors(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """RGB `[..., 3] u1` from 8-bit colours, or from fractions of one in floating point."""
+    """RGB `[..., 3] u1` from 8-bit colors, or from fractions of one in floating point."""
     if values.dtype.kind == "f":
         values = np.nan_to_num(values) * (255.0 if np.nanmax(values, initial=0.0) <= 1.0 else 1.0)
         return np.clip(np.rint(values), 0, 255).astype(np.uint8)
@@ -61,7 +61,7 @@ def stack_columns(columns: Mapping[str, NDArray[Any]], names: str) -> NDArray[np
 def parts_from_ids(path: Path, ids: NDArray[Any]) -> tuple[NDArray[np.int16] | None, tuple[str, ...]]:
     """Labels `[N] i2` and part names for ids that nobody named: the name of a part is its id in digits.
 
-    Negative ids become -1, unlabelled. So `int(scan.parts[label])` gives the file's id back (see
+    Negative ids become -1, unlabeled. So `int(scan.parts[label])` gives the file's id back (see
     `label_ids`). Where there are more ids than labels can count they are left out with a warning.
     """
     if ids.dtype.kind == "f":
@@ -77,7 +77,7 @@ def parts_from_ids(path: Path, ids: NDArray[Any]) -> tuple[NDArray[np.int16] | N
 
 
 def label_ids(scan: Scan) -> NDArray[np.int64]:
-    """The ids `[N]` that a PCD or PLY file without part names held as `label`; -1 unlabelled.
+    """The ids `[N]` that a PCD or PLY file without part names held as `label`; -1 unlabeled.
 
     Raises PartDistillError where the scan has no labels or its parts have real names.
     """
@@ -170,6 +170,6 @@ def check_labels(path: Path, key: str, labels: NDArray[Any], count: int, parts: 
         raise malformed(path, f"{key} must be {count} whole numbers, not {labels.dtype} {labels.shape}")
     if len(labels) and not -1 <= int(labels.min()) <= int(labels.max()) < len(parts):
         raise malformed(
-            path, f"{key} holds {labels.min()}..{labels.max()}, but there are {len(parts)} parts (-1 is unlabelled)"
+            path, f"{key} holds {labels.min()}..{labels.max()}, but there are {len(parts)} parts (-1 is unlabeled)"
         )
     return labels.astype(np.int16)

@@ -46,7 +46,7 @@ def read_mesh(path: Path) -> Scan:
 
 
 def _colors(shape: Any, vertices: int, faces: int) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Colours of vertices and faces, textures sampled at the vertices; None where there are none."""
+    """Colors of vertices and faces, textures sampled at the vertices; None where there are none."""
     try:
         visual = shape.visual
         if visual.kind == "texture":
@@ -55,7 +55,7 @@ def _colors(shape: Any, vertices: int, faces: int) -> tuple[np.ndarray | None, n
             return None, None
         point_colors = np.asarray(visual.vertex_colors)[:, :3].astype(np.uint8)
         face_colors = np.asarray(visual.face_colors)[:, :3].astype(np.uint8) if faces else None
-    except Exception:  # noqa: BLE001 - a missing picture file or Pillow: the shape is usable without colours
+    except Exception:  # noqa: BLE001 - a missing picture file or Pillow: the shape is usable without colors
         return None, None
     if len(point_colors) != vertices or face_colors is not None and len(face_colors) != faces:
         return None, None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The labelled shape file: a mesh or a cloud with part labels in one `.npz`."""
+"""The labeled shape file: a mesh or a cloud with part labels in one `.npz`."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _colors(path: Path, arrays: Arrays, key: str, count: int) -> NDArray[np.uint
     if values is None:
         return None
     if values.shape not in ((count, 3), (count, 4)) or values.dtype.kind not in "fiu":
-        raise common.malformed(path, f"'{key}' must be colours [{count}, 3], not {values.dtype} {values.shape}")
+        raise common.malformed(path, f"'{key}' must be colors [{count}, 3], not {values.dtype} {values.shape}")
     return common.as_colors(values[:, :3])
 
 

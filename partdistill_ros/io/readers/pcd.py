@@ -23,7 +23,7 @@ COMMENT = "partdistill "
 """Opens the comment line in which our own PCD and PLY files keep what the formats have no place for (JSON)."""
 
 UNLABELED_ID = 0xFFFF_FFFF
-"""The `label` (u4) of an unlabelled point in the PCD files we write."""
+"""The `label` (u4) of an unlabeled point in the PCD files we write."""
 
 _MAX_HEADER = 65_536  # bytes
 _IDENTITY = ["0", "0", "0", "1", "0", "0", "0"]
@@ -53,8 +53,8 @@ class PcdHeader:
 def read_pcd(path: Path) -> Scan:
     """Read a PCD file with x, y, z and, where given, rgb/rgba, normals and `label`.
 
-    An organised cloud keeps its grid and NaN rows. The viewpoint is the header's origin when the
-    cloud is organised or the origin is not the default zero, else None. Ids in a `label` field
+    An organized cloud keeps its grid and NaN rows. The viewpoint is the header's origin when the
+    cloud is organized or the origin is not the default zero, else None. Ids in a `label` field
     become parts named by their digits: `readers.common.label_ids(scan)` gives the ids back.
     Raises PartDistillError for what is truncated, malformed or absurdly large.
     """
@@ -66,11 +66,11 @@ def read_pcd(path: Path) -> Scan:
     if points is None:
         raise common.malformed(path, f"its fields {list(columns)} lack x, y or z")
     labels, parts = _labels(path, header, columns)
-    organised = header.height > 1
+    organized = header.height > 1
     origin = np.array(header.viewpoint[:3], np.float32)
     fields: dict[str, Any] = {
-        "viewpoint": origin if np.isfinite(origin).all() and (organised or origin.any()) else None,
-        "grid": (header.height, header.width) if organised else None,
+        "viewpoint": origin if np.isfinite(origin).all() and (organized or origin.any()) else None,
+        "grid": (header.height, header.width) if organized else None,
     }
     return Scan(
         points=points,

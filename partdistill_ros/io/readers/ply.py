@@ -66,7 +66,7 @@ Columns = dict[str, "NDArray[Any] | Ragged"]
 
 
 def read_ply(path: Path) -> Scan:
-    """Read a PLY file: vertices with colours, normals and `label`; faces with colours and `label`.
+    """Read a PLY file: vertices with colors, normals and `label`; faces with colors and `label`.
 
     Polygons are cut into triangles. Labels without part names (those of files not written by us)
     become parts named by their digits, as with PCD files. Raises PartDistillError for what is
@@ -280,7 +280,7 @@ def _labels(
 def _mesh(
     path: Path, header: PlyHeader, face: Columns, points: NDArray[np.float32], parts: tuple[str, ...]
 ) -> tuple[Mesh | None, tuple[str, ...]]:
-    """The mesh, and the parts when only its faces are labelled."""
+    """The mesh, and the parts when only its faces are labeled."""
     corners = face.get("vertex_indices", face.get("vertex_index"))
     if not isinstance(corners, Ragged) or not len(corners.counts):
         return None, parts

@@ -33,7 +33,7 @@ __all__ = ["FAMILIES", "Family", "generate"]
 
 
 def generate(family: str, seed: int) -> Scan:
-    """One labelled shape of a family: a mesh with face labels, z up, centred, in metres.
+    """One labeled shape of a family: a mesh with face labels, z up, centered, in meters.
 
     Deterministic in `(family, seed)`; its points are the mesh's vertices.
     Raises PartDistillError for an unknown family.

@@ -46,7 +46,7 @@ PARTS = ("back", "seat", "leg", "arm")
 
 @dataclass(frozen=True)
 class Plan:
-    """Proportions of one chair, metres and radians, and the look of its members."""
+    """Proportions of one chair, meters and radians, and the look of its members."""
 
     width: float
     depth: float
@@ -742,7 +742,7 @@ def sofa_arms(plan: Plan, rng: np.random.Generator, span: tuple[float, float], a
 
 
 def shell(plan: Plan, rng: np.random.Generator) -> list[Piece]:
-    """A moulded shell whose one surface is seat, back and perhaps arms, labelled by where it turns up."""
+    """A moulded shell whose one surface is seat, back and perhaps arms, labeled by where it turns up."""
     u = np.linspace(-1, 1, 33)
     s = np.linspace(0, 1, 41)
     knee = rng.uniform(0.42, 0.58)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a shape family is, and how one labelled shape is drawn from it."""
+"""What a shape family is, and how one labeled shape is drawn from it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Family:
     build: draws one shape, standing along +z (flat tools lie on the plane z = 0), in any unit.
     flat: the object has no vertical of its own, as tools that lie on a table.
     synonyms: other names, of the object under the key equal to `name`, of parts under theirs.
-    size: range in metres of the largest extent.
+    size: range in meters of the largest extent.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Family:
 
 
 def draw(family: Family, seed: int) -> Scan:
-    """The shape of `seed`: always the same one, in metres, its bounding box centred on the origin."""
+    """The shape of `seed`: always the same one, in meters, its bounding box centered on the origin."""
     rng = np.random.default_rng([crc32(family.name.encode()), seed])
     mesh = family.build(rng).build()
     vertices = mesh.vertices.astype(np.float64)

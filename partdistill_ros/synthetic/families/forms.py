@@ -128,7 +128,7 @@ def slab(
     bottom_dome: float = 0.0,
     rings: int = 5,
 ) -> Solid:
-    """Horizontal plate over a star-shaped counter-clockwise `outline [K, 2]`, centred on z = 0.
+    """Horizontal plate over a star-shaped counter-clockwise `outline [K, 2]`, centered on z = 0.
 
     edge: rounding of the rim as a fraction of the thickness, 0 (sharp) to 0.5 (half round).
     top_dome, bottom_dome: how far the middle stands out above or below (negative: dished).
@@ -178,14 +178,14 @@ def sheet(middle: ArrayLike, thickness: ArrayLike, *, edge: float = 0.5) -> Soli
 
 
 def cut(solid: Solid, labels: Callable[[Floats], Sequence[str] | NDArray[np.str_]]) -> list[Piece]:
-    """Give the faces of one solid to several parts: `labels` maps face centres `[F, 3]` to part names `[F]`."""
+    """Give the faces of one solid to several parts: `labels` maps face centers `[F, 3]` to part names `[F]`."""
     vertices, faces = solid
     names = np.asarray(labels(vertices[faces].mean(1)))
     return [(str(name), (vertices, faces[names == name])) for name in np.unique(names)]
 
 
 def without(solid: Solid, hidden: Callable[[Floats], NDArray[np.bool_]]) -> Solid:
-    """Drop the faces whose centres `[F, 3]` lie hidden inside something else."""
+    """Drop the faces whose centers `[F, 3]` lie hidden inside something else."""
     vertices, faces = solid
     return vertices, faces[~hidden(vertices[faces].mean(1))]
 

@@ -18,7 +18,7 @@ Solid = tuple[NDArray[np.float64], NDArray[np.int64]]
 
 
 class MeshBuilder:
-    """Collects labelled solids into one mesh; `parts` is the family's whole list, in label order."""
+    """Collects labeled solids into one mesh; `parts` is the family's whole list, in label order."""
 
     def __init__(self, parts: Sequence[str]) -> None:
         self.parts = tuple(parts)
@@ -36,7 +36,7 @@ class MeshBuilder:
         self._count += len(vertices)
 
     def build(self) -> Mesh:
-        """The labelled mesh of everything added."""
+        """The labeled mesh of everything added."""
         return Mesh(
             np.concatenate(self._vertices).astype(np.float32),
             np.concatenate(self._faces).astype(np.int32),
@@ -101,7 +101,7 @@ def circle(radius: float = 1.0, segments: int = 32, squareness: float = 2.0) -> 
 
 
 def extrude(outline: ArrayLike, height: float) -> Solid:
-    """Prism over a star-shaped counter-clockwise `outline [K, 2]`, centred on z = 0."""
+    """Prism over a star-shaped counter-clockwise `outline [K, 2]`, centered on z = 0."""
     outline = np.asarray(outline, float)
     ring = np.column_stack([outline, np.zeros(len(outline))])
     return loft(np.stack([ring - [0, 0, height / 2], ring + [0, 0, height / 2]]))
@@ -119,13 +119,13 @@ def revolve(profile: ArrayLike, segments: int = 48, squareness: float = 2.0, asp
 
 
 def cylinder(radius: float, height: float, segments: int = 32, radius_top: float | None = None) -> Solid:
-    """Cylinder or cone frustum along z, centred on the origin."""
+    """Cylinder or cone frustum along z, centered on the origin."""
     top = radius if radius_top is None else radius_top
     return revolve([(radius, -height / 2), (top, height / 2)], segments)
 
 
 def ellipsoid(radii: ArrayLike, segments: int = 32, rings: int = 16, squareness: float = 2.0) -> Solid:
-    """(Super)ellipsoid of the three `radii`, centred on the origin."""
+    """(Super)ellipsoid of the three `radii`, centered on the origin."""
     angle = np.linspace(-np.pi / 2, np.pi / 2, rings)
     power = 2 / squareness
     profile = np.stack([np.cos(angle).clip(0) ** power, np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** power], -1)

@@ -41,7 +41,7 @@ PARTS = ("top", "leg")
 
 @dataclass(frozen=True)
 class Plan:
-    """Proportions of one table in metres; x is its length."""
+    """Proportions of one table in meters; x is its length."""
 
     length: float
     width: float

@@ -44,7 +44,7 @@ def between(profile: Array, low: float, high: float) -> Array:
 
 
 def cavity(profile: Array, wall: float, floor: float, count: int = 14) -> Array:
-    """Inner profile from just below the rim down to the centre of a floor of thickness `floor`."""
+    """Inner profile from just below the rim down to the center of a floor of thickness `floor`."""
     top, bottom = profile[-1, 1], min(profile[0, 1] + floor, profile[-1, 1] * 0.9 + profile[0, 1] * 0.1)
     z = np.linspace(top, bottom, count)
     slope = np.gradient(radius_at(profile, z), z)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the shipped student: `python -m partdistill_ros.synthetic.training.default_bundle` (see --help).
 
-The teacher `mini` looks at ten views of unlabelled procedural shapes of every family; one student is
+The teacher `mini` looks at ten views of unlabeled procedural shapes of every family; one student is
 distilled from what it says of all of them together. The shapes' true parts are never read.
 """
 
@@ -70,12 +70,12 @@ def members(per_family: int, first_seed: int, points: int, work: Path, workers: 
 
 
 def main() -> None:
-    """Teach, distil, export."""
+    """Teach, distill, export."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=DEFAULT_PATH)
     parser.add_argument("--work", type=Path, default=Path("out/default.work"), help="knowledge and checkpoints")
     parser.add_argument("--per-family", type=int, default=90)
-    parser.add_argument("--first-seed", type=int, default=0, help="of the shapes; the teacher learnt on 100000 and up")
+    parser.add_argument("--first-seed", type=int, default=0, help="of the shapes; the teacher learned on 100000 and up")
     parser.add_argument("--points", type=int, default=6144, help="a shape keeps")
     parser.add_argument("--workers", type=int, default=2, help="processes that render and ask the teacher")
     parser.add_argument("--rate", type=float, default=Schedule().rate, help="peak learning rate")
@@ -109,7 +109,7 @@ def main() -> None:
     categories = {name: family.parts for name, family in sorted(FAMILIES.items())}
     training = {
         "command": "python -m partdistill_ros.synthetic.training.default_bundle",
-        "data": f"{len(taught)} unlabelled procedural shapes of {len(FAMILIES)} families",
+        "data": f"{len(taught)} unlabeled procedural shapes of {len(FAMILIES)} families",
         "mode": "pre",
         "start": "scratch" if scratch else "an earlier run of the same command",
         "teacher": "mini",

@@ -59,7 +59,7 @@ def test_the_shapes_themselves_or_another_collection(bottles):
 def test_labels_of_the_evaluated_shapes_change_nothing(bottles):
     teacher = ControlledTeacher("pixel")
     other = prepare([generate("bottle", 9)])
-    wrong = [replace(shape, truth=np.zeros_like(shape.truth), labelled=generate("bottle", 5)) for shape in bottles]
+    wrong = [replace(shape, truth=np.zeros_like(shape.truth), labeled=generate("bottle", 5)) for shape in bottles]
     answers = [
         evaluate(
             shapes, DistilledMethod("b", partial(taught, teacher=teacher), shapes, "posterior", QUICK, train=other)

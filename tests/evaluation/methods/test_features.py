@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Distilled features: fused over views, learnt by direction, classified by text."""
+"""Distilled features: fused over views, learned by direction, classified by text."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def square(height=0.0, flip=False):
     return Mesh(np.column_stack([corners, np.full(6, height)]).astype(np.float32), faces[:, ::-1] if flip else faces)
 
 
-def test_faces_that_share_an_edge_are_neighbours_even_with_vertices_of_their_own() -> None:
+def test_faces_that_share_an_edge_are_neighbors_even_with_vertices_of_their_own() -> None:
     surface = mesh_surface(square())
     radius = np.sqrt(0.5)
     assert surface.place[0] * radius == pytest.approx([2 / 3, 1 / 3, 0])
@@ -129,7 +129,7 @@ def test_points_of_a_thin_sheet_go_to_the_side_they_face() -> None:
     assert (faces_under(sheet, points) == face).mean() < 0.9, "without normals the sides are confused"
 
 
-def test_a_cloud_is_joined_to_its_neighbours_doubled_points_included() -> None:
+def test_a_cloud_is_joined_to_its_neighbors_doubled_points_included() -> None:
     points = np.random.default_rng(0).random((60, 3)).astype(np.float32)
     surface = cloud_surface(np.concatenate([points, points[:5]]))
     assert (np.diff(surface.edges.indptr) >= 6).all()

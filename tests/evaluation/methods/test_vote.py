@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Votes of teachers whose answers are known: the majority wins, unseen points stay unlabelled."""
+"""Votes of teachers whose answers are known: the majority wins, unseen points stay unlabeled."""
 
 import numpy as np
 import pytest
@@ -85,7 +85,7 @@ def test_a_teacher_that_is_right_in_every_view_votes_right(make_post, kind, poin
     assert teacher.asked == [(("top", "bottom"), "post")]
 
 
-def test_points_that_no_view_sees_are_unlabelled(make_post):
+def test_points_that_no_view_sees_are_unlabeled(make_post):
     scan = make_post()
     outer, inner = scan.mesh, make_post().mesh
     hidden = (inner.vertices * 0.3 + [0, 0, 0.7]).astype(np.float32)

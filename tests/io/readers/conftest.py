@@ -11,7 +11,7 @@ from partdistill_ros.pointcloud.scan import Mesh, Scan
 
 @pytest.fixture
 def shape() -> Scan:
-    """A labelled, coloured tetrahedron."""
+    """A labeled, colored tetrahedron."""
     vertices = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)
     faces = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]], np.int32)
     colors = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]], np.uint8)

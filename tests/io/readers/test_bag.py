@@ -92,7 +92,7 @@ def test_bag_without_clouds(tmp_path: Path) -> None:
         list(read_bag(record(tmp_path, ".mcap", {})))
 
 
-def test_organised_clouds_keep_grid_and_nan(tmp_path: Path) -> None:
+def test_organized_clouds_keep_grid_and_nan(tmp_path: Path) -> None:
     cloud = points(1)
     cloud[4] = np.nan
     (scan,) = read_bag(record(tmp_path, ".mcap", {"/points": [message(cloud, height=3)]}))

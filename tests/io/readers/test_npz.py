@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The labelled shape file: what it may hold, and a sentence for what it may not."""
+"""The labeled shape file: what it may hold, and a sentence for what it may not."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "labels without parts": ({"points": POINTS, "point_labels": np.zeros(4, int)}, "0 parts"),
     "double part": ({"points": POINTS, "parts": ["a", "a"]}, "must be different"),
     "few normals": ({"points": POINTS, "normals": POINTS[:2]}, "'normals' has 2 rows for 4 points"),
-    "few colors": ({"points": POINTS, "colors": np.zeros((3, 3), np.uint8)}, r"'colors' must be colours \[4, 3\]"),
+    "few colors": ({"points": POINTS, "colors": np.zeros((3, 3), np.uint8)}, r"'colors' must be colors \[4, 3\]"),
     "no up": ({"points": POINTS, "up": np.zeros(3)}, "'up' in .* must be three numbers"),
     "text up": ({"points": POINTS, "up": np.array("z")}, "'up' in .* must be three numbers"),
     "viewpoint": ({"points": POINTS, "viewpoint": np.zeros(4)}, "'viewpoint' must be three"),

@@ -14,7 +14,7 @@ from partdistill_ros.io.load import load_scan
 from partdistill_ros.io.readers.common import label_ids
 
 ENCODINGS = ("ascii", "binary", "binary_compressed")
-# padding before and between, a field of three values, colour in a float's bits
+# padding before and between, a field of three values, color in a float's bits
 ROW = np.dtype([("pad", "u1", (3,)), ("label", "<u4"), ("x", "<f4"), ("y", "<f8"), ("z", "<f4"), ("rgb", "<u4")])
 HEADER = """# .PCD v0.7
 VERSION 0.7
@@ -85,7 +85,7 @@ def test_every_encoding(tmp_path: Path, encoding: str, color: str, kind: str) ->
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_unorganised_cloud_has_no_grid_and_no_viewpoint(tmp_path: Path, encoding: str) -> None:
+def test_unorganized_cloud_has_no_grid_and_no_viewpoint(tmp_path: Path, encoding: str) -> None:
     write(tmp_path / "scan.pcd", encoding, height=1, width=9)
     scan = load_scan(tmp_path / "scan.pcd")
     assert scan.grid is None and scan.viewpoint is None and len(scan.points) == 9

@@ -19,7 +19,7 @@ def test_the_registry_holds_the_fourteen_families():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_shape_is_a_sound_labelled_mesh(name):
+def test_a_shape_is_a_sound_labeled_mesh(name):
     family = FAMILIES[name]
     for seed in range(12):
         scan = generate(name, seed)
@@ -35,7 +35,7 @@ def test_a_shape_is_a_sound_labelled_mesh(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_shape_is_centred_and_of_its_family_size(name):
+def test_a_shape_is_centered_and_of_its_family_size(name):
     for seed in range(12):
         points = generate(name, seed).points
         low, high = points.min(0), points.max(0)

@@ -31,7 +31,7 @@ def test_pictures_show_the_object_with_its_labels(shapes: Shapes) -> None:
         shown = truth[row] >= 0
         assert 0.02 < shown.float().mean() < 0.95
         assert truth[row].max() < len(FAMILIES[shapes.families[int(family[row])]].parts)
-        assert (pictures[row, 2, ::2, ::2][shown] == 1).all(), "labelled pixels are foreground"
+        assert (pictures[row, 2, ::2, ::2][shown] == 1).all(), "labeled pixels are foreground"
 
 
 def test_cameras_are_rotations_that_look_at_the_object() -> None:

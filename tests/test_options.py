@@ -8,26 +8,26 @@ from dataclasses import dataclass, field
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.nodes.parameters import documented_yaml, from_text, setting, settings, updated
+from partdistill_ros.options import documented_yaml, from_text, option, options_of, updated
 
 
 @dataclass(frozen=True)
 class Lamp:
-    color: str = setting("white", "Colour of the light.", choices=("white", "red"))
-    power: float = setting(5.0, "Watts.", minimum=0.0, maximum=60.0, read_only=True)
+    color: str = option("white", "Color of the light.", choices=("white", "red"))
+    power: float = option(5.0, "Watts.", minimum=0.0, maximum=60.0, read_only=True)
 
 
 @dataclass(frozen=True)
 class Room:
-    name: str = setting("hall", "What it is called.")
-    seats: int = setting(4, "Chairs in it.", minimum=0, maximum=100)
-    open: bool = setting(True, "Whether one may enter.")
+    name: str = option("hall", "What it is called.")
+    seats: int = option(4, "Chairs in it.", minimum=0, maximum=100)
+    open: bool = option(True, "Whether one may enter.")
     front: Lamp = field(default=Lamp())
     back: Lamp = field(default=Lamp("red", 1.0))
 
 
 def test_groups_are_flattened_with_the_values_of_the_instance():
-    values = {known.name: known.default for known in settings(Room(seats=7))}
+    values = {known.name: known.default for known in options_of(Room(seats=7))}
     assert values == {
         "name": "hall", "seats": 7, "open": True,
         "front.color": "white", "front.power": 5.0, "back.color": "red", "back.power": 1.0,
