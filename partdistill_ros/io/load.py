@@ -27,7 +27,7 @@ _READERS = {
     ".obj": ("mesh", "read_mesh"),
     ".stl": ("mesh", "read_mesh"),
     ".glb": ("mesh", "read_mesh"),
-    _MEMBER: ("member", "read_member"),
+    _MEMBER: ("recorded_scan", "read_member"),
 }
 SUFFIXES = tuple(suffix for suffix in _READERS if suffix != _MEMBER)
 """What `load_scan` reads."""
