@@ -19,7 +19,7 @@ from partdistill_ros.inference.scene import SceneOptions
 from partdistill_ros.inference.segmenter import Belief, Segmenter
 from partdistill_ros.inference.tracking import MemoryOptions, SceneMemory
 from partdistill_ros.objects.tabletop import extract_objects
-from partdistill_ros.pointcloud.pointcloud2 import CloudLayout, encode, encode_labeled
+from partdistill_ros.pointcloud.layout import CloudLayout, encode, encode_labeled
 from partdistill_ros.pointcloud.scan import Scan
 
 MOST_POINTS = 1_000_000

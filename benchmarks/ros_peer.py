@@ -22,7 +22,7 @@ from std_msgs.msg import Header, String
 
 from partdistill_ros.cli.common import CommandFailed
 from partdistill_ros.nodes.conversions import cloud_message
-from partdistill_ros.pointcloud.pointcloud2 import CloudLayout
+from partdistill_ros.pointcloud.layout import CloudLayout
 from partdistill_ros.pointcloud.scan import Scan
 
 NODE = "part_segmenter"

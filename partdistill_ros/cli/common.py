@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.pointcloud.frames import AXES as DIRECTIONS
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -19,7 +20,7 @@ Item = TypeVar("Item")
 
 PICTURES = (".png", ".jpg", ".jpeg")
 LABELED = (".npz", ".ply")
-AXES = ("x", "-x", "y", "-y", "z", "-z")
+AXES = tuple(DIRECTIONS)
 
 
 @dataclass(frozen=True)

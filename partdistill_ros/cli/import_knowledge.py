@@ -44,7 +44,7 @@ def run(arguments: Namespace) -> Answer:
     choose_device("cpu", "importing knowledge")
     from partdistill_ros.distillation.import_h5 import read_preprocess, require_h5py, shape_name
     from partdistill_ros.distillation.known_units import save_known
-    from partdistill_ros.io.load import parse_up
+    from partdistill_ros.pointcloud.frames import parse_up
 
     require_h5py()
     up = None if arguments.up is None else parse_up(arguments.up)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.cli.common import CommandFailed
-from partdistill_ros.pointcloud.pointcloud2 import CloudLayout, unpack_colors
+from partdistill_ros.pointcloud.layout import CloudLayout, unpack_colors
 
 DOMAINS = 101  # beyond these, ROS's ports meet those that Linux hands out to anybody
 END_SECONDS = 8.0  # a node that has not ended so long after SIGINT is killed

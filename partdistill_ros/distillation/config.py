@@ -9,7 +9,7 @@ from pathlib import Path
 from partdistill_ros.distillation.augmentation import Augmentation
 from partdistill_ros.distillation.generated import check_generated, check_share
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.io.load import parse_up
+from partdistill_ros.pointcloud.frames import parse_up
 from partdistill_ros.students.names import check_start
 from partdistill_ros.teachers.spec import check_text_space
 

@@ -28,7 +28,8 @@ from partdistill_ros.distillation.work_folder import held
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import Bundle
 from partdistill_ros.inference.vocabulary import Vocabulary
-from partdistill_ros.io.load import expand, is_bag, load_scans, parse_up
+from partdistill_ros.io.load import expand, is_bag, load_scans
+from partdistill_ros.pointcloud.frames import parse_up
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.cameras import Views
 from partdistill_ros.rendering.rasterize import Rendering, load_backend, render_scan

@@ -13,10 +13,9 @@ from partdistill_ros.distillation.teacher_query import Renderer, gather
 from partdistill_ros.distillation.unit_store import KnowledgeStore
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.pointcloud.frames import rotation_to_z
+from partdistill_ros.pointcloud.frames import rotation_to_z, stable_pose
 from partdistill_ros.pointcloud.sampling import finite_rows
 from partdistill_ros.pointcloud.scan import Scan, sample_surface
-from partdistill_ros.pointcloud.stable_pose import resting_up
 from partdistill_ros.rendering.cameras import Views, bounding_sphere, random_views, views_for
 from partdistill_ros.rendering.rasterize import render_points, render_scan, visible_points
 from partdistill_ros.students.names import LEAST_POINTS
@@ -77,7 +76,7 @@ def upright_cloud(scan: Scan, count: int, seed: int = 0) -> Scan:
 
 def upright(cloud: Scan) -> Scan:
     """`cloud` (finite points) turned up = +z, centered and scaled into the unit ball; see `upright_cloud`."""
-    up = resting_up(cloud.points) if cloud.up is None and cloud.viewpoint is None else cloud.up
+    up = stable_pose(cloud.points) if cloud.up is None and cloud.viewpoint is None else cloud.up
     turned = np.eye(3) if up is None else rotation_to_z(up)
     points = cloud.points.astype(np.float64) @ turned.T
     center = (points.min(0) + points.max(0)) / 2

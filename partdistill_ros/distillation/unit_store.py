@@ -18,7 +18,7 @@ import numpy as np
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.atomic import atomic_path
-from partdistill_ros.io.recorded_scan import KNOWLEDGE, is_member
+from partdistill_ros.io.recorded_scan import KNOWLEDGE, is_recorded_scan
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.cameras import Views
 
@@ -90,7 +90,7 @@ class KnowledgeStore:
 def member_stores(paths: Iterable[Path]) -> dict[str, KnowledgeStore]:
     """A store within each member of a collection that can be written, by the name of its scan; none for names that
     come twice, from two collections."""
-    members = [path for path in paths if is_member(path) and os.access(path, os.W_OK)]
+    members = [path for path in paths if is_recorded_scan(path) and os.access(path, os.W_OK)]
     count = Counter(path.name for path in members)
     return {path.name: KnowledgeStore(path / KNOWLEDGE) for path in members if count[path.name] == 1}
 

@@ -12,8 +12,8 @@ from partdistill_ros.distillation.unit_store import KnowledgeStore
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.evaluation.controlled import ControlledTeacher
 from partdistill_ros.evaluation.shapes import Question, Shape
+from partdistill_ros.pointcloud.frames import stable_pose
 from partdistill_ros.pointcloud.scan import Scan
-from partdistill_ros.pointcloud.stable_pose import resting_up
 from partdistill_ros.teachers.protocol import Teacher
 
 CLOUD_POINTS = 8192  # of each shape, from which training clouds are drawn
@@ -24,7 +24,7 @@ Watch = Callable[[Iterable[Shape]], Iterable[Shape]]
 def posed(question: Question) -> Scan:
     """The question's cloud with an up: its own, or that of its steadiest resting pose."""
     cloud = question.cloud
-    return cloud if cloud.up is not None else cloud.with_(up=resting_up(cloud.points))
+    return cloud if cloud.up is not None else cloud.with_(up=stable_pose(cloud.points))
 
 
 def taught(

@@ -17,8 +17,7 @@ from partdistill_ros.inference.bundle import Bundle
 from partdistill_ros.inference.query import PartQuery, parse_query
 from partdistill_ros.inference.session import StudentSession
 from partdistill_ros.pointcloud.frames import candidate_ups, center_max_radius, rotation_to_z, turn_about_z
-from partdistill_ros.pointcloud.interpolate import spread
-from partdistill_ros.pointcloud.sampling import farthest_points, finite_rows, resample
+from partdistill_ros.pointcloud.sampling import farthest_points, finite_rows, interpolate_labels, resample
 
 MAX_BATCH = 16  # clouds per run of the network: bounds memory, and more gain nothing on a CPU
 
@@ -205,7 +204,7 @@ class Segmenter:
         # Decided before spreading, unless points are to be mixed: the same answer for fewer points.
         values = asked if smooth else np.stack([asked.argmax(axis=1), asked.max(axis=1)], axis=1, dtype=np.float32)
         finite = points if len(rows) == len(points) else points[rows]
-        values = spread(finite, belief.points, values, smooth=smooth, workers=self._session.threads)
+        values = interpolate_labels(finite, belief.points, values, smooth=smooth, workers=self._session.threads)
         best, sure = (values.argmax(axis=1), values.max(axis=1)) if smooth else values.T
         names = np.where(columns < len(query.names), columns, -1).astype(np.int16)
         labels[rows] = np.where(sure >= min_confidence, names[best.astype(np.intp)], -1)

@@ -9,16 +9,16 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.readers import common
 from partdistill_ros.io.readers.bag import is_storage
-from partdistill_ros.io.recorded_scan import MARK, is_collection, is_member, member_paths
+from partdistill_ros.io.recorded_scan import MARK, is_collection, is_recorded_scan, recorded_scan_paths
+from partdistill_ros.pointcloud.frames import parse_up
 from partdistill_ros.pointcloud.scan import Scan
 
-_MEMBER = "member of a collection"
+_RECORDED_SCAN = "recorded scan"
 # suffix -> (module, function); a module is imported when the first file of its kind is read
 _READERS = {
     ".npz": ("npz", "read_npz"),
@@ -27,12 +27,10 @@ _READERS = {
     ".obj": ("mesh", "read_mesh"),
     ".stl": ("mesh", "read_mesh"),
     ".glb": ("mesh", "read_mesh"),
-    _MEMBER: ("recorded_scan", "read_member"),
+    _RECORDED_SCAN: ("recorded_scan", "read_recorded_scan"),
 }
-SUFFIXES = tuple(suffix for suffix in _READERS if suffix != _MEMBER)
+SUFFIXES = tuple(suffix for suffix in _READERS if suffix != _RECORDED_SCAN)
 """What `load_scan` reads."""
-
-_AXES = {"x": (1, 0, 0), "y": (0, 1, 0), "z": (0, 0, 1)}
 
 _log = logging.getLogger(__name__)
 
@@ -41,21 +39,21 @@ def load_scan(path: str | os.PathLike[str], *, up: ArrayLike | str | None = None
     """Read one scan from a `.npz`, `.ply`, `.pcd`, `.obj`, `.stl` or `.glb` file, or a member of a collection.
 
     Of a mesh, `points` are the vertices. `up` is the direction opposite to gravity, `[3]` or one of
-    x, y, z, -x, -y, -z; without it the scan keeps what its file says, None for most formats.
+    x, -x, y, -y, z, -z; without it the scan keeps what its file says, None for most formats.
     Raises PartDistillError for a file that is missing, damaged, of another kind, or has no finite point.
     """
     file = Path(path)
     suffix = file.suffix.lower()
     if is_bag(file):
         raise PartDistillError(f"{file} is a bag of many clouds; read it with `partdistill bag`")
-    if is_member(file):
-        suffix = _MEMBER
+    if is_recorded_scan(file):
+        suffix = _RECORDED_SCAN
     if suffix not in _READERS:
         raise PartDistillError(f"{file}: cannot read '{suffix}' files; convert it to one of {', '.join(SUFFIXES)}")
     direction = None if up is None else parse_up(up)
     module, function = _READERS[suffix]
     try:
-        if suffix != _MEMBER:
+        if suffix != _RECORDED_SCAN:
             with open(file, "rb"):
                 pass
         reader = importlib.import_module(f"partdistill_ros.io.readers.{module}")
@@ -107,10 +105,10 @@ def expand(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     sorted. Raises PartDistillError for a collection that cannot be read."""
     found: list[Path] = []
     for path in map(Path, paths):
-        if not path.is_dir() or is_bag(path) or is_member(path):
+        if not path.is_dir() or is_bag(path) or is_recorded_scan(path):
             found.append(path)
         elif is_collection(path):
-            found += member_paths(path)
+            found += recorded_scan_paths(path)
         else:
             found += _inside(path)
     return found
@@ -122,7 +120,7 @@ def _inside(folder: Path) -> list[Path]:
     files = [file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES or is_storage(file)]
     apart = {*bags, *collections}
     loose = [file for file in files if not file.name.startswith(".") and not apart & {*file.parents}]
-    members = [member for collection in collections for member in member_paths(collection)]
+    members = [member for collection in collections for member in recorded_scan_paths(collection)]
     return sorted([*loose, *bags, *members])
 
 
@@ -131,22 +129,6 @@ def is_bag(path: Path) -> bool:
     if is_storage(path):
         return True
     return (path / "metadata.yaml").is_file() and any(is_storage(file) for file in path.iterdir())
-
-
-def parse_up(up: ArrayLike | str) -> NDArray[np.float32]:
-    """A unit vector `[3]` from three numbers or the name of an axis (`z`, `-y`).
-
-    Raises PartDistillError for anything else.
-    """
-    if isinstance(up, str):
-        axis = up.strip().lower()
-        if axis.lstrip("+-") not in _AXES or len(axis) > 2:
-            raise PartDistillError(f"up must be one of x, y, z, -x, -y, -z, or three numbers; it is {up!r}")
-        return np.array(_AXES[axis[-1]], np.float32) * (-1 if axis[0] == "-" else 1)
-    direction = common.unit_vector(up, "up")
-    if direction is None:
-        raise PartDistillError(f"up must be three finite numbers, e.g. (0, 0, 1); it is {up!r}")
-    return direction
 
 
 def _checked(path: Path, scan: Scan) -> Scan:

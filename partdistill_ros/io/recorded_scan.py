@@ -62,12 +62,12 @@ def is_collection(path: Path) -> bool:
     return (path / MARK).is_file()
 
 
-def is_member(path: Path) -> bool:
+def is_recorded_scan(path: Path) -> bool:
     """Whether `path` is the folder of one scan, or should be because it lies in a collection."""
     return (path / MANIFEST).is_file() or is_collection(path.parent)
 
 
-def member_paths(collection: Path) -> list[Path]:
+def recorded_scan_paths(collection: Path) -> list[Path]:
     """Everything in a collection that should be a scan, sorted by name; hidden folders are writers' unfinished work.
 
     Raises PartDistillError for a collection of a newer schema, or one that cannot be read.

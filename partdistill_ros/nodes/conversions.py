@@ -22,8 +22,15 @@ from visualization_msgs.msg import Marker, MarkerArray
 from partdistill_ros.inference.scene import SceneLabels
 from partdistill_ros.msg import PartLegend
 from partdistill_ros.nodes.boxes import Box, part_box
-from partdistill_ros.pointcloud.kept_fields import KeptFields, kept_fields
-from partdistill_ros.pointcloud.pointcloud2 import CloudLayout, PackedCloud, encode, encode_labeled, pack_colors
+from partdistill_ros.pointcloud.layout import (
+    CloudLayout,
+    KeptFields,
+    PackedCloud,
+    encode,
+    encode_labeled,
+    kept_fields,
+    pack_colors,
+)
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.visualization.colors import UNLABELED_COLOR, part_colors
 from partdistill_ros.visualization.legend import legend_picture

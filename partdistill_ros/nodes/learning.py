@@ -12,7 +12,7 @@ from partdistill_ros.inference.scene import SceneLabels, SceneObject
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.io.save import save_scan
 from partdistill_ros.nodes.object_in_view import ObjectInView
-from partdistill_ros.pointcloud.pointcloud2 import unpack_colors
+from partdistill_ros.pointcloud.layout import unpack_colors
 from partdistill_ros.pointcloud.scan import Scan
 
 

@@ -24,10 +24,10 @@ from partdistill_ros.nodes.runtime import run_node
 from partdistill_ros.nodes.tf import TransformListener
 from partdistill_ros.nodes.worker import LatestWorker
 from partdistill_ros.options import updated
-from partdistill_ros.pointcloud.pointcloud2 import unpack_colors
+from partdistill_ros.pointcloud.layout import unpack_colors
 from partdistill_ros.recording.collection import Collection
-from partdistill_ros.recording.joining import require_library
 from partdistill_ros.recording.recorder import RecordedCloud, Recorder
+from partdistill_ros.recording.registration import require_library
 
 STOP_SECONDS = 2.0
 """How long the end of the node waits for the cloud in work; writing a scan takes a fraction of that."""

@@ -10,18 +10,10 @@ from numpy.typing import NDArray
 
 from partdistill_ros.nodes.qos import CommandQos, InputQos, OutputQos
 from partdistill_ros.options import option
+from partdistill_ros.pointcloud.frames import AXES, parse_up
 
 YAML_HEADING = """Every parameter of part_segmenter with its default; copy it, change it, and launch with
 params_file:=YOURS.yaml. Those not marked as read at the start only can be changed with 'ros2 param set'."""
-
-UP_AXES = {
-    "x": (1, 0, 0),
-    "-x": (-1, 0, 0),
-    "y": (0, 1, 0),
-    "-y": (0, -1, 0),
-    "z": (0, 0, 1),
-    "-z": (0, 0, -1),
-}
 
 
 @dataclass(frozen=True)
@@ -122,7 +114,7 @@ class SegmenterParameters:
         "auto",
         "Axis of the cloud's frame that points up in object and crop mode; auto takes z of crop.frame, or tries "
         "several and keeps the most confident. In tabletop mode the plane tells.",
-        choices=("auto", *UP_AXES),
+        choices=("auto", *AXES),
     )
     confidence_threshold: float = option(
         0.0, "Points below this confidence are left unlabeled.", minimum=0.0, maximum=1.0
@@ -158,4 +150,4 @@ class SegmenterParameters:
 
     def up_vector(self) -> NDArray[np.float32] | None:
         """`up` as a unit vector `[3]`, None for auto."""
-        return None if self.up == "auto" else np.array(UP_AXES[self.up], np.float32)
+        return None if self.up == "auto" else parse_up(self.up)

@@ -31,8 +31,8 @@ from partdistill_ros.io.recorded_scan import (
     Manifest,
     file_hash,
     is_collection,
-    member_paths,
     read_manifest,
+    recorded_scan_paths,
 )
 from partdistill_ros.io.save import save_scan
 from partdistill_ros.pointcloud.scan import Scan, sample_surface
@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class StoredScan:
+class RecordedScan:
     """A member with a sound manifest. Its cloud is read, and checked, by `load`."""
 
     folder: Path
@@ -82,7 +82,7 @@ class Collection:
                 f"{folder} is no collection (it has no {MARK}): make one with `partdistill collection add SCAN... "
                 f"--to {folder}`"
             )
-        member_paths(folder)
+        recorded_scan_paths(folder)
         return cls(folder)
 
     @classmethod
@@ -102,20 +102,20 @@ class Collection:
 
     def paths(self) -> list[Path]:
         """Where members are or should be, sorted by name."""
-        return member_paths(self.folder)
+        return recorded_scan_paths(self.folder)
 
-    def members(self, on_skip: Skip | None = None) -> list[StoredScan]:
+    def members(self, on_skip: Skip | None = None) -> list[RecordedScan]:
         """The members whose manifests are sound, by name; the others go to `on_skip(path, error)` (default: a
         warning in the log). Clouds are not read."""
         found = []
         for path in self.paths():
             try:
-                found.append(StoredScan(path, read_manifest(path)))
+                found.append(RecordedScan(path, read_manifest(path)))
             except PartDistillError as error:
                 (on_skip or _warn)(path, error)
         return found
 
-    def scans(self, on_skip: Skip | None = None) -> Iterator[tuple[StoredScan, Scan]]:
+    def scans(self, on_skip: Skip | None = None) -> Iterator[tuple[RecordedScan, Scan]]:
         """Each member with its cloud, read one after the other; damaged ones go to `on_skip(path, error)`."""
         for member in self.members(on_skip):
             try:
@@ -132,7 +132,7 @@ class Collection:
         source: Mapping[str, Any] | None = None,
         captures: Sequence[Capture] = (),
         pictures: Sequence[Image.Image | None] = (),
-    ) -> StoredScan:
+    ) -> RecordedScan:
         """Write a scan as a new member, named `scan.name`, with a number behind it where that is taken.
 
         pictures: of each capture, or none.
@@ -148,14 +148,14 @@ class Collection:
 
         return self._place(scan.name, write)
 
-    def copy(self, member: StoredScan) -> StoredScan:
+    def copy(self, member: RecordedScan) -> RecordedScan:
         """A copy of another collection's member with all that lies in its folder; renamed where its name is taken.
 
         Raises PartDistillError where it cannot be read or written.
         """
         return self._place(member.name, lambda folder: _copy(member.folder, folder))
 
-    def _place(self, name: str, write: Callable[[Path], None]) -> StoredScan:
+    def _place(self, name: str, write: Callable[[Path], None]) -> RecordedScan:
         """A new member whose folder `write` fills, named `name`, with a number behind it where that is taken."""
         base, number = plain_name(name), 1
         while True:
@@ -166,7 +166,7 @@ class Collection:
             try:
                 with atomic_folder(folder) as temporary:
                     write(temporary)
-                return StoredScan(folder, read_manifest(folder))
+                return RecordedScan(folder, read_manifest(folder))
             except FileExistsError:
                 continue  # another process was faster
 

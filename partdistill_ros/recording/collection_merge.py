@@ -10,7 +10,7 @@ from pathlib import Path
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.atomic import atomic_path
-from partdistill_ros.recording.collection import Collection, Skip, StoredScan
+from partdistill_ros.recording.collection import Collection, RecordedScan, Skip
 from partdistill_ros.recording.collection_check import Watch
 
 
@@ -51,7 +51,7 @@ def merge(
     return merged
 
 
-def _add_knowledge(member: StoredScan, there: StoredScan) -> None:
+def _add_knowledge(member: RecordedScan, there: RecordedScan) -> None:
     for file in sorted(member.knowledge.glob("*.npz")):
         place = there.knowledge / file.name
         if not place.exists():

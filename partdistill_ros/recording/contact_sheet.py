@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.recorded_scan import PICTURE, VIEWS
-from partdistill_ros.recording.collection import StoredScan
+from partdistill_ros.recording.collection import RecordedScan
 from partdistill_ros.visualization.pictures import LOOK
 
 TILE = (320, 240)
@@ -18,7 +18,7 @@ TITLE = 26
 COLUMNS = 4
 
 
-def contact_sheet(members: Sequence[StoredScan]) -> Image.Image:
+def contact_sheet(members: Sequence[RecordedScan]) -> Image.Image:
     """Each scan with its name and, below, what the camera saw; a scan without pictures has an empty tile.
 
     Raises PartDistillError without members.
@@ -42,7 +42,7 @@ def contact_sheet(members: Sequence[StoredScan]) -> Image.Image:
     return sheet
 
 
-def _paste(sheet: Image.Image, member: StoredScan, name: str, corner: tuple[int, int], room: tuple[int, int]) -> None:
+def _paste(sheet: Image.Image, member: RecordedScan, name: str, corner: tuple[int, int], room: tuple[int, int]) -> None:
     """A picture of the member into its place, in the middle of it; nothing where it is missing or damaged."""
     try:
         with Image.open(member.folder / name) as picture:

@@ -15,9 +15,9 @@ from PIL import Image
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.recorded_scan import Capture
 from partdistill_ros.pointcloud.scan import Scan
-from partdistill_ros.recording.collection import Collection, StoredScan
+from partdistill_ros.recording.collection import Collection, RecordedScan
 from partdistill_ros.recording.cut import Cut, CutOut, cut_out, picture_of
-from partdistill_ros.recording.joining import JoinedObject, Joining, ObjectMoved, placed
+from partdistill_ros.recording.registration import JoinedObject, ObjectMoved, RegistrationConfig, transformed
 from partdistill_ros.recording.still import Stillness, is_still
 from partdistill_ros.recording.transforms import Pose, move
 
@@ -40,7 +40,7 @@ class Recording:
     keep_still: bool = False
     limit: int | None = None
     stillness: Stillness = field(default_factory=Stillness)
-    joining: Joining = field(default_factory=Joining)
+    registration: RegistrationConfig = field(default_factory=RegistrationConfig)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Tally:
     still: int = 0
     refused: int = 0
     known: int = 0
-    written: list[StoredScan] = field(default_factory=list)
+    written: list[RecordedScan] = field(default_factory=list)
 
     def text(self) -> str:
         """One line for people."""
@@ -85,7 +85,7 @@ class Recorder:
         self._collection = collection
         self._tell = tell
         self._before: NDArray[np.float32] | None = None
-        self._joined = JoinedObject(self.recording.joining)
+        self._joined = JoinedObject(self.recording.registration)
         self._shots: list[tuple[RecordedCloud, Image.Image | None]] = []
         self._known = {_key(member.manifest.source) for member in collection.members(lambda *_: None)}
 
@@ -130,12 +130,12 @@ class Recorder:
             ]
             source = {**shots[0][0].source, "views": len(views)}
             self._write(scan, source, captures, [picture for _, picture in shots])
-        self._joined, self._shots = JoinedObject(self.recording.joining), []
+        self._joined, self._shots = JoinedObject(self.recording.registration), []
         return self.tally
 
     def discard(self) -> list[str]:
         """Delete the scans of this recording, and forget the object in work; their names."""
-        self._joined, self._shots = JoinedObject(self.recording.joining), []
+        self._joined, self._shots = JoinedObject(self.recording.registration), []
         names = [member.name for member in self.tally.written]
         for name in names:
             self._collection.remove(name)
@@ -151,7 +151,7 @@ class Recorder:
             return cut_out(cloud.scan, self.recording.cut, cloud.pose)
         cut = self.recording.cut
         every = cut_out(cloud.scan, Cut(cut.kind, "all", cut.low, cut.high, cut.least, cut.tabletop), cloud.pose)
-        middle = self._joined.middle()
+        middle = self._joined.center()
 
         def distance(found: CutOut) -> float:
             assert cloud.pose is not None
@@ -178,7 +178,7 @@ class Recorder:
 
     def _is_elsewhere(self, scan: Scan, pose: Pose) -> bool:
         middle = move(scan.points, pose).astype(float).mean(0)
-        return float(np.linalg.norm(middle - self._joined.middle())) > SAME_OBJECT
+        return float(np.linalg.norm(middle - self._joined.center())) > SAME_OBJECT
 
     def _keep(self, cloud: RecordedCloud, found: CutOut, number: int) -> None:
         """One view as a scan."""
@@ -188,7 +188,7 @@ class Recorder:
         scan = found.scan.with_(name=name, category=self.recording.category)
         pose = None if cloud.pose is None else cloud.pose.tolist()
         if cloud.pose is not None:
-            scan = placed(scan.with_(up=_up(scan, cloud.pose)), cloud.pose)
+            scan = transformed(scan.with_(up=_up(scan, cloud.pose)), cloud.pose)
         picture = picture_of(cloud.scan, found.index)
         self._write(scan, {**cloud.source, "object": number}, [Capture(cloud.stamp, cloud.frame, pose)], [picture])
 

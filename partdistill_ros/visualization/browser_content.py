@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.io.load import parse_up
+from partdistill_ros.pointcloud.frames import parse_up
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.visualization.pictures import (
     camera_for,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from partdistill_ros.io.load import load_scan
-from partdistill_ros.pointcloud.pointcloud2 import encode
+from partdistill_ros.pointcloud.layout import encode
 
 rosbags = pytest.importorskip("rosbags.rosbag2")
 

@@ -14,7 +14,7 @@ import pytest
 from partdistill_ros.cli import live
 from partdistill_ros.cli.common import CommandFailed
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.pointcloud.pointcloud2 import encode_labeled
+from partdistill_ros.pointcloud.layout import encode_labeled
 
 
 @pytest.fixture

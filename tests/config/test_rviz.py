@@ -57,7 +57,7 @@ def test_cloud_boxes_names_and_legend_are_on_from_the_start(displays):
 
 
 def test_channels_are_fields_of_the_labeled_cloud(displays):
-    from partdistill_ros.pointcloud.pointcloud2 import LABELED_FIELDS
+    from partdistill_ros.pointcloud.layout import LABELED_FIELDS
 
     channels = {display["Channel Name"] for display in displays if "Channel Name" in display}
     assert channels and channels <= {name for name, *_ in LABELED_FIELDS}

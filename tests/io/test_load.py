@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.io.load import SUFFIXES, expand, load_scan, load_scans, parse_up
+from partdistill_ros.io.load import SUFFIXES, expand, load_scan, load_scans
 from partdistill_ros.io.save import save_scan
 from partdistill_ros.pointcloud.scan import Scan
 
@@ -31,15 +31,6 @@ def test_up_given_outranks_the_file(tmp_path: Path) -> None:
     assert load_scan(tmp_path / "cloud.npz", up="-y").up is not None
     np.testing.assert_array_equal(load_scan(tmp_path / "cloud.npz", up="-y").up, [0, -1, 0])  # type: ignore[arg-type]
     np.testing.assert_array_equal(load_scan(tmp_path / "cloud.npz").up, [0, 0, 1])  # type: ignore[arg-type]
-
-
-def test_up_by_name_or_numbers() -> None:
-    assert parse_up("Z").tolist() == [0, 0, 1]
-    assert parse_up("+x").tolist() == [1, 0, 0]
-    assert parse_up((0, 0, -2)).tolist() == [0, 0, -1]
-    for wrong in ("", "w", "--z", "zz", "-", (1, 2), (0, 0, 0), (np.nan, 0, 0), "1 0 0"):
-        with pytest.raises(PartDistillError, match="^up must be"):
-            parse_up(wrong)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

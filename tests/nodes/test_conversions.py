@@ -11,7 +11,7 @@ import pytest
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.scene import SceneLabels, SceneObject
 from partdistill_ros.nodes import environment
-from partdistill_ros.pointcloud.pointcloud2 import decode, unpack_colors
+from partdistill_ros.pointcloud.layout import decode, unpack_colors
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.visualization.colors import UNLABELED_COLOR, part_colors
 

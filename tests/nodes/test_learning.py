@@ -11,7 +11,7 @@ from partdistill_ros.io.load import load_scan
 from partdistill_ros.nodes.learning import label_object, save_view
 from partdistill_ros.nodes.object_in_view import object_in_view
 from partdistill_ros.objects.tabletop import TabletopParams
-from partdistill_ros.pointcloud.pointcloud2 import pack_colors
+from partdistill_ros.pointcloud.layout import pack_colors
 from partdistill_ros.pointcloud.scan import Scan
 
 

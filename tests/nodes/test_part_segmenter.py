@@ -10,7 +10,7 @@ import signal
 import numpy as np
 import pytest
 
-from partdistill_ros.pointcloud.pointcloud2 import LABELED_FIELDS, UNLABELED_CODE, CloudLayout, unpack_colors
+from partdistill_ros.pointcloud.layout import LABELED_FIELDS, UNLABELED_CODE, CloudLayout, unpack_colors
 
 pytestmark = pytest.mark.ros
 

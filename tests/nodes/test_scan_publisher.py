@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from partdistill_ros.io.save import save_scan
-from partdistill_ros.pointcloud.pointcloud2 import decode
+from partdistill_ros.pointcloud.layout import decode
 from partdistill_ros.pointcloud.scan import Scan
 
 pytestmark = pytest.mark.ros

@@ -4,7 +4,14 @@
 import numpy as np
 import pytest
 
-from partdistill_ros.pointcloud.sampling import farthest_points, finite_rows, resample, thin
+from partdistill_ros.pointcloud.sampling import (
+    EXACT_UP_TO,
+    farthest_points,
+    finite_rows,
+    interpolate_labels,
+    resample,
+    voxel_downsample,
+)
 
 
 def sphere(count, seed=0):
@@ -23,9 +30,9 @@ def test_finite_rows_of_an_empty_cloud():
     assert finite_rows(np.zeros((0, 3), np.float32)).tolist() == []
 
 
-def test_thin_keeps_one_point_per_voxel_and_knows_whose():
+def test_voxel_downsample_keeps_one_point_per_voxel_and_knows_whose():
     points = sphere(50_000)
-    representatives, of_point = thin(points, cells=32)
+    representatives, of_point = voxel_downsample(points, voxels=32)
     voxel = np.floor((points - points.min(0)) / (points.max(0) - points.min(0)).max() * (32 - 1e-3)).astype(int)
     assert len(representatives) == len(np.unique(voxel, axis=0))
     assert np.array_equal(voxel[representatives][of_point], voxel)
@@ -33,14 +40,23 @@ def test_thin_keeps_one_point_per_voxel_and_knows_whose():
 
 
 @pytest.mark.parametrize("points", [np.zeros((5, 3), np.float32), np.full((4, 3), 7e5), np.eye(3) * 1e-30])
-def test_thin_of_clouds_without_extent(points):
-    representatives, of_point = thin(points)
+def test_voxel_downsample_of_clouds_without_extent(points):
+    representatives, of_point = voxel_downsample(points)
     assert np.allclose(points[representatives][of_point], points)
 
 
-def test_thin_survives_coordinates_too_far_apart():
+@pytest.mark.parametrize("edge", [0.05, 0.002], ids=["in a table", "sorted"])
+def test_voxel_downsample_by_edge(edge):
+    points = sphere(5_000).astype(np.float64)
+    representatives, of_point = voxel_downsample(points, edge=edge)
+    voxel = np.floor((points - points.min(0)) / edge).astype(int)
+    assert len(representatives) == len(np.unique(voxel, axis=0)) and len(of_point) == len(points)
+    assert np.array_equal(voxel[representatives][of_point], voxel)
+
+
+def test_voxel_downsample_survives_coordinates_too_far_apart():
     points = np.array([[3e38, 0, 0], [-3e38, 0, 0]], np.float32)
-    assert thin(points)[0].tolist() == [0, 1]
+    assert voxel_downsample(points)[0].tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("method", ["random", "farthest"])
@@ -105,3 +121,64 @@ def test_farthest_points_far_from_the_origin():
 def test_farthest_points_of_degenerate_clouds(points):
     found = farthest_points(points, 128)
     assert found.shape == (128,) and found.min() >= 0 and found.max() < 200
+
+
+def cube(count, seed=0):
+    return np.random.default_rng(seed).random((count, 3)).astype(np.float32)
+
+
+def nearest(points, sampled):
+    return np.concatenate(
+        [np.linalg.norm(some[:, None] - sampled[None], axis=-1).argmin(1) for some in np.array_split(points, 20)]
+    )
+
+
+def test_nearest_is_exact():
+    points, sampled = cube(3_000), cube(200, seed=1)
+    values = np.arange(400, dtype=np.float32).reshape(200, 2)
+    assert np.array_equal(interpolate_labels(points, sampled, values), values[nearest(points, sampled)])
+
+
+def test_the_sample_itself_is_handed_through():
+    points = cube(100)
+    values = np.random.default_rng(1).random((100, 3)).astype(np.float32)
+    assert interpolate_labels(points, points, values) is values
+    assert np.array_equal(interpolate_labels(points.copy(), points, values), values)
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+def test_large_cloud_is_right_to_within_a_voxel(smooth):
+    points = cube(EXACT_UP_TO + 20_000)
+    points[:, 2] *= 0.01
+    sampled = points[:2048]
+    height = sampled[:, :1].copy()
+    answer = interpolate_labels(points, sampled, height, smooth=smooth)[:, 0]
+    exact = height[nearest(points[:2000], sampled), 0]
+    assert answer.shape == (len(points),)
+    spacing, voxel = 1 / np.sqrt(2048), np.sqrt(3) / 96
+    assert np.abs(answer[:2000] - exact).max() < 3 * spacing + voxel
+    labels = (answer[:2000] > 0.5) == (exact > 0.5)
+    assert labels.mean() > (0.97 if smooth else 0.985)
+
+
+def test_large_cloud_crowded_into_few_voxels_falls_back_to_exact():
+    points = np.concatenate([cube(EXACT_UP_TO + 10) * 1e-3, [[100, 0, 0]]]).astype(np.float32)
+    sampled = points[:500]
+    values = np.arange(500, dtype=np.float32)[:, None]
+    answer = interpolate_labels(points, sampled, values)
+    assert np.array_equal(answer[:1000, 0], nearest(points[:1000], sampled).astype(np.float32))
+
+
+def test_smooth_weighs_the_three_nearest():
+    sampled = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [9, 9, 9]], np.float32)
+    values = np.eye(4, dtype=np.float32)
+    halfway, on_top = interpolate_labels(np.array([[0.5, 0, 0], [1, 0, 0]], np.float32), sampled, values, smooth=True)
+    assert halfway[0] == pytest.approx(halfway[1]) and 0 < halfway[2] < halfway[0] and halfway[3] == 0
+    assert np.allclose(on_top, [0, 1, 0, 0], atol=1e-5)
+    assert halfway.sum() == pytest.approx(1)
+
+
+def test_smooth_of_repeated_points_is_finite():
+    sampled = np.zeros((5, 3), np.float32)
+    answer = interpolate_labels(np.zeros((2, 3), np.float32), sampled, np.ones((5, 2), np.float32), smooth=True)
+    assert np.allclose(answer, 1)

@@ -13,7 +13,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import Stores, get_typestore
 from scipy.spatial.transform import Rotation
 
-from partdistill_ros.pointcloud.pointcloud2 import encode, pack_colors
+from partdistill_ros.pointcloud.layout import encode, pack_colors
 from partdistill_ros.pointcloud.scan import Mesh, Scan
 from partdistill_ros.synthetic.depth_camera import DepthCamera, capture, look_at
 from partdistill_ros.synthetic.families import generate

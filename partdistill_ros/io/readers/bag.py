@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.pointcloud.pointcloud2 import decode
+from partdistill_ros.pointcloud.layout import decode
 from partdistill_ros.pointcloud.scan import Scan
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.pointcloud.frames import unit_vector
 from partdistill_ros.pointcloud.scan import UNLABELED, Mesh, Scan
 
 MAX_POINTS = 50_000_000
@@ -118,22 +119,6 @@ def checked_mesh(path: Path, mesh: Mesh) -> Mesh:
     labels = None if mesh.face_labels is None else mesh.face_labels[usable]
     colors = None if mesh.face_colors is None else mesh.face_colors[usable]
     return Mesh(mesh.vertices, mesh.faces[usable], labels, colors)
-
-
-def unit_vector(values: ArrayLike, owner: str) -> NDArray[np.float32] | None:
-    """A direction `[3] f4` of length one; None where it holds NaN.
-
-    Raises PartDistillError (naming `owner`) for another shape or no length.
-    """
-    try:
-        vector = np.asarray(values, np.float64)
-    except (TypeError, ValueError):
-        vector = np.empty(0)
-    if vector.shape != (3,) or not np.linalg.norm(vector) > 0 and not np.isnan(vector).any():
-        raise PartDistillError(f"{owner} must be three numbers, not all zero, e.g. 0 0 1; it is {values!r}")
-    if not np.isfinite(vector).all():
-        return None
-    return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
 def extra_fields(path: Path, extra: Mapping[str, Any], count: int) -> dict[str, Any]:

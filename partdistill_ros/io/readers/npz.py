@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.io.readers import common
+from partdistill_ros.pointcloud.frames import unit_vector
 from partdistill_ros.pointcloud.scan import Mesh, Scan
 
 _KNOWN = {
@@ -41,7 +42,7 @@ def read_npz(path: Path) -> Scan:
         parts=parts,
         category=str(arrays["category"].reshape(-1)[0]) if arrays.get("category", np.empty(0)).size else None,
         mesh=mesh,
-        up=common.unit_vector(arrays["up"], f"'up' in {path}") if "up" in arrays else None,
+        up=unit_vector(arrays["up"], f"'up' in {path}") if "up" in arrays else None,
         viewpoint=_viewpoint(path, arrays),
         grid=_grid(path, arrays, len(points)),
         name=path.stem,

@@ -10,7 +10,7 @@ from partdistill_ros.io.recorded_scan import check_cloud, read_manifest
 from partdistill_ros.pointcloud.scan import Scan
 
 
-def read_member(folder: Path) -> Scan:
+def read_recorded_scan(folder: Path) -> Scan:
     """Read the cloud of a member under the name of its folder.
 
     Raises PartDistillError where manifest or cloud is missing, damaged, or they do not belong together.

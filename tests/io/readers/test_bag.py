@@ -16,7 +16,7 @@ from rosbags.typesys import Stores, get_typestore
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.load import load_scans
 from partdistill_ros.io.readers.bag import CLOUD_TYPE, cloud_topics, read_bag
-from partdistill_ros.pointcloud.pointcloud2 import encode
+from partdistill_ros.pointcloud.layout import encode
 
 STORAGES = {".mcap": StoragePlugin.MCAP, ".db3": StoragePlugin.SQLITE3}
 STORE = get_typestore(Stores.ROS2_JAZZY)

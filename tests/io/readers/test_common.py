@@ -77,12 +77,3 @@ def test_faces_outside_the_vertices_are_refused(corner: int) -> None:
     mesh = Mesh(np.zeros((4, 3), np.float32), np.array([[0, 1, corner]], np.int32))
     with pytest.raises(PartDistillError, match="some.ply.*outside 0..3"):
         common.checked_mesh(FILE, mesh)
-
-
-def test_directions() -> None:
-    direction = common.unit_vector([0, 3, 4], "up")
-    assert direction is not None and np.allclose(direction, [0, 0.6, 0.8])
-    assert common.unit_vector([np.nan] * 3, "up") is None
-    for wrong in ([0, 0, 0], [1, 0], [[1, 0, 0]]):
-        with pytest.raises(PartDistillError, match="up must be three numbers"):
-            common.unit_vector(wrong, "up")

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from partdistill_ros.errors import MissingDependencyError
 from partdistill_ros.pointcloud.scan import Scan, sample_mesh
 from partdistill_ros.recording.cut import Cut, cut_out
-from partdistill_ros.recording.joining import JoinedObject, Joining, ObjectMoved, placed, thin
+from partdistill_ros.recording.registration import JoinedObject, ObjectMoved, RegistrationConfig, transformed
 
 ROUND = range(0, 360, 45)
 
@@ -22,8 +22,8 @@ def millimeters_off(scan: Scan, orbit) -> np.ndarray:
     return 1000 * cKDTree(sample_mesh(orbit.mug(), 100_000)[0]).query(scan.points)[0]
 
 
-def join(view, poses, degrees=ROUND, joining=None) -> JoinedObject:
-    joined = JoinedObject(joining)
+def join(view, poses, degrees=ROUND, config=None) -> JoinedObject:
+    joined = JoinedObject(config)
     for angle, pose in zip(degrees, poses, strict=True):
         joined.add(cut_out(view(angle).scan, Cut())[0].scan, pose)
     return joined
@@ -36,7 +36,7 @@ def small_gicp():
 
 def test_views_whose_tf_errs_lie_on_the_surface(view, off, orbit, small_gicp) -> None:
     poses = [(off(8, 2, angle) if angle else np.eye(4)) @ view(angle).pose for angle in ROUND]
-    by_tf = join(view, poses, joining=Joining(least_shared=2.0)).scan("by_tf")
+    by_tf = join(view, poses, config=RegistrationConfig(min_overlap=2.0)).scan("by_tf")
     refined = join(view, poses)
     scan = refined.scan("refined")
     assert millimeters_off(by_tf, orbit).mean() > 2.3 and millimeters_off(scan, orbit).mean() < 1.5
@@ -76,19 +76,24 @@ def test_a_single_view_needs_no_library(view, monkeypatch) -> None:
     assert len(joined.views) == 1
 
 
-def test_placed_moves_everything() -> None:
+def test_transformed_moves_everything() -> None:
     pose = np.array([[0, -1, 0, 1], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], float)
     x = np.array([[1, 0, 0]], np.float32)
-    moved = placed(Scan(x, normals=x, up=x[0]), pose)
+    moved = transformed(Scan(x, normals=x, up=x[0]), pose)
     np.testing.assert_allclose(moved.points, [[1, 1, 0]])
     np.testing.assert_allclose(moved.normals, [[0, 1, 0]])
     np.testing.assert_allclose([moved.up, moved.viewpoint], [[0, 1, 0], [1, 0, 0]])
 
 
-def test_thin_takes_means() -> None:
+@pytest.mark.parametrize("colored", [True, False])
+def test_a_voxel_of_the_joined_cloud_is_the_mean_of_its_points(colored) -> None:
     points = np.array([[0, 0, 0], [0.001, 0, 0], [1, 1, 1]], np.float32)
     colors = np.array([[0, 0, 0], [100, 10, 0], [7, 7, 7]], np.uint8)
-    thinned, mixed = thin(points, colors, 0.01)
-    np.testing.assert_allclose(thinned, [[0.0005, 0, 0], [1, 1, 1]], atol=1e-6)
-    np.testing.assert_array_equal(mixed, [[50, 5, 0], [7, 7, 7]])
-    assert thin(points, None, 0.01)[1] is None
+    joined = JoinedObject(RegistrationConfig(voxel=0.01))
+    joined.add(Scan(points, colors=colors if colored else None), np.eye(4))
+    scan = joined.scan("mug")
+    np.testing.assert_allclose(scan.points, [[0.0005, 0, 0], [1, 1, 1]], atol=1e-6)
+    if colored:
+        np.testing.assert_array_equal(scan.colors, [[50, 5, 0], [7, 7, 7]])
+    else:
+        assert scan.colors is None
