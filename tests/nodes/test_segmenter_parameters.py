@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from partdistill_ros.inference.tracking import MemoryOptions
-from partdistill_ros.nodes.segmenter_parameters import UP_AXES, YAML_HEADING, SegmenterParameters
+from partdistill_ros.nodes.segmenter_parameters import YAML_HEADING, SegmenterParameters
 from partdistill_ros.objects.tabletop import TabletopParams
 from partdistill_ros.options import documented_yaml, options_of, updated
 from partdistill_ros.pointcloud.crop import CropBox
+from partdistill_ros.pointcloud.frames import AXES
 
 
 def test_the_parameter_file_is_up_to_date(repository):
@@ -39,7 +40,7 @@ def test_memory_and_box_defaults_are_those_of_the_live_path():
     assert ((crop.min_x, crop.min_y, crop.min_z), (crop.max_x, crop.max_y, crop.max_z)) == (box.low, box.high)
 
 
-@pytest.mark.parametrize("name", UP_AXES)
+@pytest.mark.parametrize("name", AXES)
 def test_up_axes(name):
     up = updated(SegmenterParameters(), {"up": name}).up_vector()
     assert np.abs(up).sum() == 1 and up["xyz".index(name[-1])] == (-1 if name.startswith("-") else 1)
