@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.text.words import fitting_names
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -60,3 +61,21 @@ def data_dir() -> Path:
     if not (folder / "shapes").is_dir():
         pytest.skip(f"no evaluation data in {folder} (PARTDISTILL_DATA names another folder)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def table_scene() -> Scan:
+    """Two posts on a table seen from above and in front, 160 x 120, NaN around the table; z up."""
+    rng = np.random.default_rng(0)
+    height, width = 120, 160
+    spots = rng.uniform((-0.5, 0.6), (0.5, 1.4), (height * width, 2))
+    level = rng.normal(0, 0.001, len(spots))
+    for number, center in enumerate(((-0.2, 0.9), (0.25, 1.1))):
+        post = slice(number * 1500, (number + 1) * 1500)
+        angle = rng.uniform(0, 2 * np.pi, 1500)
+        spots[post] = center + 0.05 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        level[post] = rng.uniform(0, 0.2, 1500)
+    points = np.column_stack([spots, level - 0.5]).astype(np.float32)
+    points[rng.random(len(points)) < 0.1] = np.nan
+    colors = rng.integers(0, 256, (len(points), 3), dtype=np.uint8)
+    return Scan(points, colors, grid=(height, width), viewpoint=np.zeros(3, np.float32), name="posts")

@@ -14,6 +14,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.query import PartQuery
 from partdistill_ros.inference.segmenter import Belief, Segmenter
 from partdistill_ros.inference.tracking import MemoryOptions, SceneMemory
+from partdistill_ros.objects.object_in_view import ObjectInView
 from partdistill_ros.objects.tabletop import TabletopParams, extract_objects
 from partdistill_ros.pointcloud.crop import CropBox
 from partdistill_ros.pointcloud.sampling import finite_rows
@@ -121,6 +122,17 @@ def label_scene(
     objects = [SceneObject(index, answer.category, answer.up) for index, answer in zip(indices, answers, strict=True)]
     problem = next((answer.problem for answer in answers if answer.problem), None)
     return SceneLabels(labels, confidence, query.names, tuple(objects), stages, plane, problem)
+
+
+def label_object(bundle: str, text: str, scan: Scan, found: ObjectInView) -> SceneLabels:
+    """The labels of one object of a cloud by a student that has just learned it, -1 elsewhere."""
+    segmenter = Segmenter(bundle, "cpu")
+    query = segmenter.query(text)
+    answer = segmenter.segment([scan.points[found.index]], query, [found.scan.up])[0]
+    labels, confidence = np.full(len(scan.points), -1, np.int16), np.zeros(len(scan.points), np.float32)
+    labels[found.index], confidence[found.index] = answer.labels, answer.confidence
+    scene_object = SceneObject(found.index, answer.category, answer.up)
+    return SceneLabels(labels, confidence, answer.parts, (scene_object,), {}, found.plane, answer.problem)
 
 
 def _beliefs(

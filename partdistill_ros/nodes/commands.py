@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The nodes as commands: they end quietly and at once on Ctrl-C, from the first moment on.
+"""The nodes as commands: from the command line to a running node and to a clean end, on Ctrl-C quietly and at once.
 
 Imports nothing heavy itself.
 """
@@ -10,8 +10,12 @@ import importlib
 import os
 import signal
 import sys
+import threading
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
+
+from partdistill_ros.errors import PartDistillError
 
 
 def part_segmenter() -> NoReturn:
@@ -45,3 +49,66 @@ def _run(name: str) -> NoReturn:
     # The node has cleaned up. Python would unload ONNX Runtime and rclpy first: 1.1 to 1.6 s on a machine with
     # ten programs a core, instead of 0.1.
     os._exit(code)
+
+
+class NodeEnded(Exception):
+    """Raised in a callback: the node has done all it was to do."""
+
+
+def run_node(create: Callable[[], Any], arguments: Sequence[str] | None = None) -> int:
+    """Spins the node until Ctrl-C, SIGTERM or its own end; returns the exit code.
+
+    The node has `start() -> bool` and `stop() -> bool`, which is False where work in hand could not
+    be ended: then the process leaves without waiting for it.
+    0: it ran and ended, or was interrupted while it started; 1: it could not start, one sentence on
+    standard error says why.
+    """
+    import rclpy
+    from rclpy.executors import ExternalShutdownException
+    from rclpy.signals import SignalHandlerOptions, install_signal_handlers
+
+    from partdistill_ros.nodes.environment import prepare
+
+    node = None
+    started = False
+    interrupted = threading.Event()
+    # Python's KeyboardInterrupt may hit inside a message on its way from C++, which then makes a RuntimeError of it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: interrupted.set())
+    try:
+        prepare()
+        rclpy.init(args=None if arguments is None else list(arguments), signal_handler_options=SignalHandlerOptions.NO)
+        node = create()
+        started = node.start()
+        # They end the context and with it the spinning; in the middle of a start that would be a string of errors.
+        install_signal_handlers(SignalHandlerOptions.ALL)
+        if started and not interrupted.is_set():
+            rclpy.spin(node)
+    except (KeyboardInterrupt, ExternalShutdownException, NodeEnded):
+        started = True
+    except PartDistillError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except Exception:
+        # A callback that was under way when the signal came finds its publisher or clock gone.
+        if rclpy.ok():
+            raise
+        started = True
+    finally:
+        code = 0 if started or interrupted.is_set() else 1
+        _end(node, code)
+    return code
+
+
+def _end(node: Any, code: int) -> None:
+    import rclpy
+
+    idle = True
+    if node is not None:
+        idle = node.stop()
+        # Always, even with work in hand: it takes the node's shared memory away.
+        node.destroy_node()
+    rclpy.try_shutdown()
+    if not idle:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)

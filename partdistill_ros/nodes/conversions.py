@@ -21,7 +21,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from partdistill_ros.inference.scene import SceneLabels
 from partdistill_ros.msg import PartLegend
-from partdistill_ros.nodes.boxes import Box, part_box
+from partdistill_ros.objects.upright_box import Box, part_box
 from partdistill_ros.pointcloud.layout import (
     CloudLayout,
     KeptFields,
@@ -30,6 +30,7 @@ from partdistill_ros.pointcloud.layout import (
     encode_labeled,
     kept_fields,
     pack_colors,
+    unpack_colors,
 )
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.visualization.colors import UNLABELED_COLOR, part_colors
@@ -71,6 +72,13 @@ def read_cloud(message: PointCloud2, name: str, *, keep_fields: bool = False) ->
     )
     kept = kept_fields(layout, message.data) if keep_fields else None
     return Cloud(scan, layout.packed_colors(message.data), message.header, message.is_dense, kept)
+
+
+def colors_of(cloud: Cloud, index: NDArray[np.intp] | None = None) -> NDArray[np.uint8] | None:
+    """RGB `[N, 3] u1` of a cloud, or of the points `index [N]`; None where it has no colors."""
+    if cloud.packed_colors is None:
+        return None
+    return unpack_colors(cloud.packed_colors if index is None else cloud.packed_colors[index])
 
 
 def cloud_message(scan: Scan, header: Header) -> PointCloud2:

@@ -27,16 +27,17 @@ from sensor_msgs.msg import PointCloud2
 from partdistill_ros.action import Distill
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle_store import NEXT
-from partdistill_ros.nodes.conversions import labeled_message, read_cloud
+from partdistill_ros.inference.scene import label_object
+from partdistill_ros.io.save import save_scan
+from partdistill_ros.nodes.commands import run_node
+from partdistill_ros.nodes.conversions import colors_of, labeled_message, read_cloud
 from partdistill_ros.nodes.engine import tabletop_limits
 from partdistill_ros.nodes.goals import distill_command, learn_command, learned_name, query_of
-from partdistill_ros.nodes.learning import label_object, save_view
-from partdistill_ros.nodes.object_in_view import object_in_view
 from partdistill_ros.nodes.parameters import declare
 from partdistill_ros.nodes.qos import profile
-from partdistill_ros.nodes.runtime import run_node
 from partdistill_ros.nodes.trainer_parameters import TrainerParameters
 from partdistill_ros.nodes.training_process import Limits, Outcome, follow
+from partdistill_ros.objects.object_in_view import object_in_view
 from partdistill_ros.options import updated
 from partdistill_ros.srv import LearnObject, LoadBundle
 
@@ -182,7 +183,8 @@ class DistillTrainer(Node):
         limits = tabletop_limits(settings.tabletop)
         seen = object_in_view(cloud.scan, settings.scene_mode, limits, at if at.any() else None)
         folder = Path(settings.store) / learned_name(request)
-        view = save_view(folder / f"{NEXT}.view.npz", seen, cloud.packed_colors)
+        view = folder / f"{NEXT}.view.npz"
+        save_scan(view, seen.scan.with_(colors=colors_of(cloud, seen.index), grid=None, name="view"))
         try:
             command = learn_command(request, view, settings.store, settings.device)
             outcome = self._follow(command, settings.learn_threads, lambda _: None)

@@ -19,20 +19,27 @@ from std_msgs.msg import String
 from partdistill_ros.errors import MalformedCloudError, PartDistillError
 from partdistill_ros.inference.scene import SceneLabels, label_scene
 from partdistill_ros.inference.segmenter import Segmenter
-from partdistill_ros.nodes.background import Background
+from partdistill_ros.nodes.background import Background, LatestWorker
+from partdistill_ros.nodes.commands import run_node
 from partdistill_ros.nodes.conversions import Cloud, labeled_message, read_cloud
+from partdistill_ros.nodes.diagnostics import (
+    BUNDLES,
+    FAILED,
+    MALFORMED,
+    NOTHING,
+    QUERIES,
+    Statistics,
+    Throttle,
+    figures,
+    verdict,
+)
 from partdistill_ros.nodes.engine import Engine, scene_options
 from partdistill_ros.nodes.environment import release_memory
 from partdistill_ros.nodes.outputs import Labeled, Outputs
 from partdistill_ros.nodes.parameters import declare
 from partdistill_ros.nodes.qos import mismatch_warning, profile
-from partdistill_ros.nodes.reports import figures, verdict
-from partdistill_ros.nodes.runtime import run_node
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
-from partdistill_ros.nodes.statistics import BUNDLES, FAILED, MALFORMED, NOTHING, QUERIES, Statistics
-from partdistill_ros.nodes.throttle import Throttle
 from partdistill_ros.nodes.transforms import Transforms
-from partdistill_ros.nodes.worker import LatestWorker
 from partdistill_ros.options import updated
 from partdistill_ros.srv import LoadBundle, SetEnabled, SetQuery
 

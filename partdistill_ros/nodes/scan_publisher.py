@@ -15,12 +15,12 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.io.playlist import play
+from partdistill_ros.nodes.commands import NodeEnded, run_node
 from partdistill_ros.nodes.conversions import cloud_message
 from partdistill_ros.nodes.parameters import declare
-from partdistill_ros.nodes.playlist import play
 from partdistill_ros.nodes.publisher_parameters import PublisherParameters
 from partdistill_ros.nodes.qos import mismatch_warning, profile
-from partdistill_ros.nodes.runtime import NodeEnded, run_node
 from partdistill_ros.options import updated
 
 ACKNOWLEDGE_SECONDS = 2.0

@@ -16,15 +16,14 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.nodes.conversions import read_cloud
+from partdistill_ros.nodes.background import LatestWorker
+from partdistill_ros.nodes.commands import run_node
+from partdistill_ros.nodes.conversions import colors_of, read_cloud
 from partdistill_ros.nodes.parameters import declare
 from partdistill_ros.nodes.qos import mismatch_warning, profile
 from partdistill_ros.nodes.recorder_parameters import RecorderParameters
-from partdistill_ros.nodes.runtime import run_node
 from partdistill_ros.nodes.tf import TransformListener
-from partdistill_ros.nodes.worker import LatestWorker
 from partdistill_ros.options import updated
-from partdistill_ros.pointcloud.layout import unpack_colors
 from partdistill_ros.recording.collection import Collection
 from partdistill_ros.recording.recorder import RecordedCloud, Recorder
 from partdistill_ros.recording.registration import require_library
@@ -168,8 +167,7 @@ class ScanRecorder(Node):
         except PartDistillError as error:
             self._warn(f"a cloud was left out: {error}")
             return
-        packed = cloud.packed_colors
-        scan = cloud.scan.with_(name=settings.name, colors=None if packed is None else unpack_colors(packed))
+        scan = cloud.scan.with_(name=settings.name, colors=colors_of(cloud))
         stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
         frame = message.header.frame_id
         recorded = RecordedCloud(scan, stamp, frame, self._pose(frame, stamp), {"topic": self._points_name()})

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.scene import SceneOptions, label_scene
+from partdistill_ros.inference.scene import SceneOptions, label_object, label_scene
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.inference.tracking import MemoryOptions, SceneMemory
+from partdistill_ros.objects.object_in_view import object_in_view
 from partdistill_ros.objects.tabletop import TabletopParams
 from partdistill_ros.pointcloud.crop import CropBox
 from partdistill_ros.pointcloud.scan import Scan
@@ -156,3 +157,13 @@ def test_a_scene_that_stands_still_keeps_its_answers(segmenter, scene):
     assert (again.labels == first.labels[order]).mean() > 0.99
     label_scene(segmenter, segmenter.query("post: top, bottom"), scene, options, memory)
     assert memory.asked == 3
+
+
+def test_the_object_is_labeled_and_nothing_else(table_scene: Scan, toy_path) -> None:
+    seen = object_in_view(table_scene, "tabletop", TabletopParams(), np.array([0.25, 1.1, -0.4]))
+    answer = label_object(str(toy_path), "post: top, bottom", table_scene, seen)
+    assert answer.parts == ("top", "bottom") and len(answer.labels) == len(table_scene.points)
+    np.testing.assert_array_equal(np.flatnonzero(answer.labels >= 0), np.sort(seen.index))
+    height = table_scene.points[seen.index, 2]
+    upper = height > (height.min() + height.max()) / 2 + 0.01
+    assert (answer.labels[seen.index][upper] == 0).mean() > 0.95

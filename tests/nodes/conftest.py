@@ -15,12 +15,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pytest
 
 from partdistill_ros.inference.bundle import write_bundle
 from partdistill_ros.nodes.environment import cloud_transports
-from partdistill_ros.pointcloud.scan import Scan
 
 # Before the first participant of this process: Fast DDS reads its profile once.
 os.environ.update(cloud_transports(os.environ))
@@ -67,24 +65,6 @@ def toy_bundle_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_bundle(
         tmp_path_factory.mktemp("bundle") / "toy", toy.make_student(), toy.make_spec(), toy.make_vocabulary()
     )
-
-
-@pytest.fixture(scope="session")
-def table_scene() -> Scan:
-    """Two posts on a table seen from above and in front, 160 x 120, NaN around the table; z up."""
-    rng = np.random.default_rng(0)
-    height, width = 120, 160
-    spots = rng.uniform((-0.5, 0.6), (0.5, 1.4), (height * width, 2))
-    level = rng.normal(0, 0.001, len(spots))
-    for number, center in enumerate(((-0.2, 0.9), (0.25, 1.1))):
-        post = slice(number * 1500, (number + 1) * 1500)
-        angle = rng.uniform(0, 2 * np.pi, 1500)
-        spots[post] = center + 0.05 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        level[post] = rng.uniform(0, 0.2, 1500)
-    points = np.column_stack([spots, level - 0.5]).astype(np.float32)
-    points[rng.random(len(points)) < 0.1] = np.nan
-    colors = rng.integers(0, 256, (len(points), 3), dtype=np.uint8)
-    return Scan(points, colors, grid=(height, width), viewpoint=np.zeros(3, np.float32), name="posts")
 
 
 class NodeProcess:

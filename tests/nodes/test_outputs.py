@@ -123,8 +123,9 @@ def test_nothing_is_left_once_freed(node, outputs):
 
 def test_a_result_of_a_query_that_was_replaced_does_not_keep_the_latched_legend(labeled):
     """The cloud in work keeps its own query; who joins after it must see the one in force."""
-    from partdistill_ros.nodes.part_segmenter import PartSegmenter
     from partdistill_ros.nodes.statistics import Statistics
+
+    from partdistill_ros.nodes.part_segmenter import PartSegmenter
 
     calls = []
     new = Engine(labeled.engine.segmenter, labeled.engine.segmenter.query("bar: left, right"))

@@ -1,17 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the diagnostics tell: rate, latency by stage, drops and the last problem."""
+"""What a node says of itself: counts, rate and latency for `/diagnostics`, and a limit for its log lines."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from partdistill_ros.nodes.engine import Engine
+
+OK, WARN = b"\0", b"\1"
+"""Levels of diagnostic_msgs/DiagnosticStatus."""
+SILENCE_SECONDS = 5.0
+"""After so long without a cloud the diagnostics warn."""
 WINDOW = 100
 """Results that the rate and the latencies are taken over."""
+REPEAT_SECONDS = 5.0
+"""The same words are said at most this often."""
+MAX_LINES = 10
+"""So many different lines in that time; the rest is counted."""
 
 IGNORED = "clouds ignored"
 MALFORMED = "clouds refused: malformed"
@@ -110,3 +121,68 @@ class Statistics:
         names = dict.fromkeys(name for stages in self._stages for name in stages)
         times = {name: [stages[name] for stages in self._stages if name in stages] for name in names}
         return {name: (float(np.median(values)), max(values)) for name, values in times.items()}
+
+
+def verdict(summary: Summary, topic: str, enabled: bool, fallback: str = "") -> tuple[bytes, str]:
+    """Level and sentence: the last problem, silence on `topic`, why the GPU is not in use (`fallback`,
+    empty where it is or need not be), or the rate."""
+    if summary.problem is not None:
+        return WARN, summary.problem
+    if not enabled:
+        return OK, "switched off: the parameter 'enable' is false (service ~/set_enabled)"
+    if summary.idle is None or summary.idle > SILENCE_SECONDS:
+        return WARN, f"no clouds on {topic}: check the topic's name, its publisher and its QoS"
+    rate = f"labeling at {summary.rate:.1f} Hz"
+    if fallback:
+        return WARN, f"{rate} on the CPU though there is a GPU: {fallback}; set device to 'cpu' if that is meant"
+    return OK, rate
+
+
+def figures(summary: Summary, engine: Engine) -> dict[str, object]:
+    """What is in force, counts, the last problem, and latency by stage in milliseconds."""
+    problem, age = summary.last_problem or ("none", 0.0)
+    values: dict[str, object] = {
+        "bundle": engine.bundle,
+        "query": engine.query.text,
+        "provider": engine.segmenter.provider,
+        "provider note": engine.segmenter.provider_note or "none",
+        "rate (Hz)": summary.rate,
+        "clouds received": summary.received,
+        "clouds labeled": summary.labeled,
+        "clouds dropped": summary.dropped,
+        **summary.counts,
+        "last problem": problem,
+        "last problem (s ago)": age if summary.last_problem else "-",
+    }
+    for stage, (median, greatest) in summary.latency.items():
+        values[f"{stage} median (ms)"] = median * 1e3
+        values[f"{stage} max (ms)"] = greatest * 1e3
+    return values
+
+
+class Throttle:
+    """Passes lines on to `say`; may be called from several threads.
+
+    A broken driver sends 30 bad clouds a second, for days, each bad in its own way.
+    """
+
+    # Not rclpy's throttle_duration_sec: it goes by the line of code, and would hold back other problems too.
+    def __init__(self, say: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
+        self._say, self._clock = say, clock
+        self._lock = threading.Lock()
+        self._said: dict[str, float] = {}
+        self._held_back = 0
+
+    def __call__(self, words: str) -> None:
+        """Says `words`, unless they or too much else were said a moment ago."""
+        with self._lock:
+            now = self._clock()
+            self._said = {line: then for line, then in self._said.items() if now - then < REPEAT_SECONDS}
+            if words in self._said:
+                return
+            if len(self._said) >= MAX_LINES:
+                self._held_back += 1
+                return
+            self._said[words] = now
+            held_back, self._held_back = self._held_back, 0
+        self._say(f"{words} ({held_back} other messages were left out before this one)" if held_back else words)

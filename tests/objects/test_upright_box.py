@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from partdistill_ros.nodes.boxes import part_box
+from partdistill_ros.objects.upright_box import part_box
 
 
 def brick(turn: Rotation, size=(0.3, 0.1, 0.2), center=(1.0, 2.0, 3.0)):

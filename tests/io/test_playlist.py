@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.io.playlist import play
 from partdistill_ros.io.save import save_scan
-from partdistill_ros.nodes.playlist import play
 from partdistill_ros.pointcloud.scan import Mesh, Scan
 
 
@@ -63,7 +63,7 @@ def test_meshes_are_sampled(tmp_path):
 
 
 def test_a_recording_and_its_topics(tmp_path, repository):
-    spec = importlib.util.spec_from_file_location("bags", repository / "tests" / "scans" / "readers" / "test_bag.py")
+    spec = importlib.util.spec_from_file_location("bags", repository / "tests" / "io" / "readers" / "test_bag.py")
     assert spec is not None and spec.loader is not None
     bags = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(bags)
