@@ -18,7 +18,7 @@ from partdistill_ros.inference.query import PartQuery
 from partdistill_ros.inference.scene import SceneOptions
 from partdistill_ros.inference.segmenter import Belief, Segmenter
 from partdistill_ros.inference.tracking import MemoryOptions, SceneMemory
-from partdistill_ros.objects.tabletop import extract_objects
+from partdistill_ros.objects.extract import extract_objects
 from partdistill_ros.pointcloud.layout import CloudLayout, encode, encode_labeled
 from partdistill_ros.pointcloud.scan import Scan
 

@@ -36,7 +36,7 @@ from partdistill_ros.inference.query import PartQuery
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.io.load import load_scan
 from partdistill_ros.io.save import save_scan
-from partdistill_ros.objects.tabletop import extract_objects
+from partdistill_ros.objects.extract import extract_objects
 from partdistill_ros.pointcloud.scan import Scan
 
 

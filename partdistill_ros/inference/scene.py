@@ -14,8 +14,9 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.query import PartQuery
 from partdistill_ros.inference.segmenter import Belief, Segmenter
 from partdistill_ros.inference.tracking import MemoryOptions, SceneMemory
+from partdistill_ros.objects.extract import extract_objects
 from partdistill_ros.objects.object_in_view import ObjectInView
-from partdistill_ros.objects.tabletop import TabletopParams, extract_objects
+from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.pointcloud.crop import CropBox
 from partdistill_ros.pointcloud.sampling import finite_rows
 from partdistill_ros.pointcloud.scan import Scan

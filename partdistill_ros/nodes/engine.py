@@ -13,7 +13,7 @@ from partdistill_ros.inference.scene import SceneOptions
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.inference.tracking import MemoryOptions, SceneMemory
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters, Tabletop
-from partdistill_ros.objects.tabletop import TabletopParams
+from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.pointcloud.crop import CropBox
 
 STUDENT_PARAMETERS = ("bundle", "device", "threads")

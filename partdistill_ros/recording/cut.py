@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.objects.tabletop import TabletopParams, extract_objects
+from partdistill_ros.objects.extract import extract_objects
+from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.recording.transforms import Pose, move
 

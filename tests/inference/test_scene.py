@@ -11,7 +11,7 @@ from partdistill_ros.inference.scene import SceneOptions, label_object, label_sc
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.inference.tracking import MemoryOptions, SceneMemory
 from partdistill_ros.objects.object_in_view import object_in_view
-from partdistill_ros.objects.tabletop import TabletopParams
+from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.pointcloud.crop import CropBox
 from partdistill_ros.pointcloud.scan import Scan
 

@@ -12,7 +12,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.tracking import MemoryOptions
 from partdistill_ros.nodes.engine import Engine, scene_options
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
-from partdistill_ros.objects.tabletop import TabletopParams
+from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.options import updated
 
 

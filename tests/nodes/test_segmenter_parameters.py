@@ -8,7 +8,7 @@ import pytest
 
 from partdistill_ros.inference.tracking import MemoryOptions
 from partdistill_ros.nodes.segmenter_parameters import YAML_HEADING, SegmenterParameters
-from partdistill_ros.objects.tabletop import TabletopParams
+from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.options import documented_yaml, options_of, updated
 from partdistill_ros.pointcloud.crop import CropBox
 from partdistill_ros.pointcloud.frames import AXES

@@ -8,7 +8,7 @@ import pytest
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.objects.object_in_view import object_in_view
-from partdistill_ros.objects.tabletop import TabletopParams
+from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.pointcloud.scan import Scan
 
 LIMITS = TabletopParams()

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.load import load_scan
 from partdistill_ros.io.readers.common import label_ids
-from partdistill_ros.objects import tabletop
-from partdistill_ros.objects.tabletop import TabletopParams, TabletopResult, extract_objects
+from partdistill_ros.objects import cells
+from partdistill_ros.objects.extract import TabletopResult, extract_objects
+from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.pointcloud.scan import Scan
 
 WIDTH, HEIGHT, FOCAL = 320, 240, 262.0
@@ -202,7 +203,7 @@ def test_the_cell_says_how_near_two_things_may_stand(gap: float, cell: float, co
 def test_large_spaces_are_counted_as_small_ones_are(monkeypatch: pytest.MonkeyPatch) -> None:
     view = look(THREE)
     wanted = extract_objects(view.scan).objects
-    monkeypatch.setattr(tabletop, "DENSE_CELLS", 10)
+    monkeypatch.setattr(cells, "DENSE_CELLS", 10)
     for one, other in zip(wanted, extract_objects(view.scan).objects, strict=True):
         np.testing.assert_array_equal(one, other)
 
