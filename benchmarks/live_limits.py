@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from partdistill_ros.inference.query import PartQuery
 from partdistill_ros.inference.scene import SceneOptions
-from partdistill_ros.inference.segmenter import Belief, Segmenter
-from partdistill_ros.inference.tracking import MemoryOptions, SceneMemory
+from partdistill_ros.inference.segmenter import Prediction, Segmenter
+from partdistill_ros.inference.tracking import ObjectTracker, TrackingOptions
 from partdistill_ros.objects.extract import extract_objects
 from partdistill_ros.pointcloud.layout import CloudLayout, encode, encode_labeled
 from partdistill_ros.pointcloud.scan import Scan
@@ -53,19 +53,21 @@ def limits(segmenter: Segmenter, query: PartQuery, scan: Scan, repeats: int = 5)
     finite = large.points[large.finite()]
     size, count = f"{len(large.points):,} points", f"{len(things)} objects"
 
-    def ask() -> list[Belief | None]:
-        return segmenter.believe(things, query, ups)
+    def ask() -> list[Prediction | None]:
+        return segmenter.predict(things, query, ups)
 
     def recall() -> None:
         for _ in range(2):
-            memory.beliefs((segmenter, query), spaced, lambda due: [known[number] for number in due], MemoryOptions())
+            memory.predictions(
+                (segmenter, query), spaced, lambda due: [known[number] for number in due], TrackingOptions()
+            )
 
-    beliefs = [belief for belief in ask() if belief is not None]
-    memory = SceneMemory()
+    predictions = [prediction for prediction in ask() if prediction is not None]
+    memory = ObjectTracker()
     # Side by side, or the same thing would be there twice.
     spaced = [thing + np.float32((10 * number, 0, 0)) for number, thing in enumerate(things)]
-    known = [replace(belief, points=thing[:2048]) for thing, belief in zip(spaced, beliefs, strict=True)]
-    asked = replace(beliefs[0], scores=np.ones(1))  # of the category asked for, or nothing would be spread
+    known = [replace(prediction, points=thing[:2048]) for thing, prediction in zip(spaced, predictions, strict=True)]
+    asked = replace(predictions[0], scores=np.ones(1))  # of the category asked for, or nothing would be spread
     return [
         Limit("convert", size, _milliseconds(lambda: _convert(large), repeats)),
         Limit("extract", size, _milliseconds(lambda: extract_objects(large), repeats)),
@@ -74,7 +76,7 @@ def limits(segmenter: Segmenter, query: PartQuery, scan: Scan, repeats: int = 5)
         Limit(
             "spread",
             f"{len(finite):,} points of one object",
-            _milliseconds(lambda: segmenter.decide(finite, asked, query), repeats),
+            _milliseconds(lambda: segmenter.assign_labels(finite, asked, query), repeats),
         ),
     ]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from partdistill_ros.inference.query import PartQuery
 from partdistill_ros.inference.scene import SceneOptions, label_scene
 from partdistill_ros.inference.segmenter import Segmenter
-from partdistill_ros.inference.tracking import MemoryOptions, SceneMemory
+from partdistill_ros.inference.tracking import ObjectTracker, TrackingOptions
 from partdistill_ros.pointcloud.scan import Scan
 
 TRUTH = {"cup": "30", "handle": "31"}
@@ -20,9 +20,9 @@ TRUTH = {"cup": "30", "handle": "31"}
 NOISE = 1.4e-3  # meters at 1 m, growing with the squared range: the random error of a Kinect's depth
 WAYS = {
     "each cloud alone": None,
-    "memory (default)": MemoryOptions(),
-    "smoothing 0.8": MemoryOptions(smoothing=0.8),
-    "smoothing 0.8, all asked": MemoryOptions(refresh=0, smoothing=0.8),
+    "memory (default)": TrackingOptions(),
+    "smoothing 0.8": TrackingOptions(smoothing=0.8),
+    "smoothing 0.8, all asked": TrackingOptions(refresh=0, smoothing=0.8),
 }
 
 
@@ -57,7 +57,7 @@ def steadiness(segmenter: Segmenter, query: PartQuery, scan: Scan, frames: int) 
     whose label changed from frame to frame, and the objects asked about in a frame."""
     result = {}
     for name, remembered in WAYS.items():
-        memory, before = SceneMemory(), None
+        memory, before = ObjectTracker(), None
         scores, changes, asked = [], [], []
         for frame in noisy_frames(scan, frames):
             options = SceneOptions(mode="tabletop", memory=remembered)

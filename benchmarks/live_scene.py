@@ -251,7 +251,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         segmenter = Segmenter(options.bundle, options.device, options.threads)
-        setup = Setup(options, load_scan(options.scan), segmenter, segmenter.query(options.query, none_of_these=True))
+        setup = Setup(options, load_scan(options.scan), segmenter, segmenter.query(options.query, reject_unknown=True))
         sections = {name: SECTIONS[name](setup) for name in options.only}
     except PartDistillError as error:
         print(f"error: {error}", file=sys.stderr)

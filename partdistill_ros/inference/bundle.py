@@ -18,8 +18,9 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import numpy as np
 
 from partdistill_ros.errors import PartDistillError
@@ -29,9 +30,37 @@ from partdistill_ros.inference.vocabulary import TextEncoder, Vocabulary
 
 SCHEMA = 1
 MODEL, VOCABULARY, MANIFEST = "student.onnx", "vocabulary.npz", "bundle.json"
-NORMALIZATION = "center_max_radius"
-SAMPLINGS = ("random", "farthest")
 DEFAULT_PATH = Path(__file__).resolve().parents[1] / "models" / "default"
+
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class _File(msgspec.Struct):
+    sha256: str
+
+
+class _Text(msgspec.Struct):
+    space: str
+    dim: Positive
+
+
+class _Manifest(msgspec.Struct):
+    """The fields of `bundle.json`; those that it may leave out have a default."""
+
+    name: str
+    points: Positive
+    patches: Positive
+    normalisation: Literal["center_max_radius"]
+    up: Literal["z"]
+    opset: Positive
+    text: _Text
+    files: dict[str, _File]
+    centers: Positive | None = None
+    patch_size: Positive = 32
+    sampling: Literal["random", "farthest"] = "random"
+    categories: dict[str, Annotated[list[str], msgspec.Meta(min_length=1)]] = {}
+    training: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -87,7 +116,7 @@ class Bundle:
         content = {name: _read_checked(directory, name, manifest) for name in (MODEL, VOCABULARY)}
         bundle = _from_manifest(directory, manifest, content)
         _check_network(bundle)
-        own = encoder or _read_encoder(directory, manifest, bundle.text_dim)
+        own = encoder or _read_encoder(directory, manifest)
         return replace(bundle, vocabulary=replace(bundle.vocabulary, encoder=own))
 
 
@@ -165,25 +194,26 @@ def _swap(fresh: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
+def _read_manifest(path: Path) -> _Manifest:
     try:
-        manifest = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
         raise PartDistillError(f"{path} cannot be read ({error}): the bundle is damaged, fetch it again") from None
-    if not isinstance(manifest, dict):
+    if not isinstance(content, dict):
         raise PartDistillError(f"{path} holds no JSON object: the bundle is damaged, fetch it again")
-    if manifest.get("schema") != SCHEMA:
+    if content.get("schema") != SCHEMA:
         raise PartDistillError(
-            f"{path}: schema is {manifest.get('schema')!r}, this version reads {SCHEMA}: "
+            f"{path}: schema is {content.get('schema')!r}, this version reads {SCHEMA}: "
             "distill the bundle again, or install the partdistill_ros that wrote it"
         )
-    return manifest
+    try:
+        return msgspec.convert(content, _Manifest)
+    except msgspec.ValidationError as error:
+        raise PartDistillError(f"{path}: {error}: export the bundle again") from None
 
 
-def _read_checked(directory: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
-    entry = _field(directory, manifest, "files", dict).get(name)
-    expected = entry.get("sha256") if isinstance(entry, dict) else None
-    if not isinstance(expected, str):
+def _read_checked(directory: Path, name: str, manifest: _Manifest) -> bytes:
+    if name not in manifest.files:
         raise PartDistillError(f"{directory / MANIFEST}: no sha256 for {name}: the bundle is damaged, fetch it again")
     try:
         content = (directory / name).read_bytes()
@@ -191,7 +221,7 @@ def _read_checked(directory: Path, name: str, manifest: Mapping[str, Any]) -> by
         raise PartDistillError(
             f"{directory / name} cannot be read ({error.strerror}): fetch the bundle again"
         ) from None
-    if hashlib.sha256(content).hexdigest() != expected.lower():
+    if hashlib.sha256(content).hexdigest() != manifest.files[name].sha256.lower():
         raise PartDistillError(
             f"{directory / name} does not have the sha256 that {MANIFEST} states: "
             "it is damaged or was changed, fetch the bundle again"
@@ -199,19 +229,15 @@ def _read_checked(directory: Path, name: str, manifest: Mapping[str, Any]) -> by
     return content
 
 
-def _read_encoder(directory: Path, manifest: Mapping[str, Any], dim: int) -> OnnxTextEncoder | None:
-    if GRAPH not in manifest["files"]:
+def _read_encoder(directory: Path, manifest: _Manifest) -> OnnxTextEncoder | None:
+    if GRAPH not in manifest.files:
         return None
     graph, tokenizer = (_read_checked(directory, name, manifest) for name in (GRAPH, TOKENIZER))
-    return OnnxTextEncoder(graph, tokenizer, dim, f"{directory}{os.sep}")
+    return OnnxTextEncoder(graph, tokenizer, manifest.text.dim, f"{directory}{os.sep}")
 
 
-def _from_manifest(directory: Path, manifest: Mapping[str, Any], content: Mapping[str, bytes]) -> Bundle:
-    text = _field(directory, manifest, "text", dict)
-    dim = _positive(directory, text, "dim", "text.dim")
-    points = _positive(directory, manifest, "points")
-    patches = _positive(directory, manifest, "patches")
-    centers = _positive(directory, {"centers": patches, **manifest}, "centers")
+def _from_manifest(directory: Path, manifest: _Manifest, content: Mapping[str, bytes]) -> Bundle:
+    points, patches, centers = manifest.points, manifest.patches, manifest.centers or manifest.patches
     if not patches <= centers <= points:
         raise PartDistillError(
             f"{directory / MANIFEST}: patches ({patches}) <= centers ({centers}) <= points ({points}) does not hold: "
@@ -219,26 +245,26 @@ def _from_manifest(directory: Path, manifest: Mapping[str, Any], content: Mappin
         )
     return Bundle(
         path=directory,
-        name=_field(directory, manifest, "name", str),
+        name=manifest.name,
         model=content[MODEL],
         points=points,
         patches=patches,
         centers=centers,
-        patch_size=_positive(directory, {"patch_size": 32, **manifest}, "patch_size"),
-        sampling=_one_of(directory, {"sampling": "random", **manifest}, "sampling", SAMPLINGS),
-        normalization=_one_of(directory, manifest, "normalisation", (NORMALIZATION,)),
-        up=_one_of(directory, manifest, "up", ("z",)),
-        text_space=_field(directory, text, "space", str, "text.space"),
-        text_dim=dim,
-        opset=_positive(directory, manifest, "opset"),
-        vocabulary=_read_vocabulary(directory, content[VOCABULARY], dim, manifest),
-        training=_field(directory, {"training": {}, **manifest}, "training", dict),
+        patch_size=manifest.patch_size,
+        sampling=manifest.sampling,
+        normalization=manifest.normalisation,
+        up=manifest.up,
+        text_space=manifest.text.space,
+        text_dim=manifest.text.dim,
+        opset=manifest.opset,
+        vocabulary=_read_vocabulary(directory, content[VOCABULARY], manifest),
+        training=manifest.training,
         checksums={name: hashlib.sha256(value).hexdigest() for name, value in content.items()},
     )
 
 
-def _read_vocabulary(directory: Path, content: bytes, dim: int, manifest: Mapping[str, Any]) -> Vocabulary:
-    path = directory / VOCABULARY
+def _read_vocabulary(directory: Path, content: bytes, manifest: _Manifest) -> Vocabulary:
+    path, dim = directory / VOCABULARY, manifest.text.dim
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             names = tuple(str(name) for name in arrays["names"])
@@ -253,19 +279,12 @@ def _read_vocabulary(directory: Path, content: bytes, dim: int, manifest: Mappin
         raise PartDistillError(f"{path}: names must be unique, lower-case and not empty: export the bundle again")
     if not np.allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-3):
         raise PartDistillError(f"{path}: embeddings must have unit length: export the bundle again")
-    return Vocabulary(names, embeddings, _read_categories(directory, manifest, set(names)))
-
-
-def _read_categories(directory: Path, manifest: Mapping[str, Any], known: set[str]) -> dict[str, tuple[str, ...]]:
-    categories = {}
-    for category, parts in _field(directory, {"categories": {}, **manifest}, "categories", dict).items():
-        if not isinstance(parts, list) or not parts or not all(isinstance(part, str) for part in parts):
-            raise PartDistillError(f"{directory / MANIFEST}: categories.{category} must be a list of part names")
-        missing = [part for part in parts if part not in known]
+    for category, parts in manifest.categories.items():
+        missing = sorted(set(parts) - set(names))
         if missing:
             raise PartDistillError(f"{directory / MANIFEST}: {missing[0]!r} of categories.{category} has no embedding")
-        categories[category] = tuple(parts)
-    return categories
+    categories = {category: tuple(parts) for category, parts in manifest.categories.items()}
+    return Vocabulary(names, embeddings, categories)
 
 
 def _check_network(bundle: Bundle) -> None:
@@ -297,33 +316,3 @@ def _fits(found: TensorSpec, wanted: TensorSpec) -> bool:
     return len(found.dims) == len(wanted.dims) and all(
         have is None or have == want for have, want in zip(found.dims, wanted.dims, strict=True)
     )
-
-
-def _field(directory: Path, values: Mapping[str, Any], name: str, kind: type, shown: str | None = None) -> Any:
-    value = values.get(name)
-    if not isinstance(value, kind):
-        raise PartDistillError(
-            f"{directory / MANIFEST}: field '{shown or name}' must be a {kind.__name__}, it is {value!r}: "
-            "export the bundle again"
-        )
-    return value
-
-
-def _positive(directory: Path, values: Mapping[str, Any], name: str, shown: str | None = None) -> int:
-    value = values.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise PartDistillError(
-            f"{directory / MANIFEST}: field '{shown or name}' must be a positive number, it is {value!r}: "
-            "export the bundle again"
-        )
-    return value
-
-
-def _one_of(directory: Path, values: Mapping[str, Any], name: str, allowed: tuple[str, ...]) -> str:
-    value = values.get(name)
-    if value not in allowed:
-        raise PartDistillError(
-            f"{directory / MANIFEST}: field '{name}' must be {' or '.join(allowed)}, it is {value!r}: "
-            "export the bundle again"
-        )
-    return str(value)

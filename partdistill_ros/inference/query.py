@@ -22,14 +22,14 @@ class PartGroup:
     """Names that compete for the points of one object.
 
     category: what stood before the colon, None without one.
-    rivals: names that compete as well but are never reported: a name asked for alone competes with
+    distractors: names that compete as well but are never reported: a name asked for alone competes with
         the other parts of its category, or it would get every point with certainty.
     evidence: further parts of the category: they tell that an object is of it, and take no points.
     """
 
     category: str | None
     names: tuple[str, ...]
-    rivals: tuple[str, ...] = ()
+    distractors: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
 
 
@@ -38,37 +38,37 @@ class PartQuery:
     """A parsed query; labels index into `names`.
 
     names: `P` part names asked for, without repetition, in the order of the text.
-    rivals: `R` further names of the groups' rivals, of their evidence and of `others`.
-    embeddings: `[P + R, D] f4` of `names` then `rivals`.
+    distractors: `R` further names of the groups' distractors, of their evidence and of `others`.
+    embeddings: `[P + R, D] f4` of `names` then `distractors`.
     others: categories that were not asked for; an object that fits one of them better is "none of these".
     """
 
     text: str
     groups: tuple[PartGroup, ...]
     names: tuple[str, ...]
-    rivals: tuple[str, ...]
+    distractors: tuple[str, ...]
     embeddings: NDArray[np.float32] = field(repr=False)
     others: tuple[PartGroup, ...] = ()
 
     def columns(self, group: PartGroup) -> NDArray[np.intp]:
         """Rows of `embeddings` (= columns of the logits) that compete in `group`."""
-        return self._rows(group.names + group.rivals)
+        return self._rows(group.names + group.distractors)
 
     def evidence(self, group: PartGroup) -> NDArray[np.intp]:
         """Rows of `embeddings` that tell whether an object is of the group's category."""
-        return self._rows(group.names + group.rivals + group.evidence)
+        return self._rows(group.names + group.distractors + group.evidence)
 
     def _rows(self, names: tuple[str, ...]) -> NDArray[np.intp]:
-        every = self.names + self.rivals
+        every = self.names + self.distractors
         return np.array([every.index(name) for name in names])
 
 
-def parse_query(text: str, vocabulary: Vocabulary, *, none_of_these: bool = False) -> PartQuery:
+def parse_query(text: str, vocabulary: Vocabulary, *, reject_unknown: bool = False) -> PartQuery:
     """Parse `text`; names are compared in lower case with single spaces.
 
     Groups are separated by `;`, names by `,`, and `:` follows a group's category, which may be any
-    word. A group with one name gets rivals (see `PartGroup`); without a category it stands for each
-    category that has this part. With `none_of_these`, and where every group has a category, the
+    word. A group with one name gets distractors (see `PartGroup`); without a category it stands for each
+    category that has this part. With `reject_unknown`, and where every group has a category, the
     vocabulary's other categories compete for each object (see `_others_than`).
     Raises PartDistillError for a query that is empty, longer than 2,000 characters, of more than 64
     names, malformed, or with a name that cannot be embedded.
@@ -83,20 +83,20 @@ def parse_query(text: str, vocabulary: Vocabulary, *, none_of_these: bool = Fals
     names = _unique(name for group in asked for name in group.names)
     if len(names) > MAX_NAMES:
         raise PartDistillError(f"the query has {len(names)} names, at most {MAX_NAMES} are allowed: split it")
-    vocabulary.embed(names)  # an unknown name is reported before rivals are looked for
-    groups = tuple(rivalled for group in asked for rivalled in _with_rivals(group, vocabulary))
+    vocabulary.embed(names)  # an unknown name is reported before distractors are looked for
+    groups = tuple(competing for group in asked for competing in _with_distractors(group, vocabulary))
     others: tuple[PartGroup, ...] = ()
-    if none_of_these and all(group.category for group in asked):
+    if reject_unknown and all(group.category for group in asked):
         groups = tuple(_with_evidence(group, vocabulary) for group in groups)
         others = _others_than(groups, vocabulary)
-    further = _unique(name for group in groups + others for name in (*group.names, *group.rivals, *group.evidence))
-    rivals = tuple(name for name in further if name not in names)
-    return PartQuery(_clean(text), groups, names, rivals, vocabulary.embed(names + rivals), others)
+    further = _unique(name for group in groups + others for name in (*group.names, *group.distractors, *group.evidence))
+    distractors = tuple(name for name in further if name not in names)
+    return PartQuery(_clean(text), groups, names, distractors, vocabulary.embed(names + distractors), others)
 
 
 def _with_evidence(group: PartGroup, vocabulary: Vocabulary) -> PartGroup:
     parts = vocabulary.categories.get(group.category or "", ())
-    return replace(group, evidence=tuple(part for part in parts if part not in group.names + group.rivals))
+    return replace(group, evidence=tuple(part for part in parts if part not in group.names + group.distractors))
 
 
 def _others_than(groups: tuple[PartGroup, ...], vocabulary: Vocabulary) -> tuple[PartGroup, ...]:
@@ -127,7 +127,7 @@ def _parse_group(text: str) -> PartGroup:
     return PartGroup(category, names)
 
 
-def _with_rivals(group: PartGroup, vocabulary: Vocabulary) -> list[PartGroup]:
+def _with_distractors(group: PartGroup, vocabulary: Vocabulary) -> list[PartGroup]:
     if len(group.names) > 1:
         return [group]
     name = group.names[0]

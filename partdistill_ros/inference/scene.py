@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.query import PartQuery
-from partdistill_ros.inference.segmenter import Belief, Segmenter
-from partdistill_ros.inference.tracking import MemoryOptions, SceneMemory
+from partdistill_ros.inference.segmenter import Prediction, Segmenter
+from partdistill_ros.inference.tracking import ObjectTracker, TrackingOptions
 from partdistill_ros.objects.extract import extract_objects
 from partdistill_ros.objects.object_in_view import ObjectInView
 from partdistill_ros.objects.params import TabletopParams
@@ -35,7 +35,7 @@ class SceneOptions:
     min_confidence: points below it stay unlabeled.
     max_objects: the largest clusters on the plane.  tabletop: limits of the extraction.
     crop: the box of crop mode.
-    memory: how a `SceneMemory` is used, None for not at all.
+    memory: how a `ObjectTracker` is used, None for not at all.
     """
 
     mode: str = "object"
@@ -44,7 +44,7 @@ class SceneOptions:
     max_objects: int = 16
     tabletop: TabletopParams = TabletopParams()
     crop: CropBox = CropBox()
-    memory: MemoryOptions | None = None
+    memory: TrackingOptions | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in SCENE_MODES:
@@ -84,12 +84,12 @@ def label_scene(
     query: PartQuery,
     scan: Scan,
     options: SceneOptions | None = None,
-    memory: SceneMemory | None = None,
+    memory: ObjectTracker | None = None,
     pose: NDArray[np.float64] | None = None,
 ) -> SceneLabels:
     """Label every point of a cloud that may hold NaN.
 
-    memory: of the clouds before, used where the options say how; pose: see `SceneMemory.beliefs`.
+    memory: of the clouds before, used where the options say how; pose: see `ObjectTracker.predictions`.
     A cloud without finite points, without a support plane or without objects comes back unlabeled with
     its `problem`: a live node goes on, a command may refuse.
     """
@@ -101,11 +101,11 @@ def label_scene(
         return _unlabeled(scan, query, {"extract": time.perf_counter() - start}, str(error))
     extracted = time.perf_counter()
     clouds = [scan.points[index] for index in indices]
-    beliefs = _beliefs(segmenter, query, clouds, ups, options, memory, pose)
-    believed = time.perf_counter()
+    predictions = _beliefs(segmenter, query, clouds, ups, options, memory, pose)
+    predicted = time.perf_counter()
     answers = [
-        segmenter.decide(cloud, belief, query, min_confidence=options.min_confidence)
-        for cloud, belief in zip(clouds, beliefs, strict=True)
+        segmenter.assign_labels(cloud, prediction, query, min_confidence=options.min_confidence)
+        for cloud, prediction in zip(clouds, predictions, strict=True)
     ]
     labels = np.full(len(scan.points), -1, np.int16)
     confidence = np.zeros(len(scan.points), np.float32)
@@ -115,10 +115,10 @@ def label_scene(
     timings = segmenter.timings
     stages = {
         "extract": extracted - start,
-        "recall": believed - extracted - timings.total,
+        "recall": predicted - extracted - timings.total,
         "sample": timings.sample,
         "network": timings.network,
-        "spread": time.perf_counter() - believed,
+        "spread": time.perf_counter() - predicted,
     }
     objects = [SceneObject(index, answer.category, answer.up) for index, answer in zip(indices, answers, strict=True)]
     problem = next((answer.problem for answer in answers if answer.problem), None)
@@ -142,17 +142,17 @@ def _beliefs(
     clouds: list[NDArray[np.floating]],
     ups: list[NDArray[np.floating] | None],
     options: SceneOptions,
-    memory: SceneMemory | None,
+    memory: ObjectTracker | None,
     pose: NDArray[np.float64] | None,
-) -> list[Belief | None]:
+) -> list[Prediction | None]:
     """What the student makes of each object, now or, where the memory knows it, before."""
 
-    def ask(numbers: list[int]) -> list[Belief | None]:
-        return segmenter.believe([clouds[number] for number in numbers], query, [ups[number] for number in numbers])
+    def ask(numbers: list[int]) -> list[Prediction | None]:
+        return segmenter.predict([clouds[number] for number in numbers], query, [ups[number] for number in numbers])
 
     if memory is None or options.memory is None:
         return ask(list(range(len(clouds))))
-    return memory.beliefs((segmenter, query), clouds, ask, options.memory, pose)
+    return memory.predictions((segmenter, query), clouds, ask, options.memory, pose)
 
 
 def _objects(

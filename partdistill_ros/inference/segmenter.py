@@ -24,7 +24,7 @@ MAX_BATCH = 16  # clouds per run of the network: bounds memory, and more gain no
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds spent by the last `segment`: sampling and normalizing, the network, spreading."""
+    """Seconds spent by the last `segment`: sampling and normalizing, the network, carrying labels to all points."""
 
     sample: float = 0.0
     network: float = 0.0
@@ -41,7 +41,7 @@ class Labels:
     """The answer for one cloud, in the order of its points.
 
     labels: `[N] i2`, indices into `parts`; -1 for points that are not finite, below the confidence
-        asked for, or taken by a rival name.
+        asked for, or taken by a distractor name.
     confidence: `[N] f4`, probability of the best name among those that compete; 0 where not finite; for a
         cloud of a category not asked for its mean.
     parts: the query's names.  category: of the group that won, None without one; where it is one of the
@@ -59,11 +59,11 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Belief:
+class Prediction:
     """What the student makes of one cloud, at the points that it saw of it.
 
     points: `[S, 3]` in the cloud's frame, its own rows where it has no more than S.
-    probability: `[S, P + R]` of the query's names and rivals, all of them competing.
+    probability: `[S, P + R]` of the query's names and distractors, all of them competing.
     scores: `[G]`, how well each of the query's groups and then of its `others` fits the cloud.
     up: `[3]` direction taken as up.
     """
@@ -120,9 +120,9 @@ class Segmenter:
             with suppress(PartDistillError):  # whoever asks for a new name is told
                 self.bundle.vocabulary.encoder.encode(["part"])
 
-    def query(self, text: str, *, none_of_these: bool = False) -> PartQuery:
+    def query(self, text: str, *, reject_unknown: bool = False) -> PartQuery:
         """Parse a query with the bundle's vocabulary (see `parse_query`)."""
-        return parse_query(text, self.bundle.vocabulary, none_of_these=none_of_these)
+        return parse_query(text, self.bundle.vocabulary, reject_unknown=reject_unknown)
 
     def segment(
         self,
@@ -131,7 +131,6 @@ class Segmenter:
         ups: Sequence[ArrayLike | None] | None = None,
         *,
         votes: int = 1,
-        smooth: bool = False,
         min_confidence: float = 0.0,
     ) -> list[Labels]:
         """Label every point of each cloud `[Ni, 3]`; all clouds go through the network as one batch.
@@ -139,7 +138,6 @@ class Segmenter:
         ups: per cloud the direction opposite to gravity, in the cloud's frame; None: six to eight
             directions are tried and the most confident answer is kept (as many runs of the network).
         votes: logits are averaged over this many turns about the vertical (as many runs).
-        smooth: see `spread`.
         min_confidence: points whose confidence is lower are labeled -1.
         The group of the query with the highest mean (over points) of the maximum (over its names)
         probability among all names is the cloud's category; where it is one of `query.others`, no
@@ -147,22 +145,22 @@ class Segmenter:
         patch comes back unlabeled with its `problem`. Raises PartDistillError for wrong arguments.
         """
         query = self.query(query) if isinstance(query, str) else query
-        beliefs = self.believe(clouds, query, ups, votes=votes)
+        predictions = self.predict(clouds, query, ups, votes=votes)
         start = time.perf_counter()
         result = [
-            self.decide(cloud, belief, query, smooth=smooth, min_confidence=min_confidence)
-            for cloud, belief in zip(clouds, beliefs, strict=True)
+            self.assign_labels(cloud, prediction, query, min_confidence=min_confidence)
+            for cloud, prediction in zip(clouds, predictions, strict=True)
         ]
         self.timings = replace(self.timings, spread=time.perf_counter() - start)
         return result
 
-    def believe(
+    def predict(
         self,
         clouds: Sequence[ArrayLike],
         query: PartQuery,
         ups: Sequence[ArrayLike | None] | None = None,
         votes: int = 1,
-    ) -> list[Belief | None]:
+    ) -> list[Prediction | None]:
         """The first half of `segment`: what the student makes of each cloud's sample; None for a cloud with
         fewer finite points than a patch. Raises PartDistillError for wrong arguments."""
         points = [_as_points(cloud) for cloud in clouds]
@@ -175,41 +173,39 @@ class Segmenter:
         prepared = [self._prepare(cloud, up, votes) for cloud, up in zip(points, ups, strict=True)]
         sampled = time.perf_counter()
         logits = self._run([item for item in prepared if item is not None], query)
-        beliefs = [None if item is None else _most_confident(item, next(logits), query) for item in prepared]
+        predictions = [None if item is None else _most_confident(item, next(logits), query) for item in prepared]
         self.timings = Timings(sampled - start, time.perf_counter() - sampled)
-        return beliefs
+        return predictions
 
-    def decide(
+    def assign_labels(
         self,
         cloud: ArrayLike,
-        belief: Belief | None,
+        prediction: Prediction | None,
         query: PartQuery,
         *,
-        smooth: bool = False,
         min_confidence: float = 0.0,
     ) -> Labels:
         """The second half of `segment`: every point of `cloud [N, 3]` takes the answer of the nearest point of
-        the belief, which may come from another recording of the same thing."""
+        the prediction, which may come from another recording of the same thing."""
         points = _as_points(cloud)
         rows = finite_rows(points)
-        if belief is None:
+        if prediction is None:
             return self._unlabeled(points, query)
-        group = (query.groups + query.others)[int(belief.scores.argmax())]
+        group = (query.groups + query.others)[int(prediction.scores.argmax())]
         columns = query.columns(group)
-        asked = belief.probability[:, columns] / belief.probability[:, columns].sum(axis=1, keepdims=True)
+        asked = prediction.probability[:, columns] / prediction.probability[:, columns].sum(axis=1, keepdims=True)
         labels, confidence = np.full(len(points), -1, np.int16), np.zeros(len(points), np.float32)
         if group not in query.groups:
             confidence[rows] = asked.max(axis=1).mean()
-            return Labels(labels, confidence, query.names, group.category, belief.up)
-        # Decided before spreading, unless points are to be mixed: the same answer for fewer points.
-        values = asked if smooth else np.stack([asked.argmax(axis=1), asked.max(axis=1)], axis=1, dtype=np.float32)
+            return Labels(labels, confidence, query.names, group.category, prediction.up)
+        # Before they are carried to all points: the same answer for less work.
+        values = np.stack([asked.argmax(axis=1), asked.max(axis=1)], axis=1, dtype=np.float32)
         finite = points if len(rows) == len(points) else points[rows]
-        values = interpolate_labels(finite, belief.points, values, smooth=smooth, workers=self._session.threads)
-        best, sure = (values.argmax(axis=1), values.max(axis=1)) if smooth else values.T
+        best, confident = interpolate_labels(finite, prediction.points, values, workers=self._session.threads).T
         names = np.where(columns < len(query.names), columns, -1).astype(np.int16)
-        labels[rows] = np.where(sure >= min_confidence, names[best.astype(np.intp)], -1)
-        confidence[rows] = sure
-        return Labels(labels, confidence, query.names, group.category, belief.up)
+        labels[rows] = np.where(confident >= min_confidence, names[best.astype(np.intp)], -1)
+        confidence[rows] = confident
+        return Labels(labels, confidence, query.names, group.category, prediction.up)
 
     def _prepare(self, cloud: NDArray[np.floating], up: ArrayLike | None, votes: int) -> _Prepared | None:
         rows = finite_rows(cloud)
@@ -256,12 +252,12 @@ def _as_points(cloud: ArrayLike) -> NDArray[np.floating]:
     return points if points.dtype in (np.float32, np.float64) else points.astype(np.float64)
 
 
-def _most_confident(item: _Prepared, logits: NDArray[np.float32], query: PartQuery) -> Belief:
-    """The belief of the candidate up whose best group scores highest; `logits [U, S, P + R]`."""
+def _most_confident(item: _Prepared, logits: NDArray[np.float32], query: PartQuery) -> Prediction:
+    """The prediction of the candidate up whose best group scores highest; `logits [U, S, P + R]`."""
     probability = _softmax(logits)
     scores = [_scores(each, query) for each in probability]
     best = int(np.argmax([each.max() for each in scores]))
-    return Belief(item.sampled, probability[best], scores[best], item.ups[best])
+    return Prediction(item.sampled, probability[best], scores[best], item.ups[best])
 
 
 def _scores(probability: NDArray[np.float32], query: PartQuery) -> NDArray[np.float32]:

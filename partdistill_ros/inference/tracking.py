@@ -3,7 +3,7 @@
 
 An object that is where it was, in the shape that it had, keeps its answer and is asked about again in turn,
 so that a busy table costs a few runs of the network a cloud and no answer grows old. With smoothing, what
-is believed of a place is averaged over the clouds in which it was asked about. Both end where the object
+is predicted of a place is averaged over the clouds in which it was asked about. Both end where the object
 moves: what is remembered of it no longer fits, and it is asked about as a new one.
 """
 
@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.query import PartQuery
-from partdistill_ros.inference.segmenter import Belief, Segmenter
+from partdistill_ros.inference.segmenter import Prediction, Segmenter
 
 COMPARED = 400  # points of an object, at least, that are looked up among those of before, and the other way round
 SAMPLED = 1500  # points, at least, that they are looked up among
@@ -26,11 +26,11 @@ NEAR = 0.05  # meters between the middles of what may be the same object
 
 
 @dataclass(frozen=True)
-class MemoryOptions:
+class TrackingOptions:
     """Lengths in meters.
 
     refresh: objects that stand still asked about again in each cloud, the longest unasked first; 0 for all.
-    smoothing: share of the earlier belief in a new one, 0 to below 1; 0.8 averages over about five answers.
+    smoothing: share of the earlier prediction in a new one, 0 to below 1; 0.8 averages over about five answers.
     tolerance, moved: an object has moved when more than the share `moved` of its points is farther than
         `tolerance` from any of before, or the other way round. Still ones under a Kinect's noise stay below
         0.02; a mug turned by 15 degrees or shifted by 1.5 cm is at 0.08 or above.
@@ -54,21 +54,21 @@ class MemoryOptions:
 
 @dataclass
 class _Known:
-    """One object as last asked about: its belief in the fixed frame, the middle `[3]` of its points, and the
+    """One object as last asked about: its prediction in the fixed frame, the center `[3]` of its points, and the
     numbers of the clouds in which it was asked about and seen."""
 
-    belief: Belief
+    prediction: Prediction
     tree: cKDTree
-    middle: NDArray[np.floating]
+    center: NDArray[np.floating]
     asked: int
     seen: int
 
 
-Ask = Callable[[list[int]], Sequence[Belief | None]]
+Ask = Callable[[list[int]], Sequence[Prediction | None]]
 """Beliefs of the objects with these numbers, in the cloud's frame."""
 
 
-class SceneMemory:
+class ObjectTracker:
     """Objects of one stream of clouds, for one query to one student; with another it begins anew.
 
     Not for several threads at once.
@@ -84,15 +84,15 @@ class SceneMemory:
         """Forget everything."""
         self._known = []
 
-    def beliefs(
+    def predictions(
         self,
         about: tuple[Segmenter, PartQuery],
         clouds: Sequence[NDArray[np.floating]],
         ask: Ask,
-        options: MemoryOptions,
+        options: TrackingOptions,
         pose: NDArray[np.float64] | None = None,
-    ) -> list[Belief | None]:
-        """The belief of each object `[Ni, 3]` of one cloud, in the cloud's frame: those that moved, are new or
+    ) -> list[Prediction | None]:
+        """The prediction of each object `[Ni, 3]` of one cloud, in the cloud's frame: those that moved, are new or
         whose turn it is are given to `ask`; `asked` tells how many.
 
         pose: `[4, 4]` from the cloud's frame to one that stands still; None where the camera does.
@@ -109,21 +109,21 @@ class SceneMemory:
         found = self._recognize(placed, options)
         due = _due(found, options.refresh)
         self.asked = len(due)
-        answers: list[Belief | None] = [None if known is None else known.belief for known in found]
+        answers: list[Prediction | None] = [None if known is None else known.prediction for known in found]
         for number, fresh in zip(due, ask(due), strict=True):
             answers[number] = None if fresh is None else self._learn(found[number], _placed(fresh, pose), options)
         self._known = [known for known in self._known if self._cloud - known.seen <= options.forget]
         back = None if pose is None else np.linalg.inv(pose).astype(np.float64)
-        return [None if belief is None else _placed(belief, back) for belief in answers]
+        return [None if prediction is None else _placed(prediction, back) for prediction in answers]
 
-    def _recognize(self, clouds: Sequence[NDArray[np.floating]], options: MemoryOptions) -> list[_Known | None]:
+    def _recognize(self, clouds: Sequence[NDArray[np.floating]], options: TrackingOptions) -> list[_Known | None]:
         """For each object what is known of it, None where it is new or has moved."""
         free = list(self._known)
         found: list[_Known | None] = []
         for cloud in clouds:
             sample = _some(cloud, SAMPLED, self._cloud)
-            middle = sample.mean(axis=0)
-            apart = [float(np.linalg.norm(known.middle - middle)) for known in free]
+            center = sample.mean(axis=0)
+            apart = [float(np.linalg.norm(known.center - center)) for known in free]
             best = int(np.argmin(apart)) if free else -1
             if not free or apart[best] > NEAR or self._has_moved(free[best], sample, options):
                 found.append(None)
@@ -132,20 +132,20 @@ class SceneMemory:
             found.append(free.pop(best))
         return found
 
-    def _has_moved(self, known: _Known, sample: NDArray[np.floating], options: MemoryOptions) -> bool:
+    def _has_moved(self, known: _Known, sample: NDArray[np.floating], options: TrackingOptions) -> bool:
         def outside(tree: cKDTree, points: NDArray[np.floating]) -> float:
             some = _some(points, COMPARED, self._cloud)
             return float(np.isinf(tree.query(some, distance_upper_bound=options.tolerance)[0]).mean())
 
         if outside(known.tree, sample) > options.moved:
             return True
-        return outside(_tree(sample), known.belief.points) > options.moved
+        return outside(_tree(sample), known.prediction.points) > options.moved
 
-    def _learn(self, known: _Known | None, fresh: Belief, options: MemoryOptions) -> Belief:
-        belief = fresh if known is None else _smoothed(known, fresh, options)
-        learned = _Known(belief, _tree(belief.points), belief.points.mean(axis=0), self._cloud, self._cloud)
+    def _learn(self, known: _Known | None, fresh: Prediction, options: TrackingOptions) -> Prediction:
+        prediction = fresh if known is None else _smoothed(known, fresh, options)
+        learned = _Known(prediction, _tree(prediction.points), prediction.points.mean(axis=0), self._cloud, self._cloud)
         self._known = [other for other in self._known if other is not known] + [learned]
-        return belief
+        return prediction
 
 
 def _due(found: Sequence[_Known | None], refresh: int) -> list[int]:
@@ -155,8 +155,8 @@ def _due(found: Sequence[_Known | None], refresh: int) -> list[int]:
     return sorted(new + [number for _, number in still[: refresh or None]])
 
 
-def _smoothed(known: _Known, fresh: Belief, options: MemoryOptions) -> Belief:
-    """The fresh belief, averaged with that of the nearest point of before where there is one."""
+def _smoothed(known: _Known, fresh: Prediction, options: TrackingOptions) -> Prediction:
+    """The fresh prediction, averaged with that of the nearest point of before where there is one."""
     share = np.float32(options.smoothing)
     if share == 0:
         return fresh
@@ -164,8 +164,8 @@ def _smoothed(known: _Known, fresh: Belief, options: MemoryOptions) -> Belief:
     near = np.isfinite(distance)
     probability = fresh.probability.copy()
     probability[near] *= 1 - share
-    probability[near] += share * known.belief.probability[nearest[near]]
-    scores = (1 - share) * fresh.scores + share * known.belief.scores
+    probability[near] += share * known.prediction.probability[nearest[near]]
+    scores = (1 - share) * fresh.scores + share * known.prediction.scores
     return replace(fresh, probability=probability, scores=scores)
 
 
@@ -185,8 +185,8 @@ def _moved(points: NDArray[np.floating], pose: NDArray[np.float64] | None) -> ND
     return points if pose is None else points @ pose[:3, :3].T + pose[:3, 3]
 
 
-def _placed(belief: Belief, pose: NDArray[np.float64] | None) -> Belief:
-    """A belief told in another frame."""
+def _placed(prediction: Prediction, pose: NDArray[np.float64] | None) -> Prediction:
+    """A prediction told in another frame."""
     if pose is None:
-        return belief
-    return replace(belief, points=_moved(belief.points, pose), up=pose[:3, :3] @ belief.up)
+        return prediction
+    return replace(prediction, points=_moved(prediction.points, pose), up=pose[:3, :3] @ prediction.up)

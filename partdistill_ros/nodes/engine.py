@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from partdistill_ros.inference.query import PartQuery
 from partdistill_ros.inference.scene import SceneOptions
 from partdistill_ros.inference.segmenter import Segmenter
-from partdistill_ros.inference.tracking import MemoryOptions, SceneMemory
+from partdistill_ros.inference.tracking import ObjectTracker, TrackingOptions
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters, Tabletop
 from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.pointcloud.crop import CropBox
@@ -27,7 +27,7 @@ class Engine:
 
     segmenter: Segmenter
     query: PartQuery
-    memory: SceneMemory = field(default_factory=SceneMemory, compare=False)
+    memory: ObjectTracker = field(default_factory=ObjectTracker, compare=False)
 
     @staticmethod
     def load(parameters: SegmenterParameters) -> Engine:
@@ -65,7 +65,7 @@ def _differ(before: SegmenterParameters, after: SegmenterParameters, names: tupl
 def _query(segmenter: Segmenter, parameters: SegmenterParameters) -> PartQuery:
     # Where cloud or box is said to be one object, it is not for the student to say that it is none.
     rejects = parameters.none_of_these and parameters.scene_mode == "tabletop"
-    return segmenter.query(parameters.query, none_of_these=rejects)
+    return segmenter.query(parameters.query, reject_unknown=rejects)
 
 
 def scene_options(parameters: SegmenterParameters, to_crop: NDArray[np.float64] | None = None) -> SceneOptions:
@@ -81,7 +81,7 @@ def scene_options(parameters: SegmenterParameters, to_crop: NDArray[np.float64] 
         max_objects=limits.max_objects,
         tabletop=tabletop_limits(limits),
         crop=CropBox((box.min_x, box.min_y, box.min_z), (box.max_x, box.max_y, box.max_z), to_crop),
-        memory=MemoryOptions(memory.refresh, memory.smoothing) if memory.refresh or memory.smoothing else None,
+        memory=TrackingOptions(memory.refresh, memory.smoothing) if memory.refresh or memory.smoothing else None,
     )
 
 

@@ -15,7 +15,6 @@ MAX_VOXELS = 1 << 20  # along a side; with more, the number of a voxel does not 
 
 EXACT_UP_TO = 4_096  # points; larger clouds are looked up by voxel: 300k in 30 ms instead of 200 ms
 INTERPOLATION_VOXELS = 64  # along the longest side: about the spacing of 2,048 samples, a third cheaper than 96
-NEIGHBORS = 3
 WORTH_THREADS = 8_192  # points; for fewer, starting threads takes longer than looking up
 
 
@@ -93,37 +92,20 @@ def farthest_points(points: NDArray[np.floating], count: int) -> NDArray[np.int6
 
 
 def interpolate_labels(
-    points: NDArray[np.floating],
-    sampled: NDArray[np.floating],
-    values: NDArray[np.float32],
-    *,
-    smooth: bool = False,
-    workers: int = 1,
+    points: NDArray[np.floating], sampled: NDArray[np.floating], values: NDArray[np.float32], *, workers: int = 1
 ) -> NDArray[np.float32]:
     """Carry `values [S, P]` of the sampled points `[S, 3]` to all finite `points [N, 3]`: `[N, P]`.
 
-    Each point takes the values of the nearest sampled point, or with `smooth` the mean of the three
-    nearest weighted by inverse squared distance. In clouds over 4,096 points those in one voxel
-    (1/64 of the longest side) share the answer of one of them, unless the cloud is so uneven that
-    hardly any voxels would be left.
+    Each point takes the values of the nearest sampled point. In clouds over 4,096 points those in one voxel
+    (1/64 of the longest side) share the answer of one of them, unless the cloud is so uneven that hardly any voxels
+    would be left.
     """
     if points is sampled:
         return values
+    of_point: NDArray[np.intp] | slice = slice(None)
     if len(points) > EXACT_UP_TO:
-        representatives, of_point = voxel_downsample(points, voxels=INTERPOLATION_VOXELS)
+        representatives, owner = voxel_downsample(points, voxels=INTERPOLATION_VOXELS)
         if len(representatives) >= len(sampled):
-            return _interpolate(points[representatives], sampled, values, smooth, workers)[of_point]
-    return _interpolate(points, sampled, values, smooth, workers)
-
-
-def _interpolate(
-    points: NDArray[np.floating], sampled: NDArray[np.floating], values: NDArray[np.float32], smooth: bool, workers: int
-) -> NDArray[np.float32]:
-    tree = cKDTree(sampled)
-    workers = workers if len(points) > WORTH_THREADS else 1
-    if not smooth or len(sampled) < NEIGHBORS:
-        return values[tree.query(points, workers=workers)[1]]
-    distance, index = tree.query(points, k=NEIGHBORS, workers=workers)
-    weight = 1 / (distance**2 + 1e-12 * (distance[:, -1:] ** 2) + 1e-30)
-    weight /= weight.sum(axis=1, keepdims=True)
-    return np.einsum("nk,nkp->np", weight, values[index]).astype(np.float32)
+            points, of_point = points[representatives], owner
+    nearest = cKDTree(sampled).query(points, workers=workers if len(points) > WORTH_THREADS else 1)[1]
+    return values[nearest][of_point]

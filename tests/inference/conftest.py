@@ -2,7 +2,7 @@
 """A toy student: a real ONNX network with the contracted inputs and outputs whose answers can be worked out.
 
 The logit of a point for a name is 8 times the dot product of its position with the first three
-numbers of the name's embedding, so `top` wins above the middle, `right` at positive x, and so on.
+numbers of the name's embedding, so `top` wins above the center, `right` at positive x, and so on.
 """
 
 from __future__ import annotations

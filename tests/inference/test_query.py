@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Queries in words: groups, rivals, limits and errors that help."""
+"""Queries in words: groups, distractors, limits and errors that help."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from partdistill_ros.inference.vocabulary import Vocabulary
 def test_plain_names(toy_vocabulary):
     query = parse_query("top, bottom", toy_vocabulary)
     assert query.groups == (PartGroup(None, ("top", "bottom")),)
-    assert query.names == ("top", "bottom") and query.rivals == ()
+    assert query.names == ("top", "bottom") and query.distractors == ()
     assert query.embeddings.tolist() == [[0, 0, 1, 0], [0, 0, -1, 0]]
 
 
@@ -37,7 +37,7 @@ def test_groups_share_names(toy_vocabulary):
 def test_one_name_competes_with_the_rest_of_its_category(toy_vocabulary):
     query = parse_query("bar: left", toy_vocabulary)
     assert query.groups == (PartGroup("bar", ("left",), ("right", "nothing")),)
-    assert query.names == ("left",) and query.rivals == ("right", "nothing")
+    assert query.names == ("left",) and query.distractors == ("right", "nothing")
     assert query.embeddings.shape == (3, 4)
     assert query.columns(query.groups[0]).tolist() == [0, 1, 2]
 
@@ -59,8 +59,8 @@ def test_one_name_of_an_unknown_category_stands_alone(toy_vocabulary):
 
 def test_rivals_that_are_asked_for_in_another_group_are_not_doubled(toy_vocabulary):
     query = parse_query("post: top; pot: bottom, lid", toy_vocabulary)
-    assert query.names == ("top", "bottom", "lid") and query.rivals == ()
-    assert query.groups[0].rivals == ("bottom",)
+    assert query.names == ("top", "bottom", "lid") and query.distractors == ()
+    assert query.groups[0].distractors == ("bottom",)
     assert query.columns(query.groups[0]).tolist() == [0, 1]
 
 
@@ -111,27 +111,27 @@ def test_an_encoder_opens_the_vocabulary(toy_vocabulary):
     assert query.groups == (PartGroup("post", ("summit",), ("bottom",)),)
 
 
-def test_none_of_these_lets_every_other_category_compete(toy_vocabulary):
-    query = parse_query("post: top", toy_vocabulary, none_of_these=True)
+def test_open_set_rejection_lets_every_other_category_compete(toy_vocabulary):
+    query = parse_query("post: top", toy_vocabulary, reject_unknown=True)
     assert query.groups == (PartGroup("post", ("top",), ("bottom",)),) and query.names == ("top",)
     assert query.others == (PartGroup("bar", ("left", "right", "nothing")), PartGroup("pot", ("lid", "bottom")))
-    assert query.rivals == ("bottom", "left", "right", "nothing", "lid") and len(query.embeddings) == 6
+    assert query.distractors == ("bottom", "left", "right", "nothing", "lid") and len(query.embeddings) == 6
     assert parse_query("post: top", toy_vocabulary).others == ()
 
 
 def test_parts_that_were_not_asked_for_tell_the_category_and_take_no_points(toy_vocabulary):
-    query = parse_query("bar: left, right", toy_vocabulary, none_of_these=True)
+    query = parse_query("bar: left, right", toy_vocabulary, reject_unknown=True)
     bar = query.groups[0]
     assert bar.evidence == ("nothing",)
     assert len(query.columns(bar)) == 2 and len(query.evidence(bar)) == 3
 
 
-def test_none_of_these_needs_categories_to_tell(toy_vocabulary):
+def test_open_set_rejection_needs_categories_to_tell(toy_vocabulary):
     for text in ("top, bottom", "post: top, bottom; left, right"):
-        query = parse_query(text, toy_vocabulary, none_of_these=True)
-        assert query.others == () and query.rivals == ()
+        query = parse_query(text, toy_vocabulary, reject_unknown=True)
+        assert query.others == () and query.distractors == ()
 
 
 def test_a_category_by_another_word_is_no_rival_of_itself(toy_vocabulary):
-    others = parse_query("jar: lid, top", toy_vocabulary, none_of_these=True).others
+    others = parse_query("jar: lid, top", toy_vocabulary, reject_unknown=True).others
     assert [other.category for other in others] == ["bar"]

@@ -9,7 +9,7 @@ import pytest
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.scene import SceneOptions, label_object, label_scene
 from partdistill_ros.inference.segmenter import Segmenter
-from partdistill_ros.inference.tracking import MemoryOptions, SceneMemory
+from partdistill_ros.inference.tracking import ObjectTracker, TrackingOptions
 from partdistill_ros.objects.object_in_view import object_in_view
 from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.pointcloud.crop import CropBox
@@ -147,8 +147,8 @@ def test_an_empty_box_says_so(segmenter, scene):
 
 
 def test_a_scene_that_stands_still_keeps_its_answers(segmenter, scene):
-    options = SceneOptions(mode="tabletop", memory=MemoryOptions(refresh=1))
-    memory, query = SceneMemory(), segmenter.query("post: top, bottom")
+    options = SceneOptions(mode="tabletop", memory=TrackingOptions(refresh=1))
+    memory, query = ObjectTracker(), segmenter.query("post: top, bottom")
     first = label_scene(segmenter, query, scene, options, memory)
     assert memory.asked == 3
     order = np.random.default_rng(1).permutation(len(scene.points))

@@ -174,7 +174,7 @@ def test_the_group_that_fits_an_object_wins(segmenter):
 
 def test_an_object_that_fits_no_group_asked_for_stays_unlabeled(segmenter):
     standing, lying = block(), block(size=(1.0, 0.2, 0.2))
-    query = segmenter.query("post: top, bottom", none_of_these=True)
+    query = segmenter.query("post: top, bottom", reject_unknown=True)
     post, bar = segmenter.segment([standing, lying], query, [(0, 0, 1)] * 2)
     assert post.category == "post" and agreement(post.labels, by_height(standing)) > 0.97
     assert bar.category == "bar" and (bar.labels == -1).all() and bar.problem is None
@@ -213,19 +213,12 @@ def test_votes_average_over_turns_about_the_vertical(segmenter, monkeypatch):
     assert np.array_equal(height.labels, by_height(points))
 
 
-def test_smooth_moves_boundaries_only(segmenter):
-    points = block(20_000)
-    rough = segmenter.segment([points], "top, bottom", [(0, 0, 1)])[0]
-    smooth = segmenter.segment([points], "top, bottom", [(0, 0, 1)], smooth=True)[0]
-    assert agreement(smooth.labels, by_height(points)) > agreement(rough.labels, by_height(points))
-
-
 def test_a_belief_labels_another_recording_of_the_same_thing(segmenter):
     query = segmenter.query("post: top, bottom")
-    (belief,) = segmenter.believe([block(5_000)], query, [(0, 0, 1)])
-    assert belief.points.shape == (2048, 3) and np.allclose(belief.probability.sum(axis=1), 1, atol=1e-5)
+    (prediction,) = segmenter.predict([block(5_000)], query, [(0, 0, 1)])
+    assert prediction.points.shape == (2048, 3) and np.allclose(prediction.probability.sum(axis=1), 1, atol=1e-5)
     again = np.vstack([block(4_000, seed=1), np.full((1, 3), np.nan)]).astype(np.float32)
-    labels = segmenter.decide(again, belief, query)
+    labels = segmenter.assign_labels(again, prediction, query)
     assert agreement(labels.labels[:-1], by_height(again[:-1])) > 0.97 and labels.labels[-1] == -1
     assert labels.category == "post" and np.array_equal(labels.up, (0, 0, 1))
 

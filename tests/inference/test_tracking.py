@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.segmenter import Belief
-from partdistill_ros.inference.tracking import MemoryOptions, SceneMemory
+from partdistill_ros.inference.segmenter import Prediction
+from partdistill_ros.inference.tracking import ObjectTracker, TrackingOptions
 
 ABOUT = (object(), object())
 UP = np.array([0.0, 0.0, 1.0])
@@ -31,13 +31,13 @@ class Student:
     def __call__(self, numbers):
         self.asked += numbers
         probability = np.float32([self.first, 1 - self.first])
-        return [Belief(self.clouds[n][:2048], np.tile(probability, (2048, 1)), probability, UP) for n in numbers]
+        return [Prediction(self.clouds[n][:2048], np.tile(probability, (2048, 1)), probability, UP) for n in numbers]
 
 
 def tell(memory, clouds, options=None, about=ABOUT, first=0.9, pose=None):
-    """The beliefs of one cloud, and the numbers of the objects that were asked about."""
+    """The predictions of one cloud, and the numbers of the objects that were asked about."""
     student = Student(clouds, first)
-    return memory.beliefs(about, clouds, student, options or MemoryOptions(refresh=1), pose), student.asked
+    return memory.predictions(about, clouds, student, options or TrackingOptions(refresh=1), pose), student.asked
 
 
 def row(seed, *places):
@@ -45,14 +45,14 @@ def row(seed, *places):
 
 
 def test_still_objects_are_asked_about_in_turn():
-    memory = SceneMemory()
+    memory = ObjectTracker()
     asked = [tell(memory, row(seed, 0.0, 0.2, 0.4))[1] for seed in range(0, 50, 10)]
     assert asked == [[0, 1, 2], [0], [1], [2], [0]]
     assert memory.asked == 1
 
 
 def test_a_still_object_keeps_its_answer():
-    memory = SceneMemory()
+    memory = ObjectTracker()
     first, _ = tell(memory, row(0, 0.0, 0.2), first=0.9)
     second, asked = tell(memory, row(10, 0.0, 0.2), first=0.4)
     assert asked == [0]
@@ -62,24 +62,24 @@ def test_a_still_object_keeps_its_answer():
 
 @pytest.mark.parametrize("refresh", [0, 2, 9])
 def test_all_are_asked_about_where_nothing_is_to_be_kept(refresh):
-    memory = SceneMemory()
+    memory = ObjectTracker()
     for seed in (0, 10):
-        _, asked = tell(memory, row(seed, 0.0, 0.2), MemoryOptions(refresh=refresh))
+        _, asked = tell(memory, row(seed, 0.0, 0.2), TrackingOptions(refresh=refresh))
     assert asked == [0, 1]
 
 
 @pytest.mark.parametrize("shift", [0.02, 0.5])
 def test_what_moved_is_asked_about_at_once(shift):
-    memory = SceneMemory()
-    options = MemoryOptions(refresh=1, smoothing=0.9)
+    memory = ObjectTracker()
+    options = TrackingOptions(refresh=1, smoothing=0.9)
     tell(memory, row(0, 0.0, 0.2, 0.4), options)
-    beliefs, asked = tell(memory, row(10, 0.0, 0.2, 0.4 + shift), options, first=0.1)
+    predictions, asked = tell(memory, row(10, 0.0, 0.2, 0.4 + shift), options, first=0.1)
     assert asked == [0, 2]
-    np.testing.assert_allclose(beliefs[2].probability[:, 0], 0.1, atol=1e-6)
+    np.testing.assert_allclose(predictions[2].probability[:, 0], 0.1, atol=1e-6)
 
 
 def test_a_part_that_moved_counts_as_well():
-    memory = SceneMemory()
+    memory = ObjectTracker()
     knob = np.random.default_rng(5).normal(scale=0.004, size=(400, 3)).astype(np.float32)
     left, right = (np.vstack([ball(0.0, seed), knob + (x, 0, 1)]) for seed, x in ((0, -0.08), (1, 0.08)))
     memory_of_ball = ball(0.4, 3)
@@ -89,7 +89,7 @@ def test_a_part_that_moved_counts_as_well():
 
 
 def test_what_vanished_is_seen_to_be_gone():
-    memory = SceneMemory()
+    memory = ObjectTracker()
     whole = ball(0.0, 0)
     tell(memory, [ball(0.4, 3), whole])
     half = whole[whole[:, 0] > -0.02]
@@ -97,7 +97,7 @@ def test_what_vanished_is_seen_to_be_gone():
 
 
 def test_another_query_or_student_begins_anew():
-    memory = SceneMemory()
+    memory = ObjectTracker()
     tell(memory, row(0, 0.0, 0.2))
     assert tell(memory, row(10, 0.0, 0.2), about=(ABOUT[0], object()))[1] == [0, 1]
     assert tell(memory, row(20, 0.0, 0.2), about=(object(), ABOUT[1]))[1] == [0, 1]
@@ -106,8 +106,8 @@ def test_another_query_or_student_begins_anew():
 
 
 def test_objects_out_of_sight_are_forgotten():
-    memory = SceneMemory()
-    options = MemoryOptions(refresh=1, forget=2)
+    memory = ObjectTracker()
+    options = TrackingOptions(refresh=1, forget=2)
     tell(memory, row(0, 0.0, 0.2, 0.4), options)
     for seed in (10, 20):
         tell(memory, row(seed, 0.0, 0.2), options)
@@ -118,14 +118,14 @@ def test_objects_out_of_sight_are_forgotten():
 
 
 def test_smoothing_averages_what_is_believed_of_a_place():
-    memory = SceneMemory()
-    options = MemoryOptions(refresh=0, smoothing=0.75)
+    memory = ObjectTracker()
+    options = TrackingOptions(refresh=0, smoothing=0.75)
     tell(memory, row(0, 0.0), options, first=1.0)
     for seed, wanted in ((10, 0.75), (20, 0.75**2)):
-        (belief,), _ = tell(memory, row(seed, 0.0), options, first=0.0)
-        np.testing.assert_allclose(belief.probability[:, 0], wanted, atol=1e-6)
-        np.testing.assert_allclose(belief.probability.sum(axis=1), 1, atol=1e-6)
-        np.testing.assert_allclose(belief.scores, (wanted, 1 - wanted), atol=1e-6)
+        (prediction,), _ = tell(memory, row(seed, 0.0), options, first=0.0)
+        np.testing.assert_allclose(prediction.probability[:, 0], wanted, atol=1e-6)
+        np.testing.assert_allclose(prediction.probability.sum(axis=1), 1, atol=1e-6)
+        np.testing.assert_allclose(prediction.scores, (wanted, 1 - wanted), atol=1e-6)
 
 
 def test_a_moving_camera_whose_pose_is_known_changes_nothing():
@@ -135,23 +135,25 @@ def test_a_moving_camera_whose_pose_is_known_changes_nothing():
     def seen(seed):
         return [(cloud @ back[:3, :3].T + back[:3, 3]).astype(np.float32) for cloud in row(seed, 0.0, 0.2, 0.4)]
 
-    memory, lost = SceneMemory(), SceneMemory()
+    memory, lost = ObjectTracker(), ObjectTracker()
     tell(memory, row(0, 0.0, 0.2, 0.4), pose=np.eye(4))
-    beliefs, asked = tell(memory, seen(10), pose=turned)
+    predictions, asked = tell(memory, seen(10), pose=turned)
     assert asked == [0]
-    for belief, cloud in zip(beliefs, seen(10), strict=True):
-        np.testing.assert_allclose(belief.points.mean(axis=0), cloud.mean(axis=0), atol=0.003)
-        np.testing.assert_allclose(belief.up, UP)
+    for prediction, cloud in zip(predictions, seen(10), strict=True):
+        np.testing.assert_allclose(prediction.points.mean(axis=0), cloud.mean(axis=0), atol=0.003)
+        np.testing.assert_allclose(prediction.up, UP)
     tell(lost, row(0, 0.0, 0.2, 0.4))
     assert tell(lost, seen(10))[1] == [0, 1, 2]
 
 
 def test_an_object_without_an_answer_is_asked_about_each_time():
-    memory = SceneMemory()
+    memory = ObjectTracker()
     for _ in range(2):
         asked = []
-        beliefs = memory.beliefs(ABOUT, row(0, 0.0), lambda n, seen=asked: seen.extend(n) or [None], MemoryOptions())
-        assert beliefs == [None] and asked == [0]
+        predictions = memory.predictions(
+            ABOUT, row(0, 0.0), lambda n, seen=asked: seen.extend(n) or [None], TrackingOptions()
+        )
+        assert predictions == [None] and asked == [0]
 
 
 @pytest.mark.parametrize(("change", "words"), [
@@ -164,4 +166,4 @@ def test_an_object_without_an_answer_is_asked_about_each_time():
 ])  # fmt: skip
 def test_options_out_of_range_are_refused(change, words):
     with pytest.raises(PartDistillError, match=words):
-        MemoryOptions(**change)
+        TrackingOptions(**change)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.tracking import MemoryOptions
+from partdistill_ros.inference.tracking import TrackingOptions
 from partdistill_ros.nodes.engine import Engine, scene_options
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
 from partdistill_ros.objects.params import TabletopParams
@@ -88,8 +88,8 @@ def test_box_and_memory_come_from_the_parameters():
     options = scene_options(updated(SegmenterParameters(), changes), pose)
     assert (options.mode, options.crop.low, options.crop.high) == ("crop", (-1.0, -0.5, 0.0), (0.5, 0.5, 0.8))
     assert options.crop.pose is pose
-    assert options.memory == MemoryOptions(refresh=5, smoothing=0.5)
-    assert scene_options(SegmenterParameters()).memory == MemoryOptions()
+    assert options.memory == TrackingOptions(refresh=5, smoothing=0.5)
+    assert scene_options(SegmenterParameters()).memory == TrackingOptions()
     assert scene_options(updated(SegmenterParameters(), {"memory.refresh": 0})).memory is None
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from partdistill_ros.inference.tracking import MemoryOptions
+from partdistill_ros.inference.tracking import TrackingOptions
 from partdistill_ros.nodes.segmenter_parameters import YAML_HEADING, SegmenterParameters
 from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.options import documented_yaml, options_of, updated
@@ -34,7 +34,7 @@ def test_tabletop_defaults_are_those_of_the_extraction():
 
 
 def test_memory_and_box_defaults_are_those_of_the_live_path():
-    parameters, memory, box = SegmenterParameters(), MemoryOptions(), CropBox()
+    parameters, memory, box = SegmenterParameters(), TrackingOptions(), CropBox()
     assert (parameters.memory.refresh, parameters.memory.smoothing) == (memory.refresh, memory.smoothing)
     crop = parameters.crop
     assert ((crop.min_x, crop.min_y, crop.min_z), (crop.max_x, crop.max_y, crop.max_z)) == (box.low, box.high)
