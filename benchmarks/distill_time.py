@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from partdistill_ros.cli.common import EpochBar
-from partdistill_ros.distillation import pipeline as trainer
+from partdistill_ros.distillation import pipeline
 from partdistill_ros.distillation.config import DistillConfig
 from partdistill_ros.io.save import save_scan
 from partdistill_ros.pointcloud.scan import sample_surface
@@ -43,7 +43,7 @@ def distill(folder: Path, count: int, mode: str) -> float:
     config = DistillConfig((scans,), FAMILIES[FAMILY].parts, folder / mode, category=FAMILY, mode=mode)
     start = time.perf_counter()
     with EpochBar(mode) as bar:
-        trainer.run(config, bar)
+        pipeline.run(config, bar)
     return time.perf_counter() - start
 
 

@@ -147,9 +147,9 @@ class Bench:
         asked = make_method(method, shapes, setting)
         hidden = [self.hidden[id(shape)] for shape in shapes]
         evaluation = evaluate(shapes, asked, lambda items: progress(items, label, len(shapes)), hidden)
-        fit = asked.fit if isinstance(asked, DistilledMethod) and method == "backward" else None
+        trainer = asked.trainer if isinstance(asked, DistilledMethod) and method == "backward" else None
         labeled = [*shapes, *(setting.train or ()), *setting.generated]
-        return evaluation, None if fit is None else unit_quality(fit, labeled)
+        return evaluation, None if trainer is None else unit_quality(trainer, labeled)
 
 
 def measure(bench: Bench, methods: Sequence[str], settings: Sequence[str], rules: Sequence[str]) -> list[Row]:

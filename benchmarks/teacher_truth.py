@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from partdistill_ros.cli.common import progress
 from partdistill_ros.distillation.samples import upright_cloud
-from partdistill_ros.distillation.teacher_query import ask
+from partdistill_ros.distillation.teacher_query import units_from_teacher
 from partdistill_ros.distillation.units import KnowledgeUnits, soft_labels
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.load import load_scans
@@ -84,12 +84,12 @@ def measure(scan: Scan, size: int, points: int) -> Outcome:
         raise PartDistillError(f"{scan.name} has no labels: give labeled shapes")
     labels, views = cloud.point_labels, views_for(cloud)
     rendering = render_scan(cloud.with_(point_labels=None), views, size)
-    units = ask(TrueParts(labels, "pixel"), rendering, len(labels), scan.parts, scan.category)
+    units = units_from_teacher(TrueParts(labels, "pixel"), rendering, len(labels), scan.parts, scan.category)
     weight = soft_labels(units, np.ones(len(scan.parts), np.float32))
     seen = visible_points(rendering, len(labels)).any(0) & (labels >= 0)
     right = (weight.argmax(1) == labels) & (weight.max(1) > 0)
     boxer = TrueParts(labels, "box")
-    found = ask(boxer, rendering, len(labels), scan.parts, scan.category)
+    found = units_from_teacher(boxer, rendering, len(labels), scan.parts, scan.category)
     if boxer.boxes is None:
         raise AssertionError("the teacher was not asked")
     wrong = wrong_units(boxer.boxes, found, rendering, cloud.points, views)
@@ -127,7 +127,7 @@ def wrong_units(
         if not len(expected) or len(expected) >= 0.98 * shown[view].sum():
             continue
         same = [k for k in left_over if units.part[k] == part and units.view[k] == view]
-        match = next((k for k in same if np.array_equal(np.sort(units.members(k)), expected)), None)
+        match = next((k for k in same if np.array_equal(np.sort(units.points_of(k)), expected)), None)
         if match is None:
             wrong += 1
         else:

@@ -154,13 +154,13 @@ def run(arguments: Namespace) -> Answer:
     settings["device"] = choose_device(arguments.device, "distillation")
     _check_words(settings)
     from partdistill_ros.cli.distill_closing import close
-    from partdistill_ros.distillation import pipeline as trainer
+    from partdistill_ros.distillation import pipeline
     from partdistill_ros.distillation.config import DistillConfig
 
     start = time.monotonic()
     config = DistillConfig(**settings)
     with epoch_progress(arguments.progress) as tell:
-        run = trainer.train(config, tell)
+        run = pipeline.train(config, tell)
         run = replace(run, left_out=(*damaged.values(), *run.left_out))
         closing = close(run, config, arguments.store, tell)
     seconds = round(time.monotonic() - start, 1)

@@ -42,7 +42,7 @@ def close(run: Run, config: DistillConfig, store: Path | None, tell: Callable[[P
     before = (known.current(name) if known else None) or "default"
     made = Bundle.load(run.bundle)
     query = "; ".join(f"{category}: {', '.join(parts)}" for category, parts in made.categories.items())
-    check = accept(run.bundle, before, run.members, query, tell)
+    check = accept(run.bundle, before, run.samples, query, tell)
     verdict = _verdict(check)
     report = write_run_report(
         run.work / REPORT,

@@ -33,9 +33,9 @@ def epoch_progress(kind: str) -> Iterator[Callable[[Progress], None]]:
 
 
 def _lines() -> Iterator[Callable[[Progress], None]]:
-    from partdistill_ros.distillation.progress import Outlook
+    from partdistill_ros.distillation.progress import ProgressEstimator
 
-    outlook = Outlook()
+    outlook = ProgressEstimator()
 
     def tell(progress: Progress) -> None:
         print(json.dumps(asdict(outlook(progress)), allow_nan=False), file=sys.stderr, flush=True)
@@ -46,10 +46,10 @@ def _lines() -> Iterator[Callable[[Progress], None]]:
 def _bar() -> Iterator[Callable[[Progress], None]]:
     from tqdm import tqdm
 
-    from partdistill_ros.distillation.progress import Outlook
+    from partdistill_ros.distillation.progress import ProgressEstimator
 
     layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
-    bar, outlook = tqdm(desc="distill", bar_format=layout, total=1.0, disable=None), Outlook()
+    bar, outlook = tqdm(desc="distill", bar_format=layout, total=1.0, disable=None), ProgressEstimator()
 
     def tell(progress: Progress) -> None:
         told = outlook(progress)

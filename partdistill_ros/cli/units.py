@@ -13,7 +13,7 @@ from partdistill_ros.cli.torch_device import choose_device
 from partdistill_ros.errors import PartDistillError
 
 if TYPE_CHECKING:
-    from partdistill_ros.distillation.rescored_units import GradedUnits
+    from partdistill_ros.distillation.rescored_units import RescoredUnits
     from partdistill_ros.evaluation.unit_sheets import Sheet
 
 SUMMARY = "look at the teacher's units that a student re-scored"
@@ -68,21 +68,21 @@ def run(arguments: Namespace) -> Answer:
 
 
 def _found(paths: list[Path]) -> list[Path]:
-    from partdistill_ros.distillation.rescored_units import find_graded
+    from partdistill_ros.distillation.rescored_units import find_rescored
 
-    files = list(dict.fromkeys(file for path in paths for file in find_graded(path)))
+    files = list(dict.fromkeys(file for path in paths for file in find_rescored(path)))
     if not files:
         named = ", ".join(map(str, paths))
         raise PartDistillError(f"no re-scored units in {named}: name the .work folder of a run that reached backward")
     return files
 
 
-def _read(file: Path, named: bool, left_out: list[str]) -> GradedUnits | None:
+def _read(file: Path, named: bool, left_out: list[str]) -> RescoredUnits | None:
     """None for a damaged file of a folder, which goes to `left_out`; one that was named is an error."""
-    from partdistill_ros.distillation.rescored_units import GradedUnits
+    from partdistill_ros.distillation.rescored_units import RescoredUnits
 
     try:
-        return GradedUnits.load(file)
+        return RescoredUnits.load(file)
     except PartDistillError as error:
         if named:
             raise

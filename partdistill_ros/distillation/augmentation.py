@@ -17,17 +17,17 @@ from partdistill_ros.pointcloud.sampling import farthest_points
 class Augmentation:
     """Chances and sizes, in units of the object's radius unless said otherwise.
 
-    one_sided: chance of a cloud as one camera sees it.  free_turn, free_turn_flat: chance of a free
+    one_sided: chance of a cloud as one camera sees it.  free_rotation, free_rotation_up_unknown: chance of a free
     rotation for standing objects and for flat tools; the others turn about the vertical and tilt by
     `tilt` radians (one sigma: the error of a support plane and of objects that lean).
     stretch: per axis.  noise: largest sigma.  outliers, table: largest share of the points.
     mix: chance of a cloud that swaps parts with another of its category (Point MixSwap).
     """
 
-    one_sided: float = 0.5
-    free_turn: float = 0.1
-    free_turn_flat: float = 0.3
-    tilt: float = 0.08
+    partial_view: float = 0.5
+    free_rotation: float = 0.1
+    free_rotation_up_unknown: float = 0.3
+    roll_pitch: float = 0.08
     stretch: float = 0.15
     noise: float = 0.015
     outliers: float = 0.01
@@ -93,7 +93,7 @@ def draw(
     rng: np.random.Generator,
     points: NDArray[np.float32],
     one_sided: NDArray[np.bool_] | None,
-    flat: bool,
+    up_unknown: bool,
     how: Augmentation,
     count: int,
     patches: int,
@@ -103,13 +103,13 @@ def draw(
     one_sided: `[V, M]` what V cameras see, None for scans that are one-sided already.
     """
     rows = np.arange(len(points))
-    if one_sided is not None and rng.random() < how.one_sided:
+    if one_sided is not None and rng.random() < how.partial_view:
         seen = np.flatnonzero(one_sided[rng.integers(len(one_sided))])
         rows = seen if len(seen) >= 256 else rows
     cloud = points[rows].astype(np.float64) * rng.uniform(1 - how.stretch, 1 + how.stretch, 3)
-    if flat and rng.random() < 0.5:  # it may as well lie on the other side
+    if up_unknown and rng.random() < 0.5:  # it may as well lie on the other side
         cloud = cloud * [1, -1, -1]
-    cloud = cloud @ turn(rng, how.free_turn_flat if flat else how.free_turn, how.tilt).T
+    cloud = cloud @ turn(rng, how.free_rotation_up_unknown if up_unknown else how.free_rotation, how.roll_pitch).T
     extra = strays(rng, cloud, how)
     chosen = uneven(rng, cloud, count - min(len(extra), count // 4))
     extra = extra[: count - len(chosen)]

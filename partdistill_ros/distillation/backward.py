@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.distillation.boxes import box_match, box_names
-from partdistill_ros.distillation.samples import Member
+from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.units import KnowledgeUnits, specific
 
 CORRELATION = 0.5  # what a unit's word counts beside the student's: views of one part err alike
@@ -22,21 +22,21 @@ ROUNDS = 2  # of the confusion matrix and the posterior, each from the other
 
 
 @dataclass(frozen=True)
-class Graded:
+class Rescored:
     """Units with new scores, and the probability of each part at each point, `belief [N, P]` (None: not asked)."""
 
     units: KnowledgeUnits
-    belief: NDArray[np.float16] | None = None
+    posterior: NDArray[np.float16] | None = None
 
 
 def rescore(
-    members: Sequence[Member],
+    samples: Sequence[Sample],
     shown: Sequence[NDArray[np.int64] | None],
     probabilities: Sequence[NDArray[np.float32]],
     rule: str,
-    earlier: Sequence[Graded] | None = None,
-) -> list[Graded]:
-    """Grade the teacher's units of all members of one category by the student's probabilities `[N, P]` of their points.
+    earlier: Sequence[Rescored] | None = None,
+) -> list[Rescored]:
+    """Grade the teacher's units of all samples of one category by the student's probabilities `[N, P]` of their points.
 
     shown: of box units how many points each view shows, see `specific`; None for regions.
     rule `published`: a unit's score is the share of its points where the student agrees.  `kept-mass`: the same,
@@ -45,12 +45,12 @@ def rescore(
     graded yet); what was believed `earlier`, in the round before, counts too, and scores keep the mass.
     """
     if rule == "posterior":
-        return _by_belief(members, shown, probabilities, earlier or [Graded(member.units) for member in members])
-    units = [member.units for member in members]
+        return _by_belief(samples, shown, probabilities, earlier or [Rescored(sample.units) for sample in samples])
+    units = [sample.units for sample in samples]
     scores = [agreement(own, answer.argmax(1)) for own, answer in zip(units, probabilities, strict=True)]
     if rule == "kept-mass":
         scores = keep_mass(units, scores)
-    return [Graded(own.with_scores(score)) for own, score in zip(units, scores, strict=True)]
+    return [Rescored(own.with_scores(score)) for own, score in zip(units, scores, strict=True)]
 
 
 def agreement(units: KnowledgeUnits, labels: NDArray[np.integer]) -> NDArray[np.float32]:
@@ -108,16 +108,16 @@ def posterior(
     return (raised / raised.sum(1, keepdims=True)).astype(np.float32)
 
 
-def named_alike(member: Member, units: KnowledgeUnits, probability: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Weight `[P, P]` of the member's units by the student's name, row, and the teacher's, column.
+def named_alike(sample: Sample, units: KnowledgeUnits, probability: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Weight `[P, P]` of the sample's units by the student's name, row, and the teacher's, column.
 
-    units: the member's, with the scores that weigh them.  The student names a region point by point, and a box by the
+    units: the sample's, with the scores that weigh them.  The student names a region point by point, and a box by the
     part that fits it best: a box takes in so much that point by point the truth itself reaches a kappa of 0.13 on mugs.
     """
     parts, labels = len(units.parts), probability.argmax(1)
     joint = np.zeros((parts, parts))
-    if member.box_views is not None:
-        names = box_names(member.points, member.box_views, units, labels)
+    if sample.box_views is not None:
+        names = box_names(sample.points, sample.box_views, units, labels)
         fitted = names >= 0
         np.add.at(joint, (names[fitted], units.part[fitted]), units.score[fitted])
     else:
@@ -135,23 +135,23 @@ def kappa(joint: NDArray[np.float64]) -> float:
 
 
 def _by_belief(
-    members: Sequence[Member],
+    samples: Sequence[Sample],
     shown: Sequence[NDArray[np.int64] | None],
     probabilities: Sequence[NDArray[np.float32]],
-    earlier: Sequence[Graded],
-) -> list[Graded]:
+    earlier: Sequence[Rescored],
+) -> list[Rescored]:
     heard = [
-        member.units if views is None else specific(member.units, views)
-        for member, views in zip(members, shown, strict=True)
+        sample.units if views is None else specific(sample.units, views)
+        for sample, views in zip(samples, shown, strict=True)
     ]
-    rows = _judged(members, heard, probabilities, first=all(old.belief is None for old in earlier))
+    rows = _judged(samples, heard, probabilities, first=all(old.posterior is None for old in earlier))
     graded = list(earlier)
     if rows:
         found = _judge(
-            [members[i] for i in rows],
+            [samples[i] for i in rows],
             [heard[i] for i in rows],
             [probabilities[i] for i in rows],
-            [earlier[i].belief for i in rows],
+            [earlier[i].posterior for i in rows],
         )
         for i, one in zip(rows, found, strict=True):
             graded[i] = one
@@ -159,41 +159,41 @@ def _by_belief(
 
 
 def _judged(
-    members: Sequence[Member],
+    samples: Sequence[Sample],
     units: Sequence[KnowledgeUnits],
     probabilities: Sequence[NDArray[np.float32]],
     first: bool,
 ) -> list[int]:
-    """The members about which the student may judge: none until it agrees fairly with the teacher about the category,
+    """The samples about which the student may judge: none until it agrees fairly with the teacher about the category,
     and of boxes, where it is the only judge, those whose boxes it calls by more than one name (if their views are
     known, see `named_alike`)."""
-    if len(units[0].parts) < 2 or not (first or members[0].boxes):
-        return list(range(len(members)))
-    joints = [named_alike(*one) for one in zip(members, units, probabilities, strict=True)]
+    if len(units[0].parts) < 2 or not (first or samples[0].boxes):
+        return list(range(len(samples)))
+    joints = [named_alike(*one) for one in zip(samples, units, probabilities, strict=True)]
     if first and kappa(np.sum(joints, 0)) < FAIR:
         return []
-    return [i for i, joint in enumerate(joints) if members[i].box_views is None or (joint.sum(1) > 0).sum() > 1]
+    return [i for i, joint in enumerate(joints) if samples[i].box_views is None or (joint.sum(1) > 0).sum() > 1]
 
 
 def _judge(
-    members: Sequence[Member],
+    samples: Sequence[Sample],
     heard: Sequence[KnowledgeUnits],
     probabilities: Sequence[NDArray[np.float32]],
     earlier: Sequence[NDArray[np.float16] | None],
-) -> list[Graded]:
-    """Belief and scores of the members that are judged."""
-    found = list(probabilities) if members[0].boxes else _posteriors(heard, probabilities)
+) -> list[Rescored]:
+    """Belief and scores of the samples that are judged."""
+    found = list(probabilities) if samples[0].boxes else _posteriors(heard, probabilities)
     beliefs = [
         new if old is None else MEMORY * old.astype(np.float32) + (1 - MEMORY) * new
         for new, old in zip(found, earlier, strict=True)
     ]
-    scores = [_fit(member, belief) ** POWER for member, belief in zip(members, beliefs, strict=True)]
-    units = [member.units for member in members]
+    scores = [_fit(sample, belief) ** POWER for sample, belief in zip(samples, beliefs, strict=True)]
+    units = [sample.units for sample in samples]
     weights = [
         (one.score / np.maximum(own.score, 1e-9)).astype(np.float32) for one, own in zip(heard, units, strict=True)
     ]
     return [
-        Graded(own.with_scores(score), belief.astype(np.float16))
+        Rescored(own.with_scores(score), belief.astype(np.float16))
         for own, score, belief in zip(units, keep_mass(units, scores, weights), beliefs, strict=True)
     ]
 
@@ -224,11 +224,11 @@ def _within(belief: NDArray[np.float32], answer: NDArray[np.float32], known: NDA
     return (kept + rest * share).astype(np.float32)
 
 
-def _fit(member: Member, belief: NDArray[np.float32]) -> NDArray[np.float32]:
+def _fit(sample: Sample, belief: NDArray[np.float32]) -> NDArray[np.float32]:
     """How well each unit fits `belief [N, P]`: a region by its mean, a box by its overlap with the belief's box."""
-    units = member.units
-    if member.box_views is not None:
-        return box_match(member.points, member.box_views, units, belief.argmax(1))
+    units = sample.units
+    if sample.box_views is not None:
+        return box_match(sample.points, sample.box_views, units, belief.argmax(1))
     owner = units.owner()
     own = belief[units.indices, units.part[owner]]
     return (np.bincount(owner, own, len(units)) / np.maximum(units.sizes(), 1)).astype(np.float32)

@@ -40,15 +40,15 @@ def box_fits(
     found = np.zeros((len(units), len(parts)), np.float32)
     boxes: dict[int, list[NDArray[np.float64]]] = {}
     for number, view in enumerate(units.view.tolist()):
-        members = units.members(number)
-        if not len(members):
+        samples = units.points_of(number)
+        if not len(samples):
             continue
         if view < 0:
-            found[number] = np.bincount(labels[members], minlength=len(parts)) / len(members)
+            found[number] = np.bincount(labels[samples], minlength=len(parts)) / len(samples)
             continue
         if view not in boxes:
             boxes[view] = [_boxes(spots[view][seen[view] & (labels == part)]) for part in parts]
-        own = _around(spots[view][members])
+        own = _around(spots[view][samples])
         found[number] = [_overlap(own, others).max(initial=0) for others in boxes[view]]
     return found
 

@@ -29,8 +29,8 @@ class Schedule:
     window, tolerance, patience: forward distillation has converged when the moving average of the
     epoch losses over `window` changes by less than `tolerance`, after `patience` epochs (the method's 5 are fewer
     than a student needs that starts from scratch: its loss rests before it finds small parts).
-    forward_share: backward distillation starts at the latest after this share of the epochs.
-    regrade: epochs after which the rule `posterior` grades the teacher's units anew, by a student that has learned
+    forward_fraction: backward distillation starts at the latest after this share of the epochs.
+    rescore_every: epochs after which the rule `posterior` rescores the units anew, by a student that has learned
     from its grades; the others do it once.
     checkpoint_minutes: a checkpoint of 19 MB takes 0.1 s; what a kill costs is this and an epoch at most.
     """
@@ -38,19 +38,19 @@ class Schedule:
     epochs: int = 30
     batch: int = 8
     min_steps: int = 20
-    rate: float = 4e-3
-    decay: float = 0.998
+    learning_rate: float = 4e-3
+    ema_decay: float = 0.998
     window: int = 5
     tolerance: float = 0.01
     patience: int = 12
-    forward_share: float = 0.5
-    regrade: int = 3
-    negatives: float = 0.3
+    forward_fraction: float = 0.5
+    rescore_every: int = 3
+    negative_weight: float = 0.3
     checkpoint_minutes: float = 0.25
 
 
-def schedule_for(members: int, *, tta: bool = False, trained: bool = False, epochs: int | None = None) -> Schedule:
-    """The schedule of a collection of `members` scans.
+def schedule_for(samples: int, *, tta: bool = False, trained: bool = False, epochs: int | None = None) -> Schedule:
+    """The schedule of a collection of `samples` scans.
 
     tta: for these very scans, of which a handful needs fewer and smaller steps: 120 of 4 clouds for one scan, 600 of
         8 from 17 on, 900 for a student from random weights.
@@ -58,17 +58,17 @@ def schedule_for(members: int, *, tta: bool = False, trained: bool = False, epoc
     epochs: instead of the usual ones.
     """
     usual = Schedule()
-    steps, batch = (min(most, 3 + members) if tta else most for most in (usual.min_steps, usual.batch))
-    rate = usual.rate * TRAINED_RATE if trained else usual.rate
+    steps, batch = (min(most, 3 + samples) if tta else most for most in (usual.min_steps, usual.batch))
+    rate = usual.learning_rate * TRAINED_RATE if trained else usual.learning_rate
     if epochs is None:
         epochs = usual.epochs if trained or steps < usual.min_steps else SCRATCH_EPOCHS
-    return replace(usual, min_steps=steps, batch=batch, rate=rate, epochs=epochs)
+    return replace(usual, min_steps=steps, batch=batch, learning_rate=rate, epochs=epochs)
 
 
 def augmentation_for(tta: bool) -> Augmentation:
     """What a student must bear: for objects not seen yet everything a robot may meet, for these very scans little
     more than the turn about the vertical."""
-    return Augmentation(one_sided=0.0, free_turn=0.0, tilt=0.05) if tta else Augmentation()
+    return Augmentation(partial_view=0.0, free_rotation=0.0, roll_pitch=0.05) if tta else Augmentation()
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From scans and part names to a student bundle: render, teach, distill, export, check."""
+"""From scans and part names to a student bundle: render, make_sample, distill, export, check."""
 
 from __future__ import annotations
 
@@ -20,11 +20,18 @@ from partdistill_ros.distillation.augmentation import Augmentation
 from partdistill_ros.distillation.config import DistillConfig, Schedule, augmentation_for, schedule_for
 from partdistill_ros.distillation.generated import PROCEDURAL, generated_scans
 from partdistill_ros.distillation.known_units import load_known, select_points, split_known, with_parts
-from partdistill_ros.distillation.rescored_units import GradedUnits
-from partdistill_ros.distillation.samples import Member, one_sided_masks, teach, upright, upright_cloud, weighed
-from partdistill_ros.distillation.trainer import Fit, Progress
+from partdistill_ros.distillation.rescored_units import RescoredUnits
+from partdistill_ros.distillation.samples import (
+    Sample,
+    make_sample,
+    partial_view_masks,
+    upright,
+    upright_cloud,
+    weighted,
+)
+from partdistill_ros.distillation.trainer import Progress, Trainer
 from partdistill_ros.distillation.unit_store import KnowledgeStore, member_stores
-from partdistill_ros.distillation.work_folder import held
+from partdistill_ros.distillation.work_folder import locked
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import Bundle
 from partdistill_ros.inference.vocabulary import Vocabulary
@@ -44,13 +51,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Run:
-    """What a run leaves: the bundle's directory, its members with the units as they were graded in the end, and what
+    """What a run leaves: the bundle's directory, its samples with the units as they were graded in the end, and what
     was left out, a sentence each.  work: the folder that it goes on from."""
 
     bundle: Path
     work: Path
-    members: tuple[Member, ...]
-    graded: tuple[GradedUnits, ...]
+    samples: tuple[Sample, ...]
+    rescored: tuple[RescoredUnits, ...]
     backward_from: int | None
     left_out: tuple[str, ...]
 
@@ -69,7 +76,7 @@ def train(config: DistillConfig, progress: Callable[[Progress], None] | None = N
     """
     space = load_space(config.text_space, config.teacher, config.device)
     check_start_space(config.start, space)
-    with held(config.out) as work:
+    with locked(config.out) as work:
         return _train(config, space, work, progress or (lambda _: None))
 
 
@@ -79,13 +86,13 @@ def _train(config: DistillConfig, space: TextSpace, work: Path, progress: Callab
     parts = tuple(clean_name(part) for part in config.parts)
     encoder = space.encoder.export(space) if config.with_text_encoder else None  # what it lacks is told before the work
     left_out: list[str] = []
-    members = gather_members(config, parts, work, progress, left_out)
-    config = settled(config, len(members))
+    samples = make_samples(config, parts, work, progress, left_out)
+    config = settled(config, len(samples))
     names = {str(config.category): [space.encode([part]) for part in parts]}
-    forward_key, key = (run_key(config, members, rule) for rule in ("", config.backward))
-    fit = Fit(
+    forward_key, key = (run_key(config, samples, rule) for rule in ("", config.backward))
+    trainer = Trainer(
         new_student(config.student, space.dim, config.start, config.freeze_encoder),
-        members,
+        samples,
         names,
         config.schedule or Schedule(),
         config.augmentation or Augmentation(),
@@ -95,22 +102,22 @@ def _train(config: DistillConfig, space: TextSpace, work: Path, progress: Callab
         checkpoint=work / f"fit-{key}.pt",
         forward=work / f"forward-{forward_key}.pt",
     )
-    student = fit.run(progress)
-    if config.backward == "posterior" and all(graded.belief is None for graded in fit.graded):
+    student = trainer.run(progress)
+    if config.backward == "posterior" and all(graded.posterior is None for graded in trainer.rescored):
         log.warning(
             "no unit was graded: the student agrees with its teacher by chance only. More scans, more epochs or "
             "plainer part names may help"
         )
-    save_graded(fit, work / "backward")
+    save_rescored(trainer, work / "backward")
     vocabulary = Vocabulary(*_known(space, (str(config.category), *parts)), {str(config.category): parts})
     progress(Progress("export", 0, 1, float("nan")))
     bundle = save_student(
-        student, config.out, config.name or config.out.name, vocabulary, space, _training(config, fit)
+        student, config.out, config.name or config.out.name, vocabulary, space, _training(config, trainer)
     )
     if encoder is not None:
         bundle = attach(bundle, encoder)
     progress(Progress("export", 1, 1, float("nan")))
-    return Run(bundle, work, tuple(members), graded_units(fit), fit.state.backward_from, tuple(left_out))
+    return Run(bundle, work, tuple(samples), rescored_units(trainer), trainer.state.backward_from, tuple(left_out))
 
 
 def check_start_space(start: str, space: TextSpace) -> None:
@@ -125,77 +132,77 @@ def check_start_space(start: str, space: TextSpace) -> None:
         )
 
 
-def settled(config: DistillConfig, members: int) -> DistillConfig:
+def settled(config: DistillConfig, samples: int) -> DistillConfig:
     """The configuration with the schedule and augmentation that suit its mode and collection where it has none."""
     tta, trained = config.mode == "tta", config.start == "default" or Path(config.start).is_dir()
-    schedule = config.schedule or schedule_for(members, tta=tta, trained=trained, epochs=config.epochs)
+    schedule = config.schedule or schedule_for(samples, tta=tta, trained=trained, epochs=config.epochs)
     return replace(config, schedule=schedule, augmentation=config.augmentation or augmentation_for(tta))
 
 
-def save_graded(fit: Fit, folder: Path) -> None:
-    """Write every member's units with their old and new scores (`partdistill units` draws them), instead of those
+def save_rescored(trainer: Trainer, folder: Path) -> None:
+    """Write every sample's units with their old and new scores (`partdistill units` draws them), instead of those
     of an earlier run."""
     for stale in folder.glob("*.npz"):
         stale.unlink()
-    if fit.state.backward_from is None:
+    if trainer.state.backward_from is None:
         return
     names: Counter[str] = Counter()
-    for graded in graded_units(fit):
+    for graded in rescored_units(trainer):
         stem = Path(graded.name).name
         names[stem] += 1
         stem += "" if names[stem] == 1 else f"_{names[stem]}"
         graded.save(folder / f"{stem}.npz")
 
 
-def graded_units(fit: Fit) -> tuple[GradedUnits, ...]:
-    """Every member's units with their old scores and those in force."""
+def rescored_units(trainer: Trainer) -> tuple[RescoredUnits, ...]:
+    """Every sample's units with their old scores and those in force."""
     return tuple(
-        GradedUnits(
-            member.name,
-            member.category,
-            member.points,
-            member.units,
+        RescoredUnits(
+            sample.name,
+            sample.category,
+            sample.points,
+            sample.units,
             graded.units.score,
-            Views.none() if member.views is None else member.views,
+            Views.none() if sample.views is None else sample.views,
         )
-        for member, graded in zip(fit.members, fit.graded, strict=True)
+        for sample, graded in zip(trainer.samples, trainer.rescored, strict=True)
     )
 
 
-def _training(config: DistillConfig, fit: Fit) -> dict[str, object]:
+def _training(config: DistillConfig, trainer: Trainer) -> dict[str, object]:
     own = ("teacher", "mode", "backward", "student", "start", "seed")
     return {
-        "scans": len(fit.members),
+        "scans": len(trainer.samples),
         **{name: getattr(config, name) for name in own},
         **({"generated": list(config.generated)} if config.generated else {}),
-        "epochs": fit.state.epoch,
-        "backward_from": fit.state.backward_from,
-        "loss": round(fit.state.losses[-1], 4),
+        "epochs": trainer.state.epoch,
+        "backward_from": trainer.state.backward_from,
+        "loss": round(trainer.state.losses[-1], 4),
     }
 
 
-def gather_members(
+def make_samples(
     config: DistillConfig,
     parts: Sequence[str],
     work: Path,
     progress: Callable[[Progress], None] = lambda _: None,
     left_out: list[str] | None = None,
-) -> list[Member]:
+) -> list[Sample]:
     """Render every scan and ask the teacher; knowledge that is in the store already is not asked again, and scans
     that carry their units are not rendered.  left_out: gets a sentence for each scan that could not be used."""
     known, paths = split_known(config.scans) if config.scans else ([], [])
-    members = [_known_member(path, parts, config) for path in known]
+    samples = [_known_sample(path, parts, config) for path in known]
     if paths or config.generated:
         asking = _Asking(config, tuple(parts), work, progress, [] if left_out is None else left_out)
-        own, made = asking.members(paths, len(members))
-        members = weighed([*members, *own], made, config.generated_share)
-    if not members:
+        own, made = asking.samples(paths, len(samples))
+        samples = weighted([*samples, *own], made, config.generated_share)
+    if not samples:
         raise PartDistillError("no scan could be used: see the warnings above for what is wrong with each")
-    if not any(len(member.units) for member in members):
+    if not any(len(sample.units) for sample in samples):
         raise PartDistillError(
             f"the teacher '{config.teacher}' saw none of {', '.join(parts)} in any view: check the names"
         )
-    return members
+    return samples
 
 
 @dataclass(frozen=True)
@@ -208,29 +215,29 @@ class _Asking:
     progress: Callable[[Progress], None]
     left_out: list[str]
 
-    def members(self, paths: Sequence[Path], first: int) -> tuple[list[Member], list[Member]]:
+    def samples(self, paths: Sequence[Path], first: int) -> tuple[list[Sample], list[Sample]]:
         """Those of the scans and the generated ones.  first: number of the first one, for its random numbers."""
         config = self.config
         teacher = load_teacher(config.teacher, config.device)
         renderer = partial(render_scan, device=config.device, backend=load_backend(config.renderer, config.device))
         total = count_scans(paths, config.generated)
         store, own_stores = KnowledgeStore(self.work / "knowledge"), member_stores(paths)
-        own: list[Member] = []
-        made: list[Member] = []
+        own: list[Sample] = []
+        made: list[Sample] = []
         self._tell("extract", 1, total)
         for place, (scan, generated) in enumerate(self._scans(paths), 1):
             watched = _Watched(teacher, partial(self._tell, "teach", place, total))
             self._tell("render", place, total)
             try:
                 cloud = self._posed(scan, teacher)
-                taught = teach(
+                taught = make_sample(
                     cloud,
                     self.parts,
                     str(config.category),
                     watched,
                     store=own_stores.get(scan.name, store),
                     seed=config.seed + first + place - 1,
-                    flat=scan.up is None and scan.viewpoint is None,
+                    up_unknown=scan.up is None and scan.viewpoint is None,
                     renderer=renderer,
                 )
                 (made if generated else own).append(taught)
@@ -283,7 +290,7 @@ def count_scans(paths: Sequence[Path], generated: Sequence[str]) -> int:
     return len(own) + sum(int(one.partition(":")[2]) for one in generated if one.startswith(f"{PROCEDURAL}:"))
 
 
-def _known_member(path: Path, parts: Sequence[str], config: DistillConfig) -> Member:
+def _known_sample(path: Path, parts: Sequence[str], config: DistillConfig) -> Sample:
     """A scan that brings its units along, such as `partdistill import-knowledge` writes: boxes, of unknown views."""
     scan, units = load_known(path)
     scan = scan if config.up is None else scan.with_(up=parse_up(config.up))
@@ -291,12 +298,12 @@ def _known_member(path: Path, parts: Sequence[str], config: DistillConfig) -> Me
     rng = np.random.default_rng(config.seed)
     index = rng.permutation(np.flatnonzero(scan.finite()))[: config.cloud_points]
     cloud = upright(scan.select(index))
-    masks = one_sided_masks(cloud, config.seed)
+    masks = partial_view_masks(cloud, config.seed)
     flat = scan.up is None and scan.viewpoint is None
-    return Member(scan.name, str(config.category), cloud.points, select_points(units, index), masks, flat, boxes=True)
+    return Sample(scan.name, str(config.category), cloud.points, select_points(units, index), masks, flat, boxes=True)
 
 
-def run_key(config: DistillConfig, members: Sequence[Member], rule: str) -> str:
+def run_key(config: DistillConfig, samples: Sequence[Sample], rule: str) -> str:
     """Changes with everything that a checkpoint depends on; rule: of backward distillation, "" for what is the
     same under every rule."""
     own = (
@@ -314,9 +321,9 @@ def run_key(config: DistillConfig, members: Sequence[Member], rule: str) -> str:
     digest = hashlib.sha256(repr((rule, [getattr(config, name) for name in own])).encode())
     if Path(config.start).is_file():
         digest.update(Path(config.start).read_bytes())
-    for member in members:
-        digest.update(f"{member.name} {member.share}".encode())
-        digest.update(member.points.tobytes() + member.units.score.tobytes() + member.units.indices.tobytes())
+    for sample in samples:
+        digest.update(f"{sample.name} {sample.weight}".encode())
+        digest.update(sample.points.tobytes() + sample.units.score.tobytes() + sample.units.indices.tobytes())
     return digest.hexdigest()[:16]
 
 

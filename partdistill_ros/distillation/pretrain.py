@@ -23,7 +23,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from partdistill_ros.distillation.augmentation import Augmentation, draw
-from partdistill_ros.distillation.samples import one_sided_masks, upright_cloud
+from partdistill_ros.distillation.samples import partial_view_masks, upright_cloud
 from partdistill_ros.distillation.trainer import Progress, cycle, step_seed
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.atomic import atomic_path
@@ -85,8 +85,8 @@ class Cloud:
     one side). flat: it has no vertical of its own and is learned under free turns."""
 
     points: NDArray[np.float32]
-    one_sided: NDArray[np.bool_] | None
-    flat: bool
+    partial_views: NDArray[np.bool_] | None
+    up_unknown: bool
 
 
 def run(config: PretrainConfig, progress: Callable[[Progress], None] | None = None) -> dict[str, object]:
@@ -126,7 +126,7 @@ def gather_clouds(config: PretrainConfig) -> list[Cloud]:
         except PartDistillError as error:
             _warn(Path(scan.name), error)
             continue
-        masks = one_sided_masks(cloud, config.seed + number)
+        masks = partial_view_masks(cloud, config.seed + number)
         clouds.append(Cloud(cloud.points, masks, scan.category in flat))
     if not clouds:
         raise PartDistillError("no scan could be used: see the warnings above for what is wrong with each")
@@ -193,7 +193,7 @@ class Pretraining:
     def _batch(self, chosen: NDArray[np.int64], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         sizes, how = self.model.student.config, self.config.augmentation
         drawn = [
-            draw(rng, cloud.points, cloud.one_sided, cloud.flat, how, sizes.points, sizes.centers)
+            draw(rng, cloud.points, cloud.partial_views, cloud.up_unknown, how, sizes.points, sizes.centers)
             for cloud in (self.clouds[i] for i in chosen)
         ]
         points = torch.from_numpy(np.stack([one.points for one in drawn]))

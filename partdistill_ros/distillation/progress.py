@@ -25,7 +25,7 @@ PARTIAL = {"extract": 0.0, "render": 0.2, "teach": 0.4}
 
 
 @dataclass(frozen=True)
-class Told:
+class ProgressUpdate:
     """What is told of a run: `share` of the whole that is done, 0 to 1, and seconds that remain (None: too early to
     tell). step of steps: scan or epoch of the stage (steps 0: nobody knows).  loss: None outside training."""
 
@@ -37,7 +37,7 @@ class Told:
     remaining: float | None
 
 
-class Outlook:
+class ProgressEstimator:
     """Turns the progress of stages into that of the run. Extrapolates the pace of the stage in hand: that of later
     ones is not known."""
 
@@ -48,7 +48,7 @@ class Outlook:
         self._share = 0.0
         self._pace: float | None = None
 
-    def __call__(self, progress: Progress) -> Told:
+    def __call__(self, progress: Progress) -> ProgressUpdate:
         now, span = self._clock(), SPANS[progress.stage]
         done = progress.epoch - 1 + PARTIAL[progress.stage] if progress.stage in PARTIAL else progress.epoch
         within = min(max(done / progress.epochs, 0.0), 1.0) if progress.epochs else 0.0
@@ -61,4 +61,4 @@ class Outlook:
         remaining = None if self._pace is None else self._pace * (1 - share)
         self._share = share
         loss = None if math.isnan(progress.loss) else progress.loss
-        return Told(progress.stage, progress.epoch, progress.epochs, loss, share, remaining)
+        return ProgressUpdate(progress.stage, progress.epoch, progress.epochs, loss, share, remaining)

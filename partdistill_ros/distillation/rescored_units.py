@@ -23,7 +23,7 @@ CAMERAS = ("rotation", "position", "focal")
 
 
 @dataclass(frozen=True)
-class GradedUnits:
+class RescoredUnits:
     """One scan's units before and after backward distillation.
 
     points: `[N, 3] f4` that the units index.  units: with the teacher's scores.  new_score: `[K] f4`
@@ -60,7 +60,7 @@ class GradedUnits:
             np.savez_compressed(temporary, **arrays, graded_schema=SCHEMA)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> GradedUnits:
+    def load(cls, path: str | os.PathLike[str]) -> RescoredUnits:
         """Read what `save` wrote. Raises PartDistillError for a damaged file or one of another kind."""
         try:
             with np.load(path, allow_pickle=False) as file:
@@ -82,7 +82,7 @@ class GradedUnits:
         return graded
 
 
-def find_graded(path: Path) -> list[Path]:
+def find_rescored(path: Path) -> list[Path]:
     """The graded files that a work folder of `distill`, a folder or a file stands for, by name."""
     if not path.is_dir():
         return [path]

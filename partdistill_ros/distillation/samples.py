@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.distillation.teacher_query import Renderer, gather
+from partdistill_ros.distillation.teacher_query import Renderer, query_teacher
 from partdistill_ros.distillation.unit_store import KnowledgeStore
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.errors import PartDistillError
@@ -25,25 +25,25 @@ ONE_SIDED_VIEWS = 8  # cameras whose visible points make one-sided training clou
 
 
 @dataclass(frozen=True)
-class Member:
+class Sample:
     """One scan of a collection: points `[N, 3]` in the unit ball with up = +z, the units that the
     teacher's views gave, what single cameras see of it `[V, N]` (None: the scan is one-sided).
 
-    flat: nobody knows which way is up, so it is learned upside down and under free turns too.
+    up_unknown: nobody knows which way is up, so it is learned upside down and under free turns too.
     views: the cameras of the units, in the frame of the points (None: unknown).
     boxes: the units are boxes of a detector, which take in neighbors of the part.
-    share: how often it is drawn, next to the other members.
+    weight: how often it is drawn, next to the other samples.
     """
 
     name: str
     category: str
     points: NDArray[np.float32]
     units: KnowledgeUnits
-    one_sided: NDArray[np.bool_] | None = None
-    flat: bool = False
+    partial_views: NDArray[np.bool_] | None = None
+    up_unknown: bool = False
     views: Views | None = None
     boxes: bool = False
-    share: float = 1.0
+    weight: float = 1.0
 
     @property
     def box_views(self) -> Views | None:
@@ -51,12 +51,12 @@ class Member:
         return self.views if self.boxes else None
 
 
-def weighed(own: Sequence[Member], made: Sequence[Member], share: float | None) -> list[Member]:
-    """Own and generated members, each generated one drawn `share` times as often as one of the own; None for all of
+def weighted(own: Sequence[Sample], made: Sequence[Sample], share: float | None) -> list[Sample]:
+    """Own and generated samples, each generated one drawn `share` times as often as one of the own; None for all of
     them together as often as all own ones, but none oftener than one of these."""
     if share is None:
         share = min(1.0, len(own) / len(made)) if own and made else 1.0
-    return [*own, *(replace(member, share=share) for member in made)]
+    return [*own, *(replace(sample, weight=share) for sample in made)]
 
 
 def upright_cloud(scan: Scan, count: int, seed: int = 0) -> Scan:
@@ -90,7 +90,7 @@ def upright(cloud: Scan) -> Scan:
     )
 
 
-def one_sided_masks(cloud: Scan, seed: int, size: int = 128) -> NDArray[np.bool_] | None:
+def partial_view_masks(cloud: Scan, seed: int, size: int = 128) -> NDArray[np.bool_] | None:
     """What each of `ONE_SIDED_VIEWS` random cameras sees of a whole object `[V, N]`, None for a scan
     that is one-sided itself."""
     if cloud.viewpoint is not None:
@@ -102,7 +102,7 @@ def one_sided_masks(cloud: Scan, seed: int, size: int = 128) -> NDArray[np.bool_
     return visible_points(render_points(cloud.points, views, size), len(cloud.points))
 
 
-def teach(
+def make_sample(
     cloud: Scan,
     parts: Sequence[str],
     category: str,
@@ -110,12 +110,12 @@ def teach(
     *,
     store: KnowledgeStore | None = None,
     seed: int = 0,
-    flat: bool = False,
+    up_unknown: bool = False,
     renderer: Renderer = render_scan,
-) -> Member:
+) -> Sample:
     """Ask the teacher about an upright cloud. The truth that the cloud may carry plays no part."""
     cloud = cloud.with_(point_labels=None, category=category)
     views = views_for(cloud)
-    units = gather(cloud, parts, teacher, views=views, store=store, renderer=renderer)
-    masks = one_sided_masks(cloud, seed)
-    return Member(cloud.name, category, cloud.points, units, masks, flat, views, teacher.kind == "box")
+    units = query_teacher(cloud, parts, teacher, views=views, store=store, renderer=renderer)
+    masks = partial_view_masks(cloud, seed)
+    return Sample(cloud.name, category, cloud.points, units, masks, up_unknown, views, teacher.kind == "box")

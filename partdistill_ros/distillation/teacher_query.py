@@ -17,7 +17,7 @@ from partdistill_ros.teachers.protocol import Teacher
 Renderer = Callable[[Scan, Views, int], Rendering]
 
 
-def gather(
+def query_teacher(
     scan: Scan,
     parts: Sequence[str],
     teacher: Teacher,
@@ -40,14 +40,14 @@ def gather(
     side = teacher.size if size is None else size
 
     def make() -> KnowledgeUnits:
-        return ask(teacher, renderer(scan, cameras, side), len(scan.points), parts, scan.category)
+        return units_from_teacher(teacher, renderer(scan, cameras, side), len(scan.points), parts, scan.category)
 
     if store is None:
         return make()
     return store.get(knowledge_key(scan, cameras, side, teacher.key, parts, renderer_name(renderer)), make)
 
 
-def ask(
+def units_from_teacher(
     teacher: Teacher, rendering: Rendering, n_points: int, parts: Sequence[str], category: str | None
 ) -> KnowledgeUnits:
     """The teacher's answer about a rendering, as units."""

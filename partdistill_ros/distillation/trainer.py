@@ -23,14 +23,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from partdistill_ros.distillation.augmentation import Augmentation, draw
-from partdistill_ros.distillation.backward import Graded, rescore
+from partdistill_ros.distillation.backward import Rescored, rescore
 from partdistill_ros.distillation.boxes import shown_points
 from partdistill_ros.distillation.config import Schedule
 from partdistill_ros.distillation.losses import padded_text, part_loss
 from partdistill_ros.distillation.mixswap import divisions, mix_swap
 from partdistill_ros.distillation.optimizer import Optimizer
 from partdistill_ros.distillation.precision import half_precision
-from partdistill_ros.distillation.samples import Member
+from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.units import KnowledgeUnits, class_weights, soft_labels, specific
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.pointcloud.frames import center_max_radius, turn_about_z
@@ -55,13 +55,13 @@ class Progress:
 
 @dataclass
 class State:
-    """What a checkpoint holds beside the weights.  graded: the epoch before which units were graded last, since
+    """What a checkpoint holds beside the weights.  rescored: the epoch before which units were graded last, since
     a second time would not leave the beliefs as they are."""
 
     epoch: int = 0
     losses: list[float] = field(default_factory=list)
     backward_from: int | None = None
-    graded: int | None = None
+    rescored: int | None = None
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class Batch:
     canonical: Tensor
 
 
-class Fit:
-    """One training of `student` on `members`.
+class Trainer:
+    """One training of `student` on `samples`.
 
     names: category -> its parts' text embeddings, a list of `[S, D]` per part, canonical name first
         and synonyms after it; one is drawn for every cloud.
@@ -90,7 +90,7 @@ class Fit:
     def __init__(
         self,
         student: Student,
-        members: Sequence[Member],
+        samples: Sequence[Sample],
         names: Mapping[str, Sequence[NDArray[np.float32]]],
         schedule: Schedule,
         augmentation: Augmentation,
@@ -101,23 +101,23 @@ class Fit:
         checkpoint: Path | None = None,
         forward: Path | None = None,
     ) -> None:
-        self.student, self.members, self.names = student.to(device), list(members), dict(names)
+        self.student, self.samples, self.names = student.to(device), list(samples), dict(names)
         self.schedule, self.augmentation, self.backward = schedule, augmentation, backward
         self.device, self.seed, self.checkpoint, self.forward = device, seed, checkpoint, forward
-        self.graded = [Graded(member.units) for member in self.members]
+        self.rescored = [Rescored(sample.units) for sample in self.samples]
         self.state = State()
         self.average = copy.deepcopy(self.student).eval()
-        self.optimizer = Optimizer(self.student, schedule.rate)
+        self.optimizer = Optimizer(self.student, schedule.learning_rate)
         self._canonical = torch.from_numpy(np.concatenate([[p[0] for p in parts] for parts in names.values()])).to(
             device
         )
-        self._shares = np.array([member.share for member in self.members])
-        self._shown = [_shown(member) for member in self.members]
+        self._shares = np.array([sample.weight for sample in self.samples])
+        self._shown = [_shown(sample) for sample in self.samples]
         self._grade()
 
     @property
     def steps_per_epoch(self) -> int:
-        return max(self.schedule.min_steps, int(np.ceil(len(self.members) / self.schedule.batch)))
+        return max(self.schedule.min_steps, int(np.ceil(len(self.samples) / self.schedule.batch)))
 
     def run(self, progress: Callable[[Progress], None] | None = None) -> Student:
         """Train to the end and return the averaged student, in eval mode."""
@@ -156,12 +156,12 @@ class Fit:
         return total / steps
 
     def _order(self, count: int) -> NDArray[np.int64]:
-        """The members of an epoch's `count` clouds: each as often as the others, or as its share says."""
+        """The samples of an epoch's `count` clouds: each as often as the others, or as its share says."""
         rng = np.random.default_rng([self.seed, self.state.epoch])
-        members = len(self.members)
+        samples = len(self.samples)
         if (self._shares == self._shares[0]).all():
-            return np.concatenate([rng.permutation(members) for _ in range(-(-count // members))])[:count]
-        return rng.choice(members, count, p=self._shares / self._shares.sum())
+            return np.concatenate([rng.permutation(samples) for _ in range(-(-count // samples))])[:count]
+        return rng.choice(samples, count, p=self._shares / self._shares.sum())
 
     def _step(self, chosen: NDArray[np.int64], step: int) -> float:
         rng = np.random.default_rng([self.seed, self.state.epoch, step])
@@ -171,9 +171,9 @@ class Fit:
             embeddings = self.student.embed(batch.points, batch.centers, ASKED).float()
         loss = self._loss(embeddings, batch)
         done = (self.state.epoch + step / self.steps_per_epoch) / self.schedule.epochs
-        self.optimizer.step(loss, self.schedule.rate * cycle(done))
+        self.optimizer.step(loss, self.schedule.learning_rate * cycle(done))
         done_steps = self.state.epoch * self.steps_per_epoch + step + 1
-        decay = min(self.schedule.decay, done_steps / (done_steps + 10))
+        decay = min(self.schedule.ema_decay, done_steps / (done_steps + 10))
         with torch.no_grad():
             for slow, fast in zip(self.average.parameters(), self.student.parameters(), strict=True):
                 slow.lerp_(fast, 1 - decay)
@@ -182,20 +182,20 @@ class Fit:
         return float(loss.detach())
 
     def _loss(self, embeddings: Tensor, batch: Batch) -> Tensor:
-        scale, negatives = self.student.log_scale.exp(), self.schedule.negatives
+        scale, negatives = self.student.log_scale.exp(), self.schedule.negative_weight
         return part_loss(embeddings, scale, batch.weights, batch.text, batch.canonical, self._canonical, negatives)
 
     def _batch(self, chosen: NDArray[np.int64], rng: np.random.Generator) -> Batch:
         config = self.student.config
         drawn, weights, text, canonical = [], [], [], []
         for i in chosen:
-            member = self.members[i]
+            sample = self.samples[i]
             points, targets, masks = self._material(int(i), rng)
-            cloud = draw(rng, points, masks, member.flat, self.augmentation, config.points, config.centers)
+            cloud = draw(rng, points, masks, sample.up_unknown, self.augmentation, config.points, config.centers)
             source = cloud.source[:ASKED]
             weight = targets[np.maximum(source, 0)].astype(np.float32)
             weight[source < 0] = 0
-            parts = self.names[member.category]
+            parts = self.names[sample.category]
             drawn.append(cloud)
             weights.append(weight)
             text.append(np.stack([options[pick_synonym(rng, len(options))] for options in parts]))
@@ -211,33 +211,33 @@ class Fit:
     def _material(
         self, i: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.float16], NDArray[np.bool_] | None]:
-        """Points, targets and one-sided masks of member i, at times mixed with another of its category."""
-        member, targets = self.members[i], self.targets[i]
-        if self.augmentation.mix <= 0 or member.flat or rng.random() >= self.augmentation.mix:
-            return member.points, targets, member.one_sided
-        others = [j for j, other in enumerate(self.members) if other.category == member.category and j != i]
+        """Points, targets and one-sided masks of sample i, at times mixed with another of its category."""
+        sample, targets = self.samples[i], self.targets[i]
+        if self.augmentation.mix <= 0 or sample.up_unknown or rng.random() >= self.augmentation.mix:
+            return sample.points, targets, sample.partial_views
+        others = [j for j, other in enumerate(self.samples) if other.category == sample.category and j != i]
         if not others:
-            return member.points, targets, member.one_sided
+            return sample.points, targets, sample.partial_views
         j = int(rng.choice(others))
-        mixed = mix_swap(rng, member.points, self._divisions(i), self.members[j].points, self._divisions(j))
+        mixed = mix_swap(rng, sample.points, self._divisions(i), self.samples[j].points, self._divisions(j))
         if not mixed.origin.any():
-            return member.points, targets, member.one_sided
+            return sample.points, targets, sample.partial_views
         return mixed.points, mixed.gather(targets, self.targets[j]), None
 
     def _divisions(self, i: int) -> NDArray[np.int64]:
         if i not in self._parts:
-            self._parts[i] = divisions(self.members[i].points, self.targets[i].astype(np.float32))
+            self._parts[i] = divisions(self.samples[i].points, self.targets[i].astype(np.float32))
         return self._parts[i]
 
     def _grade(self) -> None:
-        """Targets `[N, P]` of every member from its units' present scores; class weights by category."""
+        """Targets `[N, P]` of every sample from its units' present scores; class weights by category."""
         groups: dict[str, list[KnowledgeUnits]] = {}
-        for member, graded in zip(self.members, self.graded, strict=True):
-            groups.setdefault(member.category, []).append(graded.units)
+        for sample, graded in zip(self.samples, self.rescored, strict=True):
+            groups.setdefault(sample.category, []).append(graded.units)
         weight = {name: class_weights(units, len(units[0].parts)) for name, units in groups.items()}
         self.targets = [
-            targets(graded, weight[member.category], shown)
-            for member, graded, shown in zip(self.members, self.graded, self._shown, strict=True)
+            targets(graded, weight[sample.category], shown)
+            for sample, graded, shown in zip(self.samples, self.rescored, self._shown, strict=True)
         ]
         self._parts: dict[int, NDArray[np.int64]] = {}
 
@@ -250,27 +250,27 @@ class Fit:
         return first == len(losses)
 
     def _converged(self, losses: Sequence[float]) -> bool:
-        late = len(losses) >= self.schedule.forward_share * self.schedule.epochs
+        late = len(losses) >= self.schedule.forward_fraction * self.schedule.epochs
         return late or converged(losses, self.schedule)
 
     def _grades_now(self) -> bool:
-        if self.state.backward_from is None or self.state.graded == self.state.epoch:
+        if self.state.backward_from is None or self.state.rescored == self.state.epoch:
             return False
         done = self.state.epoch - self.state.backward_from
-        return done == 0 or (self.backward == "posterior" and done % self.schedule.regrade == 0)
+        return done == 0 or (self.backward == "posterior" and done % self.schedule.rescore_every == 0)
 
     def _snapshot(self) -> None:
         """Re-score every unit by the averaged student, category by category."""
-        answers = predict(self.average, self.members, self.names, self.device, self.seed)
+        answers = predict(self.average, self.samples, self.names, self.device, self.seed)
         for category in self.names:
-            rows = [i for i, member in enumerate(self.members) if member.category == category]
+            rows = [i for i, sample in enumerate(self.samples) if sample.category == category]
             if rows:
-                group, shown = [self.members[i] for i in rows], [self._shown[i] for i in rows]
-                earlier = [self.graded[i] for i in rows]
+                group, shown = [self.samples[i] for i in rows], [self._shown[i] for i in rows]
+                earlier = [self.rescored[i] for i in rows]
                 found = rescore(group, shown, [answers[i] for i in rows], self.backward, earlier)
                 for i, graded in zip(rows, found, strict=True):
-                    self.graded[i] = graded
-        self.state.graded = self.state.epoch
+                    self.rescored[i] = graded
+        self.state.rescored = self.state.epoch
         self._grade()
         self._save(self.checkpoint)
 
@@ -282,8 +282,8 @@ class Fit:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "state": json.dumps(self.state.__dict__),
-            "scores": [torch.from_numpy(one.units.score) for one in self.graded],
-            "beliefs": [None if one.belief is None else torch.from_numpy(one.belief) for one in self.graded],
+            "scores": [torch.from_numpy(one.units.score) for one in self.rescored],
+            "beliefs": [None if one.posterior is None else torch.from_numpy(one.posterior) for one in self.rescored],
         }
         with atomic_path(path) as temporary:
             torch.save(content, temporary)
@@ -300,21 +300,23 @@ class Fit:
         self.average.load_state_dict(content["average"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.state = State(**json.loads(content["state"]))
-        self.graded = [
-            Graded(one.units.with_scores(score.cpu().numpy()), None if belief is None else belief.cpu().numpy())
-            for one, score, belief in zip(self.graded, content["scores"], content["beliefs"], strict=True)
+        self.rescored = [
+            Rescored(one.units.with_scores(score.cpu().numpy()), None if belief is None else belief.cpu().numpy())
+            for one, score, belief in zip(self.rescored, content["scores"], content["beliefs"], strict=True)
         ]
         self._grade()
 
 
-def _shown(member: Member) -> NDArray[np.int64] | None:
+def _shown(sample: Sample) -> NDArray[np.int64] | None:
     """How many points each view of a box teacher shows, None where the units are no boxes."""
-    if not member.boxes:
+    if not sample.boxes:
         return None
-    return np.zeros(0, np.int64) if member.views is None else shown_points(member.points, member.views)
+    return np.zeros(0, np.int64) if sample.views is None else shown_points(sample.points, sample.views)
 
 
-def targets(graded: Graded, class_weight: NDArray[np.float32], shown: NDArray[np.int64] | None) -> NDArray[np.float16]:
+def targets(
+    graded: Rescored, class_weight: NDArray[np.float32], shown: NDArray[np.int64] | None
+) -> NDArray[np.float16]:
     """Soft labels `[N, P]` of graded units.  shown: of boxes, see `specific`; None for regions.
 
     Once there is a belief, what the units say of a point counts as far as it is believed; of regions a share of the
@@ -323,9 +325,9 @@ def targets(graded: Graded, class_weight: NDArray[np.float32], shown: NDArray[np
     units are right, and make them too large from there on.
     """
     units = graded.units if shown is None else specific(graded.units, shown)
-    if graded.belief is None:
+    if graded.posterior is None:
         return soft_labels(units, class_weight).astype(np.float16)
-    said, belief = soft_labels(units, np.ones_like(class_weight)), graded.belief.astype(np.float32)
+    said, belief = soft_labels(units, np.ones_like(class_weight)), graded.posterior.astype(np.float32)
     total = float(said.sum())
     if shown is not None:
         return _scaled(said * belief**BOX_POWER, total).astype(np.float16)
@@ -359,17 +361,17 @@ def converged(losses: Sequence[float], schedule: Schedule) -> bool:
 @torch.no_grad()
 def predict(
     student: Student,
-    members: Sequence[Member],
+    samples: Sequence[Sample],
     names: Mapping[str, Sequence[NDArray[np.float32]]],
     device: str,
     seed: int,
     draws: int = 4,
 ) -> list[NDArray[np.float32]]:
-    """The student's probabilities `[N, P]` of every point of every member, in eval mode, unaugmented but for the
+    """The student's probabilities `[N, P]` of every point of every sample, in eval mode, unaugmented but for the
     turn about the vertical, mean over `draws` samples of the cloud."""
     return [
-        label_points(student, member.points, names[member.category], device, [seed, number], draws, member.flat)
-        for number, member in enumerate(members)
+        label_points(student, sample.points, names[sample.category], device, [seed, number], draws, sample.up_unknown)
+        for number, sample in enumerate(samples)
     ]
 
 
@@ -381,7 +383,7 @@ def label_points(
     device: str = "cpu",
     seed: Sequence[int] = (0,),
     draws: int = 2,
-    flat: bool = False,
+    up_unknown: bool = False,
 ) -> NDArray[np.float32]:
     """Probabilities `[N, P]` of upright `points [N, 3]` for `parts`, embeddings `[S, D]` each, canonical first.
 
@@ -393,7 +395,7 @@ def label_points(
     text = torch.from_numpy(np.stack([options[0] for options in parts])).to(device)
     rows = [rng.choice(len(points), config.points, replace=len(points) < config.points) for _ in range(draws)]
     turns = [turn_about_z(2 * np.pi * number / draws) for number in range(draws)]
-    if flat:
+    if up_unknown:
         turns[1::2] = [turn @ np.diag([1.0, -1.0, -1.0]) for turn in turns[1::2]]
     clouds = [center_max_radius(points[row] @ turn.T) for row, turn in zip(rows, turns, strict=True)]
     centers = np.stack([farthest_points(cloud, config.centers) for cloud in clouds])

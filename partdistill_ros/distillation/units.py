@@ -20,7 +20,7 @@ NEIGHBORS = np.ones((3, 3), bool)  # regions hold together over corners
 
 @dataclass(frozen=True)
 class KnowledgeUnits:
-    """K units about the `n_points` points of one scan, with members in compressed rows.
+    """K units about the `n_points` points of one scan, with samples in compressed rows.
 
     part: `[K] i2` index into `parts`.  score: `[K] f4` confidence 0-1.  view: `[K] i2`.
     indptr: `[K + 1] i8`; the points of unit k are `indices[indptr[k]:indptr[k + 1]]`, `i4`.
@@ -36,14 +36,14 @@ class KnowledgeUnits:
 
     def __post_init__(self) -> None:
         count = len(self.part)
-        members = self.indices
+        samples = self.indices
         if not (
             self.score.shape == self.view.shape == (count,)
             and self.indptr.shape == (count + 1,)
             and self.indptr[0] == 0
-            and self.indptr[-1] == len(members)
+            and self.indptr[-1] == len(samples)
             and (np.diff(self.indptr) >= 0).all()
-            and (not len(members) or (members.min() >= 0 and members.max() < self.n_points))
+            and (not len(samples) or (samples.min() >= 0 and samples.max() < self.n_points))
             and (not count or (self.part.min() >= 0 and self.part.max() < len(self.parts)))
         ):
             raise PartDistillError("the arrays of these knowledge units do not fit together: gather them anew")
@@ -51,7 +51,7 @@ class KnowledgeUnits:
     def __len__(self) -> int:
         return len(self.part)
 
-    def members(self, unit: int) -> NDArray[np.int32]:
+    def points_of(self, unit: int) -> NDArray[np.int32]:
         """Points of one unit."""
         return self.indices[self.indptr[unit] : self.indptr[unit + 1]]
 
@@ -216,8 +216,8 @@ def _rows(
 
 
 def _assemble(rows: Sequence[Row], n_points: int, parts: Sequence[str]) -> KnowledgeUnits:
-    sizes = [len(members) for _, _, _, members in rows]
-    indices = np.concatenate([members for _, _, _, members in rows]) if rows else np.zeros(0)
+    sizes = [len(samples) for _, _, _, samples in rows]
+    indices = np.concatenate([samples for _, _, _, samples in rows]) if rows else np.zeros(0)
     return KnowledgeUnits(
         np.array([part for part, _, _, _ in rows], np.int16),
         np.array([score for _, score, _, _ in rows], np.float32),

@@ -21,7 +21,7 @@ def work_folder(out: Path) -> Path:
 
 
 @contextmanager
-def held(out: Path) -> Iterator[Path]:
+def locked(out: Path) -> Iterator[Path]:
     """The work folder of the bundle `out`, for this process alone; files that a killed run had begun are removed.
 
     The system frees it with the process, however that ends.

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.distillation.backward import agreement
-from partdistill_ros.distillation.samples import Member
+from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.errors import PartDistillError
@@ -33,8 +33,8 @@ UP = np.array([0.0, 0.0, 1.0])
 
 @dataclass(frozen=True)
 class Answers:
-    """What one student said of each member: labels `[N]` of its points, and its agreement with the units (nan for a
-    member without any).  overall: over all units of all members."""
+    """What one student said of each sample: labels `[N]` of its points, and its agreement with the units (nan for a
+    sample without any).  overall: over all units of all samples."""
 
     name: str
     labels: tuple[NDArray[np.int16], ...]
@@ -72,11 +72,11 @@ def _number(share: float) -> float | None:
 def accept(
     new: Path,
     before: Path | str,
-    members: Sequence[Member],
+    samples: Sequence[Sample],
     query: str,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Acceptance:
-    """Check the bundle `new`, and compare it with the bundle `before` on the members' scans.
+    """Check the bundle `new`, and compare it with the bundle `before` on the samples' scans.
 
     query: `category: parts`, the parts in the order of the units'.
     Raises PartDistillError where the new bundle cannot be used at all.
@@ -85,33 +85,33 @@ def accept(
     difference = parity(load_student(new), bundle.model) if (new / WEIGHTS).is_file() else float("nan")
     if not difference < PARITY:
         raise PartDistillError(f"{new}: network and weights differ by {difference:.2g} in a logit: train anew")
-    steps = 2 * len(members)
+    steps = 2 * len(samples)
     told = iter(range(1, steps + 1))
 
     def tell() -> None:
         progress(Progress("evaluate", next(told), steps, float("nan")))
 
-    answers = ask(bundle, members, query, tell)
+    answers = ask(bundle, samples, query, tell)
     older, reason = None, ""
     try:
-        older = ask(Bundle.load(before, encoder=TextSpace.load()), members, query, tell)
+        older = ask(Bundle.load(before, encoder=TextSpace.load()), samples, query, tell)
     except PartDistillError as error:
         reason = str(error)
-    return Acceptance(difference, answers, older, reason, _problem(answers, older, members))
+    return Acceptance(difference, answers, older, reason, _problem(answers, older, samples))
 
 
-def ask(bundle: Bundle, members: Sequence[Member], query: str, tell: Callable[[], None] = lambda: None) -> Answers:
-    """The labels of every member's points, as the live node gives them. Raises PartDistillError for a student that
+def ask(bundle: Bundle, samples: Sequence[Sample], query: str, tell: Callable[[], None] = lambda: None) -> Answers:
+    """The labels of every sample's points, as the live node gives them. Raises PartDistillError for a student that
     does not know the names, or leaves a point without an answer."""
     segmenter = Segmenter(bundle, "cpu")
     asked = segmenter.query(query)
     labels, shares, right, total = [], [], 0.0, 0.0
-    for member in members:
-        answer = segmenter.segment([member.points], asked, [None if member.flat else UP])[0]
+    for sample in samples:
+        answer = segmenter.segment([sample.points], asked, [None if sample.up_unknown else UP])[0]
         if answer.problem or (answer.labels < 0).any() or not np.isfinite(answer.confidence).all():
             reason = answer.problem or "some of its points got no label"
-            raise PartDistillError(f"{bundle.path}: the student does not answer about {member.name}: {reason}")
-        good, weight = agreed(member.units, answer.labels)
+            raise PartDistillError(f"{bundle.path}: the student does not answer about {sample.name}: {reason}")
+        good, weight = agreed(sample.units, answer.labels)
         labels.append(answer.labels)
         shares.append(good / weight if weight else float("nan"))
         right, total = right + good, total + weight
@@ -125,9 +125,9 @@ def agreed(units: KnowledgeUnits, labels: NDArray[np.int16]) -> tuple[float, flo
     return float((weight * agreement(units, labels)).sum()), float(weight.sum())
 
 
-def _problem(new: Answers, before: Answers | None, members: Sequence[Member]) -> str | None:
+def _problem(new: Answers, before: Answers | None, samples: Sequence[Sample]) -> str | None:
     said = np.unique(np.concatenate([np.unique(one) for one in new.labels])) if new.labels else np.zeros(0)
-    named = np.unique(np.concatenate([member.units.part for member in members])) if members else np.zeros(0)
+    named = np.unique(np.concatenate([sample.units.part for sample in samples])) if samples else np.zeros(0)
     if len(said) < 2 <= len(named):
         return "it calls every point of every scan the same part, of which the teacher saw several"
     if before is not None and new.overall < before.overall - MARGIN:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from partdistill_ros.distillation.pipeline import Run
-from partdistill_ros.distillation.rescored_units import GradedUnits
+from partdistill_ros.distillation.rescored_units import RescoredUnits
 from partdistill_ros.evaluation.bundle_check import Acceptance, Answers
 from partdistill_ros.evaluation.unit_sheets import WORDS, contact_sheet, view_camera
 from partdistill_ros.io.atomic import atomic_path
@@ -35,7 +35,7 @@ def write_run_report(
     settings: what the run was told, shown as a table.  verdict: what became of the student.
     Raises PartDistillError where it cannot be written.
     """
-    shown = [int(i) for i in np.unique(np.linspace(0, len(run.graded) - 1, min(SHOWN, len(run.graded))).round())]
+    shown = [int(i) for i in np.unique(np.linspace(0, len(run.rescored) - 1, min(SHOWN, len(run.rescored))).round())]
     body = [
         f"<h1>{escape(title)}</h1>",
         f"<p>{escape(verdict)}</p>",
@@ -51,19 +51,19 @@ def write_run_report(
 
 
 def _recorded(run: Run, shown: Sequence[int]) -> list[str]:
-    words = f"{len(run.members)} scans were learned from, {len(run.left_out)} were left out."
+    words = f"{len(run.samples)} scans were learned from, {len(run.left_out)} were left out."
     html = ['<h2 id="recorded">What was recorded</h2>', f"<p>{words}</p>"]
     if run.left_out:
         html.append("<ul>" + "".join(f"<li>{escape(one)}</li>" for one in run.left_out) + "</ul>")
-    return [*html, _grid("answers", [(_plain(run.graded[i]), run.graded[i].name) for i in shown])]
+    return [*html, _grid("answers", [(_plain(run.rescored[i]), run.rescored[i].name) for i in shown])]
 
 
 def _seen(run: Run, shown: Sequence[int]) -> list[str]:
-    parts = run.graded[0].units.parts
+    parts = run.rescored[0].units.parts
     words = "What the teacher said of single views, in the colors of the parts; gray points it did not name."
     html = ['<h2 id="seen">What the teacher saw</h2>', f"<p>{words}</p>", legend(parts)]
     for i in shown:
-        graded = run.graded[i]
+        graded = run.rescored[i]
         views = np.unique(graded.units.view)
         views = views[np.unique(np.linspace(0, len(views) - 1, min(VIEWS, len(views))).round().astype(int))]
         html.append(f"<h4>{escape(graded.name)}</h4>")
@@ -76,17 +76,17 @@ def _trusted(run: Run, shown: Sequence[int]) -> list[str]:
     html = ['<h2 id="trusted">What backward distillation trusted</h2>']
     if run.backward_from is None:
         return [*html, "<p>The student was not asked to grade the teacher: every unit kept its score.</p>"]
-    html += [f"<p>From epoch {run.backward_from} on. {WORDS}</p>", _by_part(run.graded)]
+    html += [f"<p>From epoch {run.backward_from} on. {WORDS}</p>", _by_part(run.rescored)]
     for i in shown[:SHEETS]:
-        sheet = contact_sheet(run.graded[i], 12)
+        sheet = contact_sheet(run.rescored[i], 12)
         html += [
-            f"<h4>{escape(run.graded[i].name)}</h4>",
-            figure(embedded(sheet, f"units of {run.graded[i].name}"), ""),
+            f"<h4>{escape(run.rescored[i].name)}</h4>",
+            figure(embedded(sheet, f"units of {run.rescored[i].name}"), ""),
         ]
     return html
 
 
-def _by_part(graded: Sequence[GradedUnits]) -> str:
+def _by_part(graded: Sequence[RescoredUnits]) -> str:
     part = np.concatenate([one.units.part for one in graded])
     old = np.concatenate([one.units.score for one in graded])
     new = np.concatenate([one.new_score for one in graded])
@@ -108,7 +108,7 @@ def _before_after(run: Run, acceptance: Acceptance, shown: Sequence[int]) -> lis
         '<h2 id="after">Before and after, on the same scans</h2>',
         "<p>Agreement with the teacher: the share of its units' points that get the units' names, weighed by the "
         "teacher's scores. It compares two students; it is no accuracy, since teachers err.</p>",
-        legend(run.graded[0].units.parts),
+        legend(run.rescored[0].units.parts),
     ]
     rows = [(f"after: {new.name}", _percent(new.overall))]
     if before is not None:
@@ -118,32 +118,32 @@ def _before_after(run: Run, acceptance: Acceptance, shown: Sequence[int]) -> lis
     html.append(_table(("student", "agreement"), rows))
     for i in shown:
         pictures = [
-            _answered(run.graded[i], one, i, words) for words, one in (("before", before), ("after", new)) if one
+            _answered(run.rescored[i], one, i, words) for words, one in (("before", before), ("after", new)) if one
         ]
-        html += [f"<h4>{escape(run.graded[i].name)}</h4>", _grid("answers", pictures)]
+        html += [f"<h4>{escape(run.rescored[i].name)}</h4>", _grid("answers", pictures)]
     return html
 
 
-def _answered(graded: GradedUnits, answers: Answers, i: int, words: str) -> tuple[Image.Image, str]:
+def _answered(graded: RescoredUnits, answers: Answers, i: int, words: str) -> tuple[Image.Image, str]:
     colors = part_colors(graded.units.parts)[answers.labels[i]]
     return _draw(graded, colors), f"{words}: {_percent(answers.agreements[i])}"
 
 
-def _plain(graded: GradedUnits) -> Image.Image:
+def _plain(graded: RescoredUnits) -> Image.Image:
     return _draw(graded, np.broadcast_to(np.array(LOOK.bare, np.uint8), graded.points.shape))
 
 
-def _draw(graded: GradedUnits, colors: NDArray[np.uint8]) -> Image.Image:
+def _draw(graded: RescoredUnits, colors: NDArray[np.uint8]) -> Image.Image:
     """From the teacher's first view, which sees what was recorded."""
     return draw_cloud(graded.points, view_camera(graded, 0), PICTURE).paint(colors)
 
 
-def _view(graded: GradedUnits, view: int) -> Image.Image:
+def _view(graded: RescoredUnits, view: int) -> Image.Image:
     """The points in the color of the surest unit of this view that holds them."""
     units = graded.units
     colors = np.broadcast_to(np.array(LOOK.bare, np.uint8), graded.points.shape).copy()
     for unit in sorted(np.flatnonzero(units.view == view), key=lambda one: float(units.score[one])):
-        colors[units.members(int(unit))] = part_colors(units.parts)[units.part[unit]]
+        colors[units.points_of(int(unit))] = part_colors(units.parts)[units.part[unit]]
     return draw_cloud(graded.points, view_camera(graded, view), PICTURE).paint(colors)
 
 

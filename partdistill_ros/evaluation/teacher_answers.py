@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from partdistill_ros.distillation.samples import Member, teach, upright_cloud
+from partdistill_ros.distillation.samples import Sample, make_sample, upright_cloud
 from partdistill_ros.distillation.unit_store import KnowledgeStore
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.evaluation.controlled import ControlledTeacher
@@ -29,21 +29,23 @@ def posed(question: Question) -> Scan:
 
 def taught(
     shapes: Sequence[Shape], teacher: Teacher, store: KnowledgeStore | None = None, watch: Watch = iter
-) -> list[Member]:
+) -> list[Sample]:
     """The shapes with what the teacher says of their ten views; only a controlled teacher is told their labels."""
-    members = []
+    samples = []
     for number, shape in enumerate(watch(shapes)):
         question, cloud = shape.question, _cloud(shape)
         if isinstance(teacher, ControlledTeacher):
             teacher.reveal(cloud)
         flat = question.cloud.up is None
-        members.append(teach(cloud, question.parts, question.category, teacher, store=store, seed=number, flat=flat))
-    return members
+        samples.append(
+            make_sample(cloud, question.parts, question.category, teacher, store=store, seed=number, up_unknown=flat)
+        )
+    return samples
 
 
-def true_members(shapes: Sequence[Shape]) -> list[Member]:
+def true_members(shapes: Sequence[Shape]) -> list[Sample]:
     """The shapes with one unit for each true part: what the ceiling is trained on."""
-    members = []
+    samples = []
     for shape in shapes:
         question, cloud = shape.question, _cloud(shape)
         labels = cloud.point_labels
@@ -51,8 +53,10 @@ def true_members(shapes: Sequence[Shape]) -> list[Member]:
         own = [question.parts.index(part) if part in question.parts else -1 for part in cloud.parts]
         place = np.array([*own, -1], np.int16)
         units = true_units(place[labels], question.parts)
-        members.append(Member(question.name, question.category, cloud.points, units, flat=question.cloud.up is None))
-    return members
+        samples.append(
+            Sample(question.name, question.category, cloud.points, units, up_unknown=question.cloud.up is None)
+        )
+    return samples
 
 
 def true_units(labels: np.ndarray, parts: Sequence[str]) -> KnowledgeUnits:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from partdistill_ros.distillation.boxes import box_names
-from partdistill_ros.distillation.samples import Member, upright
-from partdistill_ros.distillation.trainer import Fit
+from partdistill_ros.distillation.samples import Sample, upright
+from partdistill_ros.distillation.trainer import Trainer
 from partdistill_ros.evaluation.shapes import Shape
 from partdistill_ros.evaluation.teacher_answers import posed
 
@@ -27,17 +27,17 @@ class UnitQuality:
     right: tuple[float, float]
 
 
-def unit_quality(fit: Fit, shapes: Sequence[Shape]) -> UnitQuality | None:
+def unit_quality(trainer: Trainer, shapes: Sequence[Shape]) -> UnitQuality | None:
     """By the truth of the shapes that a training learned on: a region is right where half of its labeled points are of
     the part it names, a box where the part that it names fits it best, since a good box of a small part holds more
     points of its neighbors. None where there are no units of either kind."""
     by_name = {(shape.question.category, shape.question.name): shape for shape in shapes}
     right, before, after = [], [], []
-    for member, graded in zip(fit.members, fit.graded, strict=True):
-        shape = by_name.get((member.category, member.name))
+    for sample, graded in zip(trainer.samples, trainer.rescored, strict=True):
+        shape = by_name.get((sample.category, sample.name))
         if shape is not None:
-            right.append(_is_right(member, shape))
-            before.append(member.units.score)
+            right.append(_is_right(sample, shape))
+            before.append(sample.units.score)
             after.append(graded.units.score)
     kind, old, new = (np.concatenate(values) if values else np.zeros(0) for values in (right, before, after))
     if kind.astype(bool).all() or not kind.any():
@@ -47,15 +47,15 @@ def unit_quality(fit: Fit, shapes: Sequence[Shape]) -> UnitQuality | None:
     return UnitQuality(*means)
 
 
-def _is_right(member: Member, shape: Shape) -> NDArray[np.bool_]:
-    """`[K]`: whether each unit's name is right, by the nearest true sample of the member's points."""
-    units, question = member.units, shape.question
-    truth = shape.truth[cKDTree(upright(posed(question)).points).query(member.points)[1]]
+def _is_right(sample: Sample, shape: Shape) -> NDArray[np.bool_]:
+    """`[K]`: whether each unit's name is right, by the nearest true sample of the sample's points."""
+    units, question = sample.units, shape.question
+    truth = shape.truth[cKDTree(upright(posed(question)).points).query(sample.points)[1]]
     place = np.array([*(units.parts.index(part) if part in units.parts else -1 for part in question.parts), -1])
     labels = place[truth]
     found: NDArray[np.bool_]
-    if member.box_views is not None:
-        found = box_names(member.points, member.box_views, units, labels) == units.part
+    if sample.box_views is not None:
+        found = box_names(sample.points, sample.box_views, units, labels) == units.part
         return found
     true, owner = labels[units.indices], units.owner()
     known = np.bincount(owner, true >= 0, len(units))

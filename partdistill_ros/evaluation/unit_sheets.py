@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.spatial import cKDTree
 
-from partdistill_ros.distillation.rescored_units import GradedUnits
+from partdistill_ros.distillation.rescored_units import RescoredUnits
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.visualization.colors import part_colors
@@ -47,14 +47,14 @@ class Sheet:
     raised: int
 
     @classmethod
-    def of(cls, graded: GradedUnits, file: str) -> Sheet:
+    def of(cls, graded: RescoredUnits, file: str) -> Sheet:
         """What is remembered of `graded`."""
         change = graded.change()
         counts = len(change), int((change < 0).sum()), int((change > 0).sum())
         return cls(file, graded.name, graded.category, graded.units.parts, *counts)
 
 
-def most_changed(graded: GradedUnits, count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def most_changed(graded: RescoredUnits, count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Units whose score fell most and rose most, at most `count` in all, the largest change first.
 
     Either side gives its room to the other where it has fewer; units that kept their score fill up
@@ -67,7 +67,7 @@ def most_changed(graded: GradedUnits, count: int) -> tuple[NDArray[np.intp], NDA
     return lowered[:low], raised[: count - low]
 
 
-def contact_sheet(graded: GradedUnits, count: int = 24) -> Image.Image:
+def contact_sheet(graded: RescoredUnits, count: int = 24) -> Image.Image:
     """The units of `most_changed`, each in its own view: its points in the part's color, the teacher's
     score as a gray bar and the student's as a colored one."""
     groups = [
@@ -95,14 +95,14 @@ def contact_sheet(graded: GradedUnits, count: int = 24) -> Image.Image:
     return sheet
 
 
-def unit_picture(graded: GradedUnits, unit: int, drawings: dict[int, Drawing] | None = None) -> Image.Image:
+def unit_picture(graded: RescoredUnits, unit: int, drawings: dict[int, Drawing] | None = None) -> Image.Image:
     """One unit over its caption.  drawings: kept from one unit to the next, by view."""
     units, view = graded.units, int(graded.units.view[unit])
     kept = {} if drawings is None else drawings
     if view not in kept:
         kept[view] = draw_cloud(graded.points, view_camera(graded, view), CELL)
     tint = part_colors(units.parts)[units.part[unit]]
-    shown = _shown(graded.points, units.members(unit), kept[view].index)
+    shown = _shown(graded.points, units.points_of(unit), kept[view].index)
     colors = np.broadcast_to(np.array(LOOK.bare, np.uint8), graded.points.shape).copy()
     colors[shown] = tint
     picture = Image.new("RGB", (CELL[0], CELL[1] + STRIP), LOOK.background)
@@ -124,13 +124,13 @@ def unit_picture(graded: GradedUnits, unit: int, drawings: dict[int, Drawing] | 
     return picture
 
 
-def _shown(points: NDArray[np.float32], members: NDArray[np.int32], index: NDArray[np.int64]) -> NDArray[np.int64]:
+def _shown(points: NDArray[np.float32], samples: NDArray[np.int32], index: NDArray[np.int64]) -> NDArray[np.int64]:
     """Members, and for each the nearest point that has a pixel in `index`: discs of neighbors hide some
     of a unit's points in a small picture, all of a unit of three."""
     drawn = np.unique(index[index >= 0])
-    if not len(drawn) or not len(members):
-        return members.astype(np.int64)
-    return np.union1d(members, drawn[cKDTree(points[drawn]).query(points[members])[1]])
+    if not len(drawn) or not len(samples):
+        return samples.astype(np.int64)
+    return np.union1d(samples, drawn[cKDTree(points[drawn]).query(points[samples])[1]])
 
 
 def _ring(pen: ImageDraw.ImageDraw, index: NDArray[np.int64], shown: NDArray[np.int64]) -> None:
@@ -150,14 +150,14 @@ def _bar(pen: ImageDraw.ImageDraw, top: int, score: float, color: tuple[int, int
         pen.rectangle((0, top, max(1, round(min(score, 1) * (CELL[0] - 1))), top + 6), fill=color)
 
 
-def view_camera(graded: GradedUnits, view: int) -> Camera:
+def view_camera(graded: RescoredUnits, view: int) -> Camera:
     """The unit's own view; where the cameras are not known, one from front right and above."""
     if 0 <= view < len(graded.views):
         return Camera(graded.views.position[view].astype(np.float64), graded.views.rotation[view].astype(np.float64))
     return camera_for(Scan(graded.points, name=graded.name))
 
 
-def unit_rows(graded: GradedUnits) -> list[tuple[Any, ...]]:
+def unit_rows(graded: RescoredUnits) -> list[tuple[Any, ...]]:
     """A row for every unit, as `COLUMN_NAMES` says."""
     units, sizes, change = graded.units, graded.units.sizes(), graded.change()
     return [
@@ -193,10 +193,10 @@ def write_index(path: Path, sheets: Sequence[Sheet]) -> None:
         '<p class="soft">All units: <a href="units.csv">units.csv</a></p>',
     ]
     for category in dict.fromkeys(sheet.category for sheet in sheets):
-        members = [sheet for sheet in sheets if sheet.category == category]
-        parts = dict.fromkeys(part for sheet in members for part in sheet.parts)
+        samples = [sheet for sheet in sheets if sheet.category == category]
+        parts = dict.fromkeys(part for sheet in samples for part in sheet.parts)
         body += [f"<section><h2>{escape(category or 'objects')}</h2>", legend(tuple(parts))]
-        body += [text for sheet in members for text in _entry(sheet)]
+        body += [text for sheet in samples for text in _entry(sheet)]
         body.append("</section>")
     with atomic_path(path) as temporary:
         temporary.write_text(page("Re-scored units", body, images="'self' file:"), encoding="utf-8")

@@ -45,7 +45,7 @@ def test_a_shifted_index_map_would_be_seen(benchmark, monkeypatch):
 
 
 def test_units_that_boxes_do_not_imply_would_be_seen(benchmark, monkeypatch):
-    ask = benchmark.ask
+    ask = benchmark.units_from_teacher
 
     def one_point_less(*arguments):
         units = ask(*arguments)
@@ -56,7 +56,7 @@ def test_units_that_boxes_do_not_imply_would_be_seen(benchmark, monkeypatch):
             units.part, units.score, units.view, indptr, units.indices[1:], units.n_points, units.parts
         )
 
-    monkeypatch.setattr(benchmark, "ask", one_point_less)
+    monkeypatch.setattr(benchmark, "units_from_teacher", one_point_less)
     assert benchmark.measure(generate("mug", 900_000), 224, 4000).wrong_boxes > 0
 
 

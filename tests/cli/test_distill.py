@@ -16,7 +16,7 @@ ROOT = Path(partdistill_ros.__file__).parents[1]
 @pytest.fixture
 def asked(monkeypatch, toy_bundle, tmp_path):
     """A trainer that only notes what it was told, reports two epochs and returns the toy."""
-    trainer = pytest.importorskip("partdistill_ros.distillation.pipeline", reason="torch: the extra 'train'")
+    pipeline = pytest.importorskip("partdistill_ros.distillation.pipeline", reason="torch: the extra 'train'")
     from partdistill_ros.cli import distill_closing
     from partdistill_ros.cli.distill_closing import Closing
     from partdistill_ros.distillation.trainer import Progress
@@ -28,12 +28,12 @@ def asked(monkeypatch, toy_bundle, tmp_path):
         configs.append(config)
         progress(Progress("forward", 1, 2, 0.5))
         progress(Progress("backward", 2, 2, 0.25))
-        return trainer.Run(toy_bundle, tmp_path / "toy.work", (), (), None, ())
+        return pipeline.Run(toy_bundle, tmp_path / "toy.work", (), (), None, ())
 
     def close(run, config, store, tell):
         return Closing(Bundle.load(run.bundle), run.work / "report.html", {"accepted": True}, None, "checked")
 
-    monkeypatch.setattr(trainer, "train", train)
+    monkeypatch.setattr(pipeline, "train", train)
     monkeypatch.setattr(distill_closing, "close", close)
     return configs
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 pytest.importorskip("torch", reason="rendering needs torch: the extra 'train'")
 
-from partdistill_ros.distillation.rescored_units import GradedUnits
+from partdistill_ros.distillation.rescored_units import RescoredUnits
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.pointcloud.scan import sample_surface
 from partdistill_ros.rendering.cameras import ten_views
@@ -27,7 +27,7 @@ def work(post, tmp_path):
     )  # fmt: skip
     new = np.array([0.9, 0.2, 0.5], np.float32)
     for name in ("one", "two"):
-        graded = GradedUnits(name, "post", cloud.points, units, new, ten_views(center=(0, 0, 1)))
+        graded = RescoredUnits(name, "post", cloud.points, units, new, ten_views(center=(0, 0, 1)))
         graded.save(tmp_path / "posts.work" / "backward" / f"{name}.npz")
     return tmp_path / "posts.work"
 

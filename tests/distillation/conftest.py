@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from partdistill_ros.distillation.samples import Member, teach, upright_cloud
+from partdistill_ros.distillation.samples import Sample, make_sample, upright_cloud
 from partdistill_ros.rendering.rasterize import Rendering
 from partdistill_ros.students.patch_transformer import PatchTransformerConfig
 from partdistill_ros.synthetic.families import generate
@@ -40,7 +40,7 @@ def teacher() -> RowTeacher:
 
 
 @pytest.fixture(scope="session")
-def members() -> list[Member]:
+def samples() -> list[Sample]:
     """Four bottles, upper half `cap`, lower half `body`."""
     clouds = [upright_cloud(generate("bottle", seed), 1500) for seed in range(4)]
-    return [teach(cloud, ("cap", "body"), "bottle", RowTeacher(), seed=i) for i, cloud in enumerate(clouds)]
+    return [make_sample(cloud, ("cap", "body"), "bottle", RowTeacher(), seed=i) for i, cloud in enumerate(clouds)]

@@ -32,7 +32,7 @@ def test_without_augmentation_only_a_turn_about_the_vertical_remains() -> None:
 def test_one_sided_clouds_hold_only_seen_points() -> None:
     seen = np.zeros((1, 3000), bool)
     seen[0, :1000] = True
-    how = Augmentation(one_sided=1.0)
+    how = Augmentation(partial_view=1.0)
     drawn = draw(np.random.default_rng(4), POINTS, seen, False, how, 512, 64)
     assert drawn.source.max() < 1000
 
@@ -70,18 +70,18 @@ def test_the_same_seed_draws_the_same_cloud() -> None:
 def test_flat_things_lie_on_either_side_standing_ones_do_not() -> None:
     still = Augmentation(0, 0, 0, 0, 0, 0, 0, 0)
 
-    def heights(flat: bool) -> np.ndarray:
+    def heights(up_unknown: bool) -> np.ndarray:
         """How the drawn heights go with those of the member, for 40 clouds."""
         found = []
         for seed in range(40):
-            drawn = draw(np.random.default_rng(seed), POINTS, None, flat, still, 512, 64)
+            drawn = draw(np.random.default_rng(seed), POINTS, None, up_unknown, still, 512, 64)
             own = drawn.source >= 0
             found.append(np.corrcoef(drawn.points[own, 2], POINTS[drawn.source[own], 2])[0, 1])
         return np.array(found)
 
-    lying = heights(flat=True)
+    lying = heights(up_unknown=True)
     assert (np.abs(lying) > 0.999).all() and 10 < (lying < 0).sum() < 30
-    assert (heights(flat=False) > 0.999).all()
+    assert (heights(up_unknown=False) > 0.999).all()
 
 
 def test_lying_on_the_other_side_is_a_turn_not_a_mirror_image() -> None:

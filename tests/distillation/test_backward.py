@@ -12,7 +12,7 @@ from partdistill_ros.distillation.backward import (
     MEMORY,
     POWER,
     SMOOTH,
-    Graded,
+    Rescored,
     _posteriors,
     agreement,
     confusion,
@@ -22,7 +22,7 @@ from partdistill_ros.distillation.backward import (
     rescore,
 )
 from partdistill_ros.distillation.boxes import box_match
-from partdistill_ros.distillation.samples import Member
+from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.rendering.cameras import orbit_views
 
@@ -45,12 +45,12 @@ def sure(labels: np.ndarray, parts: int = 2) -> np.ndarray:
     return np.eye(parts, dtype=np.float32)[labels]
 
 
-def member(units: KnowledgeUnits) -> Member:
-    return Member("a", "mug", np.zeros((units.n_points, 3), np.float32), units)
+def sample(units: KnowledgeUnits) -> Sample:
+    return Sample("a", "mug", np.zeros((units.n_points, 3), np.float32), units)
 
 
-def regrade(units: list[KnowledgeUnits], answers: list[np.ndarray], rule: str) -> list[Graded]:
-    return rescore([member(own) for own in units], [None] * len(units), answers, rule)
+def rescore_every(units: list[KnowledgeUnits], answers: list[np.ndarray], rule: str) -> list[Rescored]:
+    return rescore([sample(own) for own in units], [None] * len(units), answers, rule)
 
 
 def masses(group: list[KnowledgeUnits]) -> np.ndarray:
@@ -85,39 +85,39 @@ def test_agreement_is_the_share_of_points_that_agree() -> None:
 
 
 def test_published_takes_the_agreement_as_score() -> None:
-    graded = regrade([UNITS], [sure(LABELS)], "published")[0]
+    graded = rescore_every([UNITS], [sure(LABELS)], "published")[0]
     np.testing.assert_allclose(graded.units.score, [0.5, 1.0, 0.5])
-    assert graded.belief is None
+    assert graded.posterior is None
 
 
 def test_the_likeliest_part_counts_however_unsure_the_student_is() -> None:
     unsure = np.where(sure(LABELS) > 0, 0.51, 0.49).astype(np.float32)
-    np.testing.assert_allclose(regrade([UNITS], [unsure], "published")[0].units.score, [0.5, 1.0, 0.5])
+    np.testing.assert_allclose(rescore_every([UNITS], [unsure], "published")[0].units.score, [0.5, 1.0, 0.5])
 
 
 def test_kept_mass_by_hand() -> None:
     # handle: 0.9 * 4 + 0.4 * 2 = 4.4 before, 0.5 * 4 + 0.5 * 2 = 3 after; cup: 0.5 * 2 before, 1 * 2 after
-    graded = regrade([UNITS], [sure(LABELS)], "kept-mass")[0]
+    graded = rescore_every([UNITS], [sure(LABELS)], "kept-mass")[0]
     np.testing.assert_allclose(graded.units.score, [0.5 * 4.4 / 3, 0.5, 0.5 * 4.4 / 3], rtol=1e-6)
-    assert graded.belief is None
+    assert graded.posterior is None
 
 
 def test_kept_mass_keeps_the_weight_of_every_part() -> None:
-    graded = regrade([UNITS, UNITS], [sure(LABELS), sure(1 - LABELS)], "kept-mass")
+    graded = rescore_every([UNITS, UNITS], [sure(LABELS), sure(1 - LABELS)], "kept-mass")
     np.testing.assert_allclose(masses([one.units for one in graded]), masses([UNITS, UNITS]), rtol=1e-5)
     assert graded[0].units.score[0] == graded[0].units.score[2], "equal agreement of one part means equal scores"
 
 
 @pytest.mark.parametrize("rule", ["published", "kept-mass", "posterior"])
 def test_a_part_without_any_agreement_does_not_divide_by_zero(rule: str) -> None:
-    graded = regrade([UNITS], [sure(np.zeros(6, int))], rule)[0]
+    graded = rescore_every([UNITS], [sure(np.zeros(6, int))], rule)[0]
     assert np.isfinite(graded.units.score).all()
     assert rule == "posterior" or graded.units.score[1] == 0
 
 
 @pytest.mark.parametrize("rule", ["published", "kept-mass", "posterior"])
 def test_the_members_of_the_units_stay(rule: str) -> None:
-    graded = regrade([UNITS], [sure(LABELS)], rule)[0]
+    graded = rescore_every([UNITS], [sure(LABELS)], rule)[0]
     np.testing.assert_array_equal(graded.units.indices, UNITS.indices)
     np.testing.assert_array_equal(graded.units.part, UNITS.part)
 
@@ -153,7 +153,7 @@ def test_the_posterior_is_the_product_of_all_that_is_said() -> None:
         for part in range(2):
             worth = probability[point, part]
             for unit in range(3):
-                if point in UNITS.members(unit):
+                if point in UNITS.points_of(unit):
                     worth *= matrix[part, UNITS.part[unit]] ** (trust * UNITS.score[unit])
             expected[point, part] = worth
     expected /= expected.sum(1, keepdims=True)
@@ -165,7 +165,7 @@ def test_the_posterior_finds_wrong_names_where_the_student_is_uncertain() -> Non
     units, truth = category(np.array([[0.4, 0.6, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
     answer = np.full((len(truth), 3), 0.1, np.float32) + 0.7 * sure(truth, 3)
     answer[truth == 0] = (0.45, 0.45, 0.1)
-    graded = regrade(units, [answer] * len(units), "posterior")
+    graded = rescore_every(units, [answer] * len(units), "posterior")
     scores = {True: [], False: []}
     for old, new in zip(units, graded, strict=True):
         hard = truth[old.indices[old.indptr[:-1]]] == 0
@@ -184,12 +184,12 @@ def test_the_belief_sides_with_the_truth_where_a_vote_does_not() -> None:
     answer = np.full((len(truth), 3), 0.1, np.float32) + 0.7 * sure(truth, 3)
     answer[truth == 0] = (0.45, 0.45, 0.1)
     voted, believed = [], []
-    for own, graded in zip(units, regrade(units, [answer] * len(units), "posterior"), strict=True):
-        assert graded.belief is not None and graded.belief.dtype == np.float16
-        np.testing.assert_allclose(graded.belief.astype(float).sum(1), 1, atol=5e-3)
-        assert (graded.belief.argmax(1) == truth)[truth > 0].all()
+    for own, graded in zip(units, rescore_every(units, [answer] * len(units), "posterior"), strict=True):
+        assert graded.posterior is not None and graded.posterior.dtype == np.float16
+        np.testing.assert_allclose(graded.posterior.astype(float).sum(1), 1, atol=5e-3)
+        assert (graded.posterior.argmax(1) == truth)[truth > 0].all()
         voted.append((own.votes(own.score[own.owner()]).argmax(1) == 0)[truth == 0])
-        believed.append((graded.belief.argmax(1) == 0)[truth == 0])
+        believed.append((graded.posterior.argmax(1) == 0)[truth == 0])
     assert np.mean(voted) < 0.35 and np.mean(believed) > 0.55, "a vote takes most handles for cups"
 
 
@@ -219,16 +219,16 @@ def test_the_belief_remembers_earlier_rounds() -> None:
     units, truth = category(np.eye(3))
     answers = [sure(truth, 3)] * len(units)
     rolled = np.roll(sure(truth, 3), 1, 1).astype(np.float16)
-    earlier = [Graded(own, rolled) for own in units]
-    members = [member(own) for own in units]
+    earlier = [Rescored(own, rolled) for own in units]
+    samples = [sample(own) for own in units]
     for new, old in zip(
-        rescore(members, [None] * len(units), answers, "posterior"),
-        rescore(members, [None] * len(units), answers, "posterior", earlier),
+        rescore(samples, [None] * len(units), answers, "posterior"),
+        rescore(samples, [None] * len(units), answers, "posterior", earlier),
         strict=True,
     ):
-        assert new.belief is not None and old.belief is not None
-        expected = MEMORY * rolled.astype(float) + (1 - MEMORY) * new.belief.astype(float)
-        np.testing.assert_allclose(old.belief.astype(float), expected, atol=2e-3)
+        assert new.posterior is not None and old.posterior is not None
+        expected = MEMORY * rolled.astype(float) + (1 - MEMORY) * new.posterior.astype(float)
+        np.testing.assert_allclose(old.posterior.astype(float), expected, atol=2e-3)
 
 
 def wall() -> np.ndarray:
@@ -237,8 +237,8 @@ def wall() -> np.ndarray:
     return np.stack([np.zeros(31 * 31), *(grid.ravel() for grid in np.meshgrid(side, side))], 1).astype(np.float32)
 
 
-def boxed(points: np.ndarray, held: list[np.ndarray], part: list[int]) -> Member:
-    """A member with boxes of one view around the points `held`, each called by its `part`."""
+def boxed(points: np.ndarray, held: list[np.ndarray], part: list[int]) -> Sample:
+    """A sample with boxes of one view around the points `held`, each called by its `part`."""
     units = KnowledgeUnits(
         part=np.array(part, np.int16),
         score=np.full(len(held), 0.5, np.float32),
@@ -248,7 +248,7 @@ def boxed(points: np.ndarray, held: list[np.ndarray], part: list[int]) -> Member
         n_points=len(points),
         parts=("handle", "cup"),
     )
-    return Member("a", "mug", points, units, views=orbit_views([0], [0]), boxes=True)
+    return Sample("a", "mug", points, units, views=orbit_views([0], [0]), boxes=True)
 
 
 def test_a_box_is_graded_by_how_it_fits_not_by_the_mean_of_its_points() -> None:
@@ -261,7 +261,7 @@ def test_a_box_is_graded_by_how_it_fits_not_by_the_mean_of_its_points() -> None:
     answer = np.where(sure(labels) > 0, 0.9, 0.1).astype(np.float32)
     none_shown = np.zeros(0, np.int64)
     answered = rescore([boxes], [none_shown], [answer], "posterior")[0]
-    np.testing.assert_array_equal(answered.belief, answer.astype(np.float16), "loose boxes say nothing of a point")
+    np.testing.assert_array_equal(answered.posterior, answer.astype(np.float16), "loose boxes say nothing of a point")
     graded = answered.units.score
     fit = box_match(points, boxes.views, units, labels)
     np.testing.assert_allclose(fit[:2], [1, 0.56 / 1.2], atol=1e-3)
@@ -271,16 +271,16 @@ def test_a_box_is_graded_by_how_it_fits_not_by_the_mean_of_its_points() -> None:
 
 
 def test_kappa_is_agreement_beyond_chance() -> None:
-    assert agreed([member(UNITS)], [UNITS], [sure(np.array([0, 0, 1, 1, 0, 0]))]) == pytest.approx(
+    assert agreed([sample(UNITS)], [UNITS], [sure(np.array([0, 0, 1, 1, 0, 0]))]) == pytest.approx(
         kappa_of_table([[2.6, 0.0], [1.8, 1.0]])
     )
-    assert agreed([member(UNITS)], [UNITS], [sure(np.zeros(6, int))]) == pytest.approx(0, abs=1e-6), (
+    assert agreed([sample(UNITS)], [UNITS], [sure(np.zeros(6, int))]) == pytest.approx(0, abs=1e-6), (
         "one answer to everything"
     )
     units, truth = category(np.eye(3))
-    members = [member(own) for own in units]
-    assert agreed(members, units, [sure(truth, 3)] * len(units)) == pytest.approx(1)
-    assert agreed(members, units, [sure((truth + 1) % 3, 3)] * len(units)) < 0
+    samples = [sample(own) for own in units]
+    assert agreed(samples, units, [sure(truth, 3)] * len(units)) == pytest.approx(1)
+    assert agreed(samples, units, [sure((truth + 1) % 3, 3)] * len(units)) < 0
 
 
 def test_the_right_answer_agrees_with_boxes_that_take_in_neighbors() -> None:
@@ -300,17 +300,17 @@ def test_an_object_that_is_all_one_part_to_the_student_is_not_graded() -> None:
     halves = [np.flatnonzero(labels == part) for part in (0, 1)]
     right = boxed(points, [halves[0], halves[1], halves[1]], [0, 1, 0])
     said = rescore([right] * 2, [np.zeros(0, np.int64)] * 2, [sure(labels), sure(np.zeros_like(labels))], "posterior")
-    assert said[0].belief is not None and said[0].units.score[2] < 0.1
-    assert said[1].belief is None and (said[1].units.score == right.units.score).all(), "the teacher's word stands"
+    assert said[0].posterior is not None and said[0].units.score[2] < 0.1
+    assert said[1].posterior is None and (said[1].units.score == right.units.score).all(), "the teacher's word stands"
     later = rescore([right] * 2, [np.zeros(0, np.int64)] * 2, [sure(labels)] * 2, "posterior", said)
-    assert later[1].belief is not None and later[1].units.score[2] < 0.1
+    assert later[1].posterior is not None and later[1].units.score[2] < 0.1
     silent = rescore([right], [np.zeros(0, np.int64)], [sure(np.zeros_like(labels))], "posterior", later[:1])
     assert silent[0] is later[0], "what it knew before stands"
 
 
-def agreed(members: list[Member], units: list[KnowledgeUnits], answers: list[np.ndarray]) -> float:
+def agreed(samples: list[Sample], units: list[KnowledgeUnits], answers: list[np.ndarray]) -> float:
     """Kappa of the names that the student and the teacher give."""
-    return kappa(np.sum([named_alike(*one) for one in zip(members, units, answers, strict=True)], 0))
+    return kappa(np.sum([named_alike(*one) for one in zip(samples, units, answers, strict=True)], 0))
 
 
 def kappa_of_table(joint: list[list[float]]) -> float:
@@ -323,15 +323,17 @@ def kappa_of_table(joint: list[list[float]]) -> float:
 def test_a_student_that_agrees_by_chance_grades_nothing_yet() -> None:
     units, truth = category(np.eye(3))
     answers = [sure(np.full_like(truth, 1), 3)] * len(units)
-    for old, new in zip(units, regrade(units, answers, "posterior"), strict=True):
-        assert new.belief is None
+    for old, new in zip(units, rescore_every(units, answers, "posterior"), strict=True):
+        assert new.posterior is None
         np.testing.assert_array_equal(new.units.score, old.score)
-    earlier = [Graded(own, sure(truth, 3).astype(np.float16)) for own in units]
-    members = [member(own) for own in units]
-    again = rescore(members, [None] * len(units), answers, "posterior", earlier)
-    assert all(one.belief is not None for one in again), "grades are not taken back"
+    earlier = [Rescored(own, sure(truth, 3).astype(np.float16)) for own in units]
+    samples = [sample(own) for own in units]
+    again = rescore(samples, [None] * len(units), answers, "posterior", earlier)
+    assert all(one.posterior is not None for one in again), "grades are not taken back"
 
 
 def test_a_single_part_is_graded() -> None:
     units, _ = category(np.eye(1))
-    assert all(one.belief is not None for one in regrade(units, [np.ones((240, 1), np.float32)] * 12, "posterior"))
+    assert all(
+        one.posterior is not None for one in rescore_every(units, [np.ones((240, 1), np.float32)] * 12, "posterior")
+    )

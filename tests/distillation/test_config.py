@@ -25,7 +25,9 @@ def steps(schedule: Schedule) -> int:
 
 
 def test_the_usual_schedule_is_that_of_shapes_not_seen_yet() -> None:
-    assert schedule_for(50, trained=True, tta=True) == replace(Schedule(), rate=TRAINED_RATE * Schedule().rate)
+    assert schedule_for(50, trained=True, tta=True) == replace(
+        Schedule(), learning_rate=TRAINED_RATE * Schedule().learning_rate
+    )
     assert schedule_for(50) == replace(Schedule(), epochs=SCRATCH_EPOCHS)
     assert schedule_for(1) == schedule_for(50), "few scans are shown as long as many"
 
@@ -34,15 +36,15 @@ def test_a_handful_of_scans_to_be_labeled_needs_fewer_steps() -> None:
     assert steps(schedule_for(1, tta=True)) == 120
     assert steps(schedule_for(17, tta=True)) == steps(schedule_for(99, tta=True)) == 900
     assert steps(schedule_for(17, tta=True, trained=True)) == 600, "random weights have more to learn"
-    made = [schedule_for(members, tta=True) for members in range(1, 30)]
+    made = [schedule_for(samples, tta=True) for samples in range(1, 30)]
     counts, batches = [steps(one) for one in made], [one.batch for one in made]
     assert counts == sorted(counts) and batches == sorted(batches)
     assert (batches[0], batches[-1]) == (4, Schedule().batch)
 
 
 def test_a_finished_student_takes_small_steps() -> None:
-    assert schedule_for(9, trained=True).rate == pytest.approx(TRAINED_RATE * Schedule().rate)
-    assert schedule_for(9, tta=True, trained=True).rate == schedule_for(9, trained=True).rate
+    assert schedule_for(9, trained=True).learning_rate == pytest.approx(TRAINED_RATE * Schedule().learning_rate)
+    assert schedule_for(9, tta=True, trained=True).learning_rate == schedule_for(9, trained=True).learning_rate
 
 
 def test_the_epochs_asked_for_replace_the_usual_ones() -> None:
@@ -53,8 +55,8 @@ def test_the_epochs_asked_for_replace_the_usual_ones() -> None:
 def test_augmentation_bears_anything_or_little() -> None:
     assert augmentation_for(False) == Augmentation()
     own, usual = augmentation_for(True), Augmentation()
-    assert own.one_sided == own.free_turn == 0 and own.tilt < usual.tilt
-    assert own.free_turn_flat == usual.free_turn_flat, "a scan without an up still lies any way"
+    assert own.partial_view == own.free_rotation == 0 and own.roll_pitch < usual.roll_pitch
+    assert own.free_rotation_up_unknown == usual.free_rotation_up_unknown, "a scan without an up still lies any way"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from partdistill_ros.distillation.units import class_weights, soft_labels
 from partdistill_ros.errors import PartDistillError
 
 PARTS = ("handle", "cup")
-# view, part, confidence, members
+# view, part, confidence, samples
 BOXES = (
     (0, 1, 0.9, range(0, 6)),
     (0, 0, 0.4, range(4, 8)),
@@ -32,11 +32,11 @@ def layout(boxes=BOXES, points=10, views=3, parts=2):
     places = max((sum(box[0] == view and len(box[3]) > 0 for box in boxes) for view in range(views)), default=0)
     part_view, conf_view = np.zeros((views, points, places)), np.zeros((views, points, places, parts))
     used = [0] * views
-    for number, (view, part, score, members) in enumerate(boxes):
-        conf[list(members), number, part] = score
-        if len(members):
-            part_view[view, list(members), used[view]] = part
-            conf_view[view, list(members), used[view], part] = score
+    for number, (view, part, score, samples) in enumerate(boxes):
+        conf[list(samples), number, part] = score
+        if len(samples):
+            part_view[view, list(samples), used[view]] = part
+            conf_view[view, list(samples), used[view], part] = score
             used[view] += 1
     return {
         "xyz": np.random.default_rng(0).random((points, 3)),
@@ -68,7 +68,7 @@ def test_boxes_become_units(path):
     assert units.part.tolist() == [1, 0, 1, 1], "the box without a point is gone"
     assert units.score == pytest.approx([0.9, 0.4, 0.7, 0.3])
     assert units.view.tolist() == [0, 0, 2, 2]
-    assert [units.members(unit).tolist() for unit in range(4)] == [list(box[3]) for box in BOXES[:4]]
+    assert [units.points_of(unit).tolist() for unit in range(4)] == [list(box[3]) for box in BOXES[:4]]
     assert units.parts == PARTS and units.n_points == 10 and found.contrary == 0
     assert (found.scan.name, found.scan.category, found.scan.point_labels) == ("a1b2", "mug", None)
     np.testing.assert_allclose(found.scan.points, arrays["xyz"], atol=1e-6)

@@ -98,7 +98,7 @@ def test_selected_points_keep_their_units(units):
     index = np.array([6, 4, 1, 2])
     few = select_points(units, index)
     assert few.n_points == 4 and few.part.tolist() == [0, 1] and few.score.tolist() == [0.5, 0.25]
-    assert [set(index[few.members(unit)]) for unit in range(2)] == [{4}, {1, 4, 6}], "the unit of point 0 is gone"
+    assert [set(index[few.points_of(unit)]) for unit in range(2)] == [{4}, {1, 4, 6}], "the unit of point 0 is gone"
     same = select_points(units, np.arange(7))
     np.testing.assert_array_equal(same.indices, units.indices)
     assert len(select_points(replace(units), np.zeros(0, np.int64))) == 0

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from partdistill_ros.cli.render import as_taught
-from partdistill_ros.distillation import pipeline as trainer
+from partdistill_ros.distillation import pipeline
 from partdistill_ros.distillation.augmentation import Augmentation
 from partdistill_ros.distillation.config import SCRATCH_EPOCHS, TRAINED_RATE, DistillConfig, Schedule
 from partdistill_ros.distillation.known_units import save_known
-from partdistill_ros.distillation.rescored_units import GradedUnits, find_graded
-from partdistill_ros.distillation.samples import teach, upright_cloud
+from partdistill_ros.distillation.rescored_units import RescoredUnits, find_rescored
+from partdistill_ros.distillation.samples import make_sample, upright_cloud
 from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import DEFAULT_PATH, Bundle
@@ -30,7 +30,7 @@ from partdistill_ros.synthetic.families import generate
 from partdistill_ros.teachers import protocol as teachers
 
 QUICK = replace(Schedule(), epochs=2, batch=2, min_steps=2)
-BOTH_WAYS = replace(QUICK, epochs=3, forward_share=0.6)  # two epochs forward, one backward
+BOTH_WAYS = replace(QUICK, epochs=3, forward_fraction=0.6)  # two epochs forward, one backward
 PARTS = ("cap", "body")
 
 
@@ -57,7 +57,7 @@ def config(scans: Path, out: Path, **changes: object) -> DistillConfig:
 
 
 def test_scans_to_bundle(scans: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    out = trainer.run(config(scans, tmp_path / "bottles"))
+    out = pipeline.run(config(scans, tmp_path / "bottles"))
     assert "broken.ply" in caplog.text
     segmenter = Segmenter(out, "cpu")
     cloud = generate("bottle", 9).points
@@ -68,7 +68,7 @@ def test_scans_to_bundle(scans: Path, tmp_path: Path, caplog: pytest.LogCaptureF
 
 
 def test_weights_can_be_trained_on(scans: Path, tmp_path: Path) -> None:
-    out = trainer.run(config(scans, tmp_path / "bottles"))
+    out = pipeline.run(config(scans, tmp_path / "bottles"))
     student = load_student(out)
     assert student.config.points == 2048
 
@@ -76,8 +76,8 @@ def test_weights_can_be_trained_on(scans: Path, tmp_path: Path) -> None:
 def test_a_student_that_starts_from_a_file(scans: Path, tmp_path: Path) -> None:
     learned = new_student("patch_transformer", 64)
     save_encoder(learned, tmp_path / "encoder.pt", {})
-    out = trainer.run(config(scans, tmp_path / "bottles", start=str(tmp_path / "encoder.pt")))
-    again = trainer.run(config(scans, tmp_path / "more", start=str(out)))
+    out = pipeline.run(config(scans, tmp_path / "bottles", start=str(tmp_path / "encoder.pt")))
+    again = pipeline.run(config(scans, tmp_path / "more", start=str(out)))
     assert Bundle.load(again).training["start"] == str(out)
     moved = load_student(out).state_dict()["blocks.0.qkv.weight"] - learned.state_dict()["blocks.0.qkv.weight"]
     assert 0 < moved.abs().mean() < 0.01, "four steps from where it began"
@@ -90,14 +90,14 @@ def test_a_start_that_learned_another_text_space_is_refused(scans: Path, tmp_pat
     manifest["text"]["space"] = "clip-x-64"
     (other / "bundle.json").write_text(json.dumps(manifest))
     with pytest.raises(PartDistillError, match="clip-x-64.*this run has 'minilm64'"):
-        trainer.run(config(scans, tmp_path / "x", start=str(other)))
+        pipeline.run(config(scans, tmp_path / "x", start=str(other)))
     assert not (tmp_path / "x.work").exists(), "before any work"
 
 
 def test_knowledge_is_not_asked_twice(scans: Path, tmp_path: Path, teacher) -> None:
-    trainer.run(config(scans, tmp_path / "bottles"))
+    pipeline.run(config(scans, tmp_path / "bottles"))
     asked = teacher.asked
-    trainer.run(config(scans, tmp_path / "bottles", seed=0))
+    pipeline.run(config(scans, tmp_path / "bottles", seed=0))
     assert teacher.asked == asked == 2
 
 
@@ -105,9 +105,9 @@ def test_the_renderer_asked_for_is_used(scans: Path, tmp_path: Path, monkeypatch
     def refuse(name: str, device: str) -> None:
         raise PartDistillError(f"{name} on {device} was asked for")
 
-    monkeypatch.setattr(trainer, "load_backend", refuse)
+    monkeypatch.setattr(pipeline, "load_backend", refuse)
     with pytest.raises(PartDistillError, match="pytorch3d on cpu"):
-        trainer.run(config(scans, tmp_path / "x", renderer="pytorch3d"))
+        pipeline.run(config(scans, tmp_path / "x", renderer="pytorch3d"))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_student_that_agrees_by_chance_is_told(
     scans: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("partdistill_ros.distillation.backward.FAIR", 1.1)
-    trainer.run(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS))
+    pipeline.run(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS))
     assert "no unit was graded: the student agrees with its teacher by chance only" in caplog.text
 
 
@@ -141,10 +141,10 @@ def test_what_became_of_the_units_is_written(
     scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("partdistill_ros.distillation.backward.FAIR", -1.0)  # six steps make no student that agrees
-    out = trainer.run(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS))
+    out = pipeline.run(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS))
     assert "no unit was graded" not in caplog.text
     assert Bundle.load(out).training["backward_from"] == 2
-    graded = [GradedUnits.load(path) for path in find_graded(tmp_path / "bottles.work")]
+    graded = [RescoredUnits.load(path) for path in find_rescored(tmp_path / "bottles.work")]
     assert [one.name for one in graded] == ["bottle0", "bottle1"]
     for one in graded:
         assert one.category == "bottle" and one.units.parts == PARTS and one.points.shape == (800, 3)
@@ -153,7 +153,7 @@ def test_what_became_of_the_units_is_written(
 
 
 def test_forward_alone_grades_nothing(scans: Path, tmp_path: Path) -> None:
-    trainer.run(config(scans, tmp_path / "bottles", backward="none", schedule=BOTH_WAYS))
+    pipeline.run(config(scans, tmp_path / "bottles", backward="none", schedule=BOTH_WAYS))
     work = tmp_path / "bottles.work"
     assert not (work / "backward").exists()
 
@@ -162,7 +162,7 @@ def test_another_rule_goes_on_from_the_same_forward_distillation(scans: Path, tm
     work, epochs = tmp_path / "bottles.work", {}
     for rule in ("posterior", "published", "none"):
         told: list[Progress] = []
-        trainer.run(config(scans, tmp_path / "bottles", backward=rule, schedule=BOTH_WAYS), told.append)
+        pipeline.run(config(scans, tmp_path / "bottles", backward=rule, schedule=BOTH_WAYS), told.append)
         epochs[rule] = [(one.stage, one.epoch) for one in told if one.stage in ("forward", "backward")]
     assert epochs["posterior"] == [("forward", 1), ("forward", 2), ("backward", 3)]
     assert epochs["published"] == [("backward", 3)]
@@ -173,17 +173,17 @@ def test_another_rule_goes_on_from_the_same_forward_distillation(scans: Path, tm
 
 def test_generated_shapes_are_members_with_their_share(scans: Path, tmp_path: Path, teacher) -> None:
     how = config(scans, tmp_path / "x", generated=("procedural:2", str(scans / "bottle0.npz")), generated_share=0.25)
-    members = trainer.gather_members(how, PARTS, tmp_path / "x.work")
-    assert [member.share for member in members] == [1, 1, 0.25, 0.25, 0.25]
-    even = trainer.gather_members(replace(how, generated_share=None), PARTS, tmp_path / "x.work")
-    assert [member.share for member in even] == [1, 1, *[pytest.approx(2 / 3)] * 3]
-    assert [member.name for member in members[2:]] == ["bottle_00000", "bottle_00001", "bottle0"]
-    assert {member.category for member in members} == {"bottle"} and all(len(member.units) for member in members)
+    samples = pipeline.make_samples(how, PARTS, tmp_path / "x.work")
+    assert [sample.weight for sample in samples] == [1, 1, 0.25, 0.25, 0.25]
+    even = pipeline.make_samples(replace(how, generated_share=None), PARTS, tmp_path / "x.work")
+    assert [sample.weight for sample in even] == [1, 1, *[pytest.approx(2 / 3)] * 3]
+    assert [sample.name for sample in samples[2:]] == ["bottle_00000", "bottle_00001", "bottle0"]
+    assert {sample.category for sample in samples} == {"bottle"} and all(len(sample.units) for sample in samples)
 
 
 def test_generated_shapes_alone_make_a_student(tmp_path: Path) -> None:
     how = replace(config(tmp_path, tmp_path / "made", generated=("procedural:2",)), scans=())
-    training = Bundle.load(trainer.run(how)).training
+    training = Bundle.load(pipeline.run(how)).training
     assert training["scans"] == 2 and training["generated"] == ["procedural:2"]
 
 
@@ -192,36 +192,36 @@ def test_scans_that_bring_their_knowledge_need_no_teacher(
 ) -> None:
     for seed in range(2):
         cloud = upright_cloud(generate("bottle", seed), 1000)
-        save_known(tmp_path / f"known{seed}.npz", cloud, teach(cloud, PARTS, "bottle", teacher).units)
+        save_known(tmp_path / f"known{seed}.npz", cloud, make_sample(cloud, PARTS, "bottle", teacher).units)
 
     def refuse(*asked: object) -> None:
         raise AssertionError(f"{asked} was asked for")
 
     for name in ("load_teacher", "render_scan", "load_backend"):
-        monkeypatch.setattr(trainer, name, refuse)
+        monkeypatch.setattr(pipeline, name, refuse)
     how = config(tmp_path, tmp_path / "bottles", schedule=BOTH_WAYS)
-    assert Bundle.load(trainer.run(how)).training["scans"] == 2
-    graded = [GradedUnits.load(path) for path in find_graded(tmp_path / "bottles.work")]
+    assert Bundle.load(pipeline.run(how)).training["scans"] == 2
+    graded = [RescoredUnits.load(path) for path in find_rescored(tmp_path / "bottles.work")]
     assert len(graded) == 2 and all(len(one.views) == 0 and one.points.shape == (800, 3) for one in graded)
 
 
 def test_knowledge_stays_with_its_points(tmp_path: Path, teacher) -> None:
     cloud = upright_cloud(generate("bottle", 0), 1000)
-    save_known(tmp_path / "known.npz", cloud, teach(cloud, PARTS, "bottle", teacher).units)
+    save_known(tmp_path / "known.npz", cloud, make_sample(cloud, PARTS, "bottle", teacher).units)
     # The parts in another order, and eight of ten points: units still hold what lies high or low.
-    member = trainer.gather_members(config(tmp_path / "known.npz", tmp_path / "x"), PARTS[::-1], tmp_path)[0]
-    assert member.units.n_points == len(member.points) == 800 and member.units.parts == PARTS[::-1]
-    votes = member.units.votes(member.units.score[member.units.owner()])
-    high, low = member.points[:, 2] > 0.5, member.points[:, 2] < -0.5
+    sample = pipeline.make_samples(config(tmp_path / "known.npz", tmp_path / "x"), PARTS[::-1], tmp_path)[0]
+    assert sample.units.n_points == len(sample.points) == 800 and sample.units.parts == PARTS[::-1]
+    votes = sample.units.votes(sample.units.score[sample.units.owner()])
+    high, low = sample.points[:, 2] > 0.5, sample.points[:, 2] < -0.5
     assert (votes[high].argmax(1) == 1).mean() > 0.9 and (votes[low].argmax(1) == 0).mean() > 0.9
 
 
 def test_knowledge_and_scans_of_a_folder_are_learned_together(scans: Path, tmp_path: Path, teacher) -> None:
     cloud = upright_cloud(generate("bottle", 5), 1000)
-    save_known(scans / "known.npz", cloud, teach(cloud, PARTS, "bottle", teacher).units)
+    save_known(scans / "known.npz", cloud, make_sample(cloud, PARTS, "bottle", teacher).units)
     asked = teacher.asked
-    members = trainer.gather_members(config(scans, tmp_path / "x"), PARTS, tmp_path / "x.work")
-    assert [member.name for member in members] == ["known", "bottle0", "bottle1"]
+    samples = pipeline.make_samples(config(scans, tmp_path / "x"), PARTS, tmp_path / "x.work")
+    assert [sample.name for sample in samples] == ["known", "bottle0", "bottle1"]
     assert teacher.asked == asked + 2
 
 
@@ -229,93 +229,93 @@ def test_where_nobody_knows_up_a_scan_lies_flat(tmp_path: Path, teacher, monkeyp
     standing = np.random.default_rng(0).uniform(-1, 1, (1500, 3)) * (0.04, 0.3, 0.5)
     save_scan(tmp_path / "slab.npz", Scan(standing.astype(np.float32)))
     how = config(tmp_path / "slab.npz", tmp_path / "x")
-    member = trainer.gather_members(how, PARTS, tmp_path / "x.work")[0]
-    assert member.flat and np.ptp(member.points, axis=0)[2] < 0.2
+    sample = pipeline.make_samples(how, PARTS, tmp_path / "x.work")[0]
+    assert sample.up_unknown and np.ptp(sample.points, axis=0)[2] < 0.2
     # Detections of a file belong to views about +z.
     monkeypatch.setattr(type(teacher), "name", "boxes")
-    kept = trainer.gather_members(how, PARTS, tmp_path / "y.work")[0]
-    assert kept.flat and np.ptp(kept.points, axis=0)[2] > 1
+    kept = pipeline.make_samples(how, PARTS, tmp_path / "y.work")[0]
+    assert kept.up_unknown and np.ptp(kept.points, axis=0)[2] > 1
 
 
 def test_up_is_that_of_the_rendered_views(scans: Path, tmp_path: Path) -> None:
     path = scans / "bottle0.npz"
     how = config(path, tmp_path / "x", up="-y", cloud_points=DistillConfig.cloud_points)
-    member = trainer.gather_members(how, PARTS, tmp_path / "x.work")[0]
+    sample = pipeline.make_samples(how, PARTS, tmp_path / "x.work")[0]
     _, rendered = as_taught(load_scan(path, up="-y"))
-    assert member.views is not None and not member.flat
-    for own, shown in ((member.views.position, rendered.position), (member.views.rotation, rendered.rotation)):
+    assert sample.views is not None and not sample.up_unknown
+    for own, shown in ((sample.views.position, rendered.position), (sample.views.rotation, rendered.rotation)):
         np.testing.assert_allclose(own, shown, atol=1e-5)
-    assert np.ptp(member.points, axis=0)[1:].argmax() == 0, "the bottle lies"
+    assert np.ptp(sample.points, axis=0)[1:].argmax() == 0, "the bottle lies"
 
 
 def test_knowledge_is_turned_up_as_well(tmp_path: Path, teacher) -> None:
     cloud = upright_cloud(generate("bottle", 0), 1000)
-    save_known(tmp_path / "known.npz", cloud, teach(cloud, PARTS, "bottle", teacher).units)
+    save_known(tmp_path / "known.npz", cloud, make_sample(cloud, PARTS, "bottle", teacher).units)
     how = config(tmp_path / "known.npz", tmp_path / "x")
-    plain, turned = (trainer.gather_members(replace(how, up=up), PARTS, tmp_path)[0].points for up in (None, "x"))
+    plain, turned = (pipeline.make_samples(replace(how, up=up), PARTS, tmp_path)[0].points for up in (None, "x"))
     np.testing.assert_allclose(turned[:, 2], plain[:, 0], atol=1e-5)
 
 
 def test_mode_and_start_settle_what_was_left_open(tmp_path: Path) -> None:
     open_ = replace(config(tmp_path, tmp_path / "x"), schedule=None)
-    scratch = trainer.settled(open_, 3)
+    scratch = pipeline.settled(open_, 3)
     assert scratch.schedule == replace(Schedule(), epochs=SCRATCH_EPOCHS) and scratch.augmentation == Augmentation()
-    goes_on = trainer.settled(replace(open_, start="default", mode="tta", epochs=4), 3)
-    assert goes_on.schedule.rate == TRAINED_RATE * Schedule().rate
-    assert (goes_on.schedule.epochs, goes_on.schedule.min_steps) == (4, 6) and goes_on.augmentation.one_sided == 0
-    own = replace(open_, mode="tta", schedule=QUICK, augmentation=Augmentation(tilt=0.5))
-    assert trainer.settled(own, 3) == own
+    goes_on = pipeline.settled(replace(open_, start="default", mode="tta", epochs=4), 3)
+    assert goes_on.schedule.learning_rate == TRAINED_RATE * Schedule().learning_rate
+    assert (goes_on.schedule.epochs, goes_on.schedule.min_steps) == (4, 6) and goes_on.augmentation.partial_view == 0
+    own = replace(open_, mode="tta", schedule=QUICK, augmentation=Augmentation(roll_pitch=0.5))
+    assert pipeline.settled(own, 3) == own
 
 
 def test_the_key_of_a_run_changes_with_what_it_depends_on(scans: Path, tmp_path: Path) -> None:
     how = config(scans, tmp_path / "x", augmentation=Augmentation())
-    members = trainer.gather_members(how, PARTS, tmp_path / "x.work")
+    samples = pipeline.make_samples(how, PARTS, tmp_path / "x.work")
     keys = {
-        trainer.run_key(how, members, "posterior"),
-        trainer.run_key(how, members, ""),
-        trainer.run_key(replace(how, seed=1), members, "posterior"),
-        trainer.run_key(replace(how, text_space="clip", teacher="clip"), members, "posterior"),
-        trainer.run_key(replace(how, augmentation=Augmentation(mix=0.5)), members, "posterior"),
-        trainer.run_key(how, members[:1], "posterior"),
-        trainer.run_key(how, [replace(members[0], share=2.0), members[1]], "posterior"),
+        pipeline.run_key(how, samples, "posterior"),
+        pipeline.run_key(how, samples, ""),
+        pipeline.run_key(replace(how, seed=1), samples, "posterior"),
+        pipeline.run_key(replace(how, text_space="clip", teacher="clip"), samples, "posterior"),
+        pipeline.run_key(replace(how, augmentation=Augmentation(mix=0.5)), samples, "posterior"),
+        pipeline.run_key(how, samples[:1], "posterior"),
+        pipeline.run_key(how, [replace(samples[0], weight=2.0), samples[1]], "posterior"),
     }
     assert len(keys) == 7
     elsewhere = replace(how, out=tmp_path / "y", backward="published", device="cuda")
-    assert trainer.run_key(elsewhere, members, "posterior") in keys
+    assert pipeline.run_key(elsewhere, samples, "posterior") in keys
 
 
 def test_no_usable_scan_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes(b"nothing")
     with pytest.raises(PartDistillError):
-        trainer.run(config(tmp_path / "a.npz", tmp_path / "x"))
+        pipeline.run(config(tmp_path / "a.npz", tmp_path / "x"))
 
 
 def test_every_stage_is_told_in_its_order(scans: Path, tmp_path: Path, teacher) -> None:
     told: list[Progress] = []
-    run = trainer.train(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS), told.append)
+    run = pipeline.train(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS), told.append)
     looking = [(one.stage, one.epoch, one.epochs) for one in told if one.stage in ("extract", "render", "teach")]
     each = [(stage, scan, 3) for scan in (1, 2) for stage in ("extract", "render", "teach")]
     assert looking == [*each, ("extract", 3, 3)], "the third cannot be read"
     assert [one.stage for one in told[-2:]] == ["export", "export"] and told[-1].epoch == told[-1].epochs
-    assert run.bundle == tmp_path / "bottles" and len(run.members) == len(run.graded) == 2
+    assert run.bundle == tmp_path / "bottles" and len(run.samples) == len(run.rescored) == 2
     told.clear()
-    again = trainer.train(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS), told.append)
+    again = pipeline.train(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS), told.append)
     assert "teach" not in [one.stage for one in told], "what lies in the store is not asked again"
-    assert [list(one.new_score) for one in again.graded] == [list(one.new_score) for one in run.graded]
+    assert [list(one.new_score) for one in again.rescored] == [list(one.new_score) for one in run.rescored]
 
 
 def test_what_was_left_out_is_in_the_run(scans: Path, tmp_path: Path) -> None:
-    run = trainer.train(config(scans, tmp_path / "bottles"))
-    assert len(run.members) == 2 and len(run.left_out) == 1 and "broken.ply" in run.left_out[0]
+    run = pipeline.train(config(scans, tmp_path / "bottles"))
+    assert len(run.samples) == 2 and len(run.left_out) == 1 and "broken.ply" in run.left_out[0]
 
 
 def test_a_bundle_in_force_keeps_its_name_in_a_store(scans: Path, tmp_path: Path) -> None:
-    run = trainer.train(config(scans, tmp_path / "mine" / "next", name="mine"))
+    run = pipeline.train(config(scans, tmp_path / "mine" / "next", name="mine"))
     assert Bundle.load(run.bundle).name == "mine"
 
 
 def test_scans_are_counted_as_far_as_they_can_be(scans: Path, tmp_path: Path) -> None:
-    assert trainer.count_scans([scans], ()) == 3
-    assert trainer.count_scans([scans], ("procedural:5", str(scans))) == 11
+    assert pipeline.count_scans([scans], ()) == 3
+    assert pipeline.count_scans([scans], ("procedural:5", str(scans))) == 11
     (tmp_path / "one.mcap").touch()
-    assert trainer.count_scans([scans, tmp_path / "one.mcap"], ()) == 0
+    assert pipeline.count_scans([scans, tmp_path / "one.mcap"], ()) == 0

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from partdistill_ros.distillation.progress import SPANS, Outlook
+from partdistill_ros.distillation.progress import SPANS, ProgressEstimator
 from partdistill_ros.distillation.trainer import Progress
 
 NAN = float("nan")
@@ -21,7 +21,7 @@ class Clock:
 
 
 def test_a_whole_run_ends_at_one_and_never_goes_back() -> None:
-    outlook, shares = Outlook(Clock()), []
+    outlook, shares = ProgressEstimator(Clock()), []
     looking = [Progress(stage, scan, 3, NAN) for scan in (1, 2, 3) for stage in ("extract", "render", "teach")]
     training = [Progress("forward" if epoch < 3 else "backward", epoch, 4, 0.5) for epoch in (1, 2, 3, 4)]
     ending = [Progress("export", 0, 1, NAN), Progress("export", 1, 1, NAN), Progress("evaluate", 2, 2, NAN)]
@@ -35,7 +35,7 @@ def test_a_whole_run_ends_at_one_and_never_goes_back() -> None:
 
 def test_the_pace_in_hand_is_carried_on() -> None:
     clock = Clock()
-    outlook = Outlook(clock)
+    outlook = ProgressEstimator(clock)
     assert outlook(Progress("extract", 1, 4, NAN)).remaining is None
     outlook(Progress("forward", 1, 10, 0.4))
     clock.now += 7.8  # a tenth of the training's 78 %: 1 s for a hundredth of the whole
@@ -47,7 +47,7 @@ def test_the_pace_in_hand_is_carried_on() -> None:
 
 def test_a_run_that_goes_on_is_judged_by_what_it_does_itself() -> None:
     clock = Clock()
-    outlook = Outlook(clock)
+    outlook = ProgressEstimator(clock)
     outlook(Progress("backward", 9, 10, 0.1))
     clock.now += 10
     told = outlook(Progress("backward", 10, 10, 0.1))
@@ -55,5 +55,5 @@ def test_a_run_that_goes_on_is_judged_by_what_it_does_itself() -> None:
 
 
 def test_an_unknown_number_of_scans_leaves_the_share_where_it_is() -> None:
-    told = Outlook(Clock())(Progress("teach", 7, 0, NAN))
+    told = ProgressEstimator(Clock())(Progress("teach", 7, 0, NAN))
     assert (told.step, told.steps, told.share) == (7, 0, 0) and not math.isnan(told.share)

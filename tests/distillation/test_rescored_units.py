@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Graded units: what comes back, and files that hold something else."""
+"""Rescored units: what comes back, and files that hold something else."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("torch", reason="rendering needs torch: the extra 'train'")
 
-from partdistill_ros.distillation.rescored_units import GradedUnits, find_graded
+from partdistill_ros.distillation.rescored_units import RescoredUnits, find_rescored
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.rendering.cameras import ten_views
@@ -26,13 +26,13 @@ def graded():
         ("handle", "Körper"),
     )
     points = np.random.default_rng(0).random((7, 3), np.float32)
-    return GradedUnits("mug 1", "mug", points, units, np.array([0.75, 0.1], np.float32), ten_views())
+    return RescoredUnits("mug 1", "mug", points, units, np.array([0.75, 0.1], np.float32), ten_views())
 
 
 def test_everything_comes_back(graded, tmp_path):
     path = tmp_path / "backward" / "mug_1.npz"
     graded.save(path)
-    again = GradedUnits.load(path)
+    again = RescoredUnits.load(path)
     assert (again.name, again.category, again.units.parts) == ("mug 1", "mug", ("handle", "Körper"))
     for owner, names in (("units", ("part", "score", "view", "indptr", "indices")), ("views", ("rotation", "focal"))):
         for name in names:
@@ -54,9 +54,9 @@ def test_another_or_a_damaged_file_is_named(graded, tmp_path, damage):
     else:
         path.write_bytes({"empty": b"", "truncate": whole[: len(whole) // 2], "text": b"no zip"}[damage])
     with pytest.raises(PartDistillError, match="a.npz"):
-        GradedUnits.load(path)
+        RescoredUnits.load(path)
     with pytest.raises(PartDistillError, match="does not exist"):
-        GradedUnits.load(tmp_path / "gone.npz")
+        RescoredUnits.load(tmp_path / "gone.npz")
 
 
 def test_arrays_that_do_not_fit_are_refused(graded):
@@ -71,6 +71,6 @@ def test_a_work_folder_stands_for_its_graded_files(graded, tmp_path):
         graded.save(tmp_path / "backward" / name)
     (tmp_path / "backward" / "broken.npz").write_bytes(b"x")
     np.savez(tmp_path / "backward" / "other.npz", points=graded.points)
-    assert [path.name for path in find_graded(tmp_path)] == ["a.npz", "b.npz", "broken.npz"]
-    assert find_graded(tmp_path / "backward") == find_graded(tmp_path)
-    assert find_graded(tmp_path / "x.npz") == [tmp_path / "x.npz"]
+    assert [path.name for path in find_rescored(tmp_path)] == ["a.npz", "b.npz", "broken.npz"]
+    assert find_rescored(tmp_path / "backward") == find_rescored(tmp_path)
+    assert find_rescored(tmp_path / "x.npz") == [tmp_path / "x.npz"]

@@ -11,12 +11,12 @@ import pytest
 
 from partdistill_ros.distillation.samples import (
     LEAST_POINTS,
-    Member,
-    one_sided_masks,
-    teach,
+    Sample,
+    make_sample,
+    partial_view_masks,
     upright,
     upright_cloud,
-    weighed,
+    weighted,
 )
 from partdistill_ros.distillation.unit_store import KnowledgeStore
 from partdistill_ros.errors import PartDistillError
@@ -57,19 +57,19 @@ def test_too_few_points_are_refused_by_name() -> None:
 
 def test_one_sided_masks_show_a_side_not_the_whole() -> None:
     cloud = upright_cloud(generate("bottle", 2), 1500)
-    masks = one_sided_masks(cloud, 0)
+    masks = partial_view_masks(cloud, 0)
     assert masks is not None and masks.shape[1] == 1500
     share = masks.mean(1)
     assert (share > 0.15).all() and (share < 0.75).all()
-    assert one_sided_masks(cloud.with_(viewpoint=np.array([0, 0, 4], np.float32)), 0) is None
+    assert partial_view_masks(cloud.with_(viewpoint=np.array([0, 0, 4], np.float32)), 0) is None
 
 
 def test_knowledge_does_not_depend_on_the_truth_and_is_kept(tmp_path: Path, teacher) -> None:
     store = KnowledgeStore(tmp_path)
     cloud = upright_cloud(generate("bottle", 3), 1200)
-    first = teach(cloud, ("cap", "body"), "bottle", teacher, store=store)
+    first = make_sample(cloud, ("cap", "body"), "bottle", teacher, store=store)
     wrong = cloud.with_(point_labels=np.zeros(len(cloud.points), np.int16))
-    second = teach(wrong, ("cap", "body"), "bottle", teacher, store=store)
+    second = make_sample(wrong, ("cap", "body"), "bottle", teacher, store=store)
     assert teacher.asked == 1
     np.testing.assert_array_equal(first.units.indices, second.units.indices)
     assert first.units.coverage().mean() > 1
@@ -107,11 +107,11 @@ def test_normals_turn_with_the_cloud(slab: Scan) -> None:
 @pytest.mark.parametrize("flat", [False, True])
 def test_a_member_knows_its_cameras_and_what_lies_flat(teacher, flat: bool) -> None:
     cloud = upright_cloud(generate("bottle", 3), 900)
-    member = teach(cloud, ("cap", "body"), "bottle", teacher, flat=flat)
+    sample = make_sample(cloud, ("cap", "body"), "bottle", teacher, up_unknown=flat)
     expected = views_for(cloud)
-    assert member.views is not None and len(member.views) == 10 == member.units.view.max() + 1
-    np.testing.assert_array_equal(member.views.position, expected.position)
-    assert member.flat is flat and not member.boxes and member.share == 1
+    assert sample.views is not None and len(sample.views) == 10 == sample.units.view.max() + 1
+    np.testing.assert_array_equal(sample.views.position, expected.position)
+    assert sample.up_unknown is flat and not sample.boxes and sample.weight == 1
 
 
 def test_units_of_a_detector_are_boxes(teacher) -> None:
@@ -124,10 +124,12 @@ def test_units_of_a_detector_are_boxes(teacher) -> None:
             return BoxAnswer(box, np.zeros(len(views), np.int16), np.full(len(views), 0.7, np.float32), views)
 
     cloud = upright_cloud(generate("bottle", 3), 900)
-    member = teach(cloud, ("cap", "body"), "bottle", Detector())
-    assert member.boxes and len(member.units) == 10
-    seen_from_one_side = teach(replace(cloud, viewpoint=np.float32([4, 0, 1])), ("cap", "body"), "bottle", teacher)
-    assert seen_from_one_side.one_sided is None and seen_from_one_side.views.names[0] == "near"
+    sample = make_sample(cloud, ("cap", "body"), "bottle", Detector())
+    assert sample.boxes and len(sample.units) == 10
+    seen_from_one_side = make_sample(
+        replace(cloud, viewpoint=np.float32([4, 0, 1])), ("cap", "body"), "bottle", teacher
+    )
+    assert seen_from_one_side.partial_views is None and seen_from_one_side.views.names[0] == "near"
 
 
 @pytest.mark.parametrize(
@@ -135,6 +137,6 @@ def test_units_of_a_detector_are_boxes(teacher) -> None:
     [(2, 8, None, 0.25), (8, 2, None, 1), (0, 3, None, 1), (3, 0, None, 1), (2, 8, 0.5, 0.5), (0, 3, 2.0, 2)],
 )
 def test_generated_members_weigh_as_much_as_the_others_together(own: int, made: int, share, wanted: float) -> None:
-    member = Member("a", "mug", np.zeros((1, 3), np.float32), true_units(np.zeros(1, np.int16), ("handle", "cup")))
-    shares = [one.share for one in weighed([member] * own, [member] * made, share)]
+    sample = Sample("a", "mug", np.zeros((1, 3), np.float32), true_units(np.zeros(1, np.int16), ("handle", "cup")))
+    shares = [one.weight for one in weighted([sample] * own, [sample] * made, share)]
     assert shares == [1] * own + [wanted] * made

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from partdistill_ros.distillation.teacher_query import gather, renderer_name
+from partdistill_ros.distillation.teacher_query import query_teacher, renderer_name
 from partdistill_ros.distillation.unit_store import KnowledgeStore
 from partdistill_ros.distillation.units import class_weights, soft_labels
 from partdistill_ros.errors import PartDistillError
@@ -46,7 +46,7 @@ class UpperHalfTeacher:
 
 def test_a_teacher_that_sees_well_labels_the_points_well():
     scan = ball()
-    units = gather(scan, ["top", "bottom"], ColorTeacher())
+    units = query_teacher(scan, ["top", "bottom"], ColorTeacher())
     weight = soft_labels(units, class_weights(units, 2))
     told = weight.sum(1) > 0
     right = weight[told].argmax(1) == (scan.points[told, 2] < 0)
@@ -56,29 +56,29 @@ def test_a_teacher_that_sees_well_labels_the_points_well():
 
 def test_boxes_become_units_too():
     scan = ball()
-    units = gather(scan, ["top"], UpperHalfTeacher())
+    units = query_teacher(scan, ["top"], UpperHalfTeacher())
     assert len(units) == 10
     assert scan.points[units.indices, 2].mean() > 0.3
 
 
 def test_a_scan_from_one_side_is_seen_from_there():
-    units = gather(ball(viewpoint=np.array([0, -4, 0], np.float32)), ["top", "bottom"], ColorTeacher())
+    units = query_teacher(ball(viewpoint=np.array([0, -4, 0], np.float32)), ["top", "bottom"], ColorTeacher())
     assert ball().points[np.unique(units.indices), 1].max() < 0.35
     assert set(units.view.tolist()) == set(range(7))
 
 
 def test_the_store_is_asked_first(tmp_path):
     store, before = KnowledgeStore(tmp_path), ColorTeacher.asked
-    first, second = (gather(ball(), ["top", "bottom"], ColorTeacher(), store=store) for _ in range(2))
+    first, second = (query_teacher(ball(), ["top", "bottom"], ColorTeacher(), store=store) for _ in range(2))
     assert ColorTeacher.asked == before + 1
     np.testing.assert_array_equal(first.indices, second.indices)
 
 
 def test_no_parts_and_no_points_are_refused():
     with pytest.raises(PartDistillError, match="no part names"):
-        gather(ball(), [], ColorTeacher())
+        query_teacher(ball(), [], ColorTeacher())
     with pytest.raises(PartDistillError, match="no finite points"):
-        gather(Scan(np.full((9, 3), np.nan, np.float32)), ["top", "bottom"], ColorTeacher())
+        query_teacher(Scan(np.full((9, 3), np.nan, np.float32)), ["top", "bottom"], ColorTeacher())
 
 
 def test_the_backend_but_not_the_device_names_a_renderer():

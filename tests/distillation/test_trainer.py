@@ -13,15 +13,15 @@ import pytest
 import torch
 
 from partdistill_ros.distillation.augmentation import Augmentation
-from partdistill_ros.distillation.backward import Graded
+from partdistill_ros.distillation.backward import Rescored
 from partdistill_ros.distillation.boxes import shown_points
 from partdistill_ros.distillation.config import Schedule
-from partdistill_ros.distillation.samples import Member
+from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.trainer import (
     BELIEF,
     BOX_POWER,
-    Fit,
     Progress,
+    Trainer,
     converged,
     cycle,
     label_points,
@@ -36,8 +36,10 @@ from partdistill_ros.text.space import TextSpace
 from tests.distillation.conftest import SMALL
 from tests.students.conftest import M2AE
 
-SCHEDULE = replace(Schedule(), forward_share=0.6, epochs=6, batch=4, min_steps=4, checkpoint_minutes=0.0, rate=3e-3)
-REGRADED = replace(SCHEDULE, forward_share=0.3, regrade=2)  # graded after two epochs and after four
+SCHEDULE = replace(
+    Schedule(), forward_fraction=0.6, epochs=6, batch=4, min_steps=4, checkpoint_minutes=0.0, learning_rate=3e-3
+)
+REGRADED = replace(SCHEDULE, forward_fraction=0.3, rescore_every=2)  # graded after two epochs and after four
 NAMES = {"bottle": [TextSpace.load().encode([name]) for name in ("cap", "body")]}
 
 
@@ -45,13 +47,13 @@ class Killed(Exception):
     """The run was stopped from outside."""
 
 
-def make(members: list[Member], checkpoint: Path | None = None, **options: object) -> Fit:
+def make(samples: list[Sample], checkpoint: Path | None = None, **options: object) -> Trainer:
     torch.manual_seed(0)
     schedule = options.pop("schedule", SCHEDULE)
     augmentation = options.pop("augmentation", Augmentation())
     kind = options.pop("student", PatchTransformer)
     student = kind(SMALL if kind is PatchTransformer else replace(M2AE, dim=64))
-    return Fit(student, members, NAMES, schedule, augmentation, checkpoint=checkpoint, **options)
+    return Trainer(student, samples, NAMES, schedule, augmentation, checkpoint=checkpoint, **options)
 
 
 def killed_after(epoch: int) -> Callable[[Progress], None]:
@@ -72,49 +74,49 @@ def differ(one: torch.nn.Module, other: torch.nn.Module) -> bool:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(members: list[Member]) -> Fit:
+def undisturbed(samples: list[Sample]) -> Trainer:
     """A whole run with the default rule."""
-    fit = make(members)
-    fit.run()
-    return fit
+    trainer = make(samples)
+    trainer.run()
+    return trainer
 
 
 @pytest.fixture(scope="module")
-def regraded(members: list[Member]) -> Fit:
+def regraded(samples: list[Sample]) -> Trainer:
     """A whole run that graded the units twice."""
-    fit = make(members, schedule=REGRADED)
-    fit.run()
-    return fit
+    trainer = make(samples, schedule=REGRADED)
+    trainer.run()
+    return trainer
 
 
-def test_the_student_learns_what_the_teacher_says(members: list[Member]) -> None:
-    fit = make(members, schedule=replace(SCHEDULE, epochs=15))
-    student = fit.run()
-    assert fit.state.losses[-1] < 0.7 * fit.state.losses[0]
-    for member, answer in zip(members, predict(student, members, NAMES, "cpu", 0), strict=True):
-        assert answer.shape == (len(member.points), 2) and answer.dtype == np.float32
+def test_the_student_learns_what_the_teacher_says(samples: list[Sample]) -> None:
+    trainer = make(samples, schedule=replace(SCHEDULE, epochs=15))
+    student = trainer.run()
+    assert trainer.state.losses[-1] < 0.7 * trainer.state.losses[0]
+    for sample, answer in zip(samples, predict(student, samples, NAMES, "cpu", 0), strict=True):
+        assert answer.shape == (len(sample.points), 2) and answer.dtype == np.float32
         np.testing.assert_allclose(answer.sum(1), 1, atol=1e-4)
-        high, low = member.points[:, 2] > 0.4, member.points[:, 2] < -0.4
+        high, low = sample.points[:, 2] > 0.4, sample.points[:, 2] < -0.4
         assert (answer[high, 0] > 0.5).mean() > 0.8 and (answer[low, 1] > 0.5).mean() > 0.8
 
 
 @pytest.mark.parametrize("rule", ["posterior", "kept-mass"])
-def test_backward_starts_once_and_changes_the_scores(members: list[Member], rule: str) -> None:
+def test_backward_starts_once_and_changes_the_scores(samples: list[Sample], rule: str) -> None:
     stages: list[Progress] = []
-    fit = make(members, backward=rule)
-    before = fit.targets
-    fit.run(stages.append)
+    trainer = make(samples, backward=rule)
+    before = trainer.targets
+    trainer.run(stages.append)
     assert [one.stage for one in stages] == ["forward"] * 4 + ["backward"] * 2
-    assert any((new.units.score != old.units.score).any() for new, old in zip(fit.graded, members, strict=True))
-    assert all((one.belief is not None) == (rule == "posterior") for one in fit.graded)
-    assert any((new != old).any() for new, old in zip(fit.targets, before, strict=True))
+    assert any((new.units.score != old.units.score).any() for new, old in zip(trainer.rescored, samples, strict=True))
+    assert all((one.posterior is not None) == (rule == "posterior") for one in trainer.rescored)
+    assert any((new != old).any() for new, old in zip(trainer.targets, before, strict=True))
 
 
-def test_none_means_forward_alone(members: list[Member]) -> None:
-    fit = make(members, backward="none")
-    fit.run()
-    assert fit.state.backward_from is None
-    assert all((new.units.score == old.units.score).all() for new, old in zip(fit.graded, members, strict=True))
+def test_none_means_forward_alone(samples: list[Sample]) -> None:
+    trainer = make(samples, backward="none")
+    trainer.run()
+    assert trainer.state.backward_from is None
+    assert all((new.units.score == old.units.score).all() for new, old in zip(trainer.rescored, samples, strict=True))
 
 
 @pytest.fixture
@@ -137,22 +139,22 @@ def every_student_grades(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 @pytest.mark.usefixtures("every_student_grades")
 def test_a_killed_run_resumes_to_the_same_weights(
-    members: list[Member], undisturbed: Fit, tmp_path: Path, stopped_after: int, options: dict[str, object]
+    samples: list[Sample], undisturbed: Trainer, tmp_path: Path, stopped_after: int, options: dict[str, object]
 ) -> None:
-    whole = make(members, **options).run() if options else undisturbed.average
+    whole = make(samples, **options).run() if options else undisturbed.average
     with pytest.raises(Killed):
-        make(members, tmp_path / "fit.pt", **options).run(killed_after(stopped_after))
-    resumed = make(members, tmp_path / "fit.pt", **options)
+        make(samples, tmp_path / "fit.pt", **options).run(killed_after(stopped_after))
+    resumed = make(samples, tmp_path / "fit.pt", **options)
     assert_same_weights(whole, resumed.run())
     if options.get("backward", "posterior") == "posterior":
-        assert all(one.belief is not None and one.belief.dtype == np.float16 for one in resumed.graded)
+        assert all(one.posterior is not None and one.posterior.dtype == np.float16 for one in resumed.rescored)
 
 
-def test_boxes_resume_to_the_same_weights_too(members: list[Member], tmp_path: Path) -> None:
-    boxes = [replace(member, boxes=True) for member in members]
+def test_boxes_resume_to_the_same_weights_too(samples: list[Sample], tmp_path: Path) -> None:
+    boxes = [replace(sample, boxes=True) for sample in samples]
     whole = make(boxes)
     average = whole.run()
-    assert any((one != other).any() for one, other in zip(whole.targets, make(members).targets, strict=True))
+    assert any((one != other).any() for one, other in zip(whole.targets, make(samples).targets, strict=True))
     with pytest.raises(Killed):
         make(boxes, tmp_path / "fit.pt").run(killed_after(5))
     resumed = make(boxes, tmp_path / "fit.pt")
@@ -161,11 +163,11 @@ def test_boxes_resume_to_the_same_weights_too(members: list[Member], tmp_path: P
         np.testing.assert_array_equal(one, other)
 
 
-def test_two_rules_share_one_forward_distillation(members: list[Member], undisturbed: Fit, tmp_path: Path) -> None:
+def test_two_rules_share_one_forward_distillation(samples: list[Sample], undisturbed: Trainer, tmp_path: Path) -> None:
     forward = tmp_path / "forward.pt"
-    published = make(members, tmp_path / "published.pt", backward="published", forward=forward).run()
+    published = make(samples, tmp_path / "published.pt", backward="published", forward=forward).run()
     stages: list[Progress] = []
-    shared = make(members, tmp_path / "posterior.pt", backward="posterior", forward=forward)
+    shared = make(samples, tmp_path / "posterior.pt", backward="posterior", forward=forward)
     average = shared.run(stages.append)
     assert [(one.stage, one.epoch) for one in stages] == [("backward", 5), ("backward", 6)]
     assert_same_weights(undisturbed.average, average)
@@ -179,155 +181,155 @@ def test_two_rules_share_one_forward_distillation(members: list[Member], undistu
     ("first", "second", "goes_on"), [("published", "none", "forward"), ("none", "published", "backward")]
 )
 def test_forward_alone_shares_it_too(
-    members: list[Member], tmp_path: Path, first: str, second: str, goes_on: str
+    samples: list[Sample], tmp_path: Path, first: str, second: str, goes_on: str
 ) -> None:
     forward = tmp_path / "forward.pt"
-    make(members, backward=first, forward=forward).run()
+    make(samples, backward=first, forward=forward).run()
     stages: list[Progress] = []
-    shared = make(members, backward=second, forward=forward).run(stages.append)
+    shared = make(samples, backward=second, forward=forward).run(stages.append)
     assert [(one.stage, one.epoch) for one in stages] == [(goes_on, 5), (goes_on, 6)]
-    assert_same_weights(make(members, backward=second).run(), shared)
+    assert_same_weights(make(samples, backward=second).run(), shared)
 
 
-def test_forward_is_kept_where_it_first_converges(members: list[Member], tmp_path: Path) -> None:
+def test_forward_is_kept_where_it_first_converges(samples: list[Sample], tmp_path: Path) -> None:
     always = replace(SCHEDULE, tolerance=float("inf"), window=1, patience=2)
-    make(members, schedule=always, backward="none", forward=tmp_path / "forward.pt").run()
+    make(samples, schedule=always, backward="none", forward=tmp_path / "forward.pt").run()
     assert '"epoch": 2' in torch.load(tmp_path / "forward.pt", weights_only=True)["state"]
 
 
 @pytest.mark.usefixtures("every_student_grades")
 @pytest.mark.parametrize(("rule", "times"), [("posterior", 2), ("kept-mass", 1)])
 def test_units_are_graded_anew_by_what_was_learned_from_the_grades(
-    members: list[Member], monkeypatch: pytest.MonkeyPatch, rule: str, times: int
+    samples: list[Sample], monkeypatch: pytest.MonkeyPatch, rule: str, times: int
 ) -> None:
-    fit = make(members, backward=rule, schedule=REGRADED)
+    trainer = make(samples, backward=rule, schedule=REGRADED)
     asked: list[int] = []
     scores: list[np.ndarray] = []
-    graded = fit._snapshot
-    monkeypatch.setattr(fit, "_snapshot", lambda: (asked.append(fit.state.epoch), graded()))
-    fit.run(lambda progress: scores.append(fit.graded[0].units.score))
-    assert asked == [2, 4][:times] and fit.state.backward_from == 2
-    assert (scores[1] == members[0].units.score).all() and (scores[1] != scores[2]).any()
+    graded = trainer._snapshot
+    monkeypatch.setattr(trainer, "_snapshot", lambda: (asked.append(trainer.state.epoch), graded()))
+    trainer.run(lambda progress: scores.append(trainer.rescored[0].units.score))
+    assert asked == [2, 4][:times] and trainer.state.backward_from == 2
+    assert (scores[1] == samples[0].units.score).all() and (scores[1] != scores[2]).any()
     assert (scores[2] == scores[3]).all() and (scores[3] != scores[4]).any() == (times == 2)
 
 
 @pytest.mark.parametrize("stopped_after", [4, 5, 6])
 def test_a_run_that_was_graded_twice_resumes_to_the_same_weights(
-    members: list[Member], regraded: Fit, tmp_path: Path, stopped_after: int
+    samples: list[Sample], regraded: Trainer, tmp_path: Path, stopped_after: int
 ) -> None:
     with pytest.raises(Killed):
-        make(members, tmp_path / "fit.pt", schedule=REGRADED).run(killed_after(stopped_after))
-    assert_same_weights(regraded.average, make(members, tmp_path / "fit.pt", schedule=REGRADED).run())
+        make(samples, tmp_path / "fit.pt", schedule=REGRADED).run(killed_after(stopped_after))
+    assert_same_weights(regraded.average, make(samples, tmp_path / "fit.pt", schedule=REGRADED).run())
 
 
-def test_its_own_checkpoint_goes_before_that_of_forward(members: list[Member], tmp_path: Path) -> None:
+def test_its_own_checkpoint_goes_before_that_of_forward(samples: list[Sample], tmp_path: Path) -> None:
     files = {"checkpoint": tmp_path / "fit.pt", "forward": tmp_path / "forward.pt"}
     with pytest.raises(Killed):
-        make(members, **files).run(killed_after(6))  # with five epochs in its file, and four in the other
+        make(samples, **files).run(killed_after(6))  # with five epochs in its file, and four in the other
     stages: list[Progress] = []
-    make(members, **files).run(stages.append)
+    make(samples, **files).run(stages.append)
     assert [one.epoch for one in stages] == [6]
 
 
-def test_a_finished_run_is_not_trained_again(members: list[Member], tmp_path: Path) -> None:
-    whole = make(members, tmp_path / "fit.pt").run()
+def test_a_finished_run_is_not_trained_again(samples: list[Sample], tmp_path: Path) -> None:
+    whole = make(samples, tmp_path / "fit.pt").run()
     stages: list[Progress] = []
-    assert_same_weights(whole, make(members, tmp_path / "fit.pt").run(stages.append))
+    assert_same_weights(whole, make(samples, tmp_path / "fit.pt").run(stages.append))
     assert not stages
 
 
-def test_a_member_with_three_shares_is_drawn_three_times_as_often(members: list[Member]) -> None:
-    fit = make([replace(members[0], share=3.0), *members[1:]])
-    counts = np.bincount(fit._order(12000), minlength=4)
+def test_a_member_with_three_shares_is_drawn_three_times_as_often(samples: list[Sample]) -> None:
+    trainer = make([replace(samples[0], weight=3.0), *samples[1:]])
+    counts = np.bincount(trainer._order(12000), minlength=4)
     np.testing.assert_allclose(counts / 12000, [0.5, 1 / 6, 1 / 6, 1 / 6], atol=0.02)
-    equal = make([replace(member, share=2.0) for member in members])
+    equal = make([replace(sample, weight=2.0) for sample in samples])
     assert (np.bincount(equal._order(12000), minlength=4) == 3000).all(), "equal shares: each as often as the others"
 
 
-def test_shares_reach_the_batches(members: list[Member]) -> None:
-    fit = make([replace(members[0], share=1e9), *members[1:]])
+def test_shares_reach_the_batches(samples: list[Sample]) -> None:
+    trainer = make([replace(samples[0], weight=1e9), *samples[1:]])
     seen: list[int] = []
-    real = fit._batch
-    fit._batch = lambda chosen, rng: (seen.extend(chosen.tolist()), real(chosen, rng))[1]
-    fit._epoch()
+    real = trainer._batch
+    trainer._batch = lambda chosen, rng: (seen.extend(chosen.tolist()), real(chosen, rng))[1]
+    trainer._epoch()
     assert len(seen) == 16 and set(seen) == {0}
 
 
-def test_a_mix_holds_points_of_two_members_and_their_targets(members: list[Member]) -> None:
-    fit = make(members, augmentation=Augmentation(mix=1.0))
-    sources = {tuple(point): (i, row) for i, one in enumerate(members) for row, point in enumerate(one.points.tolist())}
+def test_a_mix_holds_points_of_two_members_and_their_targets(samples: list[Sample]) -> None:
+    trainer = make(samples, augmentation=Augmentation(mix=1.0))
+    sources = {tuple(point): (i, row) for i, one in enumerate(samples) for row, point in enumerate(one.points.tolist())}
     both = 0
     for seed in range(8):
-        points, soft, masks = fit._material(0, np.random.default_rng(seed))
-        if points is members[0].points:
+        points, soft, masks = trainer._material(0, np.random.default_rng(seed))
+        if points is samples[0].points:
             continue
         both += 1
         assert masks is None and len(points) == len(soft)
         found = [sources.get(tuple(point)) for point in points.tolist()]
         own = np.array([one is not None and one[0] == 0 for one in found])
         assert 0 < own.sum() < len(own), "some of its own, some brought from another"
-        rows = [row for member, row in filter(None, found) if member == 0]
-        np.testing.assert_array_equal(soft[own], fit.targets[0][rows])
+        rows = [row for sample, row in filter(None, found) if sample == 0]
+        np.testing.assert_array_equal(soft[own], trainer.targets[0][rows])
     assert both >= 4
 
 
-def test_mixes_are_drawn_from_what_is_believed_now(members: list[Member]) -> None:
-    fit = make(members, augmentation=Augmentation(mix=1.0))
-    before = fit._divisions(0)
-    units = fit.graded[0].units
-    fit.graded[0] = Graded(units.with_scores(np.where(units.part == 0, 1e-3, 1).astype(np.float32)))
-    fit._grade()
-    assert (fit._divisions(0) != before).any()
+def test_mixes_are_drawn_from_what_is_believed_now(samples: list[Sample]) -> None:
+    trainer = make(samples, augmentation=Augmentation(mix=1.0))
+    before = trainer._divisions(0)
+    units = trainer.rescored[0].units
+    trainer.rescored[0] = Rescored(units.with_scores(np.where(units.part == 0, 1e-3, 1).astype(np.float32)))
+    trainer._grade()
+    assert (trainer._divisions(0) != before).any()
 
 
-def test_flat_members_and_lone_ones_are_not_mixed(members: list[Member]) -> None:
-    flat = make([replace(member, flat=True) for member in members], augmentation=Augmentation(mix=1.0))
-    alone = make(members[:1], augmentation=Augmentation(mix=1.0))
-    for fit in (flat, alone):
-        points, soft, masks = fit._material(0, np.random.default_rng(0))
-        assert points is members[0].points and soft is fit.targets[0] and masks is members[0].one_sided
+def test_flat_members_and_lone_ones_are_not_mixed(samples: list[Sample]) -> None:
+    flat = make([replace(sample, up_unknown=True) for sample in samples], augmentation=Augmentation(mix=1.0))
+    alone = make(samples[:1], augmentation=Augmentation(mix=1.0))
+    for trainer in (flat, alone):
+        points, soft, masks = trainer._material(0, np.random.default_rng(0))
+        assert points is samples[0].points and soft is trainer.targets[0] and masks is samples[0].partial_views
 
 
-def test_batch_statistics_are_averaged_with_the_weights(members: list[Member]) -> None:
+def test_batch_statistics_are_averaged_with_the_weights(samples: list[Sample]) -> None:
     schedule = replace(SCHEDULE, epochs=2)
-    student = make(members, student=PointM2AE, schedule=schedule).run()
+    student = make(samples, student=PointM2AE, schedule=schedule).run()
     norm = student.h_encoder.token_embed[0].first_conv[1]
     assert norm.num_batches_tracked == schedule.epochs * schedule.min_steps
     assert not torch.equal(norm.running_var, torch.ones_like(norm.running_var))
 
 
-def test_units_count_as_far_as_they_are_believed(members: list[Member]) -> None:
-    units = members[0].units
+def test_units_count_as_far_as_they_are_believed(samples: list[Sample]) -> None:
+    units = samples[0].units
     weight = class_weights(units, 2)
-    plain = targets(Graded(units), weight, None)
+    plain = targets(Rescored(units), weight, None)
     assert plain.dtype == np.float16
     np.testing.assert_allclose(plain, soft_labels(units, weight), rtol=1e-3)
     first = np.random.default_rng(0).random(units.n_points).astype(np.float16)
     belief = np.stack([first, 1 - first], 1)
-    found = targets(Graded(units, belief), weight, None).astype(float)
+    found = targets(Rescored(units, belief), weight, None).astype(float)
     said = soft_labels(units, np.ones(2, np.float32)).astype(float)
     assert found.sum() == pytest.approx(said.sum(), rel=2e-3), "class weights are left out"
     heard = found - BELIEF * belief.astype(float) * said.sum() / len(said)
     ratio = heard[said > 0] / (said * belief.astype(float))[said > 0]
     np.testing.assert_allclose(ratio[belief[said > 0] > 0.1], np.median(ratio), rtol=0.05)
-    assert np.isfinite(targets(Graded(units, np.zeros_like(belief)), weight, None)).all()
-    boxes = targets(Graded(units, belief), weight, np.zeros(0, np.int64)).astype(float)
+    assert np.isfinite(targets(Rescored(units, np.zeros_like(belief)), weight, None)).all()
+    boxes = targets(Rescored(units, belief), weight, np.zeros(0, np.int64)).astype(float)
     assert boxes.sum() == pytest.approx(said.sum(), rel=2e-3)
     ratio = boxes[said > 0] / (said * belief.astype(float) ** BOX_POWER)[said > 0]
     np.testing.assert_allclose(ratio[belief[said > 0] > 0.1], np.median(ratio), rtol=0.05)
 
 
-def test_boxes_are_weighed_by_what_they_single_out(members: list[Member]) -> None:
-    units = members[0].units
+def test_boxes_are_weighed_by_what_they_single_out(samples: list[Sample]) -> None:
+    units = samples[0].units
     weight = class_weights(units, 2)
-    assert members[0].views is not None
-    shown = shown_points(members[0].points, members[0].views)
+    assert samples[0].views is not None
+    shown = shown_points(samples[0].points, samples[0].views)
     expected = soft_labels(specific(units, shown), weight).astype(np.float16)
-    np.testing.assert_array_equal(targets(Graded(units), weight, shown), expected)
-    boxes, regions = make([replace(members[0], boxes=True)]), make(members[:1])
+    np.testing.assert_array_equal(targets(Rescored(units), weight, shown), expected)
+    boxes, regions = make([replace(samples[0], boxes=True)]), make(samples[:1])
     np.testing.assert_array_equal(boxes.targets[0], expected)
     assert (regions.targets[0] != expected).any()
-    unknown = make([replace(members[0], boxes=True, views=None)])
+    unknown = make([replace(samples[0], boxes=True, views=None)])
     np.testing.assert_array_equal(unknown.targets[0], regions.targets[0])
 
 
@@ -352,7 +354,7 @@ def test_flat_things_are_labeled_on_both_sides(flat: bool) -> None:
     points = np.random.default_rng(0).uniform(-1, 1, (2000, 3)).astype(np.float32)
     points[:, 2] += 0.3 * points[:, 0] ** 2
     student = Heights()
-    found = label_points(student, points, NAMES["bottle"], flat=flat)
+    found = label_points(student, points, NAMES["bottle"], up_unknown=flat)
     assert found.shape == (2000, 2)
     high = found[points[:, 2] > 0.8, 0].mean()
     assert (abs(high - 0.5) < 0.1) if flat else (high > 0.95)

@@ -33,13 +33,13 @@ def one_view(pixel, height=4, width=6, index=None):
     return Rendering(np.zeros((*shape, 3), np.uint8), np.ones(shape, np.float32), shown, pixel=located)
 
 
-def units(part, score, members, n_points, parts=PARTS):
+def units(part, score, samples, n_points, parts=PARTS):
     return KnowledgeUnits(
         np.array(part, np.int16),
         np.array(score, np.float32),
         np.zeros(len(part), np.int16),
-        np.cumsum([0, *map(len, members)]).astype(np.int64),
-        np.array([point for unit in members for point in unit], np.int32),
+        np.cumsum([0, *map(len, samples)]).astype(np.int64),
+        np.array([point for unit in samples for point in unit], np.int32),
         n_points,
         parts,
     )
@@ -53,7 +53,7 @@ def test_regions_of_one_part_become_separate_units():
     rendering = one_view([0, 7, 3, 4, 23, 12, -1])
     found = units_from_pixels(PixelAnswer(scores), rendering, 7, PARTS)
     as_sets = {
-        (int(p), round(float(s), 4), tuple(found.members(k)))
+        (int(p), round(float(s), 4), tuple(found.points_of(k)))
         for k, (p, s) in enumerate(zip(found.part, found.score, strict=True))
     }
     assert as_sets == {(0, 0.9, (0, 1)), (0, 0.5, (4,)), (1, 0.7, (2, 3))}
@@ -64,7 +64,7 @@ def test_regions_hold_together_over_corners():
     scores = np.zeros((1, 1, 4, 6), np.float32)
     scores[0, 0, [0, 1, 2], [0, 1, 2]] = 1
     found = units_from_pixels(PixelAnswer(scores), one_view([0, 7, 14]), 3, ("handle",))
-    assert len(found) == 1 and found.members(0).tolist() == [0, 1, 2]
+    assert len(found) == 1 and found.points_of(0).tolist() == [0, 1, 2]
 
 
 def test_the_likelier_part_takes_the_pixel():
@@ -78,14 +78,14 @@ def test_an_answer_of_half_the_resolution_is_spread():
     scores = np.zeros((1, 2, 2, 3), np.float32)
     scores[0, 0, 0, 0], scores[0, 1, 1, 2] = 1, 1
     found = units_from_pixels(PixelAnswer(scores), one_view([0, 7, 8, 23, 16]), 5, PARTS)
-    assert [found.members(k).tolist() for k in range(2)] == [[0, 1], [3, 4]]
+    assert [found.points_of(k).tolist() for k in range(2)] == [[0, 1], [3, 4]]
 
 
 def test_small_regions_can_be_left_out():
     scores = np.ones((1, 1, 4, 6), np.float32)
     scores[0, 0, :, 2] = 0
     found = units_from_pixels(PixelAnswer(scores), one_view([0, 5, 11]), 3, ("handle",), min_points=2)
-    assert [found.members(k).tolist() for k in range(len(found))] == [[1, 2]]
+    assert [found.points_of(k).tolist() for k in range(len(found))] == [[1, 2]]
 
 
 def test_without_located_points_the_index_map_decides():
@@ -94,7 +94,7 @@ def test_without_located_points_the_index_map_decides():
     scores = np.zeros((1, 2, 4, 6), np.float32)
     scores[0, 0, 0], scores[0, 1, 3] = 1, 1
     found = units_from_pixels(PixelAnswer(scores), one_view(None, index=index), 4, PARTS)
-    assert [(int(found.part[k]), found.members(k).tolist()) for k in range(2)] == [(0, [2]), (1, [0])]
+    assert [(int(found.part[k]), found.points_of(k).tolist()) for k in range(2)] == [(0, [2]), (1, [0])]
 
 
 def test_an_answer_for_other_views_or_parts_is_refused():
@@ -116,7 +116,7 @@ def boxes(*rows):
 def test_a_box_holds_the_visible_points_inside():
     rendering = one_view([0, 1, 6, 7, 23, -1])
     found = units_from_boxes(boxes(([0, 0, 2, 1], 1, 0.7), ([1, 0, 2, 2], 0, 0.4)), rendering, 6, PARTS)
-    assert [found.members(k).tolist() for k in range(2)] == [[0, 1], [1, 3]]
+    assert [found.points_of(k).tolist() for k in range(2)] == [[0, 1], [1, 3]]
     assert found.part.tolist() == [1, 0] and found.score.tolist() == pytest.approx([0.7, 0.4])
 
 
@@ -132,13 +132,13 @@ def test_boxes_of_the_whole_object_and_empty_boxes_are_dropped():
 
 def test_soft_labels_follow_the_formula():
     rng = np.random.default_rng(0)
-    members = [rng.choice(30, size, replace=False) for size in (5, 12, 9, 20)]
+    samples = [rng.choice(30, size, replace=False) for size in (5, 12, 9, 20)]
     part, score = [0, 1, 1, 2], [0.9, 0.4, 0.8, 0.3]
-    given = units(part, score, members, 40, ("a", "b", "c"))
+    given = units(part, score, samples, 40, ("a", "b", "c"))
     worth = np.array([1.5, 2.0, 1.0], np.float32)
     expected = np.zeros((40, 3))
     for point in range(40):
-        own = [k for k in range(4) if point in members[k]]
+        own = [k for k in range(4) if point in samples[k]]
         for k in own:
             expected[point, part[k]] += worth[part[k]] * score[k] / max(1, len(own))
     np.testing.assert_allclose(soft_labels(given, worth), expected, rtol=1e-5)
@@ -157,7 +157,7 @@ def test_either_kind_of_answer_gives_units():
     rendering = one_view([0, 1, 6])
     for answer in (PixelAnswer(scores), boxes(([0, 0, 2, 1], 1, 0.7))):
         found = units_from_answer(answer, rendering, 3, PARTS)
-        assert found.members(0).tolist() == [0, 1] and found.score[0] == pytest.approx(0.7)
+        assert found.points_of(0).tolist() == [0, 1] and found.score[0] == pytest.approx(0.7)
 
 
 def test_class_weights_follow_the_formula():
@@ -206,9 +206,9 @@ def test_new_scores_keep_the_rest():
 
 
 def test_arrays_that_do_not_fit_are_refused():
-    for part, members, n_points in (([2], [[0]], 5), ([0], [[5]], 5), ([-1], [[0]], 5)):
+    for part, samples, n_points in (([2], [[0]], 5), ([0], [[5]], 5), ([-1], [[0]], 5)):
         with pytest.raises(PartDistillError, match="do not fit together"):
-            units(part, [1], members, n_points)
+            units(part, [1], samples, n_points)
 
 
 def test_a_shape_is_affordable():

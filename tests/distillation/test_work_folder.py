@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from partdistill_ros.distillation.work_folder import held, work_folder
+from partdistill_ros.distillation.work_folder import locked, work_folder
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.atomic import atomic_path
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from partdistill_ros.distillation.work_folder import held
-with held(Path(sys.argv[1])):
+from partdistill_ros.distillation.work_folder import locked
+with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -29,13 +29,13 @@ def test_a_second_run_is_refused_until_the_first_is_gone_even_by_sigkill(tmp_pat
     assert other.stdout is not None
     try:
         assert other.stdout.readline() == b"held\n"
-        with pytest.raises(PartDistillError, match="another run is writing .*mugs"), held(out):
+        with pytest.raises(PartDistillError, match="another run is writing .*mugs"), locked(out):
             pass
     finally:
         other.kill()
         other.wait()
         other.stdout.close()
-    with held(out) as work:
+    with locked(out) as work:
         assert work == work_folder(out) == tmp_path / "mugs.work"
 
 
@@ -50,7 +50,7 @@ def test_what_a_killed_run_had_begun_is_removed_and_all_else_stays(tmp_path: Pat
     (tmp_path / ".mugs.new-abc").mkdir()
     (tmp_path / ".mugs.new-abc" / "student.onnx").write_bytes(b"half")
     (tmp_path / ".jugs.new-abc").mkdir()
-    with held(out):
+    with locked(out):
         pass
     assert not left.exists() and not (tmp_path / ".mugs.new-abc").exists()
     assert (work / "knowledge" / "units.npz").exists() and (tmp_path / ".jugs.new-abc").exists()
@@ -58,5 +58,5 @@ def test_what_a_killed_run_had_begun_is_removed_and_all_else_stays(tmp_path: Pat
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(PartDistillError, match=r"file/mugs\.work"), held(tmp_path / "file" / "mugs"):
+    with pytest.raises(PartDistillError, match=r"file/mugs\.work"), locked(tmp_path / "file" / "mugs"):
         pass

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from partdistill_ros.distillation.samples import Member
+from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.errors import PartDistillError
@@ -28,10 +28,10 @@ QUERY = "mug: handle, cup"
 
 def units_of(labels: np.ndarray, scores: tuple[float, float]) -> KnowledgeUnits:
     """One unit a part, of the points labeled so."""
-    members = [np.flatnonzero(labels == part).astype(np.int32) for part in (0, 1)]
+    samples = [np.flatnonzero(labels == part).astype(np.int32) for part in (0, 1)]
     return KnowledgeUnits(
-        indices=np.concatenate(members),
-        indptr=np.cumsum([0, *map(len, members)]).astype(np.int64),
+        indices=np.concatenate(samples),
+        indptr=np.cumsum([0, *map(len, samples)]).astype(np.int64),
         part=np.array([0, 1], np.int16),
         view=np.array([0, 0], np.int16),
         score=np.array(scores, np.float32),
@@ -41,14 +41,14 @@ def units_of(labels: np.ndarray, scores: tuple[float, float]) -> KnowledgeUnits:
 
 
 @pytest.fixture(scope="module")
-def members() -> list[Member]:
+def samples() -> list[Sample]:
     """Two mugs whose teacher knows the truth."""
     found = []
     for seed in (1, 2):
         cloud = sample_surface(generate("mug", seed), 3000, 0)
         order = [cloud.parts.index(part) for part in ("handle", "cup")]
         labels = np.array([order.index(label) if label in order else -1 for label in cloud.point_labels])
-        found.append(Member(f"mug_{seed}", "mug", cloud.points, units_of(labels, (0.9, 0.8))))
+        found.append(Sample(f"mug_{seed}", "mug", cloud.points, units_of(labels, (0.9, 0.8))))
     return found
 
 
@@ -67,40 +67,40 @@ def test_agreement_weighs_units_by_score_and_size() -> None:
     assert agreed(units, labels) == (pytest.approx(1.0 * 2 + 0.5 * 1), pytest.approx(1.0 * 2 + 0.5 * 2))
 
 
-def test_the_shipped_student_against_itself_is_accepted(members) -> None:
+def test_the_shipped_student_against_itself_is_accepted(samples) -> None:
     told: list[Progress] = []
-    found = accept(DEFAULT_PATH, "default", members, QUERY, told.append)
+    found = accept(DEFAULT_PATH, "default", samples, QUERY, told.append)
     assert found.problem is None and found.parity < 1e-3
     assert found.before is not None and found.new.overall == found.before.overall > 0.8
     assert [one.epoch for one in told] == [1, 2, 3, 4] and {one.stage for one in told} == {"evaluate"}
     assert found.record()["agreement"] == pytest.approx(found.new.overall, abs=1e-4)
 
 
-def test_a_worse_student_is_told_with_both_numbers(members, untrained: Path) -> None:
-    found = accept(untrained, "default", members, QUERY)
+def test_a_worse_student_is_told_with_both_numbers(samples, untrained: Path) -> None:
+    found = accept(untrained, "default", samples, QUERY)
     assert found.before is not None and found.new.overall < found.before.overall - MARGIN
     assert found.problem is not None
-    assert accept(DEFAULT_PATH, untrained, members, QUERY).problem is None
+    assert accept(DEFAULT_PATH, untrained, samples, QUERY).problem is None
 
 
-def test_an_answer_of_one_part_only_is_refused_whatever_it_agrees_with(members) -> None:
-    one = Answers("x", tuple(np.zeros(3000, np.int16) for _ in members), (0.5, 0.5), 0.5)
-    assert "same part" in str(acceptance._problem(one, None, members))
+def test_an_answer_of_one_part_only_is_refused_whatever_it_agrees_with(samples) -> None:
+    one = Answers("x", tuple(np.zeros(3000, np.int16) for _ in samples), (0.5, 0.5), 0.5)
+    assert "same part" in str(acceptance._problem(one, None, samples))
     both = replace(one, labels=(np.arange(3000, dtype=np.int16) % 2,) * 2)
-    assert acceptance._problem(both, None, members) is None
+    assert acceptance._problem(both, None, samples) is None
 
 
-def test_weights_that_are_not_those_of_the_network_are_found(members, untrained: Path, tmp_path: Path) -> None:
+def test_weights_that_are_not_those_of_the_network_are_found(samples, untrained: Path, tmp_path: Path) -> None:
     import shutil
 
     mixed = tmp_path / "mixed"
     shutil.copytree(DEFAULT_PATH, mixed)
     shutil.copyfile(untrained / WEIGHTS, mixed / WEIGHTS)
     with pytest.raises(PartDistillError, match="differ by"):
-        accept(mixed, "default", members, QUERY)
+        accept(mixed, "default", samples, QUERY)
 
 
-def test_a_student_before_that_cannot_be_read_is_no_obstacle(members, tmp_path: Path) -> None:
-    found = accept(DEFAULT_PATH, tmp_path / "gone", members, QUERY)
+def test_a_student_before_that_cannot_be_read_is_no_obstacle(samples, tmp_path: Path) -> None:
+    found = accept(DEFAULT_PATH, tmp_path / "gone", samples, QUERY)
     assert found.before is None and "gone" in found.no_comparison and found.problem is None
     assert found.record()["agreement_before"] is None

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from partdistill_ros.distillation.teacher_query import gather
+from partdistill_ros.distillation.teacher_query import query_teacher
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation import controlled
 from partdistill_ros.evaluation.controlled import PATCHES, PRESETS, ControlledTeacher, Preset, overlap
@@ -122,9 +122,9 @@ def test_without_errors_the_units_of_a_mesh_are_true(teach, make_post, kind: str
     teacher.reveal(post)
     cloud = make_post(points=1500)
     seen = post.with_(points=cloud.points)  # of the mesh, in whose pictures the samples are located
-    units = gather(seen, ("bottom", "top"), teacher, views=ten_views((0, 0, 1), (0, 0, 1), 1.05))
+    units = query_teacher(seen, ("bottom", "top"), teacher, views=ten_views((0, 0, 1), (0, 0, 1), 1.05))
     right = (cloud.point_labels == 0) == (units.part[:, None] == 1)
-    share = np.array([right[unit, units.members(unit)].mean() for unit in range(len(units))])
+    share = np.array([right[unit, units.points_of(unit)].mean() for unit in range(len(units))])
     assert set(units.part.tolist()) == {0, 1} and np.median(share) > 0.9
     truth = np.where(cloud.point_labels == 0, 1, 0)
     voted = units.votes(units.score[units.owner()])

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from partdistill_ros.distillation.pipeline import Run
-from partdistill_ros.distillation.rescored_units import GradedUnits
-from partdistill_ros.distillation.samples import Member
+from partdistill_ros.distillation.rescored_units import RescoredUnits
+from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.evaluation.bundle_check import Acceptance, Answers
 from partdistill_ros.evaluation.run_report import SHOWN, write_run_report
 from partdistill_ros.rendering.cameras import ten_views
 
 
-def graded(number: int) -> GradedUnits:
+def graded(number: int) -> RescoredUnits:
     """A ball whose upper half one view calls `top`, wrongly `bottom` another."""
     rng = np.random.default_rng(number)
     points = rng.normal(size=(400, 3)).astype(np.float32)
@@ -33,7 +33,7 @@ def graded(number: int) -> GradedUnits:
         n_points=400,
         parts=("top", "bottom"),
     )
-    return GradedUnits(f"ball <{number}>", "ball", points, units, np.array([0.9, 0.1], np.float32), ten_views())
+    return RescoredUnits(f"ball <{number}>", "ball", points, units, np.array([0.9, 0.1], np.float32), ten_views())
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def written(tmp_path: Path):
 
     def write(count: int, backward_from: int | None = 2, compared: bool = True) -> str:
         balls = tuple(graded(number) for number in range(count))
-        members = tuple(Member(one.name, "ball", one.points, one.units) for one in balls)
-        run = Run(tmp_path / "b", tmp_path / "b.work", members, balls, backward_from, ("bad.ply: it is <empty>",))
+        samples = tuple(Sample(one.name, "ball", one.points, one.units) for one in balls)
+        run = Run(tmp_path / "b", tmp_path / "b.work", samples, balls, backward_from, ("bad.ply: it is <empty>",))
         answers = Answers("v0002", (np.zeros(400, np.int16),) * count, (0.75,) * count, 0.75)
         before = Answers("v0001", (np.ones(400, np.int16),) * count, (float("nan"),) * count, 0.5)
         check = Acceptance(1e-5, answers, before if compared else None, "" if compared else "unknown name <x>", None)

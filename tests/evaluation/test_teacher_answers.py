@@ -20,11 +20,11 @@ def mugs():
 
 def test_members_are_upright_clouds_with_the_teachers_units(mugs):
     teacher = ControlledTeacher("pixel")
-    members = taught(mugs, teacher)
-    for member, shape in zip(members, mugs, strict=True):
-        assert member.name == shape.question.name and member.units.parts == shape.question.parts
-        assert np.linalg.norm(member.points, axis=1).max() == pytest.approx(1, abs=1e-5)
-        assert len(member.units) > 10 and not member.flat and not member.boxes and member.views is not None
+    samples = taught(mugs, teacher)
+    for sample, shape in zip(samples, mugs, strict=True):
+        assert sample.name == shape.question.name and sample.units.parts == shape.question.parts
+        assert np.linalg.norm(sample.points, axis=1).max() == pytest.approx(1, abs=1e-5)
+        assert len(sample.units) > 10 and not sample.up_unknown and not sample.boxes and sample.views is not None
 
 
 def test_other_teachers_never_see_labels(mugs):
@@ -39,8 +39,8 @@ def test_other_teachers_never_see_labels(mugs):
 
 
 def test_true_units_are_the_labels(mugs):
-    for member, shape in zip(true_members(mugs), mugs, strict=True):
-        votes = member.units.votes(member.units.score[member.units.owner()])
+    for sample, shape in zip(true_members(mugs), mugs, strict=True):
+        votes = sample.units.votes(sample.units.score[sample.units.owner()])
         share = np.bincount(votes.argmax(1), minlength=2) / len(votes)
         true = np.bincount(shape.truth[shape.truth >= 0], minlength=2) / len(shape.truth)
         np.testing.assert_allclose(share, true, atol=0.03)
@@ -48,14 +48,14 @@ def test_true_units_are_the_labels(mugs):
 
 def test_true_units_leave_unlabeled_points_and_absent_parts_out():
     units = true_units(np.array([2, -1, 2, 0]), ("a", "b", "c"))
-    assert units.part.tolist() == [0, 2] and units.members(1).tolist() == [0, 2] and units.n_points == 4
+    assert units.part.tolist() == [0, 2] and units.points_of(1).tolist() == [0, 2] and units.n_points == 4
 
 
 def test_an_unknown_up_becomes_that_of_rest(mugs):
     question = prepare([generate("pliers", 0).with_(up=None)])[0].question
     up = posed(question).up
     assert up is not None and abs(up[2]) > 0.95
-    assert taught(prepare([generate("pliers", 0).with_(up=None)]), _told())[0].flat
+    assert taught(prepare([generate("pliers", 0).with_(up=None)]), _told())[0].up_unknown
 
 
 def _told() -> ControlledTeacher:

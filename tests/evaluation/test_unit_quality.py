@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from partdistill_ros.distillation.backward import Graded
+from partdistill_ros.distillation.backward import Rescored
 from partdistill_ros.distillation.boxes import _project
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.evaluation.shapes import prepare
@@ -20,31 +20,31 @@ from partdistill_ros.synthetic.families import generate
 
 def test_means_before_and_after_by_the_truth():
     shapes = prepare([generate("mug", 0)])
-    member = true_members(shapes)[0]
-    swapped = member.units.part[::-1].copy()
-    wrong = replace(member, units=replace(member.units, part=swapped))
-    fit = SimpleNamespace(
-        members=[member, wrong],
-        graded=[
-            Graded(member.units.with_scores(np.array([0.9, 0.7], "f4"))),
-            Graded(wrong.units.with_scores(np.array([0.1, 0.3], "f4"))),
+    sample = true_members(shapes)[0]
+    swapped = sample.units.part[::-1].copy()
+    wrong = replace(sample, units=replace(sample.units, part=swapped))
+    trainer = SimpleNamespace(
+        samples=[sample, wrong],
+        rescored=[
+            Rescored(sample.units.with_scores(np.array([0.9, 0.7], "f4"))),
+            Rescored(wrong.units.with_scores(np.array([0.1, 0.3], "f4"))),
         ],
     )
-    found = unit_quality(fit, shapes)
+    found = unit_quality(trainer, shapes)
     assert found is not None
     np.testing.assert_allclose(found.wrong, (1.0, 0.2), atol=1e-6)
     np.testing.assert_allclose(found.right, (1.0, 0.8), atol=1e-6)
-    assert unit_quality(SimpleNamespace(members=[member], graded=[Graded(member.units)]), shapes) is None
+    assert unit_quality(SimpleNamespace(samples=[sample], rescored=[Rescored(sample.units)]), shapes) is None
 
 
 def test_a_box_is_right_where_its_part_fits_best_whatever_it_takes_in():
     shapes = prepare([generate("mug", 0)])
-    member = true_members(shapes)[0]
-    handle = member.units.members(member.units.parts.index("handle"))
+    sample = true_members(shapes)[0]
+    handle = sample.units.points_of(sample.units.parts.index("handle"))
     # Seen from the handle's side, its box holds more of the cup behind it.
-    side = member.points[handle].mean(0) - member.points.mean(0)
+    side = sample.points[handle].mean(0) - sample.points.mean(0)
     views = orbit_views([0], [float(np.degrees(np.arctan2(side[1], side[0])))])
-    spots = _project(member.points, views)[0]
+    spots = _project(sample.points, views)[0]
     low, high = spots[handle].min(0), spots[handle].max(0)
     held = np.flatnonzero(((spots >= low) & (spots <= high)).all(1)).astype(np.int32)
     assert np.isin(held, handle).mean() < 0.5
@@ -54,11 +54,11 @@ def test_a_box_is_right_where_its_part_fits_best_whatever_it_takes_in():
         view=np.zeros(2, np.int16),
         indptr=np.array([0, len(held), 2 * len(held)]),
         indices=np.concatenate([held, held]),
-        n_points=len(member.points),
+        n_points=len(sample.points),
         parts=("handle", "cup"),
     )
-    boxes = replace(member, units=units, views=views, boxes=True)
-    fit = SimpleNamespace(members=[boxes], graded=[Graded(units.with_scores(np.array([0.9, 0.1], "f4")))])
-    found = unit_quality(fit, shapes)
+    boxes = replace(sample, units=units, views=views, boxes=True)
+    trainer = SimpleNamespace(samples=[boxes], rescored=[Rescored(units.with_scores(np.array([0.9, 0.1], "f4")))])
+    found = unit_quality(trainer, shapes)
     assert found is not None
     np.testing.assert_allclose((*found.wrong, *found.right), (0.5, 0.1, 0.5, 0.9), atol=1e-6)

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("torch", reason="rendering needs torch: the extra 'train'")
 
-from partdistill_ros.distillation.rescored_units import GradedUnits
+from partdistill_ros.distillation.rescored_units import RescoredUnits
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.evaluation.unit_sheets import (
     CELL,
@@ -31,21 +31,21 @@ NO_VIEWS = Views(np.zeros((0, 3, 3), np.float32), np.zeros((0, 3), np.float32), 
 
 
 def make(old, new, views=None, view=None):
-    """A plate in the plane x = 0, a unit for each score; members of even units lie at y < 0, of odd ones at y > 0."""
+    """A plate in the plane x = 0, a unit for each score; samples of even units lie at y < 0, of odd ones at y > 0."""
     rng = np.random.default_rng(0)
     points = np.column_stack([np.zeros(600), rng.uniform(-1, 1, 600), rng.uniform(-1, 1, 600)]).astype(np.float32)
     halves = [np.flatnonzero(points[:, 1] < 0), np.flatnonzero(points[:, 1] > 0)]
-    members = [halves[unit % 2] for unit in range(len(old))]
+    samples = [halves[unit % 2] for unit in range(len(old))]
     units = KnowledgeUnits(
         np.arange(len(old), dtype=np.int16) % 2,
         np.array(old, np.float32),
         np.zeros(len(old), np.int16) if view is None else np.array(view, np.int16),
-        np.cumsum([0, *map(len, members)]).astype(np.int64),
-        np.concatenate([*members, []]).astype(np.int32),
+        np.cumsum([0, *map(len, samples)]).astype(np.int64),
+        np.concatenate([*samples, []]).astype(np.int32),
         len(points),
         PARTS,
     )
-    return GradedUnits(
+    return RescoredUnits(
         "plate", "dish", points, units, np.array(new, np.float32), ten_views() if views is None else views
     )
 

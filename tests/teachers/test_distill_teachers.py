@@ -35,15 +35,15 @@ def mugs(data_dir, tmp_path) -> list[Path]:
 @pytest.fixture
 def quick(monkeypatch):
     """Two small batches of training: what comes before them is what is tested here."""
-    from partdistill_ros.distillation import pipeline as trainer
+    from partdistill_ros.distillation import pipeline
 
-    train = trainer.train
+    train = pipeline.train
 
     def shorter(config, *arguments):
         schedule = Schedule(epochs=1, min_steps=2, batch=2)
         return train(dataclasses.replace(config, schedule=schedule, cloud_points=3000), *arguments)
 
-    monkeypatch.setattr(trainer, "train", shorter)
+    monkeypatch.setattr(pipeline, "train", shorter)
 
 
 def distilled(capsys, mugs, out, *teacher) -> tuple[Bundle, str]:

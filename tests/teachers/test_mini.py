@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partdistill_ros.distillation.teacher_query import gather
+from partdistill_ros.distillation.teacher_query import query_teacher
 from partdistill_ros.distillation.units import soft_labels
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.pointcloud.scan import Scan
@@ -37,7 +37,7 @@ def views(mug: Scan) -> Rendering:
 
 
 def accuracy(teacher: MiniTeacher, cloud: Scan, names: tuple[str, ...]) -> float:
-    units = gather(cloud.with_(point_labels=None), names, teacher)
+    units = query_teacher(cloud.with_(point_labels=None), names, teacher)
     weight = soft_labels(units, np.ones(len(names), np.float32))
     seen = weight.sum(1) > 0
     assert cloud.point_labels is not None

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from partdistill_ros.distillation.augmentation import Augmentation
 from partdistill_ros.distillation.config import Schedule, schedule_for
-from partdistill_ros.distillation.samples import Member, upright, weighed
-from partdistill_ros.distillation.trainer import Fit, label_points
+from partdistill_ros.distillation.samples import Sample, upright, weighted
+from partdistill_ros.distillation.trainer import Trainer, label_points
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import Curve
 from partdistill_ros.evaluation.shapes import Question, Shape
@@ -31,11 +31,11 @@ from partdistill_ros.text.space import TextSpace
 
 DRAWS = 4  # samples of a cloud, turned about the vertical, whose answers are averaged
 # The evaluated clouds are whole and upright, so the training clouds are.
-WHOLE = Augmentation(one_sided=0.0, free_turn=0.0, tilt=0.05)
+WHOLE = Augmentation(partial_view=0.0, free_rotation=0.0, roll_pitch=0.05)
 
 
-Gather = Callable[[Sequence[Shape]], list[Member]]
-"""Shapes to the members of a collection, with what teaches them."""
+Gather = Callable[[Sequence[Shape]], list[Sample]]
+"""Shapes to the samples of a collection, with what teaches them."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Recipe:
 
 
 class DistilledMethod:
-    """name: for the tables.  gather: shapes -> members with what teaches them.  rule: of backward distillation,
+    """name: for the tables.  gather: shapes -> samples with what teaches them.  rule: of backward distillation,
     `none` for forward alone.  train: the collection of the setting `pre`, None for the evaluated shapes.
     each: every evaluated shape by itself.  generated, generated_share: shapes added to the collection, see
     `weighed`."""
@@ -79,8 +79,8 @@ class DistilledMethod:
         self._generated, self._generated_share = generated, generated_share
         self.setting = "pre" if train is not None else "tta-each" if each else "tta"
         self.curves: list[Curve] = []
-        self.fit: Fit | None = None
-        self._kind: Callable[..., Fit] = Fit
+        self.trainer: Trainer | None = None
+        self._kind: Callable[..., Trainer] = Trainer
 
     def answer(self, questions: Sequence[Question]) -> Iterator[NDArray[np.int16]]:
         """Train, then label; in the setting `tta-each` in turns."""
@@ -104,34 +104,34 @@ class DistilledMethod:
         )
         if not own and not made:
             raise PartDistillError("the training shapes are of other categories than the evaluated ones")
-        members = self._gather([*own, *made])
-        members = weighed(members[: len(own)], members[len(own) :], self._generated_share)
-        names = {member.category: [space.encode([part]) for part in parts[member.category]] for member in members}
+        samples = self._gather([*own, *made])
+        samples = weighted(samples[: len(own)], samples[len(own) :], self._generated_share)
+        names = {sample.category: [space.encode([part]) for part in parts[sample.category]] for sample in samples}
         trained = recipe.start == "default" or Path(recipe.start).is_dir()
-        schedule = schedule_for(len(members), tta=tta, trained=trained, epochs=recipe.epochs)
+        schedule = schedule_for(len(samples), tta=tta, trained=trained, epochs=recipe.epochs)
         torch.manual_seed(recipe.seed)
-        fit = self._fit(members, names, space, schedule)
-        student = fit.run()
-        self.fit = fit
-        self.curves.append(Curve(of, tuple(fit.state.losses), fit.state.backward_from))
+        trainer = self._fit(samples, names, space, schedule)
+        student = trainer.run()
+        self.trainer = trainer
+        self.curves.append(Curve(of, tuple(trainer.state.losses), trainer.state.backward_from))
         return student
 
     def _fit(
         self,
-        members: Sequence[Member],
+        samples: Sequence[Sample],
         names: dict[str, list[NDArray[np.float32]]],
         space: TextSpace,
         schedule: Schedule,
-    ) -> Fit:
+    ) -> Trainer:
         recipe = self._recipe
         checkpoint = forward = None
         if recipe.work is not None:
-            key = _key(recipe, schedule, members)
+            key = _key(recipe, schedule, samples)
             checkpoint = recipe.work / f"fit-{key}-{self._rule}.pt"
             forward = recipe.work / f"forward-{key}.pt"
         return self._kind(
             new_student(recipe.student, space.dim, recipe.start),
-            members,
+            samples,
             names,
             schedule,
             recipe.augmentation,
@@ -154,11 +154,11 @@ def aligned(shape: Shape, parts: Mapping[str, tuple[str, ...]]) -> Shape:
     return replace(shape, question=replace(shape.question, parts=parts[shape.question.category]))
 
 
-def _key(recipe: Recipe, schedule: Schedule, members: Sequence[Member]) -> str:
+def _key(recipe: Recipe, schedule: Schedule, samples: Sequence[Sample]) -> str:
     """Changes with everything that forward distillation depends on."""
     told = (recipe.student, recipe.start, recipe.seed, recipe.augmentation, schedule)
     digest = hashlib.sha256(repr(told).encode())
-    for member in members:
-        digest.update(f"{member.name} {member.category} {member.share} {member.units.parts}".encode())
-        digest.update(member.points.tobytes() + member.units.score.tobytes() + member.units.indices.tobytes())
+    for sample in samples:
+        digest.update(f"{sample.name} {sample.category} {sample.weight} {sample.units.parts}".encode())
+        digest.update(sample.points.tobytes() + sample.units.score.tobytes() + sample.units.indices.tobytes())
     return digest.hexdigest()[:16]

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from partdistill_ros.distillation.samples import Member
-from partdistill_ros.distillation.trainer import Batch, Fit
+from partdistill_ros.distillation.samples import Sample
+from partdistill_ros.distillation.trainer import Batch, Trainer
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.methods.distilled import DistilledMethod, Recipe
 from partdistill_ros.evaluation.methods.vote import pixel_votes
@@ -56,10 +56,10 @@ class FeaturesMethod(DistilledMethod):
             raise PartDistillError(f"the teacher '{teacher.name}' gives no features to distill: choose mini")
         recipe = replace(recipe, work=None)  # such a training writes no checkpoints
         super().__init__("features", partial(taught, teacher=teacher), shapes, "none", recipe, train=train, each=each)
-        self._kind = partial(FeatureFit, teacher)
+        self._kind = partial(FeatureTrainer, teacher)
 
 
-class FeatureFit(Fit):
+class FeatureTrainer(Trainer):
     """A training whose `targets [N, D]` are fused features, zero where no view shows the point."""
 
     def __init__(self, teacher: FeatureTeacher, *settings: Any, **options: Any) -> None:
@@ -67,7 +67,7 @@ class FeatureFit(Fit):
         super().__init__(*settings, **options)
 
     def _grade(self) -> None:
-        self.targets = [fused_features(self._teacher, member) for member in self.members]
+        self.targets = [fused_features(self._teacher, sample) for sample in self.samples]
 
     def _loss(self, embeddings: Tensor, batch: Batch) -> Tensor:
         wanted = batch.weights.transpose(1, 2)
@@ -76,9 +76,9 @@ class FeatureFit(Fit):
         return (distance * known).sum() / known.sum().clamp(min=1)
 
 
-def fused_features(teacher: FeatureTeacher, member: Member) -> NDArray[np.float16]:
+def fused_features(teacher: FeatureTeacher, sample: Sample) -> NDArray[np.float16]:
     """Mean feature `[N, D]` of each point over the views that show it, of unit length; 0 where none does."""
-    scan = Scan(points=member.points, up=np.array([0, 0, 1], np.float32), name=member.name)
+    scan = Scan(points=sample.points, up=np.array([0, 0, 1], np.float32), name=sample.name)
     rendering = render_scan(scan, views_for(scan), teacher.size)
     fused = pixel_votes(PixelAnswer(teacher.features(rendering)), rendering)
     return (fused / np.maximum(np.linalg.norm(fused, axis=1, keepdims=True), 1e-9)).astype(np.float16)

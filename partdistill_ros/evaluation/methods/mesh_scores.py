@@ -83,7 +83,7 @@ def gather_scores(units: KnowledgeUnits, surface: Surface) -> NDArray[np.float32
     owner = units.owner()
     worth = units.score[owner] * smoothing(units, surface)
     for unit in range(len(units)):
-        worth[units.indptr[unit] : units.indptr[unit + 1]] *= centrality(units.members(unit), surface)
+        worth[units.indptr[unit] : units.indptr[unit + 1]] *= centrality(units.points_of(unit), surface)
     return units.votes(worth)
 
 

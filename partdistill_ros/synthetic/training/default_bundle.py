@@ -22,8 +22,8 @@ from tqdm import tqdm
 
 from partdistill_ros.distillation.augmentation import Augmentation
 from partdistill_ros.distillation.config import BACKWARD, Schedule
-from partdistill_ros.distillation.samples import Member, teach, upright_cloud
-from partdistill_ros.distillation.trainer import Fit, Progress
+from partdistill_ros.distillation.samples import Sample, make_sample, upright_cloud
+from partdistill_ros.distillation.trainer import Progress, Trainer
 from partdistill_ros.distillation.unit_store import KnowledgeStore
 from partdistill_ros.inference.bundle import DEFAULT_PATH
 from partdistill_ros.inference.vocabulary import Vocabulary
@@ -43,18 +43,18 @@ def _teacher() -> Teacher:
     return load_teacher("mini")
 
 
-def member(family: str, seed: int, points: int, work: Path) -> Member:
+def sample(family: str, seed: int, points: int, work: Path) -> Sample:
     """One shape and what the teacher sees of it, from the store where an earlier run has asked already."""
     torch.set_num_threads(1)
     kind = FAMILIES[family]
     cloud = upright_cloud(next(procedural_clouds([family], 1, seed, points)), points)
     store = KnowledgeStore(work / "knowledge")
-    return teach(cloud, kind.parts, family, _teacher(), store=store, seed=seed, flat=kind.flat)
+    return make_sample(cloud, kind.parts, family, _teacher(), store=store, seed=seed, up_unknown=kind.flat)
 
 
-def members(per_family: int, first_seed: int, points: int, work: Path, workers: int) -> list[Member]:
+def samples(per_family: int, first_seed: int, points: int, work: Path, workers: int) -> list[Sample]:
     """All shapes, made by `workers` processes and kept for a run that is started again."""
-    kept = work / f"members-{per_family}-{first_seed}-{points}.pickle"
+    kept = work / f"samples-{per_family}-{first_seed}-{points}.pickle"
     if kept.exists():
         return pickle.loads(kept.read_bytes())
     counts = {name: per_family * (2 if name in VARIED else 1) for name in sorted(FAMILIES)}
@@ -62,7 +62,7 @@ def members(per_family: int, first_seed: int, points: int, work: Path, workers: 
     work.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         families, seeds = zip(*wanted, strict=True)
-        made = pool.map(member, families, seeds, repeat(points), repeat(work), chunksize=8)
+        made = pool.map(sample, families, seeds, repeat(points), repeat(work), chunksize=8)
         found = list(tqdm(made, total=len(wanted), desc="teacher", unit="shape"))
     with atomic_path(kept) as temporary:
         temporary.write_bytes(pickle.dumps(found))
@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=0, help="of the shapes; the teacher learned on 100000 and up")
     parser.add_argument("--points", type=int, default=6144, help="a shape keeps")
     parser.add_argument("--workers", type=int, default=2, help="processes that render and ask the teacher")
-    parser.add_argument("--rate", type=float, default=Schedule().rate, help="peak learning rate")
+    parser.add_argument("--rate", type=float, default=Schedule().learning_rate, help="peak learning rate")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument(
         "--start", type=Path, help="a bundle, or an encoder of `partdistill pretrain` (else from scratch)"
@@ -90,11 +90,11 @@ def main() -> None:
 
     torch.manual_seed(options.seed)
     space = TextSpace.load()
-    taught = members(options.per_family, options.first_seed, options.points, options.work, options.workers)
+    taught = samples(options.per_family, options.first_seed, options.points, options.work, options.workers)
     names = {name: [space.encode(family.names_of(part)) for part in family.parts] for name, family in FAMILIES.items()}
-    schedule = replace(Schedule(), epochs=options.epochs, rate=options.rate)
+    schedule = replace(Schedule(), epochs=options.epochs, learning_rate=options.rate)
     scratch = options.start is None
-    fit = Fit(
+    trainer = Trainer(
         new_student("patch_transformer", space.dim, "scratch" if scratch else str(options.start)),
         taught,
         names,
@@ -105,7 +105,7 @@ def main() -> None:
         seed=options.seed,
         checkpoint=options.work / "fit.pt",
     )
-    student = fit.run(_tell)
+    student = trainer.run(_tell)
     categories = {name: family.parts for name, family in sorted(FAMILIES.items())}
     training = {
         "command": "python -m partdistill_ros.synthetic.training.default_bundle",
@@ -114,10 +114,10 @@ def main() -> None:
         "start": "scratch" if scratch else "an earlier run of the same command",
         "teacher": "mini",
         "backward": options.backward,
-        "backward_from": fit.state.backward_from,
+        "backward_from": trainer.state.backward_from,
         "epochs": options.epochs,
         "seed": options.seed,
-        "loss": round(float(np.mean(fit.state.losses[-3:])), 4),
+        "loss": round(float(np.mean(trainer.state.losses[-3:])), 4),
     }
     vocabulary = Vocabulary(space.names, space.embeddings, categories)
     print(save_student(student, options.out, "default", vocabulary, space, training))

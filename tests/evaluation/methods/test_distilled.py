@@ -31,7 +31,7 @@ def few_steps(monkeypatch):
 
     usual = distilled.schedule_for
     monkeypatch.setattr(
-        distilled, "schedule_for", lambda members, **known: replace(usual(members, **known), min_steps=2, batch=2)
+        distilled, "schedule_for", lambda samples, **known: replace(usual(samples, **known), min_steps=2, batch=2)
     )
 
 
@@ -48,7 +48,7 @@ def test_the_shapes_themselves_or_another_collection(bottles):
     more = {"generated": other, "generated_share": 0.2}
     pre = DistilledMethod("supervised", gather, bottles, "none", QUICK, train=other, **more)
     evaluate(bottles, pre)
-    assert pre.fit is not None and [member.share for member in pre.fit.members] == [1.0, 0.2]
+    assert pre.trainer is not None and [sample.weight for sample in pre.trainer.samples] == [1.0, 0.2]
     each = DistilledMethod("supervised", gather, bottles, "none", QUICK, each=True)
     evaluate(bottles, each)
     assert seen == [every, ["bottle_00009"] * 2, *([name] for name in every)]
@@ -92,7 +92,7 @@ def test_checkpoints_make_a_second_run_quick_and_equal(bottles, tmp_path):
 
 def test_training_shapes_are_asked_about_the_evaluated_parts(bottles):
     turned = aligned(bottles[0], {"bottle": ("body", "neck", "cap")})
-    member = true_members([turned])[0]
-    assert member.units.parts == ("body", "neck", "cap")
+    sample = true_members([turned])[0]
+    assert sample.units.parts == ("body", "neck", "cap")
     own = bottles[0].question.parts
-    assert {member.units.parts[part] for part in member.units.part} <= set(own)
+    assert {sample.units.parts[part] for part in sample.units.part} <= set(own)

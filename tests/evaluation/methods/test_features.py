@@ -42,21 +42,21 @@ def bottles():
 
 
 def test_features_are_fused_over_the_views_that_see_a_point(bottles):
-    member = true_members(bottles)[0]
-    member = replace(member, views=None)
-    fused = fused_features(Painter(), member).astype(float)
+    sample = true_members(bottles)[0]
+    sample = replace(sample, views=None)
+    fused = fused_features(Painter(), sample).astype(float)
     cap, body = TextSpace.load().encode(["cap", "body"])
     length = np.linalg.norm(fused, axis=1)
     assert set(np.unique(length.round(2))) <= {0.0, 1.0} and (length > 0).mean() > 0.4
-    high = (member.points[:, 2] > 0.6) & (length > 0)
-    low = (member.points[:, 2] < -0.6) & (length > 0)
+    high = (sample.points[:, 2] > 0.6) & (length > 0)
+    low = (sample.points[:, 2] < -0.6) & (length > 0)
     assert (fused[high] @ cap > fused[high] @ body).all() and (fused[low] @ body > fused[low] @ cap).all()
 
 
 def test_the_student_learns_their_direction(bottles, monkeypatch):
     usual = distilled.schedule_for
     monkeypatch.setattr(
-        distilled, "schedule_for", lambda members, **known: replace(usual(members, **known), min_steps=5, batch=2)
+        distilled, "schedule_for", lambda samples, **known: replace(usual(samples, **known), min_steps=5, batch=2)
     )
     method = FeaturesMethod(Painter(), bottles, Recipe(epochs=4))
     evaluation = evaluate(bottles, method)
