@@ -37,7 +37,7 @@ def detect(collection: Collection, parts: tuple[str, ...], category: str, truth:
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     count = DistillConfig.__dataclass_fields__["cloud_points"].default
-    for member, scan in collection.scans():
+    for member, scan in collection.load():
         labeled = scan.with_(point_labels=truth(dict(member.manifest.source), scan), parts=parts)
         cloud = upright_cloud(labeled, count)  # the cloud that the trainer will show its views of
         teacher.reveal(cloud)

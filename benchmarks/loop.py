@@ -97,7 +97,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     seconds = time.monotonic() - begin
     result = {
         "recordings": len(recorded),
-        "collected": len(Collection.open(collection).members()),
+        "collected": len(Collection.open(collection).scans()),
         "message": goal.result.message,
         "loaded": goal.result.loaded,
         "report": goal.result.report,
@@ -148,7 +148,7 @@ def record_live(out: Path, recorded: Sequence[Recording], domain: int) -> Path:
 
 def holds(collection: Path, count: int) -> bool:
     """Whether a collection, which may not be there yet, holds so many scans."""
-    return collection.is_dir() and len(Collection.open(collection).members()) >= count
+    return collection.is_dir() and len(Collection.open(collection).scans()) >= count
 
 
 def simulated_boxes(collection: Path, recorded: Sequence[Recording], path: Path) -> Path:

@@ -80,14 +80,14 @@ def run(arguments: Namespace) -> Answer:
                 topic=arguments.topic,
                 every=arguments.every,
                 object_frame=arguments.object_frame,
-                tell=say,
-                watch=progress,
+                report=say,
+                progress=progress,
             )
         except PartDistillError as error:
             say(f"left out: {error}")
             left_out.append(str(error))
             continue
-        written += [member.name for member in tally.written]
+        written += [recorded.name for recorded in tally.written]
         records.append({"bag": str(bag), **_numbers(tally)})
     if not records:
         raise PartDistillError(left_out[0] if len(left_out) == 1 else f"no bag could be read: {left_out[0]}")
@@ -107,21 +107,22 @@ def _recording(arguments: Namespace) -> Recording:
     category = None if arguments.category is None else " ".join(arguments.category.split()).lower()
     if category == "":
         raise PartDistillError("--category is empty: name the objects, or leave the option out")
+    from partdistill_ros.pointcloud.crop import CropBox
     from partdistill_ros.recording.cut import Cut
     from partdistill_ros.recording.recorder import Recording
 
     cut = Cut(arguments.cut, arguments.pick)
     if arguments.box is not None:
-        cut = replace(cut, low=tuple(arguments.box[:3]), high=tuple(arguments.box[3:]))
+        cut = replace(cut, box=CropBox(tuple(arguments.box[:3]), tuple(arguments.box[3:])))
     return Recording(
         cut,
         join=arguments.join,
         category=category,
-        keep_still=arguments.keep_still,
+        keep_unchanged=arguments.keep_still,
         limit=arguments.limit,
     )
 
 
 def _numbers(tally: Any) -> dict[str, Any]:
-    counts = {name: getattr(tally, name) for name in ("clouds", "still", "refused", "known")}
+    counts = {"clouds": tally.clouds, "still": tally.unchanged, "refused": tally.refused, "known": tally.known}
     return {**counts, "written": len(tally.written), "text": tally.text()}

@@ -37,10 +37,10 @@ LS = """\
 One line a scan: its category, points, views of the camera that went into it, entries of knowledge, and
 where it comes from. Only manifests are read; `collection check` reads the clouds too."""
 CHECK = """\
-Read every cloud, compare it with its checksum, and name every member that is damaged with the remedy.
-Nothing is changed. Exit code 0: all sound, 1: something is damaged."""
+Read every cloud, compare it with its checksum, and name every scan that is damaged with the remedy.
+Nothing is changed. Exit code 0: all valid, 1: something is damaged."""
 MERGE = """\
-Copy the sound members of collections into one. A scan that is there already (same cloud) is not copied
+Copy the valid scans of collections into one. A scan that is there already (same cloud) is not copied
 again, only its new knowledge is; so a merge that was interrupted is repeated. Another scan under a taken
 name gets a number."""
 ADD = """\
@@ -94,26 +94,26 @@ def _list(arguments: Namespace) -> Answer:
         check_output(arguments.picture, PICTURES)
     damaged: dict[str, str] = {}
     rows: list[dict[str, Any]] = []
-    members = Collection.open(arguments.collection).members(_note(damaged))
+    recorded_scans = Collection.open(arguments.collection).scans(_note(damaged))
     if arguments.picture is not None:
         from partdistill_ros.recording.contact_sheet import contact_sheet
         from partdistill_ros.visualization.pictures import save_picture
 
-        save_picture(arguments.picture, contact_sheet(members))
-    for member in members:
+        save_picture(arguments.picture, contact_sheet(recorded_scans))
+    for recorded in recorded_scans:
         rows.append(
             {
-                "name": member.name,
-                "category": member.manifest.category,
-                "points": member.manifest.points,
-                "views": len(member.manifest.captures),
-                "knowledge": len(list(member.knowledge.glob("*.npz"))),
-                "source": member.manifest.source,
+                "name": recorded.name,
+                "category": recorded.manifest.category,
+                "points": recorded.manifest.points,
+                "views": len(recorded.manifest.captures),
+                "knowledge": len(list(recorded.knowledge.glob("*.npz"))),
+                "source": recorded.manifest.source,
             }
         )
     record = {"collection": str(arguments.collection), "scans": rows, "damaged": damaged}
     if not rows:
-        return Answer(record, f"{arguments.collection} holds no sound scan" + _lost(damaged))
+        return Answer(record, f"{arguments.collection} holds no valid scan" + _lost(damaged))
     heads = ("scan", "category", "points", "views", "knowledge", "from")
     cells = [
         (row["name"], row["category"] or "-", *(str(row[name]) for name in heads[2:5]), _origin(row["source"]))
@@ -123,18 +123,18 @@ def _list(arguments: Namespace) -> Answer:
 
 
 def _check(arguments: Namespace) -> Answer:
-    from partdistill_ros.recording.collection_check import check
+    from partdistill_ros.recording.collection import check
 
     found = check(arguments.collection, progress)
     for problem in found.damaged.values():
         say(f"damaged: {problem}")
     if found.damaged:
         raise CommandFailed(
-            f"{len(found.damaged)} of {len(found.damaged) + len(found.sound)} members of {arguments.collection} are "
+            f"{len(found.damaged)} of {len(found.damaged) + len(found.valid)} scans of {arguments.collection} are "
             f"damaged: {', '.join(found.damaged)}"
         )
-    record = {"collection": str(arguments.collection), "sound": found.sound, "unfinished": found.unfinished}
-    text = f"{len(found.sound)} scans, all sound"
+    record = {"collection": str(arguments.collection), "sound": found.valid, "unfinished": found.unfinished}
+    text = f"{len(found.valid)} scans, all valid"
     if found.unfinished:
         text += f"\nleft behind by an interrupted writer, to be deleted: {', '.join(found.unfinished)}"
     return Answer(record, text)
@@ -143,7 +143,7 @@ def _check(arguments: Namespace) -> Answer:
 def _merge(arguments: Namespace) -> Answer:
     check_folder(arguments.out)
     check_inputs(arguments.collections)
-    from partdistill_ros.recording.collection_merge import merge
+    from partdistill_ros.recording.collection import merge
 
     damaged: dict[str, str] = {}
     merged = merge(arguments.collections, arguments.out, _note(damaged), progress)

@@ -191,9 +191,9 @@ def _sound(scans: tuple[Path, ...]) -> tuple[tuple[Path, ...], dict[str, str]]:
 
     if not any(map(is_collection, scans)):
         return scans, {}
-    from partdistill_ros.recording.collection_check import sound_scans
+    from partdistill_ros.recording.collection import valid_scans
 
-    sound, damaged = sound_scans(scans, progress)
+    sound, damaged = valid_scans(scans, progress)
     for problem in damaged.values():
         say(f"left out: {problem}")
     return tuple(sound), damaged

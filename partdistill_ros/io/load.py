@@ -36,7 +36,8 @@ _log = logging.getLogger(__name__)
 
 
 def load_scan(path: str | os.PathLike[str], *, up: ArrayLike | str | None = None) -> Scan:
-    """Read one scan from a `.npz`, `.ply`, `.pcd`, `.obj`, `.stl` or `.glb` file, or a member of a collection.
+    """Read one scan from a `.npz`, `.ply`, `.pcd`, `.obj`, `.stl` or `.glb` file, or a recorded scan (a folder of a
+    collection).
 
     Of a mesh, `points` are the vertices. `up` is the direction opposite to gravity, `[3]` or one of
     x, -x, y, -y, z, -z; without it the scan keeps what its file says, None for most formats.
@@ -101,8 +102,9 @@ def load_scans(
 
 
 def expand(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """The scan files, bags and members of collections meant by `paths`: files as given, folders by their content,
-    sorted. Raises PartDistillError for a collection that cannot be read."""
+    """The scan files, bags and recorded scans meant by `paths`: files as given, folders by their content, sorted.
+
+    Raises PartDistillError for a collection that cannot be read."""
     found: list[Path] = []
     for path in map(Path, paths):
         if not path.is_dir() or is_bag(path) or is_recorded_scan(path):
@@ -120,8 +122,8 @@ def _inside(folder: Path) -> list[Path]:
     files = [file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES or is_storage(file)]
     apart = {*bags, *collections}
     loose = [file for file in files if not file.name.startswith(".") and not apart & {*file.parents}]
-    members = [member for collection in collections for member in recorded_scan_paths(collection)]
-    return sorted([*loose, *bags, *members])
+    recorded = [path for collection in collections for path in recorded_scan_paths(collection)]
+    return sorted([*loose, *bags, *recorded])
 
 
 def is_bag(path: Path) -> bool:

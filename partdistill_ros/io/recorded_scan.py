@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A member of a collection: the folder of one recorded scan, and what its manifest `scan.json` tells.
+"""The folder of one recorded scan in a collection, and what its manifest `scan.json` says.
 
     mugs/collection.json            the mark of a collection
     mugs/mug_0001/scan.json         the manifest
     mugs/mug_0001/cloud.ply         the scan (meters)
     mugs/mug_0001/picture.png       the scan, drawn for people
     mugs/mug_0001/views/00.png      what the camera saw, a picture a capture, where it had colors
-    mugs/mug_0001/knowledge/*.npz   what teachers said, where one was asked
+    mugs/mug_0001/knowledge/*.npz   answers of teachers, where one was asked
 
-Every path is relative to the member's folder and its name is the folder's, so that members may be copied
-and renamed with any tool. `collections/` writes them.
+Every path is relative to the scan's folder and its name is the folder's, so that scans may be copied and renamed
+with any tool. `recording/` writes them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SCHEMA = 1
 MARK, MANIFEST, CLOUD = "collection.json", "scan.json", "cloud.ply"
 PICTURE, VIEWS, KNOWLEDGE = "picture.png", "views", "knowledge"
 IGNORED = ("readme", "license")
-"""Beginnings of file names that people may put beside the members."""
+"""Beginnings of file names that people may put beside the scans."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,11 @@ def recorded_scan_paths(collection: Path) -> list[Path]:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """What `scan.json` tells. Raises PartDistillError naming the file, the field and the remedy."""
+    """What `scan.json` says. Raises PartDistillError naming the file, the field and the remedy."""
     path = folder / MANIFEST
     if not folder.is_dir():
         raise PartDistillError(
-            f"{folder} is a file, but a member is a folder: bring scans in with `partdistill collection add`"
+            f"{folder} is a file, but a recorded scan is a folder: bring scans in with `partdistill collection add`"
         )
     content = _read_json(path, f"add {CLOUD} to the collection again")
     _check_schema(path, content)
@@ -113,12 +113,12 @@ def check_cloud(folder: Path, manifest: Manifest) -> Path:
     try:
         found = file_hash(path)
     except OSError as error:
-        raise PartDistillError(f"{path} cannot be read: {error.strerror}; copy the member again") from error
+        raise PartDistillError(f"{path} cannot be read: {error.strerror}; copy the folder again") from error
     if found != manifest.sha256:
         size = path.stat().st_size
         raise PartDistillError(
-            f"{path} ({size:,} bytes) is not the file that {MANIFEST} tells of: it was cut off or changed; "
-            "copy the member again, or bring the changed cloud in with `partdistill collection add`"
+            f"{path} ({size:,} bytes) is not the file that {MANIFEST} describes: it was cut off or changed; "
+            "copy the folder again, or bring the changed cloud in with `partdistill collection add`"
         )
     return path
 
@@ -137,12 +137,12 @@ _CAPTURE: _Types = {
 def _typed(path: Path, content: Any, types: _Types) -> dict[str, Any]:
     """The fields `types` of an object, each of one of its types."""
     if not isinstance(content, dict):
-        raise PartDistillError(f"{path}: an object was expected, not {content!r:.40}; copy the member again")
+        raise PartDistillError(f"{path}: an object was expected, not {content!r:.40}; copy the folder again")
     for name, kinds in types.items():
         if name not in content or not isinstance(content[name], kinds):
             wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
             shown = f"is {content[name]!r:.40}" if name in content else "is missing"
-            raise PartDistillError(f"{path}: '{name}' {shown}, it must be {wanted}; copy the member again")
+            raise PartDistillError(f"{path}: '{name}' {shown}, it must be {wanted}; copy the folder again")
     return {name: content[name] for name in types}
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from partdistill_ros.nodes.qos import InputQos
 from partdistill_ros.options import option
+from partdistill_ros.pointcloud.crop import CropBox
 from partdistill_ros.recording.cut import CUTS, PICKS, Cut
 from partdistill_ros.recording.recorder import Recording
 
@@ -75,13 +76,12 @@ class RecorderParameters:
         cut = Cut(
             self.cut,
             self.pick,
-            (box.min_x, box.min_y, box.min_z),
-            (box.max_x, box.max_y, box.max_z),
+            CropBox((box.min_x, box.min_y, box.min_z), (box.max_x, box.max_y, box.max_z)),
             self.min_points,
         )
         cut = replace(cut, tabletop=replace(cut.tabletop, max_range=self.max_range))
         category = " ".join(self.category.split()).lower() or None
-        return Recording(cut, join=self.joins(), category=category, keep_still=self.keep_still)
+        return Recording(cut, join=self.joins(), category=category, keep_unchanged=self.keep_still)
 
     def joins(self) -> bool:
         """Whether views become one scan."""

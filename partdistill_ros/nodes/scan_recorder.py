@@ -175,7 +175,7 @@ class ScanRecorder(Node):
             return  # told already: the box lies in a frame that is not known
         with self._lock:
             if self._recording and self._recorder is not None:
-                self._recorder.take(recorded)
+                self._recorder.add(recorded)
 
     def _pose(self, frame: str, stamp: int) -> Any:
         """The sensor's pose in the object's frame, None where there is none to be had."""

@@ -16,7 +16,7 @@ from partdistill_ros.recording.transforms import TransformTree, pose_of
 
 log = logging.getLogger(__name__)
 
-Watch = Callable[[Iterable[BagCloud], str, int], Iterable[BagCloud]]
+Progress = Callable[[Iterable[BagCloud], str, int], Iterable[BagCloud]]
 """A progress bar over the clouds, given a label and their number."""
 
 
@@ -28,24 +28,24 @@ def collect_bag(
     topic: str | None = None,
     every: int = 1,
     object_frame: str | None = None,
-    tell: Callable[[str], None] = log.info,
-    watch: Watch = lambda clouds, label, total: clouds,
+    report: Callable[[str], None] = log.info,
+    progress: Progress = lambda clouds, label, total: clouds,
 ) -> Tally:
     """Cut the objects out of a bag's clouds and keep them as scans named after the bag and the message.
 
     object_frame: the frame in which the object stands still (a map for a moving camera, the turntable's frame for a
     turntable); the bag's tf is then asked for the sensor's pose in it.  A bag that was collected before adds only what
-    is missing. A message that cannot be used is told and left out.
+    is missing. A message that cannot be used is reported and left out.
     Raises PartDistillError for a bag that cannot be read, a missing topic, or an object frame unknown to its tf.
     """
     total = count_clouds(bag, topic)
     tree = None if object_frame is None else bag_transforms(bag)
     if recording is not None and recording.join and object_frame is None:
         raise PartDistillError("views can only be joined in a frame in which the object stands still: name it")
-    recorder = Recorder(collection, recording, tell)
-    clouds = read_clouds(bag, topic, every, lambda _, error: tell(f"left out: {error}"))
+    recorder = Recorder(collection, recording, report)
+    clouds = read_clouds(bag, topic, every, lambda _, error: report(f"left out: {error}"))
     posed = 0
-    for cloud in watch(clouds, bag_name(bag), -(-total // every)):
+    for cloud in progress(clouds, bag_name(bag), -(-total // every)):
         source = {"bag": bag_name(bag), "topic": cloud.topic, "message": cloud.number}
         recorded = RecordedCloud(cloud.scan, cloud.stamp, cloud.frame, None, source)
         if tree is not None:
@@ -55,9 +55,9 @@ def collect_bag(
             except PartDistillError as error:
                 recorder.tally.clouds += 1
                 recorder.tally.refused += 1
-                tell(f"left out: {cloud.scan.name}: {error}")
+                report(f"left out: {cloud.scan.name}: {error}")
                 continue
-        recorder.take(recorded)
+        recorder.add(recorded)
         if recorder.full:
             break
     tally = recorder.finish()
@@ -67,7 +67,7 @@ def collect_bag(
 
 
 def bag_transforms(bag: Path) -> TransformTree:
-    """All that the bag's tf topics tell. Raises PartDistillError where they tell nothing."""
+    """All that the bag's tf topics say. Raises PartDistillError where they say nothing."""
     tree, count = TransformTree(), 0
     for one in read_transforms(bag):
         try:

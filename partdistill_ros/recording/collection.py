@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`Collection`: scans in a folder, each whole or not there; see `scans/member.py` for what lies where."""
+"""`Collection`: recorded scans in a folder, each whole or not there; checked and merged.
+
+`io/recorded_scan.py` tells what lies where.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,9 @@ from partdistill_ros.pointcloud.scan import Scan, sample_surface
 from partdistill_ros.visualization.pictures import camera_for, cloud_colors, draw_cloud
 
 Skip = Callable[[Path, PartDistillError], None]
+Progress = Callable[[Iterable[Any], str], Iterable[Any]]
+"""A progress bar over items, given a label."""
+
 PICTURE_SIZE = (480, 360)
 MESH_POINTS = 40_000  # drawn of a mesh
 
@@ -47,7 +53,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RecordedScan:
-    """A member with a sound manifest. Its cloud is read, and checked, by `load`."""
+    """A scan with a valid manifest. Its cloud is read, and checked, by `load`."""
 
     folder: Path
     manifest: Manifest
@@ -101,11 +107,11 @@ class Collection:
         return cls(folder)
 
     def paths(self) -> list[Path]:
-        """Where members are or should be, sorted by name."""
+        """Where scans are or should be, sorted by name."""
         return recorded_scan_paths(self.folder)
 
-    def members(self, on_skip: Skip | None = None) -> list[RecordedScan]:
-        """The members whose manifests are sound, by name; the others go to `on_skip(path, error)` (default: a
+    def scans(self, on_skip: Skip | None = None) -> list[RecordedScan]:
+        """The scans whose manifests are valid, by name; the others go to `on_skip(path, error)` (default: a
         warning in the log). Clouds are not read."""
         found = []
         for path in self.paths():
@@ -115,15 +121,15 @@ class Collection:
                 (on_skip or _warn)(path, error)
         return found
 
-    def scans(self, on_skip: Skip | None = None) -> Iterator[tuple[RecordedScan, Scan]]:
-        """Each member with its cloud, read one after the other; damaged ones go to `on_skip(path, error)`."""
-        for member in self.members(on_skip):
+    def load(self, on_skip: Skip | None = None) -> Iterator[tuple[RecordedScan, Scan]]:
+        """Each scan with its cloud, read one after the other; damaged ones go to `on_skip(path, error)`."""
+        for recorded in self.scans(on_skip):
             try:
-                scan = member.load()
+                scan = recorded.load()
             except PartDistillError as error:
-                (on_skip or _warn)(member.folder, error)
+                (on_skip or _warn)(recorded.folder, error)
                 continue
-            yield member, scan
+            yield recorded, scan
 
     def add(
         self,
@@ -133,7 +139,7 @@ class Collection:
         captures: Sequence[Capture] = (),
         pictures: Sequence[Image.Image | None] = (),
     ) -> RecordedScan:
-        """Write a scan as a new member, named `scan.name`, with a number behind it where that is taken.
+        """Write a scan under `scan.name`, with a number behind it where that is taken.
 
         pictures: of each capture, or none.
         Raises PartDistillError for a scan without finite points, or a place that cannot be written.
@@ -148,15 +154,15 @@ class Collection:
 
         return self._place(scan.name, write)
 
-    def copy(self, member: RecordedScan) -> RecordedScan:
-        """A copy of another collection's member with all that lies in its folder; renamed where its name is taken.
+    def copy(self, recorded: RecordedScan) -> RecordedScan:
+        """A copy of another collection's scan with all that lies in its folder; renamed where its name is taken.
 
         Raises PartDistillError where it cannot be read or written.
         """
-        return self._place(member.name, lambda folder: _copy(member.folder, folder))
+        return self._place(recorded.name, lambda folder: _copy(recorded.folder, folder))
 
     def _place(self, name: str, write: Callable[[Path], None]) -> RecordedScan:
-        """A new member whose folder `write` fills, named `name`, with a number behind it where that is taken."""
+        """A new scan whose folder `write` fills, named `name`, with a number behind it where that is taken."""
         base, number = plain_name(name), 1
         while True:
             folder = self.folder / (base if number == 1 else f"{base}_{number}")
@@ -171,16 +177,98 @@ class Collection:
                 continue  # another process was faster
 
     def remove(self, name: str) -> None:
-        """Delete a member; it is gone at once, and as a whole. Raises PartDistillError where there is none."""
+        """Delete a scan; it is gone at once, and as a whole. Raises PartDistillError where there is none."""
         folder = self.folder / name
         if folder not in self.paths():
-            raise PartDistillError(f"{self.folder} has no member '{name}'")
+            raise PartDistillError(f"{self.folder} has no scan '{name}'")
         hidden = folder.with_name(f".{name}.{secrets.token_hex(4)}.tmp")
         try:
             os.rename(folder, hidden)
         except OSError as error:
             raise PartDistillError(f"cannot delete {folder}: {error.strerror}; check its rights") from error
         shutil.rmtree(hidden, ignore_errors=True)
+
+
+@dataclass
+class Checked:
+    """Names of valid scans; what is wrong with each damaged one; hidden folders of interrupted writers."""
+
+    valid: list[str] = field(default_factory=list)
+    damaged: dict[str, str] = field(default_factory=dict)
+    unfinished: list[str] = field(default_factory=list)
+
+
+def check(folder: Path, progress: Progress = lambda items, label: items) -> Checked:
+    """Read every cloud. Raises PartDistillError for a folder that is no collection."""
+    found = Checked()
+    for path in progress(Collection.open(folder).paths(), "check"):
+        try:
+            load_scan(path)
+        except PartDistillError as error:
+            found.damaged[path.name] = str(error)
+        else:
+            found.valid.append(path.name)
+    found.unfinished = sorted(path.name for path in folder.glob(".*.tmp"))
+    return found
+
+
+def valid_scans(
+    paths: Iterable[Path], progress: Progress = lambda items, label: items
+) -> tuple[list[Path], dict[str, str]]:
+    """`paths` with every collection among them replaced by its valid scans, and what is wrong with the others.
+
+    Raises PartDistillError where a collection holds nothing valid.
+    """
+    kept: list[Path] = []
+    damaged: dict[str, str] = {}
+    for path in paths:
+        if not is_collection(path):
+            kept.append(path)
+            continue
+        found = check(path, progress)
+        damaged |= {str(path / name): problem for name, problem in found.damaged.items()}
+        kept += [path / name for name in found.valid]
+        if not found.valid:
+            others = f": all {len(found.damaged)} scans are damaged" if found.damaged else ""
+            raise PartDistillError(f"{path} holds no valid scan{others}; see `partdistill collection check {path}`")
+    return kept, damaged
+
+
+@dataclass
+class Merged:
+    """Names of the scans that were copied, and of those that were there already."""
+
+    added: list[str] = field(default_factory=list)
+    known: list[str] = field(default_factory=list)
+
+
+def merge(
+    sources: Sequence[Path], out: Path, on_skip: Skip | None = None, progress: Progress = lambda items, label: items
+) -> Merged:
+    """Copy the valid scans of `sources` into the collection `out`, made where it is not there.
+
+    Of a cloud that `out` holds already, only knowledge that is new is copied. Damaged ones go to
+    `on_skip(path, error)`. Raises PartDistillError for folders that are no collections, or an `out` that cannot be
+    written.
+    """
+    opened = [Collection.open(source) for source in sources]
+    for source in opened:
+        if out.exists() and source.folder.samefile(out):
+            raise PartDistillError(f"{out} cannot be merged into itself: name another collection as the output")
+    target = Collection.create(out)
+    known = {recorded.manifest.sha256: recorded for recorded in target.scans(on_skip)}
+    merged = Merged()
+    for source in opened:
+        for recorded, _ in progress(source.load(on_skip), source.folder.name):
+            there = known.get(recorded.manifest.sha256)
+            if there is None:
+                copied = target.copy(recorded)
+                known[recorded.manifest.sha256] = copied
+                merged.added.append(copied.name)
+            else:
+                _add_knowledge(recorded, there)
+                merged.known.append(there.name)
+    return merged
 
 
 def plain_name(name: str) -> str:
@@ -225,3 +313,11 @@ def _view_name(number: int) -> str:
 
 def _warn(path: Path, error: PartDistillError) -> None:
     log.warning("left out: %s", error)
+
+
+def _add_knowledge(recorded: RecordedScan, there: RecordedScan) -> None:
+    for file in sorted(recorded.knowledge.glob("*.npz")):
+        place = there.knowledge / file.name
+        if not place.exists():
+            with atomic_path(place) as temporary:
+                shutil.copyfile(file, temporary)

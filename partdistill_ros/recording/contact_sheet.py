@@ -18,39 +18,39 @@ TITLE = 26
 COLUMNS = 4
 
 
-def contact_sheet(members: Sequence[RecordedScan]) -> Image.Image:
+def contact_sheet(scans: Sequence[RecordedScan]) -> Image.Image:
     """Each scan with its name and, below, what the camera saw; a scan without pictures has an empty tile.
 
-    Raises PartDistillError without members.
+    Raises PartDistillError without scans.
     """
-    if not members:
-        raise PartDistillError("there is no sound scan to draw")
-    columns = min(COLUMNS, len(members))
+    if not scans:
+        raise PartDistillError("there is no valid scan to draw")
+    columns = min(COLUMNS, len(scans))
     width, height = TILE[0], TITLE + TILE[1] + STRIP
-    rows = -(-len(members) // columns)
+    rows = -(-len(scans) // columns)
     sheet = Image.new("RGB", (columns * width, rows * height), LOOK.background)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
-    for number, member in enumerate(members):
+    for number, recorded in enumerate(scans):
         left, top = number % columns * width, number // columns * height
-        views = len(member.manifest.captures)
-        title = f"{member.name}, {views} view{'s' * (views != 1)}" if views else member.name
+        views = len(recorded.manifest.captures)
+        title = f"{recorded.name}, {views} view{'s' * (views != 1)}" if views else recorded.name
         pen.text((left + 8, top + 6), title, fill=LOOK.ink, font=font)
-        _paste(sheet, member, PICTURE, (left, top + TITLE), TILE)
-        for place, capture in enumerate(member.manifest.captures[: width // STRIP]):
+        _paste(sheet, recorded, PICTURE, (left, top + TITLE), TILE)
+        for place, capture in enumerate(recorded.manifest.captures[: width // STRIP]):
             name = capture.picture or f"{VIEWS}/none"
-            _paste(sheet, member, name, (left + place * STRIP, top + TITLE + TILE[1]), (STRIP, STRIP))
+            _paste(sheet, recorded, name, (left + place * STRIP, top + TITLE + TILE[1]), (STRIP, STRIP))
     return sheet
 
 
-def _paste(sheet: Image.Image, member: RecordedScan, name: str, corner: tuple[int, int], room: tuple[int, int]) -> None:
-    """A picture of the member into its place, in the middle of it; nothing where it is missing or damaged."""
+def _paste(sheet: Image.Image, scan: RecordedScan, name: str, corner: tuple[int, int], size: tuple[int, int]) -> None:
+    """A picture of the scan into its place, centered; nothing where it is missing or damaged."""
     try:
-        with Image.open(member.folder / name) as picture:
+        with Image.open(scan.folder / name) as picture:
             small = picture.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return
-    small.thumbnail((room[0] - 4, room[1] - 4))
-    if small.width < room[0] // 2 and small.height < room[1] // 2:
-        factor = min(room[0] / small.width, room[1] / small.height) * 0.9
+    small.thumbnail((size[0] - 4, size[1] - 4))
+    if small.width < size[0] // 2 and small.height < size[1] // 2:
+        factor = min(size[0] / small.width, size[1] / small.height) * 0.9
         small = small.resize((int(small.width * factor), int(small.height * factor)))
-    sheet.paste(small, (corner[0] + (room[0] - small.width) // 2, corner[1] + (room[1] - small.height) // 2))
+    sheet.paste(small, (corner[0] + (size[0] - small.width) // 2, corner[1] + (size[1] - small.height) // 2))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,9 @@ from PIL import Image
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.objects.extract import extract_objects
 from partdistill_ros.objects.params import TabletopParams
+from partdistill_ros.pointcloud.crop import CropBox
 from partdistill_ros.pointcloud.scan import Scan
-from partdistill_ros.recording.transforms import Pose, move
+from partdistill_ros.recording.transforms import Pose
 
 CUTS = ("tabletop", "crop", "none")
 PICKS = ("largest", "nearest", "all")
@@ -26,16 +27,14 @@ class Cut:
 
     kind: `tabletop`, what stands on the support plane; `crop`, what lies in a box; `none`, the whole cloud.
     pick: of several objects on a table, the one of most points, the one nearest to the sensor, or all.
-    low, high: corners of the box in meters, in the object's frame where the sensor's pose in it is known, else in
-        the cloud's frame.
-    least: objects of fewer points are nothing.
+    box: in the object's frame where the sensor's pose in it is known, else in the cloud's frame.
+    min_points: objects of fewer points are nothing.
     """
 
     kind: str = "tabletop"
     pick: str = "largest"
-    low: tuple[float, float, float] = (-1.0, -1.0, 0.0)
-    high: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    least: int = 150
+    box: CropBox = field(default_factory=lambda: CropBox((-1.0, -1.0, 0.0), (1.0, 1.0, 1.0)))
+    min_points: int = 150
     tabletop: TabletopParams = field(default_factory=TabletopParams)
 
     def __post_init__(self) -> None:
@@ -43,21 +42,29 @@ class Cut:
             raise PartDistillError(f"cut '{self.kind}' is not one of {', '.join(CUTS)}")
         if self.pick not in PICKS:
             raise PartDistillError(f"pick '{self.pick}' is not one of {', '.join(PICKS)}")
-        if not all(low < high for low, high in zip(self.low, self.high, strict=True)):
-            raise PartDistillError(
-                f"the crop box from {self.low} to {self.high} is empty: give the lower corner first, then the upper one"
+
+    def nothing(self) -> str:
+        """What to say where there is no object."""
+        if self.kind == "tabletop":
+            return (
+                f"no object of {self.min_points} points stands on the table: "
+                "move the camera closer, or cut with a crop box"
             )
+        if self.kind == "crop":
+            box = f"from {self.box.low} to {self.box.high}"
+            return f"fewer than {self.min_points} points lie in the crop box {box}: check its frame"
+        return f"fewer than {self.min_points} finite points: check the sensor's range"
 
 
 @dataclass(frozen=True)
-class CutOut:
+class CutObject:
     """An object: its points (all finite, in the frame of the cloud), and their rows `index [n]` in the cloud."""
 
     scan: Scan
     index: NDArray[np.intp]
 
 
-def cut_out(cloud: Scan, cut: Cut, pose: Pose | None = None) -> list[CutOut]:
+def cut_objects(cloud: Scan, cut: Cut, pose: Pose | None = None) -> list[CutObject]:
     """The objects of a cloud, at least one, in the order of `cut.pick`; with `all`, the largest first.
 
     pose: `[4, 4]` of the sensor in the object's frame, in which the crop box lies and +z is up.
@@ -69,20 +76,17 @@ def cut_out(cloud: Scan, cut: Cut, pose: Pose | None = None) -> list[CutOut]:
         objects = list(found.objects)
     else:
         up = cloud.up if pose is None else pose[2, :3].astype(np.float32)
-        inside = cloud.finite()
-        if cut.kind == "crop":
-            place = cloud.points if pose is None else move(cloud.points, pose)
-            inside &= ((place >= cut.low) & (place <= cut.high)).all(axis=1)
-        objects = [np.flatnonzero(inside)]
-    objects = [index for index in objects if len(index) >= cut.least]
+        crop = cut.kind == "crop"
+        objects = [replace(cut.box, pose=pose).inside(cloud.points) if crop else np.flatnonzero(cloud.finite())]
+    objects = [index for index in objects if len(index) >= cut.min_points]
     if not objects:
-        raise PartDistillError(f"{cloud.name}: {_nothing(cut)}")
+        raise PartDistillError(f"{cloud.name}: {cut.nothing()}")
     if cut.pick == "nearest":
         eye = np.zeros(3) if cloud.viewpoint is None else cloud.viewpoint
         objects.sort(key=lambda index: float(np.linalg.norm(cloud.points[index].mean(0) - eye)))
     if cut.pick != "all":
         objects = objects[:1]
-    return [CutOut(cloud.select(index).with_(up=up), index) for index in objects]
+    return [CutObject(cloud.select(index).with_(up=up), index) for index in objects]
 
 
 def picture_of(cloud: Scan, index: NDArray[np.intp]) -> Image.Image | None:
@@ -95,11 +99,3 @@ def picture_of(cloud: Scan, index: NDArray[np.intp]) -> Image.Image | None:
     top, left = np.maximum(low - margin, 0)
     bottom, right = np.minimum(high + margin, cloud.grid)
     return Image.fromarray(cloud.colors.reshape(*cloud.grid, 3)[top:bottom, left:right])
-
-
-def _nothing(cut: Cut) -> str:
-    if cut.kind == "tabletop":
-        return f"no object of {cut.least} points stands on the table: move the camera closer, or cut with a crop box"
-    if cut.kind == "crop":
-        return f"fewer than {cut.least} points lie in the crop box from {cut.low} to {cut.high}: check its frame"
-    return f"fewer than {cut.least} finite points: check the sensor's range"

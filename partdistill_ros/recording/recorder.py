@@ -5,24 +5,39 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.spatial import cKDTree
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.recorded_scan import Capture
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.recording.collection import Collection, RecordedScan
-from partdistill_ros.recording.cut import Cut, CutOut, cut_out, picture_of
+from partdistill_ros.recording.cut import Cut, CutObject, cut_objects, picture_of
 from partdistill_ros.recording.registration import JoinedObject, ObjectMoved, RegistrationConfig, transformed
-from partdistill_ros.recording.still import Stillness, is_still
 from partdistill_ros.recording.transforms import Pose, move
 
-SAME_OBJECT = 0.15  # meters between the middle of a view and that of the object that it continues
-TILT = 15.0  # degrees between the table's normal and +z of the object's frame beyond which they contradict
+SAME_OBJECT = 0.15  # meters between the center of a view and that of the object that it continues
+MAX_TILT = 15.0  # degrees between the table's normal and +z of the object's frame beyond which they contradict
+
+
+@dataclass(frozen=True)
+class ChangeThreshold:
+    """From where on a cloud shows something new.
+
+    distance: meters by which a point may be off and count as unchanged, at up to 1 m from the sensor; it grows with
+        the square of the range, as the noise of depth cameras does.
+    fraction: of the points that must be off more than that, in either cloud; outlines flicker.
+    max_points: points compared.
+    """
+
+    distance: float = 0.006
+    fraction: float = 0.05
+    max_points: int = 2000
 
 
 @dataclass(frozen=True)
@@ -30,16 +45,16 @@ class Recording:
     """What is done with the clouds.
 
     join: views of one object become one scan, where the sensor's pose is given; else each view is one.
-    keep_still: clouds in which nothing has changed are kept too.
+    keep_unchanged: clouds in which nothing has changed are kept too.
     limit: scans at most, None: no limit.
     """
 
     cut: Cut = field(default_factory=Cut)
     join: bool = False
     category: str | None = None
-    keep_still: bool = False
+    keep_unchanged: bool = False
     limit: int | None = None
-    stillness: Stillness = field(default_factory=Stillness)
+    change: ChangeThreshold = field(default_factory=ChangeThreshold)
     registration: RegistrationConfig = field(default_factory=RegistrationConfig)
 
 
@@ -60,42 +75,42 @@ class Tally:
     """What became of the clouds, and the scans that were written."""
 
     clouds: int = 0
-    still: int = 0
+    unchanged: int = 0
     refused: int = 0
     known: int = 0
     written: list[RecordedScan] = field(default_factory=list)
 
     def text(self) -> str:
         """One line for people."""
-        others = [(self.still, "still"), (self.refused, "refused"), (self.known, "there already")]
-        told = "".join(f", {count} {what}" for count, what in others if count)
+        counts = [(self.unchanged, "unchanged"), (self.refused, "refused"), (self.known, "there already")]
+        others = "".join(f", {count} {what}" for count, what in counts if count)
         scans = f"{len(self.written)} scan{'s' * (len(self.written) != 1)}"
-        return f"{scans} of {self.clouds} cloud{'s' * (self.clouds != 1)}{told}"
+        return f"{scans} of {self.clouds} cloud{'s' * (self.clouds != 1)}{others}"
 
 
 class Recorder:
-    """Use it from one thread. `take` the clouds, then `finish`, or `discard` what this recording made."""
+    """Use it from one thread. `add` the clouds, then `finish`, or `discard` what this recording made."""
 
     def __init__(
-        self, collection: Collection, recording: Recording | None = None, tell: Callable[[str], None] = print
+        self, collection: Collection, recording: Recording | None = None, report: Callable[[str], None] = print
     ) -> None:
-        """`tell` hears what was done and what could not be, a sentence each."""
+        """`report` gets what was done and what could not be, a sentence each."""
         self.recording = recording or Recording()
         self.tally = Tally()
         self._collection = collection
-        self._tell = tell
+        self._report = report
         self._before: NDArray[np.float32] | None = None
         self._joined = JoinedObject(self.recording.registration)
-        self._shots: list[tuple[RecordedCloud, Image.Image | None]] = []
-        self._known = {_key(member.manifest.source) for member in collection.members(lambda *_: None)}
+        self._captures: list[tuple[RecordedCloud, Image.Image | None]] = []
+        self._known = {_key(recorded.manifest.source) for recorded in collection.scans(lambda *_: None)}
 
     @property
     def full(self) -> bool:
         """Whether the limit of scans is reached."""
         return self.recording.limit is not None and len(self.tally.written) >= self.recording.limit
 
-    def take(self, cloud: RecordedCloud) -> None:
-        """Cut the objects out of a cloud and keep them. What cannot be used is told and left out.
+    def add(self, cloud: RecordedCloud) -> None:
+        """Cut the objects out of a cloud and keep them. What cannot be used is reported and left out.
 
         Raises PartDistillError only where the collection cannot be written.
         """
@@ -106,81 +121,77 @@ class Recorder:
             objects = self._objects(cloud)
         except PartDistillError as error:
             self.tally.refused += 1
-            self._tell(f"left out: {error}")
+            self._report(f"left out: {error}")
             return
-        seen = np.concatenate([found.scan.points for found in objects])
-        if not self.recording.keep_still and self._before is not None and is_still(self._before, seen, self._still()):
-            self.tally.still += 1
+        points = np.concatenate([found.scan.points for found in objects])
+        if (
+            not self.recording.keep_unchanged
+            and self._before is not None
+            and is_unchanged(self._before, points, self.recording.change)
+        ):
+            self.tally.unchanged += 1
             return
-        self._before = seen
+        self._before = points
         if self.recording.join and cloud.pose is not None:
-            self._join(cloud, objects[0])
+            self._join(cloud, objects[0], cloud.pose)
         else:
             for number, found in enumerate(objects):
                 self._keep(cloud, found, number)
 
     def finish(self) -> Tally:
         """Write the joined object, if there is one; the recorder may then go on with another."""
-        views, shots = self._joined.views, self._shots
+        views, captured = self._joined.views, self._captures
         if views:
-            scan = self._joined.scan(shots[0][0].scan.name).with_(category=self.recording.category)
+            first = captured[0][0]
             captures = [
                 Capture(cloud.stamp, cloud.frame, view.pose.tolist())
-                for (cloud, _), view in zip(shots, views, strict=True)
+                for (cloud, _), view in zip(captured, views, strict=True)
             ]
-            source = {**shots[0][0].source, "views": len(views)}
-            self._write(scan, source, captures, [picture for _, picture in shots])
-        self._joined, self._shots = JoinedObject(self.recording.registration), []
+            scan = self._joined.scan(first.scan.name).with_(category=self.recording.category)
+            self._write(scan, {**first.source, "views": len(views)}, captures, [picture for _, picture in captured])
+        self._forget_joined()
         return self.tally
 
     def discard(self) -> list[str]:
         """Delete the scans of this recording, and forget the object in work; their names."""
-        self._joined, self._shots = JoinedObject(self.recording.registration), []
-        names = [member.name for member in self.tally.written]
+        self._forget_joined()
+        names = [recorded.name for recorded in self.tally.written]
         for name in names:
             self._collection.remove(name)
         self.tally.written.clear()
         return names
 
-    def _still(self) -> Stillness:
-        return self.recording.stillness
+    def _forget_joined(self) -> None:
+        self._joined, self._captures = JoinedObject(self.recording.registration), []
 
-    def _objects(self, cloud: RecordedCloud) -> list[CutOut]:
+    def _objects(self, cloud: RecordedCloud) -> list[CutObject]:
         """The objects of the cloud; while one is being joined, that one."""
         if not self._joined.views or cloud.pose is None:
-            return cut_out(cloud.scan, self.recording.cut, cloud.pose)
-        cut = self.recording.cut
-        every = cut_out(cloud.scan, Cut(cut.kind, "all", cut.low, cut.high, cut.least, cut.tabletop), cloud.pose)
-        middle = self._joined.center()
+            return cut_objects(cloud.scan, self.recording.cut, cloud.pose)
+        center, pose = self._joined.center(), cloud.pose
 
-        def distance(found: CutOut) -> float:
-            assert cloud.pose is not None
-            return float(np.linalg.norm(move(found.scan.points, cloud.pose).astype(float).mean(0) - middle))
+        def distance(found: CutObject) -> float:
+            return float(np.linalg.norm(_center(found.scan, pose) - center))
 
-        return [min(every, key=distance)]
+        return [min(cut_objects(cloud.scan, replace(self.recording.cut, pick="all"), pose), key=distance)]
 
-    def _join(self, cloud: RecordedCloud, found: CutOut) -> None:
-        assert cloud.pose is not None
-        scan = found.scan.with_(up=_up(found.scan, cloud.pose))
-        if self._joined.views and self._is_elsewhere(scan, cloud.pose):
-            self._tell(f"{cloud.scan.name}: the object stands elsewhere now, a new scan begins")
+    def _join(self, cloud: RecordedCloud, found: CutObject, pose: Pose) -> None:
+        scan = found.scan.with_(up=_up(found.scan, pose))
+        if self._joined.views and np.linalg.norm(_center(scan, pose) - self._joined.center()) > SAME_OBJECT:
+            self._report(f"{cloud.scan.name}: the object stands elsewhere now, a new scan begins")
             self.finish()
         try:
-            self._joined.add(scan, cloud.pose)
+            self._joined.add(scan, pose)
         except ObjectMoved as error:
-            self._tell(f"{cloud.scan.name}: {error}, a new scan begins")
+            self._report(f"{cloud.scan.name}: {error}, a new scan begins")
             self.finish()
             if self.full:
                 return
-            self._joined.add(scan, cloud.pose)
-        self._shots.append((cloud, picture_of(cloud.scan, found.index)))
-        self._tell(f"{cloud.scan.name}: view {len(self._shots)}, {len(scan.points)} points")
+            self._joined.add(scan, pose)
+        self._captures.append((cloud, picture_of(cloud.scan, found.index)))
+        self._report(f"{cloud.scan.name}: view {len(self._captures)}, {len(scan.points)} points")
 
-    def _is_elsewhere(self, scan: Scan, pose: Pose) -> bool:
-        middle = move(scan.points, pose).astype(float).mean(0)
-        return float(np.linalg.norm(middle - self._joined.center())) > SAME_OBJECT
-
-    def _keep(self, cloud: RecordedCloud, found: CutOut, number: int) -> None:
+    def _keep(self, cloud: RecordedCloud, found: CutObject, number: int) -> None:
         """One view as a scan."""
         if self.full:
             return
@@ -200,17 +211,42 @@ class Recorder:
             self.tally.known += 1
             return
         self._known.add(_key(source))
-        member = self._collection.add(scan, source=source, captures=captures, pictures=pictures)
-        self.tally.written.append(member)
+        recorded = self._collection.add(scan, source=source, captures=captures, pictures=pictures)
+        self.tally.written.append(recorded)
         views = f", {len(captures)} views" if len(captures) > 1 else ""
-        self._tell(f"{member.name}: {len(scan.points)} points{views}")
+        self._report(f"{recorded.name}: {len(scan.points)} points{views}")
+
+
+def is_unchanged(
+    before: NDArray[np.float32], after: NDArray[np.float32], threshold: ChangeThreshold | None = None
+) -> bool:
+    """Whether two finite clouds `[N, 3]` and `[M, 3]` in the sensor's frame show the same, but for noise."""
+    threshold = threshold or ChangeThreshold()
+    if not len(before) or not len(after):
+        return len(before) == len(after)
+    changed = max(_changed_fraction(before, after, threshold), _changed_fraction(after, before, threshold))
+    return changed < threshold.fraction
+
+
+def _changed_fraction(points: NDArray[np.float32], others: NDArray[np.float32], threshold: ChangeThreshold) -> float:
+    """The fraction of the points that have no other point near."""
+    some = points[:: max(1, len(points) // threshold.max_points)]
+    distance = cKDTree(others).query(some)[0]
+    near = threshold.distance * np.maximum(1.0, np.square(some).sum(1))
+    return float((distance > near).mean())
+
+
+def _center(scan: Scan, pose: Pose) -> NDArray[np.float64]:
+    """The mean of the points in the object's frame."""
+    center: NDArray[np.float64] = move(scan.points, pose).astype(float).mean(0)
+    return center
 
 
 def _up(scan: Scan, pose: Pose) -> NDArray[np.float32]:
     """Up of a scan in the sensor's frame: the table's normal where it agrees with +z of the object's frame, and
     that axis otherwise (REP 103: z is up)."""
     axis = pose[2, :3].astype(np.float32)
-    if scan.up is None or float(scan.up @ axis) < np.cos(np.deg2rad(TILT)):
+    if scan.up is None or float(scan.up @ axis) < np.cos(np.deg2rad(MAX_TILT)):
         return axis
     return scan.up
 

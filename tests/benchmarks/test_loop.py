@@ -67,7 +67,7 @@ def test_goblets_shown_to_the_recorder_become_a_collection(load_benchmark, goble
     loop.prepare()
     recorded = [goblets.record(seed, 320) for seed in (3, 4)]
     collection = loop.record_live(tmp_path, recorded, go_private())
-    assert len(Collection.open(collection).members()) == 2
+    assert len(Collection.open(collection).scans()) == 2
     boxes = json.loads(loop.simulated_boxes(collection, recorded, tmp_path / "boxes.json").read_text())
     assert {one["category"] for one in boxes["annotations"]} == set(goblets.PARTS)
     with pytest.raises(loop.CommandFailed, match="nothing that the camera recorded"):

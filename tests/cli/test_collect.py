@@ -39,7 +39,7 @@ def test_bags_become_a_collection_and_a_broken_one_is_named(partdistill, bags, t
     assert record["scans"] == ["still_000000", "round_000000", "round_000002", "round_000004"]
     assert len(record["left_out"]) == 1 and "broken cannot be read" in record["left_out"][0]
     assert [(bag["clouds"], bag["still"], bag["written"]) for bag in record["bags"]] == [(2, 1, 1), (3, 0, 3)]
-    assert {member.manifest.category for member in Collection.open(out).members()} == {"mug"}
+    assert {recorded.manifest.category for recorded in Collection.open(out).scans()} == {"mug"}
     again = partdistill("collect", bags / "still", "--out", out, *topic)
     assert again.code == 0 and "0 scans added" in again.out and "1 there already" in again.out
 
@@ -49,8 +49,8 @@ def test_join(partdistill, bags, tmp_path) -> None:
     frame = ("--object-frame", "world", "--join", "--cut", "crop", "--box", -0.15, -0.15, 0.006, 0.15, 0.15, 0.3)
     done = partdistill("collect", bags / "round", "--out", tmp_path / "c", "--topic", "/camera/points", *frame)
     assert done.code == 0, done.err
-    (member,) = Collection.open(tmp_path / "c").members()
-    assert len(member.manifest.captures) == 6
+    (recorded,) = Collection.open(tmp_path / "c").scans()
+    assert len(recorded.manifest.captures) == 6
 
 
 def test_wrong_use_is_refused_before_anything_is_made(partdistill, bags, tmp_path) -> None:
@@ -58,7 +58,7 @@ def test_wrong_use_is_refused_before_anything_is_made(partdistill, bags, tmp_pat
     for arguments, words in (
         ((bags / "still", *out, "--cut", "crop"), "--cut crop and --box belong together"),
         ((bags / "still", *out, "--box", 0, 0, 0, 1, 1, 1), "--cut crop and --box belong together"),
-        ((bags / "still", *out, "--cut", "crop", "--box", 1, 0, 0, 0, 1, 1), "is empty"),
+        ((bags / "still", *out, "--cut", "crop", "--box", 1, 0, 0, 0, 1, 1), "must be the smaller"),
         ((bags / "still", *out, "--join"), "--join needs --object-frame"),
         ((bags / "still", *out, "--join", "--object-frame", "a", "--pick", "all"), "leave out --pick all"),
         ((bags / "gone", *out), "does not exist"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verbs of `partdistill collection`, on sound and on damaged folders."""
+"""The verbs of `partdistill collection`, on valid and on damaged folders."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ def test_check_names_every_damaged_member(partdistill, mugs) -> None:
     shutil.copytree(mugs.folder / "a", mugs.folder / ".a.0f.tmp")
     (mugs.folder / "d").mkdir()
     done = partdistill("collection", "check", mugs.folder)
-    assert done.code == 1 and "2 of 4 members" in done.err and "damaged: c, d" in done.err
-    assert "was cut off or changed; copy the member again" in done.err
+    assert done.code == 1 and "2 of 4 scans" in done.err and "damaged: c, d" in done.err
+    assert "was cut off or changed; copy the folder again" in done.err
     for name in "cd":
         shutil.rmtree(mugs.folder / name)
     done = partdistill("collection", "check", mugs.folder)
-    assert done.code == 0 and "2 scans, all sound" in done.out and ".a.0f.tmp" in done.out
+    assert done.code == 0 and "2 scans, all valid" in done.out and ".a.0f.tmp" in done.out
 
 
 def test_merge_is_repeated_without_harm(partdistill, mugs, tmp_path) -> None:
@@ -89,7 +89,7 @@ def test_merge_is_repeated_without_harm(partdistill, mugs, tmp_path) -> None:
     again = partdistill("collection", "merge", mugs.folder, other.folder, "--out", out, "--json").json()
     assert again["added"] == [] and again["known"] == ["a", "b", "a_2", "b"]
     assert (out / "b" / "knowledge" / "new.npz").read_bytes() == b"more"
-    np.testing.assert_array_equal(load_scan(out / "a_2").points, other.members()[0].load().points)
+    np.testing.assert_array_equal(load_scan(out / "a_2").points, other.scans()[0].load().points)
 
 
 def test_wrong_use_is_one_sentence(partdistill, mugs, tmp_path) -> None:

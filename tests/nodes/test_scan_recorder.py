@@ -105,11 +105,11 @@ def test_start_stop_discard(run_node, peer, view, mugs) -> None:
     robot.show(view(80).scan, "mug_3: ")
     assert robot.call("discard") == (True, "discarded: mug_3")
     collection = Collection.open(mugs)
-    assert [(member.name, member.manifest.category) for member in collection.members()] == [
+    assert [(member.name, member.manifest.category) for member in collection.scans()] == [
         ("mug", "mug"),
         ("mug_2", "mug"),
     ]
-    member, scan = next(collection.scans())
+    member, scan = next(collection.load())
     assert scan.colors is not None and scan.up is not None and 1000 < len(scan.points) < 4000
     assert (member.folder / "picture.png").is_file() and (member.folder / "views" / "00.png").is_file()
     assert member.manifest.captures[0].frame == "camera" and member.manifest.source["topic"] == "/points"
@@ -125,10 +125,10 @@ def test_tf_joins_views_and_ctrl_c_writes_them(run_node, peer, view, mugs) -> No
     for angle in angles:
         seen = view(angle)
         robot.show(seen.scan, "view ", lambda stamp, pose=seen.pose: send(pose, stamp))
-    assert Collection.open(mugs).members() == []
+    assert Collection.open(mugs).scans() == []
     code, seconds = node.end(signal.SIGINT, 60)
     assert (code, "Traceback" in node.output()) == (0, False), node.output()
-    ((member, scan),) = Collection.open(mugs).scans()
+    ((member, scan),) = Collection.open(mugs).load()
     assert len(member.manifest.captures) == len(angles) and "1 scan of " in node.output()
     np.testing.assert_allclose(member.manifest.captures[0].pose, view(0).pose, atol=1e-6)
     assert scan.viewpoint is None and np.ptp(scan.points, axis=0).max() < 0.25
@@ -142,7 +142,7 @@ def test_without_tf_views_stay_single_and_that_is_said(run_node, peer, view, mug
     assert robot.call("start")[0]
     robot.show(view(0).scan, "scan: ")
     assert "a view is not joined: tf does not connect 'camera' with 'turntable'" in node.output()
-    assert robot.call("stop")[0] and len(Collection.open(mugs).members()) == 1
+    assert robot.call("stop")[0] and len(Collection.open(mugs).scans()) == 1
 
 
 def test_bad_clouds_are_told_and_the_rest_goes_on(run_node, peer, view, mugs) -> None:
@@ -161,7 +161,7 @@ def test_bad_clouds_are_told_and_the_rest_goes_on(run_node, peer, view, mugs) ->
 
 @pytest.mark.parametrize(("parameters", "words"), [
     ({}, "set the parameter 'collection' to a folder"),
-    ({"collection": "c", "crop__min_z": 2.0, "cut": "crop"}, "is empty: give the lower corner first"),
+    ({"collection": "c", "crop__min_z": 2.0, "cut": "crop"}, "min_z must be the smaller"),
     ({"collection": "c", "cut": "magic"}, "'cut'"),
 ])  # fmt: skip
 def test_what_cannot_work_is_one_sentence(run_node, parameters, words) -> None:

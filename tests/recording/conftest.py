@@ -81,10 +81,10 @@ def make_scan() -> Callable[..., Scan]:
 
 @pytest.fixture
 def damaged_collection(tmp_path: Path, make_scan: Callable[..., Scan]) -> tuple[Collection, dict[str, str]]:
-    """Three sound members, and damaged ones by name with the words that must tell what is wrong with each."""
+    """Three valid scans, and damaged ones by name with the words that must tell what is wrong with each."""
     collection = Collection.create(tmp_path / "damaged")
     for number in range(3):
-        collection.add(make_scan(f"sound_{number}", number))
+        collection.add(make_scan(f"valid_{number}", number))
     for name in ("cut", "no_cloud", "no_manifest", "no_json", "other", "empty", "nan", "picture", "newer"):
         collection.add(make_scan(name))
     at = collection.folder
@@ -92,7 +92,7 @@ def damaged_collection(tmp_path: Path, make_scan: Callable[..., Scan]) -> tuple[
     (at / "no_cloud" / CLOUD).unlink()
     (at / "no_manifest" / MANIFEST).unlink()
     (at / "no_json" / MANIFEST).write_text("{")
-    (at / "other" / CLOUD).write_bytes((at / "sound_1" / CLOUD).read_bytes())
+    (at / "other" / CLOUD).write_bytes((at / "valid_1" / CLOUD).read_bytes())
     _replace(at / "empty", Scan(np.zeros((0, 3), np.float32)))
     _replace(at / "nan", Scan(np.full((9, 3), np.nan, np.float32)))
     (at / "picture" / CLOUD).write_bytes((at / "picture" / "picture.png").read_bytes())
@@ -109,7 +109,7 @@ def damaged_collection(tmp_path: Path, make_scan: Callable[..., Scan]) -> tuple[
         "nan": "holds no finite point",
         "picture": "cannot be read",
         "newer": "'schema' is 99",
-        "file": "is a file, but a member is a folder",
+        "file": "is a file, but a recorded scan is a folder",
     }
 
 

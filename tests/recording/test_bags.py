@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.pointcloud.crop import CropBox
 from partdistill_ros.recording.bags import collect_bag
 from partdistill_ros.recording.collection import Collection
 from partdistill_ros.recording.cut import Cut
@@ -38,7 +39,7 @@ def collection(tmp_path) -> Collection:
 
 
 def contents(collection: Collection) -> dict[str, np.ndarray]:
-    return {member.name: scan.points for member, scan in collection.scans()}
+    return {recorded.name: scan.points for recorded, scan in collection.load()}
 
 
 @pytest.mark.parametrize(("storage", "compression"), KINDS)
@@ -46,9 +47,9 @@ def test_every_storage_and_compression_with_and_without_metadata(
     record, collection, tmp_path, storage, compression
 ) -> None:
     bag = record(storage=storage, compression=compression)
-    told: list[str] = []
-    tally = collect_bag(bag, collection, topic=TOPIC, tell=told.append)
-    assert (tally.clouds, tally.still, len(tally.written)) == (5, 2, 3)
+    reported: list[str] = []
+    tally = collect_bag(bag, collection, topic=TOPIC, report=reported.append)
+    assert (tally.clouds, tally.unchanged, len(tally.written)) == (5, 2, 3)
     whole = contents(collection)
     assert list(whole) == ["day_000000", "day_000002", "day_000003"]
     (bag / "metadata.yaml").unlink()
@@ -82,12 +83,12 @@ def test_a_second_time_adds_what_is_missing(record, collection) -> None:
     collect_bag(bag, collection, topic=TOPIC)
     collection.remove("day_000002")
     tally = collect_bag(bag, collection, topic=TOPIC)
-    assert ([member.name for member in tally.written], tally.known) == (["day_000002"], 2)
+    assert ([recorded.name for recorded in tally.written], tally.known) == (["day_000002"], 2)
 
 
 def test_frames_are_skipped_and_limited(record, collection, tmp_path) -> None:
     bag = record()
-    keep = Recording(keep_still=True)
+    keep = Recording(keep_unchanged=True)
     assert [one.name for one in collect_bag(bag, collection, keep, topic=TOPIC, every=2).written] == [
         "day_000000", "day_000002", "day_000004",
     ]  # fmt: skip
@@ -99,8 +100,8 @@ def test_tf_joins_the_views(record, collection) -> None:
     pytest.importorskip("small_gicp", reason="small_gicp is not installed: the extra 'record'")
     bag = record(angles=range(0, 360, 60), tf=True)
     collect_bag(bag, collection, Recording(join=True, category="mug"), topic=TOPIC, object_frame="world")
-    ((member, scan),) = collection.scans()
-    assert len(member.manifest.captures) == 6 and scan.viewpoint is None
+    ((recorded, scan),) = collection.load()
+    assert len(recorded.manifest.captures) == 6 and scan.viewpoint is None
     assert np.ptp(scan.points, axis=0).max() < 0.25 and abs(np.median(scan.points[:, :2])) < 0.05
     assert collect_bag(
         bag, collection, Recording(join=True, category="mug"), topic=TOPIC, object_frame="world"
@@ -109,9 +110,9 @@ def test_tf_joins_the_views(record, collection) -> None:
 
 def test_a_crop_in_the_frame_of_the_object(record, collection) -> None:
     bag = record(angles=(0, 90), tf=True)
-    cut = Cut("crop", low=(-0.1, -0.1, 0.01), high=(0.1, 0.1, 0.2))
+    cut = Cut("crop", box=CropBox((-0.1, -0.1, 0.01), (0.1, 0.1, 0.2)))
     collect_bag(bag, collection, Recording(cut), topic=TOPIC, object_frame="world")
-    for _, scan in collection.scans():
+    for _, scan in collection.load():
         assert (np.abs(scan.points[:, :2]) < 0.1001).all() and (scan.points[:, 2] > 0.0099).all()
         np.testing.assert_allclose(scan.up, [0, 0, 1], atol=1e-6)
 
@@ -127,17 +128,17 @@ def test_topics_and_frames_that_are_not_there(record, collection) -> None:
             collect_bag(bag, collection, **options)
     with pytest.raises(PartDistillError, match="the object stands still: name it"):
         collect_bag(bag, collection, Recording(join=True), topic=TOPIC)
-    told: list[str] = []
+    reported: list[str] = []
     with pytest.raises(PartDistillError, match="no cloud has a pose in 'mars'"):
-        collect_bag(record("tf", tf=True), collection, topic=TOPIC, object_frame="mars", tell=told.append)
-    assert len(told) == 5 and "frames known: camera, camera_link, world" in told[0]
-    assert collection.members() == []
+        collect_bag(record("tf", tf=True), collection, topic=TOPIC, object_frame="mars", report=reported.append)
+    assert len(reported) == 5 and "frames known: camera, camera_link, world" in reported[0]
+    assert collection.scans() == []
 
 
 def test_clouds_without_an_object_are_left_out_one_by_one(record, collection) -> None:
-    told: list[str] = []
-    tally = collect_bag(record(), collection, topic="/lidar", tell=told.append)
-    assert (tally.clouds, tally.refused, tally.written) == (1, 1, []) and "left out: " in told[0]
+    reported: list[str] = []
+    tally = collect_bag(record(), collection, topic="/lidar", report=reported.append)
+    assert (tally.clouds, tally.refused, tally.written) == (1, 1, []) and "left out: " in reported[0]
 
 
 @pytest.mark.parametrize(("storage", "compression"), KINDS)
@@ -152,7 +153,7 @@ def test_a_cut_off_recording_is_refused_in_a_sentence(record, collection, storag
         file.write_bytes(content[: int(share * len(content))])
         with pytest.raises(PartDistillError, match=f"{bag.name} cannot be read as a rosbag2"):
             collect_bag(bag, collection, topic=TOPIC)
-    for _, scan in collection.scans():
+    for _, scan in collection.load():
         assert scan.finite().all()
 
 

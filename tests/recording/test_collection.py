@@ -14,7 +14,7 @@ from PIL import Image
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.recorded_scan import CLOUD, MANIFEST, MARK, Capture
-from partdistill_ros.recording.collection import Collection, plain_name
+from partdistill_ros.recording.collection import Collection, check, plain_name, valid_scans
 
 
 def test_what_goes_in_comes_out(tmp_path: Path, make_scan) -> None:
@@ -23,12 +23,16 @@ def test_what_goes_in_comes_out(tmp_path: Path, make_scan) -> None:
     pictures = [Image.new("RGB", (8, 6)), None]
     collection = Collection.create(tmp_path / "mugs")
     made = collection.add(scan, source={"bag": "a.mcap"}, captures=captures, pictures=pictures)
-    (member,) = Collection.open(tmp_path / "mugs").members()
-    assert member == made and member.manifest.source == {"bag": "a.mcap"} and member.manifest.points == len(scan.points)
-    assert [capture.picture for capture in member.manifest.captures] == ["views/00.png", None]
-    assert Image.open(member.folder / "views/00.png").size == (8, 6)
-    assert Image.open(member.folder / "picture.png").size == (480, 360)
-    back = member.load()
+    (recorded,) = Collection.open(tmp_path / "mugs").scans()
+    assert (
+        recorded == made
+        and recorded.manifest.source == {"bag": "a.mcap"}
+        and recorded.manifest.points == len(scan.points)
+    )
+    assert [capture.picture for capture in recorded.manifest.captures] == ["views/00.png", None]
+    assert Image.open(recorded.folder / "views/00.png").size == (8, 6)
+    assert Image.open(recorded.folder / "picture.png").size == (480, 360)
+    back = recorded.load()
     for name in ("points", "colors", "up", "viewpoint"):
         np.testing.assert_array_equal(getattr(back, name), getattr(scan, name))
     assert (back.name, back.category) == ("mug", "mug")
@@ -41,12 +45,12 @@ def test_taken_names_get_numbers_and_odd_ones_become_plain(tmp_path: Path, make_
     assert plain_name("...") == "scan" and len(plain_name("x" * 300)) == 100
 
 
-def test_a_moved_and_renamed_member_is_whole(tmp_path: Path, make_scan) -> None:
+def test_a_moved_and_renamed_scan_is_whole(tmp_path: Path, make_scan) -> None:
     first, second = (Collection.create(tmp_path / name) for name in "ab")
     first.add(make_scan("mug"))
     shutil.move(tmp_path / "a" / "mug", tmp_path / "b" / "cup")
-    assert [(member.name, scan.name) for member, scan in second.scans()] == [("cup", "cup")]
-    assert first.members() == []
+    assert [(recorded.name, scan.name) for recorded, scan in second.load()] == [("cup", "cup")]
+    assert first.scans() == []
 
 
 def test_a_failed_addition_leaves_nothing(tmp_path: Path, make_scan, monkeypatch) -> None:
@@ -59,11 +63,11 @@ def test_a_failed_addition_leaves_nothing(tmp_path: Path, make_scan, monkeypatch
         collection.add(make_scan("mug").with_(points=np.full((20, 3), np.nan, np.float32), colors=None))
 
 
-def test_unfinished_work_of_a_killed_writer_is_no_member(tmp_path: Path, make_scan) -> None:
+def test_unfinished_work_of_a_killed_writer_is_no_scan(tmp_path: Path, make_scan) -> None:
     collection = Collection.create(tmp_path / "c")
     collection.add(make_scan("mug"))
     shutil.copytree(tmp_path / "c" / "mug", tmp_path / "c" / ".cup.0123.tmp")
-    assert [member.name for member in collection.members()] == ["mug"]
+    assert [recorded.name for recorded in collection.scans()] == ["mug"]
 
 
 def test_two_writers_do_not_replace_each_other(tmp_path: Path, make_scan) -> None:
@@ -73,7 +77,7 @@ def test_two_writers_do_not_replace_each_other(tmp_path: Path, make_scan) -> Non
         writer.start()
     for writer in writers:
         writer.join()
-    assert len(list(collection.scans())) == 10
+    assert len(list(collection.load())) == 10
 
 
 def test_remove(tmp_path: Path, make_scan) -> None:
@@ -82,7 +86,7 @@ def test_remove(tmp_path: Path, make_scan) -> None:
     collection.remove("mug")
     assert [path.name for path in (tmp_path / "c").iterdir()] == [MARK]
     for name in ("mug", "..", MARK):
-        with pytest.raises(PartDistillError, match="has no member"):
+        with pytest.raises(PartDistillError, match="has no scan"):
             collection.remove(name)
 
 
@@ -99,11 +103,11 @@ def test_other_folders_are_no_collections(tmp_path: Path) -> None:
         Collection.open(newer.folder)
 
 
-def test_every_damaged_member_is_named_and_the_rest_goes_on(damaged_collection) -> None:
+def test_every_damaged_scan_is_named_and_the_rest_goes_on(damaged_collection) -> None:
     collection, damaged = damaged_collection
     told: dict[str, str] = {}
-    names = [member.name for member, _ in collection.scans(lambda path, error: told.update({path.name: str(error)}))]
-    assert names == ["sound_0", "sound_1", "sound_2"]
+    names = [recorded.name for recorded, _ in collection.load(lambda path, error: told.update({path.name: str(error)}))]
+    assert names == ["valid_0", "valid_1", "valid_2"]
     assert told.keys() == damaged.keys()
     for name, words in damaged.items():
         assert words in told[name] and str(collection.folder / name) in told[name]
@@ -121,7 +125,7 @@ def test_a_manifest_is_checked_field_by_field(tmp_path: Path, make_scan, change,
     path = collection.add(make_scan("mug")).folder / MANIFEST
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     told: list[str] = []
-    assert collection.members(lambda _, error: told.append(str(error))) == []
+    assert collection.scans(lambda _, error: told.append(str(error))) == []
     assert len(told) == 1 and words in told[0] and str(path) in told[0]
 
 
@@ -131,6 +135,27 @@ def test_a_cut_cloud_anywhere_is_noticed(tmp_path: Path, make_scan) -> None:
     whole = path.read_bytes()
     for length in np.random.default_rng(0).integers(0, len(whole), 25):
         path.write_bytes(whole[:length])
-        assert list(collection.scans(lambda _, error: None)) == []
+        assert list(collection.load(lambda _, error: None)) == []
     path.write_bytes(whole)
-    assert len(list(collection.scans())) == 1
+    assert len(list(collection.load())) == 1
+
+
+def test_check_finds_every_damaged_scan(damaged_collection) -> None:
+    collection, damaged = damaged_collection
+    (collection.folder / ".cup.00.tmp").mkdir()
+    found = check(collection.folder)
+    assert found.valid == ["valid_0", "valid_1", "valid_2"] and found.damaged.keys() == damaged.keys()
+    assert all(words in found.damaged[name] for name, words in damaged.items())
+    assert found.unfinished == [".cup.00.tmp"]
+
+
+def test_collections_become_their_valid_scans_and_other_paths_stay(damaged_collection, tmp_path) -> None:
+    collection, damaged = damaged_collection
+    paths, problems = valid_scans([tmp_path / "other.ply", collection.folder])
+    assert paths == [tmp_path / "other.ply", *(collection.folder / f"valid_{number}" for number in range(3))]
+    assert problems.keys() == {str(collection.folder / name) for name in damaged}
+
+
+def test_nothing_valid_is_an_error(tmp_path) -> None:
+    with pytest.raises(PartDistillError, match="holds no valid scan; see"):
+        valid_scans([Collection.create(tmp_path / "empty").folder])

@@ -21,7 +21,7 @@ def test_every_scan_has_its_tile(tmp_path, make_scan) -> None:
         collection.add(make_scan(f"mug_{number}", number), captures=[Capture(0, "camera")], pictures=[red])
     (collection.folder / "mug_1" / PICTURE).unlink()
     (collection.folder / "mug_2" / PICTURE).write_bytes(b"no picture")
-    sheet = np.asarray(contact_sheet(collection.members()))
+    sheet = np.asarray(contact_sheet(collection.scans()))
     height = TITLE + TILE[1] + STRIP
     assert sheet.shape == (2 * height, 4 * TILE[0], 3)
     tiles = [sheet[row * height :, column * TILE[0] :][:height, : TILE[0]] for row in (0, 1) for column in range(4)]
@@ -31,5 +31,5 @@ def test_every_scan_has_its_tile(tmp_path, make_scan) -> None:
 
 
 def test_nothing_to_draw(tmp_path) -> None:
-    with pytest.raises(PartDistillError, match="no sound scan to draw"):
-        contact_sheet(Collection.create(tmp_path / "c").members())
+    with pytest.raises(PartDistillError, match="no valid scan to draw"):
+        contact_sheet(Collection.create(tmp_path / "c").scans())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A writer that is killed at any moment leaves whole members only."""
+"""A writer that is killed at any moment leaves whole scans only."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import partdistill_ros
-from partdistill_ros.recording.collection import Collection
-from partdistill_ros.recording.collection_check import check
+from partdistill_ros.recording.collection import Collection, check
 
 ROOT = Path(partdistill_ros.__file__).parents[1]
 KILLS = 4
@@ -44,6 +43,6 @@ def test_no_partial_member_is_taken_for_a_whole_one(tmp_path: Path) -> None:
         writer.wait()
         writer.stdout.close()
     found = check(tmp_path / "mugs")
-    assert found.damaged == {} and len(found.sound) >= KILLS
+    assert found.damaged == {} and len(found.valid) >= KILLS
     Collection.create(tmp_path / "mugs")  # still one
     assert all(name.startswith(".mug") for name in found.unfinished)

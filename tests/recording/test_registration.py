@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from partdistill_ros.errors import MissingDependencyError
 from partdistill_ros.pointcloud.scan import Scan, sample_mesh
-from partdistill_ros.recording.cut import Cut, cut_out
+from partdistill_ros.recording.cut import Cut, cut_objects
 from partdistill_ros.recording.registration import JoinedObject, ObjectMoved, RegistrationConfig, transformed
 
 ROUND = range(0, 360, 45)
@@ -25,7 +25,7 @@ def millimeters_off(scan: Scan, orbit) -> np.ndarray:
 def join(view, poses, degrees=ROUND, config=None) -> JoinedObject:
     joined = JoinedObject(config)
     for angle, pose in zip(degrees, poses, strict=True):
-        joined.add(cut_out(view(angle).scan, Cut())[0].scan, pose)
+        joined.add(cut_objects(view(angle).scan, Cut())[0].scan, pose)
     return joined
 
 
@@ -59,7 +59,7 @@ def test_a_moved_object_is_noticed_and_not_joined(view, shift, small_gicp) -> No
     joined = join(view, [view(angle).pose for angle in (0, 30)], (0, 30))
     seen = view(45, shift=shift)
     with pytest.raises(ObjectMoved, match=r"has moved by \d+\.\d cm"):
-        joined.add(cut_out(seen.scan, Cut())[0].scan, seen.pose)
+        joined.add(cut_objects(seen.scan, Cut())[0].scan, seen.pose)
     assert len(joined.views) == 2
 
 
@@ -72,7 +72,7 @@ def test_a_single_view_needs_no_library(view, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "small_gicp", None)
     joined = join(view, [view(0).pose], (0,))
     with pytest.raises(MissingDependencyError, match=r"joining views needs .*small_gicp.*partdistill_ros\[record\]"):
-        joined.add(cut_out(view(45).scan, Cut())[0].scan, view(45).pose)
+        joined.add(cut_objects(view(45).scan, Cut())[0].scan, view(45).pose)
     assert len(joined.views) == 1
 
 
