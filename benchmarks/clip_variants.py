@@ -35,7 +35,8 @@ from partdistill_ros.rendering.rasterize import Rendering
 from partdistill_ros.teachers.clip import ClipTeacher
 from partdistill_ros.teachers.clip_model import ClipModel, as_clip_model, import_open_clip, load_clip
 from partdistill_ros.teachers.protocol import PixelAnswer
-from partdistill_ros.teachers.spec import CLIP_METHODS, ClipOptions, parse_spec, read_options, with_weights
+from partdistill_ros.teachers.registry import parse_spec, with_weights
+from partdistill_ros.teachers.spec import CLIP_METHODS, ClipOptions
 
 RANDOM = "ViT-S-32-alt"  # the smallest that open_clip lists
 
@@ -107,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
         spec = parse_spec(line)
         if spec.kind != "clip":
             raise PartDistillError(f"--teacher {line}: the variants are those of the teacher 'clip'")
-        asked = read_options(spec, ClipOptions)
+        asked = spec.options
         shapes = first_of_each(load_shapes(options.shapes or [shapes_folder()]), options.each_of)
         model = random_clip() if options.random else load_clip(spec.argument, asked.weights, options.device)
         variants = measure(shapes, model, asked)

@@ -22,7 +22,7 @@ from partdistill_ros.pointcloud.scan import sample_surface
 from partdistill_ros.rendering.cameras import ten_views
 from partdistill_ros.rendering.rasterize import render_scan
 from partdistill_ros.synthetic.families import generate
-from partdistill_ros.teachers.protocol import load_teacher
+from partdistill_ros.teachers.registry import load_teacher
 from partdistill_ros.teachers.spec import ClipOptions, DetectorOptions
 from partdistill_ros.text.torchvision_import import prepare_torchvision
 
@@ -49,13 +49,13 @@ def mini() -> tuple[int, float]:
 
 def clip() -> tuple[int, float]:
     """Windows a scan and seconds of one, ViT-B-16."""
+    from partdistill_ros.teachers.clip import sliding_windows
     from partdistill_ros.teachers.clip_dense import dense_features, patch_size, picture_size
     from partdistill_ros.teachers.clip_model import import_open_clip
-    from partdistill_ros.teachers.windows import sliding_windows
 
     visual = import_open_clip().create_model("ViT-B-16").eval().visual
     size, patch, options = picture_size(visual), patch_size(visual), ClipOptions()
-    windows = sum(len(sliding_windows(scale, size, patch, options.overlap).corners) for scale in options.scales)
+    windows = sum(len(sliding_windows(scale, size, patch, options.overlap).corners) for scale in options.scale_factors)
     pictures = torch.rand(4, 3, size, size)
     return VIEWS * windows, timed(lambda: dense_features(visual, pictures, options.method)) / len(pictures)
 

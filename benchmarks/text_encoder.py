@@ -31,7 +31,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import DEFAULT_PATH
 from partdistill_ros.inference.text_encoder import OnnxTextEncoder
 from partdistill_ros.nodes.environment import prepare
-from partdistill_ros.teachers.spec import parse_spec, with_weights
+from partdistill_ros.teachers.registry import parse_spec, with_weights
 from partdistill_ros.text.attach import attach
 from partdistill_ros.text.export import EncoderFiles
 from partdistill_ros.text.space import TextSpace, clean_name
@@ -57,7 +57,7 @@ def space_of(options: argparse.Namespace) -> TextSpace:
         network = open_clip.create_model(name)
         model = as_clip_model(open_clip, f"{name}, random", network, open_clip.get_tokenizer(name), "cpu")
     else:
-        model = load_clip(spec.argument, spec.options.get("weights", ""))
+        model = load_clip(spec.argument, spec.options.weights)
     return TextSpace.fit(fitting_names()[:FITTED], ("handle", "cup"), encoder=ClipText(model))
 
 

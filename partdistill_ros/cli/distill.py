@@ -24,7 +24,7 @@ from partdistill_ros.cli.distill_progress import PROGRESS, choose_progress, epoc
 from partdistill_ros.cli.torch_device import DEVICES, choose_device
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.students.names import STUDENTS, check_start
-from partdistill_ros.teachers.spec import check_text_space, parse_spec, with_weights
+from partdistill_ros.teachers.registry import check_text_space, parse_spec, with_weights
 from partdistill_ros.text.space import SPACES
 
 SUMMARY = "distill a student from unlabeled scans and part names"
@@ -258,12 +258,12 @@ def _settings(arguments: Namespace) -> dict[str, Any]:
 
 def _check_words(settings: dict[str, Any]) -> None:
     """The teacher's name and the names of parts and category, which torch's rooms judge."""
-    from partdistill_ros.teachers.protocol import LOADERS
+    from partdistill_ros.teachers.registry import TEACHERS
     from partdistill_ros.text.space import TextSpace
 
     teacher = settings["teacher"]
-    if parse_spec(teacher).kind not in LOADERS:
-        raise PartDistillError(f"--teacher {teacher} is unknown: choose one of {', '.join(sorted(LOADERS))}")
+    if parse_spec(teacher).kind not in TEACHERS:
+        raise PartDistillError(f"--teacher {teacher} is unknown: choose one of {', '.join(sorted(TEACHERS))}")
     if settings["text_space"] == "minilm":
         TextSpace.load().encode([*settings["parts"], *filter(None, [settings["category"]])])
 

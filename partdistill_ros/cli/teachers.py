@@ -10,7 +10,7 @@ from typing import Any
 from partdistill_ros.cli.common import PICTURES, Answer, check_output
 from partdistill_ros.cli.torch_device import DEVICES, choose_device
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.teachers.spec import parse_spec, with_weights
+from partdistill_ros.teachers.registry import parse_spec, with_weights
 
 SUMMARY = "the teachers: what is installed, what each needs, and a self-check"
 DESCRIPTION = """\
@@ -48,13 +48,13 @@ def run(arguments: Namespace) -> Answer:
 
 
 def _listing() -> Answer:
-    from partdistill_ros.teachers.registry import CATALOG
+    from partdistill_ros.teachers.registry import TEACHERS
     from partdistill_ros.visualization.tables import aligned
 
     head = ("teacher", "answers", "state", "weights", "license of the weights")
-    rows = [(one.kind, one.answer, one.state(), one.weights, one.license) for one in CATALOG]
+    rows = [(kind, one.answer, one.state(kind), one.weights, one.license) for kind, one in TEACHERS.items()]
     record = {
-        one.kind: {
+        kind: {
             "answers": one.answer,
             "installed": not one.missing(),
             "missing": list(one.missing()),
@@ -62,13 +62,13 @@ def _listing() -> Answer:
             "weights": one.weights,
             "license": one.license,
         }
-        for one in CATALOG
+        for kind, one in TEACHERS.items()
     }
     return Answer({"teachers": record}, aligned([head, *rows]))
 
 
 def _check(line: str, device: str, picture: Path | None) -> Answer:
-    from partdistill_ros.teachers.protocol import load_teacher
+    from partdistill_ros.teachers.registry import load_teacher
     from partdistill_ros.teachers.self_check import PARTS, self_check
 
     teacher = load_teacher(line, device)

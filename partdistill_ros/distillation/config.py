@@ -11,7 +11,7 @@ from partdistill_ros.distillation.generated import check_generated, check_share
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.pointcloud.frames import parse_up
 from partdistill_ros.students.names import check_start
-from partdistill_ros.teachers.spec import check_text_space
+from partdistill_ros.teachers.registry import check_text_space
 
 MODES = ("pre", "tta")
 RENDERERS = ("zbuffer", "pytorch3d")

@@ -42,7 +42,8 @@ from partdistill_ros.rendering.cameras import Views
 from partdistill_ros.rendering.rasterize import Rendering, load_backend, render_scan
 from partdistill_ros.students.build import new_student, save_student
 from partdistill_ros.teachers.clip_text import load_space
-from partdistill_ros.teachers.protocol import BoxAnswer, PixelAnswer, Teacher, load_teacher
+from partdistill_ros.teachers.protocol import BoxAnswer, PixelAnswer, Teacher
+from partdistill_ros.teachers.registry import load_teacher
 from partdistill_ros.text.attach import attach
 from partdistill_ros.text.space import TextSpace, clean_name
 

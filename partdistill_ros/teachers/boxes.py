@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Any detector's boxes: a COCO-style JSON file of detections on the pictures of `partdistill render`.
+"""`boxes:FILE`: any detector's boxes out of a COCO-style JSON file; and what is done with all boxes, whoever gives
+them: overlap and non-maximum suppression.
 
-Read are a COCO dataset `{"images": [...], "categories": [...], "annotations": [...]}` and a COCO results
-list `[{image_id, category_id, bbox: [x, y, w, h], score}, ...]`, which takes images and categories
-from a `manifest.json` beside it, where there is one. A detection may name its part itself
-(`"category": "handle"`). `image_id` is the number of the view, or leads through `images` to a
-`file_name` such as `mug_01/view_03.png`, whose folder, if any, is the name of the scan.
+The file holds detections on the pictures of `partdistill render`. Read are a COCO dataset
+`{"images": [...], "categories": [...], "annotations": [...]}` and a COCO results list
+`[{image_id, category_id, bbox: [x, y, w, h], score}, ...]`, which takes images and categories from a `manifest.json`
+beside it, where there is one. A detection may name its part itself (`"category": "handle"`). `image_id` is the number
+of the view, or leads through `images` to a `file_name` such as `mug_01/view_03.png`, whose folder, if any, is the name
+of the scan.
 """
 
 from __future__ import annotations
@@ -15,22 +17,51 @@ import json
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.rendering.rasterize import Rendering
-from partdistill_ros.teachers.json_lines import entry_lines
 from partdistill_ros.teachers.protocol import BoxAnswer
+from partdistill_ros.teachers.spec import TeacherSpec
 
 MANIFEST = "manifest.json"
-BEYOND = 0.01  # share of the picture's side that a box may lie outside, by rounding; it is cut off
+BEYOND = 0.01  # fraction of the picture's side that a box may lie outside, by rounding; it is cut off
+_DECODER = json.JSONDecoder()
+_SPACE = re.compile(r"[\s,:]*")
 log = logging.getLogger(__name__)
+
+
+def box_iou(box: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Intersection over union `[K]` of `box [4]` (left, top, right, bottom) with each of `others [K, 4]`; 0 for boxes
+    without area."""
+    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
+    common = np.prod(np.maximum(high - low, 0), axis=1)
+    areas = np.prod(np.maximum(others[:, 2:] - others[:, :2], 0), axis=1)
+    union = np.prod(np.maximum(box[2:] - box[:2], 0)) + areas - common
+    return np.where(union > 0, common / np.maximum(union, 1e-12), 0)
+
+
+def non_maximum_suppression(
+    boxes: NDArray[np.float32], part: NDArray[np.int16], score: NDArray[np.float32], threshold: float
+) -> NDArray[np.intp]:
+    """Indices of the boxes to keep, surest first.
+
+    boxes: `[K, 4]` (left, top, right, bottom).  part, score: `[K]`.  threshold: two boxes of the same part whose
+    intersection over union exceeds it are one.
+    """
+    kept: list[int] = []
+    for candidate in np.argsort(-score, kind="stable"):
+        same_part = [index for index in kept if part[index] == part[candidate]]
+        if box_iou(boxes[candidate], boxes[same_part]).max(initial=0) <= threshold:
+            kept.append(int(candidate))
+    return np.array(kept, np.intp)
 
 
 @dataclass(frozen=True)
@@ -61,7 +92,14 @@ class BoxFileTeacher:
     name: str = "boxes"
     kind: str = "box"
     size: int = 800
-    _told: set[str] = field(default_factory=set, compare=False, repr=False)
+    _logged: set[str] = field(default_factory=set, compare=False, repr=False)
+
+    @classmethod
+    def from_spec(cls, spec: TeacherSpec, device: str = "cpu") -> BoxFileTeacher:
+        """The teacher of `boxes:FILE.json`. Raises PartDistillError as `load` does, and where no file is named."""
+        if not spec.argument:
+            raise PartDistillError("name the file with the detections: boxes:FILE.json")
+        return cls.load(spec.argument)
 
     @classmethod
     def load(cls, path: str | Path) -> BoxFileTeacher:
@@ -91,9 +129,9 @@ class BoxFileTeacher:
         if category:
             known |= {f"{category.lower()} {name}": index for name, index in known.items()}
         known |= {number + 1: number for number in range(len(parts))}
-        self._tell_names(known, parts)
+        self._warn_names(known, parts)
         found = [(d, known[d.part]) for d in self._of_scan(rendering.name) if d.part in known]
-        self._tell_views(rendering)
+        self._warn_views(rendering)
         height, width = rendering.size
         boxes = [self._box(d, width, height, len(rendering)) for d, _ in found]
         return BoxAnswer(
@@ -128,30 +166,30 @@ class BoxFileTeacher:
             )
         return self._by_scan.get(name, [])
 
-    def _tell_names(self, known: Mapping[str | int, int], parts: Sequence[str]) -> None:
+    def _warn_names(self, known: Mapping[str | int, int], parts: Sequence[str]) -> None:
         others = {name: lines for name, lines in self._names.items() if name not in known}
         wanted = ", ".join(parts)
         for name, lines in others.items():
-            self._tell(f"line {lines[0]}: '{name}' is none of {wanted}; boxes left out: {len(lines)}")
+            self._warn(f"line {lines[0]}: '{name}' is none of {wanted}; boxes left out: {len(lines)}")
         if others and len(others) == len(self._names):
             names = ", ".join(f"'{name}' (line {lines[0]})" for name, lines in others.items())
             raise PartDistillError(f"{self.path} names none of {wanted}: it names {names}")
         if any(isinstance(name, int) for name in self._names):
             order = ", ".join(f"{number} = {name}" for number, name in enumerate(parts, 1))
-            self._tell(f"no 'categories', in it or in a {MANIFEST} beside it: category_id is taken as {order}")
+            self._warn(f"no 'categories', in it or in a {MANIFEST} beside it: category_id is taken as {order}")
 
-    def _tell_views(self, rendering: Rendering) -> None:
+    def _warn_views(self, rendering: Rendering) -> None:
         if self.views is None:
             return
         listed = self.views.get(rendering.name, self.views.get("", frozenset()))
         missing = sorted(set(range(len(rendering))) - listed)
         if missing:
             views = ", ".join(map(str, missing))
-            self._tell(f"no image of view {views} of '{rendering.name}': nothing is learned from there")
+            self._warn(f"no image of view {views} of '{rendering.name}': nothing is learned from there")
 
-    def _tell(self, words: str) -> None:
-        if words not in self._told:
-            self._told.add(words)
+    def _warn(self, words: str) -> None:
+        if words not in self._logged:
+            self._logged.add(words)
             log.warning("%s: %s", self.path, words)
 
     def _box(self, detection: Detection, width: int, height: int, views: int) -> list[float]:
@@ -257,3 +295,38 @@ def _scan_and_view(image: object) -> tuple[str, int]:
     if not digits:
         raise ValueError(f"cannot tell the view of the picture '{image}': name it as in view_03.png")
     return path.parent.name, int(digits[-1])
+
+
+def entry_lines(text: str, field: str) -> list[int]:
+    """Line numbers (from 1) of the entries of the list that the JSON `text` is itself, or has as its `field`; empty
+    where there is no such list."""
+    start = _skip(text, 0)
+    if text[start] == "{":
+        start = next((value for name, value in _members(text, start) if name == field), start)
+    if text[start] != "[":
+        return []
+    lines, line, before = [], 1, 0
+    for _, value in _members(text, start):
+        line += text.count("\n", before, value)
+        before = value
+        lines.append(line)
+    return lines
+
+
+def _members(text: str, start: int) -> Iterator[tuple[str, int]]:
+    """Name ("" in a list) and place of each member of the object or list that begins at `start`."""
+    is_object = text[start] == "{"
+    at = _skip(text, start + 1)
+    while text[at] not in "]}":
+        name = ""
+        if is_object:
+            name, at = _DECODER.raw_decode(text, at)
+            at = _skip(text, at)
+        yield name, at
+        at = _skip(text, _DECODER.raw_decode(text, at)[1])
+
+
+def _skip(text: str, at: int) -> int:
+    """The next place that is neither space nor a comma or colon."""
+    match = _SPACE.match(text, at)
+    return at if match is None else match.end()

@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`clip`: a pixel teacher that compares the patches of a picture with sentences about its parts."""
+"""`clip`: a pixel teacher that compares the patches of a picture with sentences about its parts.
+
+A part name is put into words by a set of templates (`PROMPTS`), whose embeddings are averaged. A picture is seen whole
+and through sliding windows; how a patch gets a feature in CLIP's text space is told in `clip_dense`.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -14,15 +22,37 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from partdistill_ros.errors import PartDistillError
 from partdistill_ros.rendering.rasterize import Rendering
 from partdistill_ros.teachers.cache import AnswerCache, answer_key
 from partdistill_ros.teachers.clip_dense import dense_features
 from partdistill_ros.teachers.clip_model import ClipModel, load_clip
 from partdistill_ros.teachers.pictures import chosen_kind, shown_pictures
-from partdistill_ros.teachers.prompts import fill, templates
 from partdistill_ros.teachers.protocol import PixelAnswer
-from partdistill_ros.teachers.spec import ClipOptions, parse_spec, read_options
-from partdistill_ros.teachers.windows import Windows, sliding_windows
+from partdistill_ros.teachers.spec import ClipOptions, TeacherSpec
+
+# parts: parts of things, in the views that a rendering gives; depth: after PointCLIP V2 (Zhu et al. 2023);
+# photo: three of the templates of CLIP (Radford et al. 2021) for whole things.
+PROMPTS: dict[str, tuple[str, ...]] = {
+    "parts": (
+        "a {part} of a {category}",
+        "the {part} of a {category}",
+        "a photo of the {part} of a {category}.",
+        "a close-up photo of the {part} of a {category}.",
+        "a rendering of the {part} of a {category}.",
+        "the {category}'s {part}",
+        "a {category} {part}",
+    ),
+    "depth": (
+        "a depth map of the {part} of a {category}.",
+        "a grayscale depth image of the {part} of a {category}.",
+        "a silhouette of the {part} of a {category}.",
+        "a {part} of a {category}",
+    ),
+    "photo": ("a photo of a {part}.", "a close-up photo of a {part}.", "a rendering of a {part}."),
+    "plain": ("{part}",),
+}
+NO_CATEGORY = "object"
 
 
 class ClipTeacher:
@@ -42,27 +72,27 @@ class ClipTeacher:
         self._cache = AnswerCache.at(self.options.cache)
         self._device = model.mean.device
         self._windows = [
-            sliding_windows(scale, model.size, model.patch, self.options.overlap) for scale in self.options.scales
+            sliding_windows(scale, model.size, model.patch, self.options.overlap)
+            for scale in self.options.scale_factors
         ]
         self._temperature = self.options.temperature or model.temperature
         self.size = max(windows.side for windows in self._windows)
         self._dtype = _dtype(self.options.precision, self._device.type)
         o = self.options
-        look = f"{o.method} {o.picture} {o.scales} {o.overlap} {self._dtype}"
+        look = f"{o.method} {o.picture} {o.scale_factors} {o.overlap} {self._dtype}"
         self._looks = f"clip {model.name} {model.hash} {look}"
         words = hashlib.sha256("\n".join(self._templates).encode()).hexdigest()[:12]
         self.key = f"{self._looks} {words} {self._temperature:.6g}"
 
     @classmethod
-    def load(cls, line: str = "clip", device: str = "cpu") -> ClipTeacher:
-        """The teacher that a line such as `clip:ViT-L-14,method=maskclip` names (see `spec`).
+    def from_spec(cls, spec: TeacherSpec, device: str = "cpu") -> ClipTeacher:
+        """The teacher of a line such as `clip:ViT-L-14,method=maskclip`.
 
-        Raises PartDistillError for wrong options, missing weights or no network, MissingDependencyError
-        without open_clip.
+        Raises PartDistillError for wrong prompts, missing weights or no network, MissingDependencyError without
+        open_clip.
         """
-        spec = parse_spec(line)
-        options = read_options(spec, ClipOptions)
-        templates(options.prompts)
+        options = spec.options if isinstance(spec.options, ClipOptions) else ClipOptions()
+        templates(options.prompts)  # refused before the model is loaded
         return cls(load_clip(spec.argument, options.weights, device), options)
 
     def answer(self, rendering: Rendering, parts: Sequence[str], category: str | None) -> PixelAnswer:
@@ -135,3 +165,70 @@ def _dtype(precision: str, device: str) -> torch.dtype:
     if precision == "auto":
         precision = "fp16" if device == "cuda" else "fp32"
     return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
+
+
+def templates(name: str) -> tuple[str, ...]:
+    """A set by its name, or the lines of a text file (empty ones and those with # are left out).
+
+    Raises PartDistillError for neither, or for a line without `{part}`.
+    """
+    if name in PROMPTS:
+        return PROMPTS[name]
+    path = Path(name)
+    if not path.is_file():
+        raise PartDistillError(f"prompts '{name}': choose one of {', '.join(PROMPTS)}, or a text file of templates")
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    found = tuple(line for line in lines if line and not line.startswith("#"))
+    if not found:
+        raise PartDistillError(f"{path} holds no template: write one a line, such as 'a {{part}} of a {{category}}'")
+    for number, line in enumerate(lines, 1):
+        if line in found and "{part}" not in line:
+            raise PartDistillError(f"{path}, line {number}: a template needs {{part}}, '{line}' has none")
+    return found
+
+
+def fill(template: str, part: str, category: str | None) -> str:
+    """One sentence; `a` becomes `an` before a vowel, and an unknown category is an object."""
+    sentence = template.replace("{part}", part).replace("{category}", category or NO_CATEGORY)
+    return re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", " ".join(sentence.split()))
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of `size` pixels over a square picture of `side` pixels, on the grid of `patch` pixels.
+
+    corners: (row, column) of each window's upper left pixel.
+    """
+
+    side: int
+    size: int
+    patch: int
+    corners: tuple[tuple[int, int], ...]
+
+    def cut(self, pictures: Tensor) -> Tensor:
+        """Windows `[B * n, C, size, size]`, those of a picture together, of pictures `[B, C, side, side]`."""
+        cuts = [pictures[..., row : row + self.size, column : column + self.size] for row, column in self.corners]
+        return torch.stack(cuts, 1).flatten(0, 1)
+
+    def blend(self, maps: Tensor) -> Tensor:
+        """Maps `[B, C, side / patch, side / patch]`, where windows overlap their mean, of the windows' maps
+        `[B * n, C, size / patch, size / patch]`."""
+        grid, cells = self.size // self.patch, self.side // self.patch
+        maps = maps.reshape(-1, len(self.corners), *maps.shape[1:])
+        total = maps.new_zeros((len(maps), maps.shape[2], cells, cells))
+        count = maps.new_zeros((cells, cells))
+        for number, (row, column) in enumerate(self.corners):
+            rows = slice(row // self.patch, row // self.patch + grid)
+            columns = slice(column // self.patch, column // self.patch + grid)
+            total[..., rows, columns] += maps[:, number]
+            count[rows, columns] += 1
+        return total / count
+
+
+def sliding_windows(scale: float, size: int, patch: int, overlap: float = 0.5) -> Windows:
+    """Windows that cover a picture of about `scale * size` pixels (rounded to whole patches), neighbors
+    sharing at least `overlap` of a window. `size` must be a multiple of `patch`."""
+    side = max(round(scale * size / patch) * patch, size)
+    steps = ceil((side - size) / max(size * (1 - overlap), patch))
+    starts = sorted({round(step * (side - size) / max(steps, 1) / patch) * patch for step in range(steps + 1)})
+    return Windows(side, size, patch, tuple((row, column) for row in starts for column in starts))

@@ -1,32 +1,203 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`detector`: a box teacher, one of transformers' open-vocabulary detectors."""
+"""`detector`: a box teacher, one of transformers' open-vocabulary detectors; pictures and phrases in, boxes out."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import Literal
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from partdistill_ros.errors import MissingDependencyError, PartDistillError
 from partdistill_ros.rendering.rasterize import Rendering
+from partdistill_ros.teachers.boxes import non_maximum_suppression
 from partdistill_ros.teachers.cache import AnswerCache, Arrays, answer_key
-from partdistill_ros.teachers.detector_model import DetectorModel, Found, Phrase, load_detector
-from partdistill_ros.teachers.nms import suppress
 from partdistill_ros.teachers.pictures import chosen_kind, shown_pictures
 from partdistill_ros.teachers.protocol import BoxAnswer
-from partdistill_ros.teachers.spec import DetectorOptions, parse_spec, read_options
+from partdistill_ros.teachers.spec import DetectorOptions, TeacherSpec
+from partdistill_ros.teachers.weights import fetch_repository, local_weights, weights_hash
+from partdistill_ros.text.torchvision_import import prepare_torchvision
 
 NO_CATEGORY = ("", "object")  # names that say nothing: left out of the query
 DTYPES = {"auto": torch.float32, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+GROUNDING = ("grounding-dino", "mm-grounding-dino")  # one caption, a score for each of its tokens
+QUERYING = ("owlv2", "owlvit")  # a sentence for each query, a score for each query
+FILES = (("*.json", "*.txt", "tokenizer*", "*.model"), ("*.safetensors",), ("*.bin",))
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """text: what the detector is asked for.  core: (start, end) of the part's name in it, characters."""
+
+    text: str
+    core: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Boxes of one picture: boxes `[K, 4] f4` pixels (left, top, right, bottom), phrase `[K] i2`, score `[K] f4`."""
+
+    boxes: NDArray[np.float32]
+    phrase: NDArray[np.int16]
+    score: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class DetectorModel:
+    """name: of the model.  kind: its `model_type`.  network, processor: of transformers.  hash: of the weights."""
+
+    name: str
+    kind: str
+    network: Any
+    processor: Any
+    device: str
+    hash: str
+
+    @torch.no_grad()
+    def detect(
+        self,
+        pictures: NDArray[np.uint8],
+        phrases: Sequence[Phrase],
+        threshold: float,
+        dtype: torch.dtype = torch.float32,
+    ) -> list[Found]:
+        """Boxes in each of the pictures `[B, H, W, 3]` whose score exceeds `threshold`, each of its best phrase."""
+        if self.kind in GROUNDING:
+            text: Any = [caption(phrases)[0]] * len(pictures)
+        else:
+            text = [[phrase.text for phrase in phrases]] * len(pictures)
+        inputs = self.processor(images=list(pictures), text=text, return_tensors="pt", padding=True).to(self.device)
+        with _autocast(self.device, dtype):
+            outputs = self.network(**inputs)
+        size = pictures.shape[1:3]
+        if self.kind in GROUNDING:
+            spans = token_spans(self.processor.tokenizer, phrases)
+            return grounded_boxes(outputs.logits.float(), outputs.pred_boxes.float(), spans, threshold, size)
+        rows = self.processor.post_process_grounded_object_detection(
+            outputs, threshold=threshold, target_sizes=[size] * len(pictures)
+        )
+        return [_found(row["boxes"], row["labels"], row["scores"]) for row in rows]
+
+
+def load_detector(argument: str, weights: str = "", device: str = "cpu") -> DetectorModel:
+    """The model `OWNER/NAME` of the hub, or that in a local folder.
+
+    weights: the folder, by default PARTDISTILL_DETECTOR_WEIGHTS. Raises MissingDependencyError without
+    transformers, PartDistillError for a folder that does not fit, another kind of model, or no network.
+    """
+    try:
+        prepare_torchvision()
+        from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
+    except ImportError as error:
+        raise MissingDependencyError("transformers", "detector", "The teacher 'detector'") from error
+    folder = local_weights("detector", weights)
+    if folder is not None and not folder.is_dir():
+        raise PartDistillError(f"{folder} is a file: give the folder of the detector, with config.json and its weights")
+    name = argument if folder is None else folder.name
+    folder = folder or fetch_repository("detector", argument, FILES)
+    kind = _kind(folder)
+    try:
+        network = AutoModelForZeroShotObjectDetection.from_pretrained(folder, local_files_only=True)
+        processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # transformers, tokenizers and safetensors raise many kinds
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise PartDistillError(
+            f"cannot load the detector in {folder} ({reason}): fetch the whole folder again"
+        ) from error
+    network.to(device).eval().requires_grad_(False)
+    return DetectorModel(name, kind, network, processor, device, weights_hash(network))
+
+
+def _kind(folder: Path) -> str:
+    try:
+        kind = str(json.loads((folder / "config.json").read_text())["model_type"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PartDistillError(
+            f"{folder} holds no config.json of a detector: give a folder as the hub has it"
+        ) from error
+    if kind not in GROUNDING + QUERYING:
+        raise PartDistillError(
+            f"{folder} holds a model of the kind '{kind}'; read are {', '.join(GROUNDING + QUERYING)}. Any other "
+            "detector works through a file: partdistill render, then --teacher boxes:FILE"
+        )
+    return kind
+
+
+def caption(phrases: Sequence[Phrase]) -> tuple[str, list[int]]:
+    """`mug handle. mug cup.` and the character at which each phrase starts."""
+    starts, text = [], ""
+    for phrase in phrases:
+        starts.append(len(text))
+        text += f"{phrase.text.lower()}. "
+    return text.strip(), starts
+
+
+def token_spans(tokenizer: Any, phrases: Sequence[Phrase]) -> list[list[int]]:
+    """Positions in the caption's tokens of each part's own name (`handle` of `mug handle`).
+
+    Raises PartDistillError for a caption that the detector would cut off.
+    """
+    text, starts = caption(phrases)
+    encoded = tokenizer(text, return_offsets_mapping=True)
+    longest = min(int(tokenizer.model_max_length), 256)
+    if len(encoded["input_ids"]) > longest:
+        raise PartDistillError(
+            f"{len(phrases)} parts make a caption of more than {longest} tokens: ask for fewer parts"
+        )
+    spans = []
+    for phrase, start in zip(phrases, starts, strict=True):
+        first, last = start + phrase.core[0], start + phrase.core[1]
+        spans.append([at for at, (a, b) in enumerate(encoded["offset_mapping"]) if a < b and a >= first and b <= last])
+    return spans
+
+
+def grounded_boxes(
+    logits: Tensor, boxes: Tensor, spans: Sequence[Sequence[int]], threshold: float, size: tuple[int, ...]
+) -> list[Found]:
+    """Boxes of pictures of `size` (height, width) from a grounding detector's raw answer.
+
+    logits: `[B, Q, T]` of each query and token.  boxes: `[B, Q, 4]` center and size in shares of the
+    picture.  A part's score is the mean probability of its tokens (GLIP, Li et al. 2022); for a name of
+    one token that is the score that transformers' own post-processing gives.
+    """
+    tokens = logits.sigmoid()
+    empty = tokens.new_zeros(tokens.shape[:2])
+    scores = torch.stack([tokens[..., list(span)].mean(-1) if len(span) else empty for span in spans], -1)
+    best, phrase = scores.max(-1)
+    height, width = size
+    center, extent = boxes[..., :2], boxes[..., 2:]
+    corners = torch.cat([center - extent / 2, center + extent / 2], -1)
+    corners = corners * corners.new_tensor([width, height, width, height])
+    keep = best > threshold
+    return [_found(corners[i][keep[i]], phrase[i][keep[i]], best[i][keep[i]]) for i in range(len(best))]
+
+
+def _found(boxes: Tensor, phrase: Tensor, score: Tensor) -> Found:
+    return Found(
+        boxes.detach().float().cpu().numpy(),
+        phrase.cpu().numpy().astype(np.int16),
+        score.detach().float().cpu().numpy(),
+    )
+
+
+def _autocast(device: str, dtype: torch.dtype) -> AbstractContextManager[None]:
+    if dtype == torch.float32:
+        return nullcontext()
+    return torch.autocast(device.partition(":")[0], dtype)  # type: ignore[return-value]
 
 
 class DetectorTeacher:
     """Per view the boxes of each part, above the threshold and after suppression.
 
     Boxes around the whole object are left out later, where the points in them are known
-    (`knowledge.units.units_from_boxes`).
+    (`distillation.units.units_from_boxes`).
     """
 
     name = "detector"
@@ -42,14 +213,12 @@ class DetectorTeacher:
         )
 
     @classmethod
-    def load(cls, line: str = "detector", device: str = "cpu") -> DetectorTeacher:
-        """The teacher that a line such as `detector:google/owlv2-base-patch16-ensemble,threshold=0.1` names.
+    def from_spec(cls, spec: TeacherSpec, device: str = "cpu") -> DetectorTeacher:
+        """The teacher of a line such as `detector:google/owlv2-base-patch16-ensemble,threshold=0.1`.
 
-        Raises PartDistillError for wrong options, missing weights or no network, MissingDependencyError
-        without transformers.
+        Raises PartDistillError for missing weights or no network, MissingDependencyError without transformers.
         """
-        spec = parse_spec(line)
-        options = read_options(spec, DetectorOptions)
+        options = spec.options if isinstance(spec.options, DetectorOptions) else DetectorOptions()
         return cls(load_detector(spec.argument, options.weights, device), options)
 
     def answer(self, rendering: Rendering, parts: Sequence[str], category: str | None) -> BoxAnswer:
@@ -78,7 +247,7 @@ class DetectorTeacher:
         height, width = size
         boxes = found.boxes.clip(0, [width, height, width, height]).astype(np.float32)
         some = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
-        some = some[suppress(boxes[some], found.phrase[some], found.score[some], self.options.nms)]
+        some = some[non_maximum_suppression(boxes[some], found.phrase[some], found.score[some], self.options.nms)]
         return {"boxes": boxes[some], "part": found.phrase[some], "score": found.score[some]}
 
 

@@ -13,7 +13,7 @@ from partdistill_ros.pointcloud.scan import sample_surface
 from partdistill_ros.rendering.cameras import views_for
 from partdistill_ros.rendering.rasterize import Rendering, render_scan
 from partdistill_ros.synthetic.families import generate
-from partdistill_ros.teachers.nms import overlap
+from partdistill_ros.teachers.boxes import box_iou
 from partdistill_ros.teachers.protocol import BoxAnswer, PixelAnswer, Teacher
 from partdistill_ros.visualization.colors import part_colors
 
@@ -68,7 +68,7 @@ def _box_overlap(answer: BoxAnswer, truth: NDArray[np.integer]) -> float:
             if len(rows):
                 box = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], np.float32)
                 mine = answer.boxes[(answer.view == view) & (answer.part == part)]
-                found.append(float(overlap(box, mine).max(initial=0)))
+                found.append(float(box_iou(box, mine).max(initial=0)))
     return float(np.mean(found))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from partdistill_ros.errors import MissingDependencyError, PartDistillError
-from partdistill_ros.teachers.spec import WEIGHTS_VARIABLES
+from partdistill_ros.teachers.spec import weights_variable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,7 +22,7 @@ def local_weights(kind: str, option: str) -> Path | None:
 
     Raises PartDistillError where it does not exist.
     """
-    variable = WEIGHTS_VARIABLES[kind]
+    variable = weights_variable(kind)
     given = option or os.environ.get(variable, "")
     if not given:
         return None
@@ -45,7 +45,7 @@ def fetch_repository(kind: str, repository: str, wanted: Sequence[Sequence[str]]
     except ImportError as error:
         raise MissingDependencyError("huggingface_hub", kind, f"Fetching weights of the teacher '{kind}'") from error
     always, *alternatives = wanted
-    with told(kind, repository):
+    with hub_errors(kind, repository):
         folder = Path(snapshot_download(repository, allow_patterns=list(always)))
         for patterns in alternatives:
             folder = Path(snapshot_download(repository, allow_patterns=list(patterns)))
@@ -55,7 +55,7 @@ def fetch_repository(kind: str, repository: str, wanted: Sequence[Sequence[str]]
 
 
 @contextmanager
-def told(kind: str, repository: str) -> Iterator[None]:
+def hub_errors(kind: str, repository: str) -> Iterator[None]:
     """Whatever goes wrong while fetching becomes one sentence with the remedy."""
     try:
         yield
@@ -66,7 +66,7 @@ def told(kind: str, repository: str) -> Iterator[None]:
         raise PartDistillError(
             f"cannot fetch {repository} from the hub ({reason}); without a network, run `hf download {repository} "
             f"--local-dir FOLDER` where there is one, copy the folder here, and name it with --weights FOLDER or "
-            f"{WEIGHTS_VARIABLES[kind]}=FOLDER"
+            f"{weights_variable(kind)}=FOLDER"
         ) from error
 
 

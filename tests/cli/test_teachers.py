@@ -10,11 +10,11 @@ pytest.importorskip("torch", reason="torch: the extra 'train'")
 
 
 def test_the_list_tells_state_needs_and_license(partdistill, monkeypatch):
-    from partdistill_ros.teachers.protocol import LOADERS
+    from partdistill_ros.teachers.registry import TEACHERS
 
     monkeypatch.setenv("PARTDISTILL_DETECTOR_WEIGHTS", "/models/dino")
     done = partdistill("teachers", "--json")
-    assert done.code == 0 and set(done.json()["teachers"]) == set(LOADERS)
+    assert done.code == 0 and set(done.json()["teachers"]) == set(TEACHERS)
     mini = done.json()["teachers"]["mini"]
     assert mini["installed"] and mini["license"] == "Apache-2.0" and mini["missing"] == []
     text = partdistill("teachers").out
@@ -22,11 +22,11 @@ def test_the_list_tells_state_needs_and_license(partdistill, monkeypatch):
 
 
 def test_what_is_missing_is_named_with_its_extra(monkeypatch):
-    from partdistill_ros.teachers import registry as catalog
+    from partdistill_ros.teachers import registry
 
-    monkeypatch.setattr(catalog, "find_spec", lambda name: None if name == "open_clip" else sys)
-    clip = next(one for one in catalog.CATALOG if one.kind == "clip")
-    assert clip.missing() == ("open_clip",) and clip.state() == 'pip install "partdistill_ros[clip]"'
+    monkeypatch.setattr(registry, "find_spec", lambda name: None if name == "open_clip" else sys)
+    clip = registry.TEACHERS["clip"]
+    assert clip.missing() == ("open_clip",) and clip.state("clip") == 'pip install "partdistill_ros[clip]"'
 
 
 def test_the_shipped_teacher_passes_its_check(partdistill, tmp_path):

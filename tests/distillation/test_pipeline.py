@@ -27,7 +27,7 @@ from partdistill_ros.io.save import save_scan
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.students.build import load_student, new_student, save_encoder
 from partdistill_ros.synthetic.families import generate
-from partdistill_ros.teachers import protocol as teachers
+from partdistill_ros.teachers.registry import TEACHERS, TeacherEntry
 
 QUICK = replace(Schedule(), epochs=2, batch=2, min_steps=2)
 BOTH_WAYS = replace(QUICK, epochs=3, forward_fraction=0.6)  # two epochs forward, one backward
@@ -46,7 +46,7 @@ def scans(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def rows(monkeypatch: pytest.MonkeyPatch, teacher) -> None:
-    monkeypatch.setitem(teachers.LOADERS, "rows", lambda argument, device: teacher)
+    monkeypatch.setitem(TEACHERS, "rows", TeacherEntry(lambda spec, device: teacher, "pixels"))
 
 
 def config(scans: Path, out: Path, **changes: object) -> DistillConfig:

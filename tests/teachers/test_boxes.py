@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Detections from a file: the forms they come in and the mistakes they hold."""
+"""Detections from a file, the forms they come in and the mistakes they hold; overlap and suppression of boxes."""
 
 import json
 
@@ -11,7 +11,7 @@ from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.cameras import ten_views
 from partdistill_ros.rendering.rasterize import render_points, render_scan
 from partdistill_ros.rendering.save import write_views
-from partdistill_ros.teachers.boxes import BoxFileTeacher
+from partdistill_ros.teachers.boxes import BoxFileTeacher, box_iou, entry_lines, non_maximum_suppression
 
 POINTS = np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32)
 VIEWS = ten_views(radius=4)
@@ -168,3 +168,61 @@ def test_ids_without_names_follow_the_order_of_the_parts(tmp_path, caplog):
     answer = BoxFileTeacher.load(write(tmp_path, rows)).answer(RENDERING, ["lid", "cup"], "mug")
     assert answer.part.tolist() == [1, 0]
     assert "taken as 1 = lid, 2 = cup" in caplog.text and "'3' is none of lid, cup" in caplog.text
+
+
+BOXES = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [0, 0, 10, 10], [50, 50, 60, 60]], np.float32)
+SCORE = np.array([0.6, 0.9, 0.8, 0.1], np.float32)
+
+
+def test_the_surest_of_a_part_stays():
+    assert non_maximum_suppression(BOXES, np.array([0, 0, 1, 0], np.int16), SCORE, 0.5).tolist() == [1, 2, 3]
+    assert non_maximum_suppression(BOXES, np.zeros(4, np.int16), SCORE, 0.5).tolist() == [1, 3]
+
+
+def test_at_one_everything_stays():
+    assert non_maximum_suppression(BOXES, np.zeros(4, np.int16), SCORE, 1.0).tolist() == [1, 2, 0, 3]
+
+
+def test_no_boxes():
+    assert (
+        len(non_maximum_suppression(np.zeros((0, 4), np.float32), np.zeros(0, np.int16), np.zeros(0, np.float32), 0.5))
+        == 0
+    )
+
+
+def test_intersection_over_union():
+    others = np.array([[5, 0, 15, 10], [20, 0, 30, 10], [3, 3, 3, 3]], np.float32)
+    np.testing.assert_allclose(box_iou(BOXES[0], others), [1 / 3, 0, 0], atol=1e-6)
+
+
+def test_as_the_definition_has_it():
+    """Against the usual loop: take the surest, strike what overlaps it, again."""
+    rng = np.random.default_rng(0)
+    low = rng.uniform(0, 80, (60, 2))
+    boxes = np.concatenate([low, low + rng.uniform(5, 30, (60, 2))], 1).astype(np.float32)
+    part, score = rng.integers(0, 2, 60).astype(np.int16), rng.random(60).astype(np.float32)
+    left, wanted = list(np.argsort(-score)), []
+    while left:
+        best = left.pop(0)
+        wanted.append(best)
+        left = [i for i in left if part[i] != part[best] or box_iou(boxes[i], boxes[best][None])[0] <= 0.3]
+    assert non_maximum_suppression(boxes, part, score, 0.3).tolist() == wanted
+
+
+ENTRIES = [{"a": [1, {"b": "],}\n".strip()}]}, 7, "x", None, []]
+
+
+@pytest.mark.parametrize("indent", [None, 0, 2])
+def test_lines_are_those_of_a_reader(indent):
+    for whole, field in ((ENTRIES, "any"), ({"images": [1, 2], "annotations": ENTRIES, "z": {}}, "annotations")):
+        text = "\n \n" + json.dumps(whole, indent=indent)
+        lines = entry_lines(text, field)
+        assert len(lines) == len(ENTRIES)
+        rows = text.split("\n")
+        assert "{" in rows[lines[0] - 1] and "7" in rows[lines[1] - 1] and "x" in rows[lines[2] - 1]
+        assert "null" in rows[lines[3] - 1] and "[]" in rows[lines[4] - 1]
+
+
+def test_no_such_list():
+    assert entry_lines('{"images": []}', "annotations") == [] and entry_lines("3", "annotations") == []
+    assert entry_lines('{"annotations": 5}', "annotations") == [] and entry_lines("[]", "x") == []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The teacher `clip` with random weights: scores, windows, batches, cache and key."""
+"""The teacher `clip` with random weights: prompts, windows, scores, batches, cache and key."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch: the extra 'train'")
+import torch.nn.functional as F  # noqa: E402
+
 from partdistill_ros.errors import PartDistillError  # noqa: E402
 from partdistill_ros.pointcloud.scan import sample_surface  # noqa: E402
 from partdistill_ros.rendering.cameras import ten_views  # noqa: E402
 from partdistill_ros.rendering.rasterize import render_scan  # noqa: E402
 from partdistill_ros.synthetic.families import generate  # noqa: E402
 from partdistill_ros.teachers.cache import AnswerCache  # noqa: E402
-from partdistill_ros.teachers.clip import ClipTeacher  # noqa: E402
+from partdistill_ros.teachers.clip import PROMPTS, ClipTeacher, fill, sliding_windows, templates  # noqa: E402
 from partdistill_ros.teachers.clip_dense import dense_features  # noqa: E402
 from partdistill_ros.teachers.clip_model import load_clip  # noqa: E402
-from partdistill_ros.teachers.protocol import load_teacher  # noqa: E402
+from partdistill_ros.teachers.registry import load_teacher  # noqa: E402
 from partdistill_ros.teachers.spec import ClipOptions  # noqa: E402
 
 PARTS = ("handle", "cup")
@@ -47,7 +49,7 @@ def test_scores_are_cosines_with_the_mean_sentence(model, mug_views):
 
     small = render_scan(sample_surface(generate("mug", 900_001), 2000), ten_views(), 64)
     assert isinstance(small, Rendering)
-    found = scores(model, small, scales=(1.0,), picture="color", prompts="photo", temperature=0.05)
+    found = scores(model, small, scales="1", picture="color", prompts="photo", temperature=0.05)
     planes = torch.from_numpy(small.picture).permute(0, 3, 1, 2) / 255
     with torch.no_grad():
         patches = dense_features(model.network.visual, (planes - model.mean) / model.std, "sclip").patches
@@ -72,7 +74,7 @@ def test_batches_do_not_change_the_answer(model, mug_views):
 def test_two_hundred_views_take_the_memory_of_a_batch(
     model, mug_views, two_hundred_views, memory_of, monkeypatch, picture, windows
 ):
-    scales = (1.0,) if windows == 1 else (1.0, 2.0)
+    scales = "1" if windows == 1 else "1+2"
     teacher, seen = ClipTeacher(model, ClipOptions(batch=8, picture=picture, scales=scales, cache="off")), []
 
     def counted(visual, pictures, method):
@@ -93,9 +95,9 @@ def test_two_hundred_views_take_the_memory_of_a_batch(
 
 def test_one_covering_tile_is_the_picture(model, mug_views):
     np.testing.assert_allclose(
-        scores(model, mug_views, scales=(1.0,)), scores(model, mug_views, scales=(1.0, 1.0), overlap=0.8), atol=1e-5
+        scores(model, mug_views, scales="1"), scores(model, mug_views, scales="1+1", overlap=0.8), atol=1e-5
     )
-    assert np.abs(scores(model, mug_views, scales=(1.0,)) - scores(model, mug_views, scales=(2.0,))).max() > 1e-3
+    assert np.abs(scores(model, mug_views, scales="1") - scores(model, mug_views, scales="2")).max() > 1e-3
 
 
 def test_half_precision_is_close(model, mug_views):
@@ -122,7 +124,7 @@ def test_the_key_follows_all_that_changes_the_answer(model, clip_folder, tmp_pat
         {"method": "maskclip"},
         {"picture": "depth"},
         {"prompts": "plain"},
-        {"scales": (1.0,)},
+        {"scales": "1"},
         {"overlap": 0.0},
         {"temperature": 0.5},
         {"precision": "bf16"},
@@ -139,3 +141,66 @@ def test_it_is_a_teacher_by_name(clip_folder, mug_views):
     assert isinstance(teacher.model.name, str) and isinstance(AnswerCache.at("off"), AnswerCache)
     with pytest.raises(PartDistillError, match="prompts 'poetry'"):
         load_teacher(f"clip,weights={clip_folder('vit')},prompts=poetry")
+
+
+@pytest.mark.parametrize("scale", [1, 1.3, 2, 3.5])
+@pytest.mark.parametrize("overlap", [0, 0.5, 0.8])
+def test_tiles_that_cover_the_picture_change_nothing(scale, overlap):
+    windows = sliding_windows(scale, 64, 16, overlap)
+    pictures = torch.rand(2, 3, windows.side, windows.side)
+
+    def local(seen):  # each patch by itself
+        return F.avg_pool2d(seen, 16) * 2 + F.max_pool2d(seen, 16)
+
+    torch.testing.assert_close(windows.blend(local(windows.cut(pictures))), local(pictures))
+
+
+def test_one_window_is_the_picture():
+    windows = sliding_windows(1, 64, 16)
+    assert windows.side == 64 and windows.corners == ((0, 0),)
+
+
+def test_neighbors_overlap_as_asked_and_lie_on_patches():
+    windows = sliding_windows(2, 64, 16, 0.5)
+    assert windows.side == 128 and len(windows.corners) == 9
+    assert {row for row, _ in windows.corners} == {0, 32, 64}
+    assert len(sliding_windows(2, 64, 16, 0).corners) == 4
+
+
+def test_where_windows_overlap_their_mean_counts():
+    windows = sliding_windows(1.5, 32, 16, 0.5)
+    assert windows.corners == ((0, 0), (0, 16), (16, 0), (16, 16))
+    maps = torch.arange(4.0).view(4, 1, 1, 1).expand(-1, -1, 2, 2)
+    assert windows.blend(maps)[0, 0].tolist() == [[0, 0.5, 1], [1, 1.5, 2], [2, 2.5, 3]]
+
+
+def test_sentences():
+    assert fill("a {part} of a {category}", "arm", "airplane") == "an arm of an airplane"
+    assert fill("the {part} of a {category}", "handle", None) == "the handle of an object"
+    assert fill("{part}", "seat back", "chair") == "seat back"
+
+
+def test_every_set_names_the_part():
+    for name, known in PROMPTS.items():
+        assert templates(name) == known and all("{part}" in template for template in known)
+
+
+def test_a_file_of_templates(tmp_path):
+    path = tmp_path / "mine.txt"
+    path.write_text("# mine\n\na {part}, please\nthe {category}'s {part}\n")
+    assert templates(str(path)) == ("a {part}, please", "the {category}'s {part}")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [("", "holds no template"), ("ok {part}\nbad\n", "line 2: .*'bad' has none")]
+)
+def test_wrong_files_are_told(tmp_path, content, reason):
+    path = tmp_path / "mine.txt"
+    path.write_text(content)
+    with pytest.raises(PartDistillError, match=reason):
+        templates(str(path))
+
+
+def test_unknown_sets_are_told():
+    with pytest.raises(PartDistillError, match="choose one of parts, depth"):
+        templates("poetry")

@@ -13,8 +13,9 @@ pytest.importorskip("torch", reason="torch: the extra 'train'")
 from partdistill_ros.cli.main import main  # noqa: E402
 from partdistill_ros.teachers.boxes import BoxFileTeacher  # noqa: E402
 from partdistill_ros.teachers.cache import VARIABLE  # noqa: E402
+from partdistill_ros.teachers.registry import TEACHERS, parse_spec  # noqa: E402
 from partdistill_ros.teachers.self_check import self_check  # noqa: E402
-from partdistill_ros.teachers.spec import OPTIONS, WEIGHTS_VARIABLES, parse_spec  # noqa: E402
+from partdistill_ros.teachers.spec import weights_variable  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -39,20 +40,20 @@ def test_commands_have_their_options(guide, capsys):
 
 
 def test_every_option_and_variable_is_named(guide):
-    for kind, options in OPTIONS.items():
+    options_of = {kind: one.options for kind, one in TEACHERS.items() if one.options}
+    for kind, options in options_of.items():
         names = [name for name in options.__dataclass_fields__ if name != "weights"]
         assert not [name for name in names if f"`{name}" not in guide], kind
     found = set(re.findall(r"PARTDISTILL_[A-Z_]+", guide))
-    assert found == {*WEIGHTS_VARIABLES.values(), VARIABLE}
+    assert found == {*map(weights_variable, options_of), VARIABLE}
 
 
 def test_defaults_are_those_of_the_code(guide):
     for name, default in re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", guide, re.MULTILINE):
-        value = getattr(OPTIONS["clip"](), name)
-        shown = "+".join(f"{scale:g}" for scale in value) if isinstance(value, tuple) else str(value)
-        assert default == shown, name
+        value = getattr(TEACHERS["clip"].options(), name)
+        assert default == str(value), name
     for name, default in re.findall(r"`(threshold|nms|prompt|size|batch)=([^`]+)`", guide):
-        assert default == str(getattr(OPTIONS["detector"](), name)), name
+        assert default == str(getattr(TEACHERS["detector"].options(), name)), name
 
 
 def test_a_teacher_of_your_own(code):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shipped small teacher: it knows parts in pictures, by any name, and refuses damaged weights."""
+"""The shipped small teacher: it knows parts in pictures, by any name, and refuses damaged weights; its network."""
 
 from __future__ import annotations
 
@@ -8,22 +8,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partdistill_ros.distillation.teacher_query import query_teacher
-from partdistill_ros.distillation.units import soft_labels
-from partdistill_ros.errors import PartDistillError
-from partdistill_ros.pointcloud.scan import Scan
-from partdistill_ros.rendering.cameras import ten_views
-from partdistill_ros.rendering.rasterize import Rendering, render_scan
-from partdistill_ros.synthetic.families import FAMILIES, generate
-from partdistill_ros.synthetic.procedural import outer_cloud
-from partdistill_ros.teachers.mini import DEFAULT_PATH, MiniTeacher
+torch = pytest.importorskip("torch", reason="torch: the extra 'train'")
+from partdistill_ros.distillation.teacher_query import query_teacher  # noqa: E402
+from partdistill_ros.distillation.units import soft_labels  # noqa: E402
+from partdistill_ros.errors import PartDistillError  # noqa: E402
+from partdistill_ros.pointcloud.scan import Scan  # noqa: E402
+from partdistill_ros.rendering.cameras import ten_views  # noqa: E402
+from partdistill_ros.rendering.rasterize import Rendering, render_scan  # noqa: E402
+from partdistill_ros.synthetic.families import FAMILIES, generate  # noqa: E402
+from partdistill_ros.synthetic.procedural import outer_cloud  # noqa: E402
+from partdistill_ros.teachers.mini import (  # noqa: E402
+    DEFAULT_PATH,
+    MiniConfig,
+    MiniNet,
+    MiniTeacher,
+    network_input,
+)
 
 NEVER_TAUGHT = 900_000  # seeds of shapes that neither the teacher nor the student was trained on
 
 
 @pytest.fixture(scope="module")
 def teacher() -> MiniTeacher:
-    return MiniTeacher.load()
+    return MiniTeacher()
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +111,35 @@ def test_two_hundred_views_take_the_memory_of_a_batch(mug_views, two_hundred_vie
     assert many[1] == few[1], "torch saw no more at once"
     assert many[2] - many[0].nbytes < few[2] - few[0].nbytes + 500_000, "beside the answer"
     np.testing.assert_allclose(many[0][190:], few[0], atol=1e-4)
+
+
+SMALL = MiniConfig(widths=(8, 16, 16, 24), dim=12, size=32)
+
+
+def test_pixels_get_unit_embeddings_at_half_size() -> None:
+    embeddings = MiniNet(SMALL)(torch.rand(2, 3, 32, 32))
+    assert embeddings.shape == (2, 12, 16, 16)
+    torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(2, 16, 16))
+
+
+def test_logits_are_scaled_cosines() -> None:
+    net = MiniNet(SMALL)
+    embeddings = net(torch.rand(1, 3, 32, 32))
+    logits = net.logits(embeddings, embeddings[0, :, 3, 4][None])
+    assert abs((logits[0, 0, 3, 4] - net.log_scale.exp()).item()) < 1e-4
+    assert logits.max().item() <= net.log_scale.exp().item() + 1e-4
+
+
+def test_input_depth_does_not_depend_on_distance_or_unit() -> None:
+    depth = torch.full((1, 4, 4), float("inf"))
+    depth[0, 1:3, 1:3] = torch.tensor([[1.0, 1.5], [2.0, 1.2]])
+    picture = torch.full((1, 4, 4, 3), 128, dtype=torch.uint8)
+    near, far = network_input(picture, depth), network_input(picture, depth * 10 + 7)
+    torch.testing.assert_close(near, far)
+    assert near[0, 1, 1, 1] == 1 and near[0, 1, 2, 1] == 0, "nearest is one, farthest zero"
+    assert (near[0, :, 0, 0] == 0).all(), "the background is empty in every plane"
+
+
+def test_an_empty_view_is_all_zeros() -> None:
+    planes = network_input(torch.full((1, 4, 4, 3), 255, dtype=torch.uint8), torch.full((1, 4, 4), float("inf")))
+    assert (planes == 0).all()

@@ -8,8 +8,10 @@ pytest.importorskip("torch", reason="torch: the extra 'train'")
 from partdistill_ros.pointcloud.scan import sample_surface  # noqa: E402
 from partdistill_ros.rendering.rasterize import Rendering  # noqa: E402
 from partdistill_ros.synthetic.families import generate  # noqa: E402
-from partdistill_ros.teachers.detector import DetectorTeacher  # noqa: E402
-from partdistill_ros.teachers.detector_model import load_detector  # noqa: E402
+from partdistill_ros.teachers.detector import (
+    DetectorTeacher,  # noqa: E402
+    load_detector,  # noqa: E402
+)
 from partdistill_ros.teachers.protocol import BoxAnswer, PixelAnswer  # noqa: E402
 from partdistill_ros.teachers.self_check import POINTS, SEED, self_check  # noqa: E402
 from partdistill_ros.teachers.spec import DetectorOptions  # noqa: E402

@@ -21,7 +21,8 @@ from partdistill_ros.evaluation.methods.vote import VoteMethod
 from partdistill_ros.evaluation.shapes import Shape, load_shapes, prepare
 from partdistill_ros.evaluation.teacher_answers import taught, true_members
 from partdistill_ros.synthetic.families import FAMILIES
-from partdistill_ros.teachers.protocol import Teacher, load_teacher
+from partdistill_ros.teachers.protocol import Teacher
+from partdistill_ros.teachers.registry import load_teacher
 
 Skip = Callable[[Path, PartDistillError], None]
 

@@ -31,7 +31,8 @@ from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.students.build import new_student, save_student
 from partdistill_ros.synthetic.families import FAMILIES
 from partdistill_ros.synthetic.procedural import procedural_clouds
-from partdistill_ros.teachers.protocol import Teacher, load_teacher
+from partdistill_ros.teachers.protocol import Teacher
+from partdistill_ros.teachers.registry import load_teacher
 from partdistill_ros.text.space import TextSpace
 
 VARIED = ("airplane", "chair", "lamp", "mug", "table")  # families of many styles get twice the shapes

@@ -25,7 +25,7 @@ from partdistill_ros.rendering.cameras import look_at
 from partdistill_ros.rendering.zbuffer import render_clouds
 from partdistill_ros.synthetic.families import FAMILIES
 from partdistill_ros.synthetic.procedural import procedural_clouds
-from partdistill_ros.teachers.mini_net import MiniConfig, MiniNet, network_input
+from partdistill_ros.teachers.mini import MiniConfig, MiniNet, network_input
 from partdistill_ros.text.space import TextSpace, pick_synonym
 
 FOCAL = 2.4  # a unit sphere at distance 2.6 just fills the picture
