@@ -32,12 +32,12 @@ import numpy as np
 from hostile_messages import bad_query, lawful_cloud, malformed_cloud
 from numpy.typing import NDArray
 
-from partdistill_ros.cli.common import CommandFailed, positive
-from partdistill_ros.cli.live import NodeProcess, go_private
-from partdistill_ros.errors import PartDistillError
+from partdistill_ros.cli.common import positive
+from partdistill_ros.errors import CommandFailed, PartDistillError
 from partdistill_ros.inference.bundle import DEFAULT_PATH, MANIFEST, MODEL
 from partdistill_ros.io.save import save_scan
 from partdistill_ros.nodes.environment import prepare
+from partdistill_ros.nodes.node_process import NodeProcess, go_private
 from partdistill_ros.pointcloud.scan import Scan, sample_surface
 from partdistill_ros.synthetic.families import generate
 from partdistill_ros.visualization.tables import aligned
@@ -110,7 +110,7 @@ class Stand:
         message = peer.message(self.scan)
         stamp = stamp_of(message.header)
         peer.points.publish(message)
-        peer.until(lambda: stamp in peer.answers, "the answer to a good cloud", node.check, SECONDS)
+        peer.until(lambda: stamp in peer.answers, "the answer to a good cloud", SECONDS)
         labels = peer.answers[stamp]
         peer.answers.clear()
         if self.labels is None:
@@ -127,7 +127,8 @@ def messages(stand: Stand) -> list[Row]:
 
     with stand.peer() as peer:
         node = stand.start("part_segmenter", {**OBJECT, **depths, "keep_fields": True})
-        peer.connect(node.check, SECONDS)
+        peer.nodes = [node]
+        peer.connect(SECONDS)
         held = stand.good(peer, node)
         sent = {"malformed": 0, "lawful": 0, "good": 1, "queries": 0}
         while sent["malformed"] + sent["lawful"] + sent["queries"] < stand.options.messages:
@@ -139,8 +140,9 @@ def messages(stand: Stand) -> list[Row]:
                 sent["queries"] += 1
             held = stand.good(peer, node) and held
             sent["good"] += 1
-        counts = wait_for_counts(peer, node, sent)
+        counts = wait_for_counts(peer, sent)
         garbage = raw_bytes(stand, peer, node, rng)
+        peer.nodes = []
         code = node.end()
     clouds = sent["malformed"] + sent["lawful"]
     refused = counts["clouds refused: malformed"]
@@ -158,14 +160,14 @@ def messages(stand: Stand) -> list[Row]:
     ]  # fmt: skip
 
 
-def wait_for_counts(peer: Any, node: NodeProcess, sent: dict[str, int]) -> dict[str, int]:
+def wait_for_counts(peer: Any, sent: dict[str, int]) -> dict[str, int]:
     """The node's counts once every query has arrived, or after a while."""
     end = time.monotonic() + SECONDS
-    while int(peer.diagnostics.get("queries refused", 0)) < sent["queries"] and time.monotonic() < end:
-        node.check()
+    while int(peer.received.diagnostics.get("queries refused", 0)) < sent["queries"] and time.monotonic() < end:
         peer.listen(0.2)
     peer.listen(0.5)
-    return {key: int(value) for key, value in peer.diagnostics.items() if key.startswith(("clouds", "queries"))}
+    counts = peer.received.diagnostics
+    return {key: int(value) for key, value in counts.items() if key.startswith(("clouds", "queries"))}
 
 
 def raw_bytes(stand: Stand, peer: Any, node: NodeProcess, rng: np.random.Generator) -> Row:
@@ -219,12 +221,9 @@ def back(stand: Stand, peer: Any, running: dict[str, NodeProcess]) -> float:
     """Seconds until a cloud that is stamped from now on comes back labeled."""
     begin = time.monotonic()
     now = peer.node.get_clock().now().nanoseconds
-
-    def check() -> None:
-        for node in running.values():
-            node.check()
-
-    peer.until(lambda: any(stamp > now for stamp in peer.answers), "a labeled cloud", check, SECONDS)
+    peer.nodes = list(running.values())
+    peer.until(lambda: any(stamp > now for stamp in peer.answers), "a labeled cloud", SECONDS)
+    peer.nodes = []  # they are going to be killed
     peer.answers.clear()
     return time.monotonic() - begin
 
@@ -254,13 +253,14 @@ def bundle(stand: Stand) -> list[Row]:
     rows = []
     with stand.peer() as peer:
         node = stand.start("part_segmenter", {**OBJECT, "bundle": str(home)})
-        peer.connect(node.check, SECONDS)
+        peer.nodes = [node]
+        peer.connect(SECONDS)
         stand.good(peer, node)
         for name, damage, loads in steps:
             damage()
             before = stand.good(peer, node)
             answer = peer.load_bundle(str(home))
-            peer.until(answer.done, "the answer of load_bundle", node.check, SECONDS)
+            peer.until(answer.done, "the answer of load_bundle", SECONDS)
             after = stand.good(peer, node)
             said = answer.result()
             held = before and after and said.success == loads and bool(said.message)
@@ -296,10 +296,11 @@ def _full_log(stand: Stand, full: Path) -> Row:
             os.environ["ROS_LOG_DIR"] = before
     stand.nodes.append(node)
     with stand.peer() as peer:
-        peer.connect(node.check, SECONDS)
+        peer.nodes = [node]
+        peer.connect(SECONDS)
         held = stand.good(peer, node)
         refused = peer.set_query("zzyzx")
-        peer.until(refused.done, "the answer of set_query", node.check, SECONDS)
+        peer.until(refused.done, "the answer of set_query", SECONDS)
         held = stand.good(peer, node) and not refused.result().success and held
         code = node.end()
     return Row("no space for log and standard output", 1, int(held and code == 0), f"answers, ends with code {code}")
@@ -369,14 +370,16 @@ def _end(
             wait_for_handlers(node)
             time.sleep(wait)
         elif name == "part_segmenter":
-            peer.connect(node.check, SECONDS)
+            peer.nodes = [node]
+            peer.connect(SECONDS)
             peer.listen(SETTLE_SECONDS)
             if load is not None:
                 peer.points.publish(peer.message(load))
-                peer.until(lambda: int(peer.diagnostics.get("clouds received", 0)), "the cloud", node.check, SECONDS)
+                peer.until(lambda: int(peer.received.diagnostics.get("clouds received", 0)), "the cloud", SECONDS)
         else:
+            peer.nodes = [node]
             hears = peer.node.create_subscription(type(peer.message(stand.scan)), "points", lambda _: None, 1)
-            peer.until(lambda: peer.node.count_publishers("points") > 1, "the publisher", node.check, SECONDS)
+            peer.until(lambda: peer.node.count_publishers("points") > 1, "the publisher", SECONDS)
             peer.listen(SETTLE_SECONDS)
             peer.node.destroy_subscription(hears)
         begin = time.monotonic()

@@ -30,8 +30,7 @@ from live_stream import Stream, play
 from numpy.typing import NDArray
 from student_latency import make_cloud
 
-from partdistill_ros.cli.common import CommandFailed
-from partdistill_ros.errors import PartDistillError
+from partdistill_ros.errors import CommandFailed, PartDistillError
 from partdistill_ros.inference.query import PartQuery
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.io.load import load_scan

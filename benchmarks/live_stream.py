@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from partdistill_ros.cli.live import Ear, Labeled, NodeProcess, go_private, read_labeled, running, wait_until
 from partdistill_ros.nodes.environment import prepare
+from partdistill_ros.nodes.label_subscriber import LabeledCloud, LabelSubscriber, read_labeled
+from partdistill_ros.nodes.node_process import NodeProcess, go_private, running
 from partdistill_ros.nodes.outputs import STAGES
 from partdistill_ros.pointcloud.scan import Scan
 
@@ -42,7 +43,7 @@ class Stream:
     stages: dict[str, list[float]]
     processor: dict[str, float]
     megabytes: float
-    last: Labeled
+    last: LabeledCloud
     parts: tuple[str, ...]
     same_points: bool
     diagnostics: dict[str, str]
@@ -64,32 +65,30 @@ class _Timed:
     newest: Any = None
 
 
-class Stopwatch(Ear):
+class Stopwatch(LabelSubscriber):
     """Notes when each result came and how long each stage took; keeps the first and the newest message only."""
 
     def __init__(self, domain: int) -> None:
-        super().__init__(domain)
+        super().__init__(domain=domain, on_cloud=self._time)
         self.timed = _Timed()
 
-    def __enter__(self) -> Stopwatch:
-        super().__enter__()
+    def subscribe(self) -> None:
+        """And the times of the stages."""
         from std_msgs.msg import Float64
 
+        super().subscribe()
         for name in STAGES:
-            self._node.create_subscription(
+            self.node.create_subscription(
                 Float64, f"/part_segmenter/debug/{name}_ms", self._note_of(self.timed.stages[name]), 10
             )
-        return self
 
     @staticmethod
     def _note_of(times: list[float]) -> Any:
         return lambda message: times.append(message.data)
 
-    def _on_cloud(self, message: Any) -> None:
-        stamp = message.header.stamp
-        now = self._node.get_clock().now().nanoseconds / 1e9
-        self.timed.arrivals.append(now)
-        self.timed.delays.append(now - stamp.sec - stamp.nanosec / 1e9)
+    def _time(self, message: Any) -> None:
+        self.timed.arrivals.append(self.node.get_clock().now().nanoseconds / 1e9)
+        self.timed.delays.append(self.delay(message))
         self.timed.first = self.timed.first or message
         self.timed.newest = message
 
@@ -108,29 +107,30 @@ def play(scan: Scan, source: Path, rate: float, count: int, parameters: Mapping[
             lambda: NodeProcess("part_segmenter", {**parameters, "diagnostics_period": 0.5}, logs / "segmenter.log"),
             lambda: NodeProcess("scan_publisher", publisher, logs / "publisher.log"),
         ]
-        with Stopwatch(domain) as ear, running(starts) as nodes:
+        with Stopwatch(domain) as stopwatch, running(starts) as nodes:
+            stopwatch.nodes = nodes
             processes = {"part_segmenter": nodes[0].pid, "scan_publisher": nodes[1].pid, "this process": os.getpid()}
-            _wait(ear, nodes, WARM, START_SECONDS)
+            _wait(stopwatch, WARM, START_SECONDS)
             before = {name: _processor_seconds(pid) for name, pid in processes.items()}
-            _wait(ear, nodes, WARM + count, CLOUD_SECONDS * count)
+            _wait(stopwatch, WARM + count, CLOUD_SECONDS * count)
             spent = {name: _processor_seconds(pid) - before[name] for name, pid in processes.items()}
-            _wait_for_reports(ear, nodes)
-            return _stream(ear, scan, rate, count, spent, nodes[0].peak_megabytes() or 0.0)
+            _wait_for_reports(stopwatch)
+            return _stream(stopwatch, scan, rate, count, spent, nodes[0].peak_megabytes() or 0.0)
 
 
-def _wait(ear: Stopwatch, nodes: list[NodeProcess], count: int, seconds: float) -> None:
-    wait_until(lambda: len(ear.timed.arrivals) >= count, ear, nodes, seconds, f"{count} labeled clouds")
+def _wait(stopwatch: Stopwatch, count: int, seconds: float) -> None:
+    stopwatch.until(lambda: len(stopwatch.timed.arrivals) >= count, f"{count} labeled clouds", seconds)
 
 
-def _wait_for_reports(ear: Stopwatch, nodes: list[NodeProcess]) -> None:
+def _wait_for_reports(stopwatch: Stopwatch) -> None:
     end = time.monotonic() + 1.0
-    wait_until(lambda: time.monotonic() > end and bool(ear.heard.parts), ear, nodes, 10.0, "a legend")
+    stopwatch.until(lambda: time.monotonic() > end and bool(stopwatch.received.parts), "a legend", 10.0)
 
 
 def _stream(
-    ear: Stopwatch, scan: Scan, rate: float, count: int, spent: Mapping[str, float], megabytes: float
+    stopwatch: Stopwatch, scan: Scan, rate: float, count: int, spent: Mapping[str, float], megabytes: float
 ) -> Stream:
-    timed, measured = ear.timed, slice(WARM, WARM + count)
+    timed, measured = stopwatch.timed, slice(WARM, WARM + count)
     arrivals, delays = np.array(timed.arrivals[measured]), np.array(timed.delays[measured])
     stamps = arrivals - delays
     last, first = read_labeled(timed.newest), read_labeled(timed.first)
@@ -143,13 +143,13 @@ def _stream(
         processor={name: seconds * 1e3 / len(arrivals) for name, seconds in spent.items()},
         megabytes=megabytes,
         last=last,
-        parts=ear.heard.parts,
+        parts=stopwatch.received.parts,
         same_points=all(_same(scan, cloud) for cloud in (first, last)),
-        diagnostics=ear.heard.diagnostics,
+        diagnostics=stopwatch.received.diagnostics,
     )
 
 
-def _same(scan: Scan, cloud: Labeled) -> bool:
+def _same(scan: Scan, cloud: LabeledCloud) -> bool:
     return cloud.grid == scan.grid and np.array_equal(cloud.points, scan.points, equal_nan=True)
 
 

@@ -29,10 +29,10 @@ from goblets import NAME, PARTS, UNSEEN, Recording, miou, record
 from robot import Goal, Robot, write_bag
 from verdict import empty_folder, verdict
 
-from partdistill_ros.cli.common import CommandFailed
-from partdistill_ros.cli.live import NodeProcess, go_private, running
 from partdistill_ros.cli.main import main as partdistill
+from partdistill_ros.errors import CommandFailed
 from partdistill_ros.nodes.environment import prepare
+from partdistill_ros.nodes.node_process import NodeProcess, go_private, running
 from partdistill_ros.recording.collection import Collection
 
 SAME = 1e-4  # meters between a point as recorded and as collected
@@ -176,7 +176,7 @@ def score(robot: Robot, unseen: Sequence[Recording]) -> float:
 
 def follow(robot: Robot, goal: Goal, one: Recording, seconds: float) -> float:
     """Waits for the goal's end; the live node's rate while epochs went by. Raises CommandFailed where it fails."""
-    robot.until(lambda: goal.result is not None or _trains(goal), 1200, "the first epoch")
+    robot.until(lambda: goal.result is not None or _trains(goal), "the first epoch", 1200)
     busy = 0.0 if goal.result is not None else robot.rate(one.scan, seconds)
     while goal.result is None:  # as a camera at 1 Hz
         robot.show(one.scan)

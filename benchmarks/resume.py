@@ -26,13 +26,12 @@ from typing import Any
 from robot import Goal, Robot
 from verdict import empty_folder, verdict
 
-from partdistill_ros.cli.common import CommandFailed
-from partdistill_ros.cli.live import NodeProcess, go_private
-from partdistill_ros.errors import PartDistillError
+from partdistill_ros.errors import CommandFailed, PartDistillError
 from partdistill_ros.inference.bundle import Bundle
 from partdistill_ros.inference.bundle_store import BundleStore
 from partdistill_ros.io.save import save_scan
 from partdistill_ros.nodes.environment import prepare
+from partdistill_ros.nodes.node_process import NodeProcess, go_private
 from partdistill_ros.synthetic.families import generate
 
 PARTS, NAME = ("handle", "cup"), "mugs"
@@ -116,7 +115,7 @@ def trainer(robot: Robot, out: Path, store: str) -> Iterator[NodeProcess]:
 
 def finished(robot: Robot, goal: Goal) -> float:
     """Seconds until the goal's success. Raises CommandFailed for another end."""
-    robot.until(lambda: goal.result is not None, 1200, "the end of the goal")
+    robot.until(lambda: goal.result is not None, "the end of the goal", 1200)
     if not goal.result.success:
         raise CommandFailed(f"the trainer says: {goal.result.message}")
     return goal.seconds

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.cli.common import CommandFailed
-from partdistill_ros.cli.live import NodeProcess, read_labeled
+from partdistill_ros.nodes.label_subscriber import LabelSubscriber, read_labeled
+from partdistill_ros.nodes.node_process import NodeProcess
 from partdistill_ros.pointcloud.scan import Scan
 
 RESEND = 15.0  # seconds without a word on a goal
@@ -49,64 +49,35 @@ class Goal:
     seconds: float = 0.0
 
 
-class Robot:
+class Robot(LabelSubscriber):
     """A node of this process on the private domain; use as a context manager. nodes: watched while it waits."""
 
     def __init__(self, domain: int, nodes: Sequence[NodeProcess] = ()) -> None:
-        self._domain, self.nodes = domain, list(nodes)
+        super().__init__(domain=domain, nodes=nodes, on_cloud=self._labeled)
         self.answers: dict[int, NDArray[np.int16]] = {}
         self._stamp = 0
 
-    def __enter__(self) -> Robot:
-        import rclpy
+    def subscribe(self) -> None:
+        """And a camera and a client of the trainer."""
         from partdistill_ros.action import Distill
         from rclpy.action import ActionClient
-        from rclpy.executors import SingleThreadedExecutor
-        from rclpy.signals import SignalHandlerOptions
         from sensor_msgs.msg import PointCloud2
 
-        self._context = rclpy.Context()
-        quiet = SignalHandlerOptions.NO
-        rclpy.init(context=self._context, args=[], domain_id=self._domain, signal_handler_options=quiet)
-        self.node = rclpy.create_node("robot", context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self.node)
+        super().subscribe()
         self._points = self.node.create_publisher(PointCloud2, "points", 1)
-        self.node.create_subscription(PointCloud2, "labeled_points", self._labeled, 5)
         self._distill = ActionClient(self.node, Distill, "distill")
-        return self
 
     def __exit__(self, *_: object) -> None:
-        import rclpy
-
-        self._executor.shutdown()
         self._distill.destroy()
-        self.node.destroy_node()
-        rclpy.try_shutdown(context=self._context)
+        super().__exit__()
 
     def _labeled(self, message: Any) -> None:
         self.answers[message.header.stamp.sec] = read_labeled(message).labels
 
-    def spin(self, seconds: float = 0.05) -> None:
-        """Take in what arrives, for at most so long or until something did."""
-        for node in self.nodes:
-            node.check()
-        self._executor.spin_once(timeout_sec=seconds)
-
-    def until(self, done: Callable[[], Any], seconds: float, what: str) -> Any:
-        """Spins until `done()`, and returns that. Raises CommandFailed with the nodes' words where the time is over."""
-        end = time.monotonic() + seconds
-        while not (result := done()):
-            if time.monotonic() > end:
-                logs = "\n".join(f"{node.name} printed:\n{node.tail()}" for node in self.nodes)
-                raise CommandFailed(f"{what} did not come within {seconds:.0f} s; {logs}")
-            self.spin()
-        return result
-
     def connect(self, seconds: float = 90.0) -> None:
         """Waits for a live node."""
-        self.until(lambda: self._points.get_subscription_count() > 0, seconds, "the live node's subscription")
-        self.until(lambda: self.node.count_publishers("labeled_points") > 0, seconds, "the live node's output")
+        self.until(lambda: self._points.get_subscription_count() > 0, "the live node's subscription", seconds)
+        self.until(lambda: self.node.count_publishers("labeled_points") > 0, "the live node's output", seconds)
 
     def show_until(
         self, scan: Scan, done: Callable[[], bool], what: str, seconds: float = 60.0, every: float = 1.0
@@ -123,7 +94,7 @@ class Robot:
                 shown = time.monotonic()
             return False
 
-        self.until(done_or_shown, seconds, what)
+        self.until(done_or_shown, what, seconds)
 
     def show(self, scan: Scan) -> int:
         """Publishes a scene; returns its stamp."""
@@ -140,7 +111,7 @@ class Robot:
     def ask(self, scan: Scan, seconds: float = 60.0) -> NDArray[np.int16]:
         """The live node's labels `[N]` of a scene."""
         stamp = self.show(scan)
-        self.until(lambda: stamp in self.answers, seconds, "the labeled cloud")
+        self.until(lambda: stamp in self.answers, "the labeled cloud", seconds)
         return self.answers[stamp]
 
     def rate(self, scan: Scan, seconds: float) -> float:
@@ -155,7 +126,7 @@ class Robot:
         """Sends a goal to the trainer; what becomes of it is filled in while this spins."""
         from partdistill_ros.action import Distill
 
-        self.until(self._distill.server_is_ready, seconds, "the trainer's action")
+        self.until(self._distill.server_is_ready, "the trainer's action", seconds)
         sent, begin, futures = Goal(None), time.monotonic(), []
 
         def accepted() -> Any:
@@ -167,7 +138,7 @@ class Robot:
         def heard(told: Any) -> None:
             sent.feedback.append((time.monotonic() - begin, told.feedback))
 
-        sent.handle = self.until(accepted, seconds, "the trainer's word on the goal")
+        sent.handle = self.until(accepted, "the trainer's word on the goal", seconds)
 
         def ended(done: Any) -> None:
             sent.result, sent.status = done.result().result, done.result().status
@@ -180,13 +151,13 @@ class Robot:
         """Cancels a goal; seconds until its result is here."""
         begin = time.monotonic()
         goal.handle.cancel_goal_async()
-        self.until(lambda: goal.result is not None, seconds, "the end of the canceled goal")
+        self.until(lambda: goal.result is not None, "the end of the canceled goal", seconds)
         return time.monotonic() - begin
 
     def call(self, kind: Any, name: str, seconds: float, scan: Scan, **ask: Any) -> Any:
         """The answer of a service, while the camera shows a scene five times a second."""
         client = self.node.create_client(kind, name)
-        self.until(client.service_is_ready, 90.0, f"the service {name}")
+        self.until(client.service_is_ready, f"the service {name}", 90.0)
         future = client.call_async(kind.Request(**ask))
         self.show_until(scan, future.done, f"the answer of {name}", seconds, every=0.2)
         self.node.destroy_client(client)

@@ -28,13 +28,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.cli.common import CommandFailed, positive
-from partdistill_ros.cli.live import NodeProcess, go_private, running
-from partdistill_ros.errors import PartDistillError
+from partdistill_ros.cli.common import positive
+from partdistill_ros.errors import CommandFailed, PartDistillError
 from partdistill_ros.inference.bundle import MANIFEST, Bundle, write_bundle
 from partdistill_ros.inference.scene import SceneOptions, label_scene
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.nodes.environment import prepare
+from partdistill_ros.nodes.node_process import NodeProcess, go_private, running
 from partdistill_ros.pointcloud.scan import Scan, sample_surface
 from partdistill_ros.synthetic.families import generate
 from partdistill_ros.visualization.tables import aligned
@@ -219,10 +219,11 @@ def soak(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         log = folder / "part_segmenter.log"
         with running([lambda: NodeProcess("part_segmenter", parameters, log, own_namespace())]) as nodes:
             node = nodes[0]
-            peer.connect(node.check, START_SECONDS)
+            peer.nodes = nodes
+            peer.connect(START_SECONDS)
             megabytes, seconds = run(options, peer, scan, books, changes, node)
             peer.listen(2.0)  # the last clouds, and the diagnostics after them
-            diagnostics = dict(peer.diagnostics)
+            diagnostics = dict(peer.received.diagnostics)
         code = node.end()
         if code:
             print(f"the node ended with code {code}:\n{node.tail()}", file=sys.stderr)
@@ -245,7 +246,6 @@ def run(
             books.allow(changes.allowed())
         peer.listen(max(0.0005, begin + number / options.rate - time.monotonic()))
         if number % SAMPLE_EVERY == 0:
-            node.check()
             megabytes.append(resident_megabytes(node.pid))
         if number % 1000 == 0:
             print(f"{number:,} clouds, {megabytes[-1]:.0f} MB", file=sys.stderr)

@@ -25,12 +25,11 @@ from pathlib import Path
 
 import numpy as np
 
-from partdistill_ros.cli.common import CommandFailed
-from partdistill_ros.cli.live import NodeProcess, go_private, running
-from partdistill_ros.errors import PartDistillError
+from partdistill_ros.errors import CommandFailed, PartDistillError
 from partdistill_ros.inference.bundle import DEFAULT_PATH
 from partdistill_ros.inference.text_encoder import OnnxTextEncoder
 from partdistill_ros.nodes.environment import prepare
+from partdistill_ros.nodes.node_process import NodeProcess, go_private, running
 from partdistill_ros.teachers.registry import parse_spec, with_weights
 from partdistill_ros.text.attach import attach
 from partdistill_ros.text.export import EncoderFiles
@@ -104,11 +103,12 @@ def node_milliseconds(encoder: EncoderFiles, asked: Sequence[str]) -> tuple[floa
         parameters = {"bundle": str(attach(DEFAULT_PATH, encoder, folder / "bundle")), "device": "cpu"}
         start = partial(NodeProcess, "part_segmenter", parameters, folder / "log", own_namespace())
         with Peer(domain, 10, lambda _: None, lambda _: None) as peer, running([start]) as nodes:
-            peer.connect(nodes[0].check, 90.0)
+            peer.nodes = nodes
+            peer.connect(90.0)
             for first, second in zip(asked[::2], asked[1::2], strict=False):
                 begin = time.perf_counter()
                 answer = peer.set_query(f"{first}, {second}")
-                peer.until(answer.done, "the answer of set_query", nodes[0].check, 30.0)
+                peer.until(answer.done, "the answer of set_query", 30.0)
                 took.append(1e3 * (time.perf_counter() - begin))
                 if not answer.result().success:
                     raise CommandFailed(f"the node refused '{first}, {second}': {answer.result().message}")

@@ -25,11 +25,11 @@ from live_scene import default_scan
 from robot import Robot
 from verdict import verdict
 
-from partdistill_ros.cli.common import CommandFailed
-from partdistill_ros.cli.live import NodeProcess, go_private, read_labeled, running
-from partdistill_ros.errors import PartDistillError
+from partdistill_ros.errors import CommandFailed, PartDistillError
 from partdistill_ros.io.load import load_scan
 from partdistill_ros.nodes.environment import prepare
+from partdistill_ros.nodes.label_subscriber import read_labeled
+from partdistill_ros.nodes.node_process import NodeProcess, go_private, running
 from partdistill_ros.pointcloud.scan import Scan
 
 TARGET, SECONDS = 0.60, 90.0

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from partdistill_ros.cli.common import CommandFailed
-from partdistill_ros.errors import PartDistillError
+from partdistill_ros.errors import CommandFailed, PartDistillError
 
 
 def verdict(measure: Callable[[argparse.Namespace], dict[str, Any]], options: argparse.Namespace) -> int:

@@ -10,6 +10,10 @@ class PartDistillError(Exception):
     """
 
 
+class CommandFailed(PartDistillError):
+    """The input was in order and the work failed all the same: exit code 1 instead of 2."""
+
+
 class MalformedCloudError(PartDistillError):
     """A PointCloud2 whose steps, sizes and fields do not fit together or its data."""
 

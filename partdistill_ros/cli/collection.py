@@ -10,14 +10,13 @@ from typing import Any
 from partdistill_ros.cli.common import (
     PICTURES,
     Answer,
-    CommandFailed,
     check_folder,
     check_inputs,
     check_output,
     progress,
     say,
 )
-from partdistill_ros.errors import PartDistillError
+from partdistill_ros.errors import CommandFailed, PartDistillError
 
 SUMMARY = "list, check, merge and fill collections of scans"
 DESCRIPTION = """\

@@ -31,10 +31,6 @@ class Answer:
     text: str
 
 
-class CommandFailed(PartDistillError):
-    """The input was in order and the work failed all the same: exit code 1 instead of 2."""
-
-
 def say(words: str) -> None:
     """A line for the person at the terminal, on standard error."""
     print(f"partdistill: {words}", file=sys.stderr, flush=True)

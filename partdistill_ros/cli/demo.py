@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from partdistill_ros.cli.common import Answer, CommandFailed, check_folder, positive, say
-from partdistill_ros.errors import PartDistillError
+from partdistill_ros.cli.common import Answer, check_folder, positive, say
+from partdistill_ros.errors import CommandFailed, PartDistillError
 
 if TYPE_CHECKING:
-    from partdistill_ros.cli.live import Heard, NodeProcess
+    from partdistill_ros.nodes.label_subscriber import Received
+    from partdistill_ros.nodes.node_process import NodeProcess
     from partdistill_ros.pointcloud.scan import Scan
     from partdistill_ros.synthetic.table_scene import TabletopScene
 
 SUMMARY = "a table scene through the live node: picture, labeled PLY, timings"
 DESCRIPTION = """\
 A table with a mug and other things, as a depth camera sees it, is played by the node scan_publisher,
-labeled by the node part_segmenter in another process, and heard again here, all over ROS 2 on a
+labeled by the node part_segmenter in another process, and received again here, all over ROS 2 on a
 domain of its own. Writes before_after.png, labeled.ply, timings.json, the scene and the nodes' logs."""
 EXAMPLES = """\
   partdistill demo
@@ -70,7 +71,7 @@ def run(arguments: Namespace) -> Answer:
     scan_file = _prepare_folder(arguments.out, scene.scan)
     made = time.monotonic() - start
     result = _live(arguments, scan_file, query)
-    _check_order(scene.scan, result.heard)
+    _check_order(scene.scan, result.received)
     return _write(arguments, scene, query, made, result)
 
 
@@ -96,16 +97,17 @@ def _prepare_folder(out: Path, scan: Scan) -> Path:
 
 @dataclass(frozen=True)
 class _Result:
-    """What the live part gave: heard messages, seconds until the first label, memory and pids."""
+    """What the live part gave: received messages, seconds until the first label, memory and pids."""
 
-    heard: Heard
+    received: Received
     first: float
     megabytes: float | None
     processes: dict[str, int]
 
 
 def _live(arguments: Namespace, scan_file: Path, query: str) -> _Result:
-    from partdistill_ros.cli.live import Ear, NodeProcess, go_private, running, wait_until
+    from partdistill_ros.nodes.label_subscriber import LabelSubscriber
+    from partdistill_ros.nodes.node_process import NodeProcess, go_private, running
 
     domain = go_private()
     logs = {name: (arguments.out / f"{name}.log").resolve() for name in ("part_segmenter", "scan_publisher")}
@@ -119,28 +121,29 @@ def _live(arguments: Namespace, scan_file: Path, query: str) -> _Result:
 
     begin = time.monotonic()
     with (
-        Ear(domain) as ear,
+        LabelSubscriber(domain=domain) as subscriber,
         running([lambda: start("part_segmenter", segmenter), lambda: start("scan_publisher", publisher)]) as nodes,
     ):
-        heard = ear.heard
-        wait_until(lambda: bool(heard.clouds), ear, nodes, arguments.timeout, "the first labeled cloud")
+        subscriber.nodes, received = nodes, subscriber.received
+        what = "the first labeled cloud (--timeout)"
+        subscriber.until(lambda: bool(received.clouds), what, arguments.timeout)
         first = time.monotonic() - begin
         say(f"first labeled cloud after {first:.1f} s; waiting for {arguments.clouds}")
         left = max(1.0, arguments.timeout - first)
 
         def done() -> bool:
-            labeled = int(heard.diagnostics.get("clouds labeled", 0))
-            return len(heard.clouds) >= arguments.clouds and bool(heard.parts) and labeled >= arguments.clouds
+            labeled = int(received.diagnostics.get("clouds labeled", 0))
+            return len(received.clouds) >= arguments.clouds and bool(received.parts) and labeled >= arguments.clouds
 
-        wait_until(done, ear, nodes, left, f"{arguments.clouds} labeled clouds")
+        subscriber.until(done, f"{arguments.clouds} labeled clouds (--timeout)", left)
         memory = nodes[0].peak_megabytes()
-        return _Result(heard, first, memory, {node.name: node.pid for node in nodes})
+        return _Result(received, first, memory, {node.name: node.pid for node in nodes})
 
 
-def _check_order(scan: Scan, heard: Heard) -> None:
+def _check_order(scan: Scan, received: Received) -> None:
     import numpy as np
 
-    for cloud in heard.clouds:
+    for cloud in received.clouds:
         if cloud.grid != scan.grid or not np.array_equal(cloud.points, scan.points, equal_nan=True):
             raise CommandFailed("a labeled cloud came back with other points, or in another order, than were sent")
 
@@ -152,11 +155,11 @@ def _write(arguments: Namespace, scene: TabletopScene, query: str, made: float, 
     from partdistill_ros.io.save import save_labeled
     from partdistill_ros.visualization.pictures import before_after, save_picture
 
-    out, heard = arguments.out, result.heard
-    last = heard.clouds[-1]
-    save_labeled(out / "labeled.ply", last.points, last.labels, last.confidence, heard.parts)
+    out, received = arguments.out, result.received
+    last = received.clouds[-1]
+    save_labeled(out / "labeled.ply", last.points, last.labels, last.confidence, received.parts)
     titles = ("what the camera saw", "what the node answered")
-    picture = before_after(scene.scan, last.labels, heard.parts, titles=titles)
+    picture = before_after(scene.scan, last.labels, received.parts, titles=titles)
     save_picture(out / "before_after.png", picture)
     record = {
         "out": str(out),
@@ -167,26 +170,26 @@ def _write(arguments: Namespace, scene: TabletopScene, query: str, made: float, 
         "objects": list(scene.objects),
         "points": len(last.points),
         "labeled_points": int((last.labels >= 0).sum()),
-        "clouds": len(heard.clouds),
+        "clouds": len(received.clouds),
         "seconds": {"scene": round(made, 2), "first_cloud": round(result.first, 2)},
-        "milliseconds": _milliseconds(heard),
+        "milliseconds": _milliseconds(received),
         "node_megabytes": result.megabytes,
         "processes": result.processes,
-        "provider": heard.diagnostics.get("provider"),
-        "truth": _truth(scene, last.labels, heard.parts),
+        "provider": received.diagnostics.get("provider"),
+        "truth": _truth(scene, last.labels, received.parts),
     }
     with atomic_path(out / "timings.json") as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n")
     return Answer(record, _table(record))
 
 
-def _milliseconds(heard: Heard) -> dict[str, float]:
+def _milliseconds(received: Received) -> dict[str, float]:
     """Medians: by stage as the node reports them, and from publication to arrival here."""
     from statistics import median
 
-    reported = {name: heard.diagnostics.get(f"{name} median (ms)") for name in STAGES}
+    reported = {name: received.diagnostics.get(f"{name} median (ms)") for name in STAGES}
     stages = {name: float(value) for name, value in reported.items() if value is not None}
-    stages["published to labeled"] = round(1e3 * median(cloud.delay for cloud in heard.clouds), 1)
+    stages["published to labeled"] = round(1e3 * median(cloud.delay for cloud in received.clouds), 1)
     return stages
 
 

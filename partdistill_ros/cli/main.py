@@ -14,8 +14,8 @@ import traceback
 from collections.abc import Sequence
 
 from partdistill_ros import __version__
-from partdistill_ros.cli.common import Answer, CommandFailed
-from partdistill_ros.errors import PartDistillError
+from partdistill_ros.cli.common import Answer
+from partdistill_ros.errors import CommandFailed, PartDistillError
 
 COMMANDS = (
     "demo", "segment", "view", "info", "collect", "collection", "distill", "bundles", "pretrain", "teachers", "render",

@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING
 from partdistill_ros.cli.common import (
     AXES,
     Answer,
-    CommandFailed,
     add_engine,
     check_output,
     positive,
     progress,
     say,
 )
-from partdistill_ros.errors import PartDistillError
+from partdistill_ros.errors import CommandFailed, PartDistillError
 
 if TYPE_CHECKING:
-    from partdistill_ros.cli.watch import Watch
+    from partdistill_ros.nodes.label_subscriber import PairSubscriber
     from partdistill_ros.visualization.browser import BrowserViewer
     from partdistill_ros.visualization.browser_content import Content
 
@@ -127,15 +126,13 @@ def _from_file(arguments: Namespace) -> Content:
     return Content(seen, answer.labels, answer.parts, answer.confidence)
 
 
-@contextmanager
-def _watch(arguments: Namespace) -> Iterator[Watch]:
+def _subscriber(arguments: Namespace) -> PairSubscriber:
     from partdistill_ros.nodes.environment import prepare
 
     prepare()
-    from partdistill_ros.cli.watch import Watch, legend_topic
+    from partdistill_ros.nodes.label_subscriber import PairSubscriber, legend_topic
 
-    with Watch(arguments.topic, arguments.legend or legend_topic(arguments.topic)) as watch:
-        yield watch
+    return PairSubscriber(arguments.topic, arguments.legend or legend_topic(arguments.topic), say)
 
 
 def _serve(arguments: Namespace, viewer: BrowserViewer) -> int:
@@ -160,19 +157,19 @@ def _clouds(arguments: Namespace, end: float) -> Iterator[Content]:
     if arguments.file is not None:
         yield _from_file(arguments)
         return
-    with _watch(arguments) as watch:
+    with _subscriber(arguments) as subscriber:
         say(f"listening to {arguments.topic}")
-        heard = time.monotonic()
+        received = time.monotonic()
         while time.monotonic() < end:
             begin = time.monotonic()
-            content = watch.newest(min(1.0, end - begin))
+            content = subscriber.newest(min(1.0, end - begin))
             if content is not None and content.scan.finite().any():
                 yield content.with_up(arguments.up)
-                heard = time.monotonic()
-                time.sleep(max(0.0, begin + 1 / SHOWS_A_SECOND - heard))
-            elif time.monotonic() - heard > SILENCE_SECONDS:
-                say(watch.silence())
-                heard = time.monotonic()
+                received = time.monotonic()
+                time.sleep(max(0.0, begin + 1 / SHOWS_A_SECOND - received))
+            elif time.monotonic() - received > SILENCE_SECONDS:
+                say(subscriber.silence())
+                received = time.monotonic()
 
 
 def _turntable(arguments: Namespace) -> Answer:

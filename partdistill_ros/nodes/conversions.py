@@ -57,10 +57,7 @@ def read_cloud(message: PointCloud2, name: str, *, keep_fields: bool = False) ->
 
     Raises PartDistillError for steps that do not fit the data and missing or unlawful fields.
     """
-    fields = tuple((field.name, field.offset, field.datatype, field.count) for field in message.fields)
-    layout = CloudLayout(
-        fields, message.height, message.width, message.point_step, message.row_step, message.is_bigendian, name
-    )
+    layout = CloudLayout.of(message, name)
     layout.check(len(message.data))
     if layout.count == 0:
         return Cloud(Scan(np.zeros((0, 3), np.float32), name=name), None, message.header, message.is_dense)

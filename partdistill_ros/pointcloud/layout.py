@@ -42,6 +42,13 @@ class CloudLayout:
     is_bigendian: bool = False
     name: str = "PointCloud2"
 
+    @classmethod
+    def of(cls, message: Any, name: str = "PointCloud2") -> CloudLayout:
+        """The layout of a sensor_msgs/PointCloud2, or of what has its attributes."""
+        fields = tuple((field.name, field.offset, field.datatype, field.count) for field in message.fields)
+        steps = message.point_step, message.row_step
+        return cls(fields, message.height, message.width, *steps, message.is_bigendian, name)
+
     @property
     def count(self) -> int:
         """Number of points, `height * width`."""

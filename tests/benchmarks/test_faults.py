@@ -25,7 +25,7 @@ def test_a_short_run(faults, capsys):
 
 
 def test_what_was_not_borne_is_named(faults, capsys, monkeypatch):
-    from partdistill_ros.cli.common import CommandFailed
+    from partdistill_ros.errors import CommandFailed
 
     def hang(stand):
         raise CommandFailed("the answer to a good cloud did not come within 60 s")

@@ -60,7 +60,7 @@ def test_the_detector_writes_boxes_that_the_teacher_reads(goblets, load_benchmar
 def test_goblets_shown_to_the_recorder_become_a_collection(load_benchmark, goblets, tmp_path: Path) -> None:
     pytest.importorskip("rclpy", reason="source ROS 2 or run make")
     pytest.importorskip("std_srvs", reason="std_srvs is not installed: run make or source ROS 2")
-    from partdistill_ros.cli.live import go_private
+    from partdistill_ros.nodes.node_process import go_private
     from partdistill_ros.recording.collection import Collection
 
     loop = load_benchmark("loop")

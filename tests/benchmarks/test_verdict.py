@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from partdistill_ros.cli.common import CommandFailed
-from partdistill_ros.errors import PartDistillError
+from partdistill_ros.errors import CommandFailed, PartDistillError
 
 OPTIONS = argparse.Namespace(json=True)
 

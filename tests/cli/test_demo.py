@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from partdistill_ros.cli import demo
-from partdistill_ros.cli.common import CommandFailed
-from partdistill_ros.cli.live import Heard, Labeled
+from partdistill_ros.errors import CommandFailed
 from partdistill_ros.io.load import load_scan
+from partdistill_ros.nodes.label_subscriber import LabeledCloud, Received
 from partdistill_ros.synthetic.table_scene import make_scene
 
 HAS_ROS = importlib.util.find_spec("rclpy") and importlib.util.find_spec("partdistill_ros.msg")
@@ -35,7 +35,7 @@ def scene():
 
 def cloud_of(scene, labels):
     scan = scene.scan
-    return Labeled(scan.points, labels, np.ones(len(labels), np.float32), scan.grid, 0.1)
+    return LabeledCloud(scan.points, labels, np.ones(len(labels), np.float32), scan.grid, 0.1)
 
 
 def test_the_query_names_the_parts_of_every_kind_of_object_once(scene):
@@ -62,10 +62,10 @@ def test_labels_are_compared_by_name(scene):
 
 def test_other_points_or_another_order_fail(scene):
     good = cloud_of(scene, scene.scan.point_labels)
-    demo._check_order(scene.scan, Heard([good]))
-    shuffled = Labeled(good.points[::-1], good.labels, good.confidence, good.grid, 0.1)
+    demo._check_order(scene.scan, Received([good]))
+    shuffled = LabeledCloud(good.points[::-1], good.labels, good.confidence, good.grid, 0.1)
     with pytest.raises(CommandFailed, match="in another order"):
-        demo._check_order(scene.scan, Heard([good, shuffled]))
+        demo._check_order(scene.scan, Received([good, shuffled]))
 
 
 def test_without_ros_it_says_what_to_do(partdistill, monkeypatch, tmp_path):

@@ -12,8 +12,8 @@ import pytest
 
 from partdistill_ros.cli import info
 from partdistill_ros.cli import main as cli
-from partdistill_ros.cli.common import Answer, CommandFailed
-from partdistill_ros.errors import MissingDependencyError, PartDistillError
+from partdistill_ros.cli.common import Answer
+from partdistill_ros.errors import CommandFailed, MissingDependencyError, PartDistillError
 
 ROOT = Path(cli.__file__).parents[1]
 HEAVY = {"torch", "rclpy", "onnxruntime", "scipy", "PIL", "trimesh", "rosbags", "tqdm"}

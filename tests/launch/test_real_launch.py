@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from partdistill_ros.cli.live import Ear, wait_until
 from partdistill_ros.io.save import save_scan
+from partdistill_ros.nodes.label_subscriber import LabelSubscriber
 from partdistill_ros.synthetic.table_scene import make_scene
 
 
@@ -97,13 +97,13 @@ def test_the_demo_labels_clouds_and_ends_with_ctrl_c(repository, tmp_path):
     topics = ["namespace:=left", "points_topic:=/camera/points", "labeled_points_topic:=/labeled_points"]
     running = start(repository, "demo.launch.py", log, f"source:={scene}", *topics)
     try:
-        with Ear(int(os.environ["ROS_DOMAIN_ID"])) as ear:
-            wait_until(lambda: bool(ear.heard.clouds), ear, [], 120, "a labeled cloud")
+        with LabelSubscriber(domain=int(os.environ["ROS_DOMAIN_ID"])) as subscriber:
+            subscriber.until(lambda: bool(subscriber.received.clouds), "a labeled cloud", 120)
     finally:
         os.killpg(running.pid, signal.SIGINT)
         code = running.wait(60)
     printed = log.read_text()
-    assert (ear.heard.clouds[0].labels >= 0).sum() > 100
+    assert (subscriber.received.clouds[0].labels >= 0).sum() > 100
     assert code == 0, printed
     assert "labeling 'mug: handle, cup' on /camera/points" in printed
     assert printed.count("process has finished cleanly") == 2 and "Traceback" not in printed, printed

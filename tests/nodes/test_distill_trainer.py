@@ -167,7 +167,7 @@ def test_the_object_in_view_is_learned_and_labeled(
     from geometry_msgs.msg import Point
     from partdistill_ros.srv import LearnObject
 
-    from partdistill_ros.cli.live import read_labeled
+    from partdistill_ros.nodes.label_subscriber import read_labeled
 
     run_node("distill_trainer", store=str(tmp_path / "store"), device="cpu", niceness=0, learn_timeout=1.0)
     silent = peer.call(LearnObject, "distill_trainer/learn_object", parts=PARTS)

@@ -6,15 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
-from partdistill_ros.cli import live
-from partdistill_ros.cli.common import CommandFailed
-from partdistill_ros.errors import PartDistillError
-from partdistill_ros.pointcloud.layout import encode_labeled
+from partdistill_ros.errors import CommandFailed
+from partdistill_ros.nodes import node_process
 
 
 @pytest.fixture
@@ -27,8 +23,9 @@ def fake_node(monkeypatch, tmp_path):
         def popen(words, **options):
             return real([sys.executable, "-c", code, *words[3:]], **options)
 
-        monkeypatch.setattr(live.subprocess, "Popen", popen)
-        return live.NodeProcess(name, {"rate": 2.0, "loop": True, "query": "it's a mug"}, tmp_path / f"{name}.log")
+        monkeypatch.setattr(node_process.subprocess, "Popen", popen)
+        parameters = {"rate": 2.0, "loop": True, "query": "it's a mug"}
+        return node_process.NodeProcess(name, parameters, tmp_path / f"{name}.log")
 
     return start
 
@@ -66,7 +63,7 @@ time.sleep(600)
 
 def test_parameters_are_written_as_yaml(fake_node):
     node = fake_node("import sys; print(*sys.argv[1:])")
-    assert node._process.wait(60) == 0
+    assert node.wait(60) == 0
     for words in ("--ros-args", "rate:=2.0", "loop:=true", "query:='it''s a mug'"):
         assert words in node.tail()
 
@@ -78,7 +75,7 @@ def test_a_node_is_interrupted_and_only_a_stubborn_one_killed(fake_node, monkeyp
     node.check()
     assert node.end() == 0 and "ended" in node.tail()
 
-    monkeypatch.setattr(live, "END_SECONDS", 0.3)
+    monkeypatch.setattr(node_process, "END_SECONDS", 0.3)
     node = fake_node(STUBBORN)
     wait_for("ready", node)
     assert node.end() == -signal.SIGKILL and not alive(node.pid)
@@ -97,7 +94,7 @@ def test_waiting_for_the_end_of_a_node(fake_node):
 def test_every_node_is_ended_whatever_happens(fake_node, error):
     with (
         pytest.raises(type(error)),
-        live.running([lambda: fake_node(WAIT, "a"), lambda: fake_node(WAIT, "b")]) as nodes,
+        node_process.running([lambda: fake_node(WAIT, "a"), lambda: fake_node(WAIT, "b")]) as nodes,
     ):
         raise error
     assert [node.name for node in nodes] == ["a", "b"] and not any(alive(node.pid) for node in nodes)
@@ -110,52 +107,18 @@ def test_a_start_that_fails_ends_those_before_and_sigterm_is_an_interrupt(fake_n
         started.append(fake_node(WAIT))
         return started[0]
 
-    with pytest.raises(ZeroDivisionError), live.running([first, lambda: 1 / 0]):
+    with pytest.raises(ZeroDivisionError), node_process.running([first, lambda: 1 / 0]):
         pass
     assert not alive(started[0].pid)
 
     handler = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), live.running([]):
+    with pytest.raises(KeyboardInterrupt), node_process.running([]):
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(5)
     assert signal.getsignal(signal.SIGTERM) == handler
 
 
-def test_waiting_ends_with_the_node_or_with_the_time(fake_node):
-    ear = SimpleNamespace(listen=time.sleep)
-    node = fake_node("import sys; sys.exit('error: no such bundle')")
-    node._process.wait()
-    with pytest.raises(CommandFailed, match="(?s)fake ended with code 1.*no such bundle"):
-        live.wait_until(lambda: False, ear, [node], 5, "a cloud")
-    node = fake_node(WAIT)
-    wait_for("ready", node)
-    with live.running([lambda: node]), pytest.raises(CommandFailed, match="(?s)a cloud did not come within 0 s.*ready"):
-        live.wait_until(lambda: False, ear, [node], 0.2, "a cloud")
-    live.wait_until(lambda: True, ear, [node], 0, "nothing")
-
-
 def test_the_domain_is_not_the_users(monkeypatch):
     for own in range(103):
         monkeypatch.setenv("ROS_DOMAIN_ID", str(own))
-        assert 1 <= live.private_domain() <= 101 and live.private_domain() != own
-
-
-def test_labeled_clouds_are_read_back_exactly():
-    rng = np.random.default_rng(0)
-    points = rng.random((12, 3)).astype(np.float32)
-    points[3] = np.nan
-    labels = rng.integers(-1, 5, 12).astype(np.int16)
-    confidence = rng.random(12).astype(np.float32)
-    packed = encode_labeled(points, np.zeros(12, np.uint32), labels, confidence)
-    fields = [SimpleNamespace(name=n, offset=o, datatype=d, count=c) for n, o, d, c in packed.fields]
-    message = SimpleNamespace(
-        fields=fields, height=3, width=4, point_step=packed.point_step, row_step=4 * packed.point_step,
-        is_bigendian=False, data=packed.data,
-    )  # fmt: skip
-    got = live.read_labeled(message, 0.5)
-    assert np.array_equal(got.points, points, equal_nan=True)
-    assert (got.labels == labels).all() and (got.confidence == confidence).all()
-    assert (got.grid, got.delay) == ((3, 4), 0.5)
-    message.fields = fields[:3]
-    with pytest.raises(PartDistillError, match="no field 'label'"):
-        live.read_labeled(message)
+        assert 1 <= node_process.private_domain() <= 101 and node_process.private_domain() != own
