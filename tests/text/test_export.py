@@ -14,7 +14,7 @@ pytest.importorskip("sentence_transformers", reason="the sentence encoder: the e
 pytest.importorskip("tokenizers", reason="tokenizers: the extra 'text'")
 from partdistill_ros.inference.text_encoder import OnnxTextEncoder  # noqa: E402
 from partdistill_ros.text.attach import attach_minilm, main  # noqa: E402
-from partdistill_ros.text.export import EncoderFiles, minilm_files  # noqa: E402
+from partdistill_ros.text.export import EncoderFiles  # noqa: E402
 from partdistill_ros.text.space import TextSpace  # noqa: E402
 
 
@@ -25,7 +25,7 @@ def space() -> TextSpace:
 
 @pytest.fixture(scope="module")
 def files(space) -> EncoderFiles:
-    return minilm_files(space)
+    return space.encoder.export(space)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_an_encoder_that_does_not_fit_is_refused(space, tmp_path):
     from partdistill_ros.inference.bundle import DEFAULT_PATH
     from partdistill_ros.text.attach import attach
 
-    wrong = minilm_files(replace(space, mean=space.mean + 0.1))
+    wrong = space.encoder.export(replace(space, mean=space.mean + 0.1))
     with pytest.raises(PartDistillError, match="other embeddings"):
         attach(Path(DEFAULT_PATH), wrong, tmp_path / "out")
     assert not (tmp_path / "out").exists()
