@@ -29,7 +29,8 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.io.load import load_scans
 from partdistill_ros.pointcloud.scan import Scan
-from partdistill_ros.students.build import masked_autoencoder, new_student, save_encoder
+from partdistill_ros.students.build import new_student, save_encoder
+from partdistill_ros.students.masked import masked_autoencoder
 from partdistill_ros.students.names import PRETRAINED, check_start
 from partdistill_ros.students.student import Student
 from partdistill_ros.synthetic.families import FAMILIES
@@ -179,11 +180,11 @@ class Pretraining:
         seed = step_seed(config.seed, epoch, step)
         torch.manual_seed(seed)  # of the blocks that are left out
         points, centers = self._batch(chosen, np.random.default_rng([config.seed, epoch, step]))
-        kept = self.model.draw(len(chosen), torch.Generator().manual_seed(seed)).to(config.device)
+        visible = self.model.sample_visible(len(chosen), torch.Generator().manual_seed(seed)).to(config.device)
         done = (epoch * self.steps_per_epoch + step) / (config.epochs * self.steps_per_epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = config.rate * cycle(done)
-        loss: Tensor = self.model(points, centers, kept)
+        loss: Tensor = self.model(points, centers, visible)
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)

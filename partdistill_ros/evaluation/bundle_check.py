@@ -24,7 +24,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import Bundle
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.students.build import PARITY, WEIGHTS, load_student
-from partdistill_ros.students.export import parity
+from partdistill_ros.students.student import parity
 from partdistill_ros.text.space import TextSpace
 
 MARGIN = 0.02  # by how much less agreement a student may have and still replace the one before; seeds differ by 0.01

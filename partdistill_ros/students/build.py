@@ -16,24 +16,21 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import DEFAULT_PATH, write_bundle
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.io.atomic import atomic_path
-from partdistill_ros.students.export import OPSET, parity, to_onnx
-from partdistill_ros.students.masked import MaskedAutoencoder
-from partdistill_ros.students.masked_patch_transformer import MaskedPatchTransformer
-from partdistill_ros.students.masked_point_m2ae import MaskedPointM2AE
 from partdistill_ros.students.names import LEAST_POINTS, PUBLIC, STUDENTS, check_start
 from partdistill_ros.students.patch_transformer import PatchTransformer, PatchTransformerConfig
 from partdistill_ros.students.point_m2ae import PointM2AE, PointM2AEConfig
 from partdistill_ros.students.public_m2ae import load_public_encoder
-from partdistill_ros.students.student import Student
+from partdistill_ros.students.student import OPSET, Student, parity
 from partdistill_ros.text.space import TextSpace
 
 WEIGHTS = "student.pt"
 PARITY = 1e-3  # largest difference of a logit (they span about +-12) between torch and ONNX
 ENCODER = "partdistill encoder"  # says what an encoder's file is
+_RENAMED = {"neighbours": "neighbors"}  # sizes in files of 0.1
 
 _KINDS: dict[str, tuple[Callable[..., Student], Callable[..., Any]]] = {
-    "patch_transformer": (PatchTransformer, PatchTransformerConfig),
-    "point_m2ae": (PointM2AE, PointM2AEConfig),
+    PatchTransformer.name: (PatchTransformer, PatchTransformerConfig),
+    PointM2AE.name: (PointM2AE, PointM2AEConfig),
 }
 
 
@@ -48,11 +45,6 @@ class Encoder:
     training: Mapping[str, Any]
 
 
-def student_name(student: Student) -> str:
-    """The name under which `student` is known."""
-    return next(name for name, (kind, _) in _KINDS.items() if type(student) is kind)
-
-
 def new_student(name: str, dim: int, start: str = "scratch", freeze_encoder: bool = False) -> Student:
     """A student for text embeddings `[P, dim]`.
 
@@ -65,10 +57,10 @@ def new_student(name: str, dim: int, start: str = "scratch", freeze_encoder: boo
     check_start(name, start, freeze_encoder)
     path = DEFAULT_PATH if start == "default" else Path(start)
     if start == "default" or path.is_dir():
-        return _go_on(name, dim, path, freeze_encoder)
+        return _continued(name, dim, path, freeze_encoder)
     options = {"head": "mlp4", "freeze_encoder": True} if freeze_encoder else {}
     if start == "scratch" or path.suffix.lower() == PUBLIC:
-        student = _make(name, {"dim": dim, **options})
+        student = make_student(name, {"dim": dim, **options})
         if start != "scratch":
             assert isinstance(student, PointM2AE)
             load_public_encoder(path, student.h_encoder)
@@ -77,7 +69,7 @@ def new_student(name: str, dim: int, start: str = "scratch", freeze_encoder: boo
     if encoder.student != name:
         raise PartDistillError(f"{path} holds an encoder of {encoder.student}, not of {name}: ask for that student")
     try:
-        student = _make(name, {**encoder.config, "dim": dim, **options})
+        student = make_student(name, {**encoder.config, "dim": dim, **options})
         wanted = {name for name in student.state_dict() if _of_encoder(student, name)}
         if wanted != encoder.state.keys():
             raise ValueError(f"other names, such as {min(wanted ^ encoder.state.keys())}")
@@ -85,14 +77,6 @@ def new_student(name: str, dim: int, start: str = "scratch", freeze_encoder: boo
     except (TypeError, ValueError, RuntimeError) as error:
         raise PartDistillError(f"{path}: the encoder does not fit this version ({error}): pre-train again") from error
     return student
-
-
-def masked_autoencoder(student: Student) -> MaskedAutoencoder:
-    """`student` with the decoder that its self-supervised training needs, of random weights."""
-    if isinstance(student, PointM2AE):
-        return MaskedPointM2AE(student)
-    assert isinstance(student, PatchTransformer)
-    return MaskedPatchTransformer(student)
 
 
 def load_student(bundle: Path) -> Student:
@@ -103,7 +87,7 @@ def load_student(bundle: Path) -> Student:
     path = bundle / WEIGHTS
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        student = _make(content.get("student", "patch_transformer"), content["config"])
+        student = make_student(content.get("student", "patch_transformer"), content["config"])
         student.load_state_dict(content["state"])
         return student
     except Exception as error:  # torch.load raises many kinds of error on a damaged file
@@ -128,13 +112,13 @@ def save_student(
     student = student.cpu().eval()
     state = _rounded(student)
     student.load_state_dict(state)
-    graph = to_onnx(student)
+    graph = student.to_onnx()
     difference = parity(student, graph)
     if not difference < PARITY:
         raise PartDistillError(f"the exported student differs from torch by {difference:.2g} in a logit: not written")
     spec = {
         "name": name,
-        "student": student_name(student),
+        "student": student.name,
         "points": student.config.points,
         "patches": student.config.patches,
         "centers": student.config.centers,
@@ -146,7 +130,7 @@ def save_student(
         "training": dict(training),
     }
     weights = io.BytesIO()
-    torch.save({"student": student_name(student), "config": _sizes(student), "state": state}, weights)
+    torch.save({"student": student.name, "config": _sizes(student), "state": state}, weights)
     return write_bundle(out, graph, spec, vocabulary, extras={WEIGHTS: weights.getvalue()})
 
 
@@ -155,7 +139,7 @@ def save_encoder(student: Student, path: Path, training: Mapping[str, object]) -
     state = {name: value for name, value in _rounded(student.cpu()).items() if _of_encoder(student, name)}
     content = {
         "kind": ENCODER,
-        "student": student_name(student),
+        "student": student.name,
         "config": _sizes(student),
         "encoder": state,
         "training": dict(training),
@@ -182,18 +166,16 @@ def load_encoder(path: Path) -> Encoder:
     return Encoder(content["student"], content["config"], content["encoder"], content["training"])
 
 
-_RENAMED = {"neighbours": "neighbors"}  # sizes in files of 0.1
-
-
-def _make(name: str, sizes: Mapping[str, Any]) -> Student:
+def make_student(name: str, sizes: Mapping[str, Any]) -> Student:
+    """A student of random weights; sizes: fields of its config."""
     kind, config = _KINDS[name]
     return kind(config(**{_RENAMED.get(key, key): size for key, size in sizes.items()}))
 
 
-def _go_on(name: str, dim: int, bundle: Path, freeze_encoder: bool) -> Student:
+def _continued(name: str, dim: int, bundle: Path, freeze_encoder: bool) -> Student:
     student = load_student(bundle)
-    if student_name(student) != name:
-        raise PartDistillError(f"{bundle} holds a {student_name(student)}, not a {name}: ask for that student")
+    if student.name != name:
+        raise PartDistillError(f"{bundle} holds a {student.name}, not a {name}: ask for that student")
     if student.config.dim != dim:
         raise PartDistillError(
             f"{bundle}: its text space has {student.config.dim} dimensions, this one {dim}: start from scratch"

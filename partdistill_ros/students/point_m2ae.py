@@ -68,7 +68,7 @@ class PointM2AEConfig:
 
 @dataclass(frozen=True)
 class Level:
-    """One level of the hierarchy: centers `[B, G, 3]`, their neighbors' places `[B, G, K]` among the tokens of
+    """One level of the hierarchy: centers `[B, G, 3]`, their neighbors' indices `[B, G, K]` among the tokens of
     the level below (among the points, at the first). valid `[B, G]`: where clouds hold fewer tokens than
     G, which are tokens at all (None: all)."""
 
@@ -79,12 +79,12 @@ class Level:
 
 def levels_of(config: PointM2AEConfig, points: Tensor, centers: Tensor) -> list[Level]:
     """The hierarchy over `points [B, N, 3]` from farthest-point samples `centers [B, G]`."""
-    levels, below, spots = [], points, gather(points, centers)
+    levels, below, sampled = [], points, gather(points, centers)
     for count, neighbors in zip(config.groups, config.neighbors, strict=True):
-        middle = spots[:, :count]
-        index = squared_distances(middle, below).topk(neighbors, dim=-1, largest=False, sorted=False).indices
-        levels.append(Level(middle, index))
-        below = middle
+        level_centers = sampled[:, :count]
+        index = squared_distances(level_centers, below).topk(neighbors, dim=-1, largest=False, sorted=False).indices
+        levels.append(Level(level_centers, index))
+        below = level_centers
     return levels
 
 
@@ -177,7 +177,7 @@ class Block(nn.Module):
 
 
 class Blocks(nn.Module):
-    """The blocks of one level; where a token is, is told to each of them again."""
+    """The blocks of one level; the position is added before each of them again."""
 
     def __init__(self, width: int, heads: int, drops: list[float]) -> None:
         super().__init__()
@@ -209,7 +209,7 @@ class HierarchicalEncoder(nn.Module):
             self.encoder_blocks.append(Blocks(width, config.heads, drops[:depth]))
             drops = drops[depth:]
         self.encoder_norms = nn.ModuleList(map(nn.LayerNorm, widths))
-        self.apply(published_weights)
+        self.apply(init_as_published)
 
     def forward(self, points: Tensor, levels: list[Level]) -> list[Tensor]:
         """Features `[B, G, width]` of each level over `points [B, N, 3]`.
@@ -251,7 +251,7 @@ def attention_bias(level: Level, radius: float) -> Tensor:
     return ((x * x + y * y + z * z >= radius * radius) * -1e5)[:, None]
 
 
-def interpolated(points: Tensor, centers: Tensor, features: Tensor) -> Tensor:
+def interpolate(points: Tensor, centers: Tensor, features: Tensor) -> Tensor:
     """Features `[B, N, C]` at `points [B, N, 3]` from those of the three nearest of `centers [B, G, 3]`, weighted
     by inverse squared distance (PointNet++, Qi et al. 2017)."""
     distance, index = squared_distances(points, centers).topk(3, dim=-1, largest=False)
@@ -260,7 +260,7 @@ def interpolated(points: Tensor, centers: Tensor, features: Tensor) -> Tensor:
     return (gather(features, index) * weight[..., None]).sum(2)
 
 
-def published_weights(module: nn.Module) -> None:
+def init_as_published(module: nn.Module) -> None:
     """First weights as published: normal with sigma 0.02, biases 0."""
     if isinstance(module, nn.Linear | PointLinear):
         nn.init.trunc_normal_(module.weight, std=0.02)
@@ -269,8 +269,9 @@ def published_weights(module: nn.Module) -> None:
 
 
 class PointM2AE(Student):
-    """Clouds in the unit sphere to text-aligned points; nothing in it knows about up or turns."""
+    """Clouds in the unit sphere to text-aligned points; nothing in it knows about up or yaw."""
 
+    name: ClassVar[str] = "point_m2ae"
     encoder_parts: ClassVar[tuple[str, ...]] = ("h_encoder",)
     config: PointM2AEConfig
 
@@ -295,22 +296,21 @@ class PointM2AE(Student):
             self.h_encoder.eval()
         return self
 
-    def features(self, points: Tensor, centers: Tensor, asked: int | None = None) -> Tensor:
+    def features(self, points: Tensor, centers: Tensor, num_points: int | None = None) -> Tensor:
         """What the head sees, `[B, N, 681]`: for each level, the point and the features around it."""
         levels = levels_of(self.config, points, centers)
-        wanted = points[:, :asked]
-        every = self.h_encoder(points, levels)
-        told = [interpolated(wanted, level.centers, one) for level, one in zip(levels, every, strict=True)]
-        return torch.cat([part for one in told for part in (wanted, one)], -1)
+        queries, parts = points[:, :num_points], []
+        for level, features in zip(levels, self.h_encoder(points, levels), strict=True):
+            parts += [queries, interpolate(queries, level.centers, features)]
+        return torch.cat(parts, -1)
 
-    def embed(self, points: Tensor, centers: Tensor, asked: int | None = None) -> Tensor:
-        """Unit embeddings `[B, N, D]` of `points [B, N, 3]`; `centers [B, G]` are indices into them, in
-        farthest-point order. asked: only of the first so many points."""
-        return F.normalize(self.head(self.features(points, centers, asked)), dim=-1)
+    def embed(self, points: Tensor, centers: Tensor, num_points: int | None = None) -> Tensor:
+        """See `Student.embed`."""
+        return F.normalize(self.head(self.features(points, centers, num_points)), dim=-1)
 
 
 def point_head(config: PointM2AEConfig) -> nn.Sequential:
-    """From a point's features to its place in the text space."""
+    """From a point's features to its text embedding."""
     wide, dim = config.features, config.dim
     if config.head == "text":
         return nn.Sequential(nn.Linear(wide, config.head_width), nn.GELU(), nn.Linear(config.head_width, dim))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from partdistill_ros.distillation.precision import half_precision
-from partdistill_ros.students.patch_transformer import principal_spread, squared_distances
+from partdistill_ros.students.patch_transformer import principal_variances, squared_distances
 
 PROBES = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
 
@@ -45,9 +45,9 @@ def test_geometry_stays_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     cloud = torch.rand(1, 64, 3, generator=torch.Generator().manual_seed(0))
     offset = cloud.reshape(1, 8, 8, 3) - cloud.reshape(1, 8, 8, 3)[:, :, :1]
     with half_precision("cpu"):
-        distances, spread = squared_distances(cloud, cloud), principal_spread(offset)
+        distances, spread = squared_distances(cloud, cloud), principal_variances(offset)
     assert torch.equal(distances, squared_distances(cloud, cloud))
-    assert torch.equal(spread, principal_spread(offset))
+    assert torch.equal(spread, principal_variances(offset))
 
 
 @pytest.mark.requires_cuda

@@ -54,7 +54,7 @@ def loss_of(run: Pretraining) -> float:
     model, losses = run.model.eval(), []
     for seed in range(6):
         points, centers = run._batch(np.arange(4), np.random.default_rng([99, seed]))
-        losses.append(float(model(points, centers, model.draw(4, torch.Generator().manual_seed(seed)))))
+        losses.append(float(model(points, centers, model.sample_visible(4, torch.Generator().manual_seed(seed)))))
     return float(np.mean(losses))
 
 

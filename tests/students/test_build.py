@@ -18,12 +18,11 @@ from partdistill_ros.students.build import (
     WEIGHTS,
     load_encoder,
     load_student,
-    masked_autoencoder,
     new_student,
     save_encoder,
     save_student,
-    student_name,
 )
+from partdistill_ros.students.masked import masked_autoencoder
 from partdistill_ros.students.names import STUDENTS
 from partdistill_ros.students.patch_transformer import PatchTransformer
 from partdistill_ros.students.point_m2ae import PointM2AE, PointM2AEConfig
@@ -36,7 +35,7 @@ SMALL = {"patch_transformer": PATCHES, "point_m2ae": M2AE}
 
 def small(name: str, seed: int = 0, **changes: object) -> Student:
     torch.manual_seed(seed)
-    return build._make(name, {**asdict(SMALL[name]), **changes})
+    return build.make_student(name, {**asdict(SMALL[name]), **changes})
 
 
 def same(one: Student, other: Student, parts: tuple[str, ...] | None = None) -> bool:
@@ -55,7 +54,7 @@ def bundle(student: Student, out: Path) -> Path:
 @pytest.mark.parametrize("name", STUDENTS)
 def test_every_name_is_a_student(name: str) -> None:
     student = new_student(name, 64)
-    assert student_name(student) == name and student.config.dim == 64
+    assert student.name == name and student.config.dim == 64
     assert student.config.patches <= student.config.centers <= student.config.points
     assert masked_autoencoder(student).student is student
 

@@ -12,11 +12,11 @@ from partdistill_ros.students.patch_transformer import (
     PatchTransformer,
     PatchTransformerConfig,
     gather,
-    outward,
-    place,
-    principal_spread,
+    in_radial_frame,
+    position_features,
+    principal_variances,
+    radial_direction,
     squared_distances,
-    turned,
 )
 
 SMALL = PatchTransformerConfig(points=256, centers=64, patches=16, neighbors=8, width=40, layers=1, heads=2, dim=16)
@@ -46,38 +46,37 @@ def test_gather_takes_rows_of_each_cloud() -> None:
     assert torch.equal(taken[1, 0, 1], values[1, 2]) and torch.equal(taken[0, 0, 1], values[0, 5])
 
 
-def test_principal_spread_is_that_of_the_eigenvalues() -> None:
+def test_principal_variances_is_that_of_the_eigenvalues() -> None:
     torch.manual_seed(0)
     offset = torch.randn(2, 5, 24, 3) * torch.rand(2, 5, 1, 3)
     centered = offset - offset.mean(2, keepdim=True)
     values = torch.linalg.eigvalsh((centered.transpose(2, 3) @ centered).double()).flip(-1)
     torch.testing.assert_close(
-        principal_spread(offset).double(), values / values.sum(-1, keepdim=True), atol=2e-3, rtol=0
+        principal_variances(offset).double(), values / values.sum(-1, keepdim=True), atol=2e-3, rtol=0
     )
 
 
-def test_principal_spread_of_rods_plates_and_points() -> None:
+def test_principal_variances_of_rods_plates_and_points() -> None:
     line = torch.linspace(-1, 1, 24)
     rod = torch.stack([line, 2 * line, 0 * line], -1)
     angle = torch.arange(24) * 2 * torch.pi / 24
     plate = torch.stack([torch.cos(angle), torch.sin(angle), 0 * angle], -1)
-    spread = principal_spread(torch.stack([rod, plate, torch.zeros(24, 3)])[None])[0]
+    spread = principal_variances(torch.stack([rod, plate, torch.zeros(24, 3)])[None])[0]
     torch.testing.assert_close(spread[0], torch.tensor([1.0, 0, 0]), atol=1e-2, rtol=0)
     torch.testing.assert_close(spread[1], torch.tensor([0.5, 0.5, 0]), atol=1e-2, rtol=0)
     assert spread[2].isfinite().all()
 
 
-def test_a_turn_about_the_vertical_changes_nothing_that_is_told_outward() -> None:
-    points, middle = torch.randn(1, 30, 3), torch.tensor([[[0.2, -0.1, 0.0]]])
+def test_yaw_changes_nothing_in_the_radial_frame() -> None:
+    points, center = torch.randn(1, 30, 3), torch.tensor([[[0.2, -0.1, 0.0]]])
     cos, sin = torch.cos(torch.tensor(0.7)), torch.sin(torch.tensor(0.7))
-    turn = torch.tensor([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]).T
+    yaw = torch.tensor([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]).T
     offset = torch.randn(1, 30, 3)
-    told = turned(offset, outward(points, middle))
-    told_turned = turned(offset @ turn, outward(points @ turn, middle @ turn))
-    torch.testing.assert_close(told, told_turned, atol=1e-5, rtol=0)
-    torch.testing.assert_close(
-        place(points, middle)[..., 2:], place(points @ turn, middle @ turn)[..., 2:], atol=1e-5, rtol=0
-    )
+    before = in_radial_frame(offset, radial_direction(points, center))
+    after = in_radial_frame(offset @ yaw, radial_direction(points @ yaw, center @ yaw))
+    torch.testing.assert_close(before, after, atol=1e-5, rtol=0)
+    position, turned = position_features(points, center), position_features(points @ yaw, center @ yaw)
+    torch.testing.assert_close(position[..., 2:], turned[..., 2:], atol=1e-5, rtol=0)
 
 
 def test_embeddings_have_unit_length(student: PatchTransformer) -> None:
@@ -95,7 +94,7 @@ def test_the_order_of_the_points_does_not_matter(student: PatchTransformer) -> N
     torch.testing.assert_close(shuffled, student(points, centers, text)[:, order], atol=1e-4, rtol=1e-4)
 
 
-def test_asked_points_get_what_all_points_get(student: PatchTransformer) -> None:
+def test_the_first_points_get_what_all_points_get(student: PatchTransformer) -> None:
     points, centers = cloud(2)
     torch.testing.assert_close(student.embed(points, centers, 50), student.embed(points, centers)[:, :50])
 

@@ -20,7 +20,6 @@ import torch
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.pointcloud.sampling import farthest_points
-from partdistill_ros.students.export import parity, to_onnx
 from partdistill_ros.students.patch_transformer import gather
 from partdistill_ros.students.point_m2ae import (
     Level,
@@ -28,9 +27,10 @@ from partdistill_ros.students.point_m2ae import (
     PointM2AEConfig,
     TokenEmbed,
     attention_bias,
-    interpolated,
+    interpolate,
     levels_of,
 )
+from partdistill_ros.students.student import parity
 from tests.students.conftest import M2AE, clouds
 
 
@@ -143,7 +143,7 @@ def test_far_tokens_of_the_first_level_do_not_meet_there(m2ae: PointM2AE) -> Non
 def test_interpolation_keeps_centers_and_averages_between() -> None:
     centers, features = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [9, 0, 0]]]), torch.tensor([[[1.0], [3.0], [100.0]]])
     at = torch.tensor([[[0.0, 0, 0], [0.5, 0, 0]]])
-    values = interpolated(at, centers, features)[0, :, 0]
+    values = interpolate(at, centers, features)[0, :, 0]
     assert values[0] == pytest.approx(1.0, abs=1e-5)
     far = 1 / 8.5**2
     assert values[1] == pytest.approx((4 * 1 + 4 * 3 + far * 100) / (8 + far), abs=1e-3)
@@ -207,7 +207,7 @@ def published() -> tuple[PointM2AE, bytes]:
                 value.uniform_(0.2, 1)
         for value in student.h_encoder.parameters():
             value.add_(torch.randn_like(value) * 0.03)
-    return student, to_onnx(student)
+    return student, student.to_onnx()
 
 
 @pytest.mark.parametrize("shape", ["surface", "blob", "plane"])

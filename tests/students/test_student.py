@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from partdistill_ros.pointcloud.sampling import farthest_points
-from partdistill_ros.students.export import OPSET, parity, to_onnx
 from partdistill_ros.students.patch_transformer import PatchTransformer, PatchTransformerConfig
+from partdistill_ros.students.student import OPSET, parity
 
 CONFIG = PatchTransformerConfig(points=512, centers=128, patches=32, neighbors=16, width=60, layers=2, heads=3, dim=24)
 
@@ -23,7 +23,7 @@ def student() -> PatchTransformer:
 
 @pytest.fixture(scope="module")
 def graph(student: PatchTransformer) -> bytes:
-    return to_onnx(student)
+    return student.to_onnx()
 
 
 @pytest.mark.parametrize(("batch", "names"), [(1, 1), (2, 3), (5, 17)])
