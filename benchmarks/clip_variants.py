@@ -29,7 +29,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import Evaluation, evaluate
 from partdistill_ros.evaluation.methods.constant import Constant
 from partdistill_ros.evaluation.methods.vote import VoteMethod
-from partdistill_ros.evaluation.report import comparison_table, record
+from partdistill_ros.evaluation.score_tables import comparison_table, record
 from partdistill_ros.evaluation.shapes import Shape, load_shapes
 from partdistill_ros.rendering.rasterize import Rendering
 from partdistill_ros.teachers.clip import ClipTeacher

@@ -18,10 +18,10 @@ from evaluation_data import shapes_folder
 
 from partdistill_ros.cli.common import progress
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation.controlled import PRESETS
+from partdistill_ros.evaluation.controlled_teacher import PRESETS
 from partdistill_ros.evaluation.evaluate import evaluate
-from partdistill_ros.evaluation.methods.choose import Setting, make_method
-from partdistill_ros.evaluation.report import comparison_table
+from partdistill_ros.evaluation.methods.registry import MethodConfig, make_method
+from partdistill_ros.evaluation.score_tables import comparison_table
 from partdistill_ros.evaluation.shapes import load_shapes
 
 LEVELS = {"pixel": 48.4, "box": 27.3}
@@ -36,8 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         shapes = load_shapes(options.shapes or [shapes_folder()])
-        asked = [make_method("constant", shapes, Setting())]
-        asked += [make_method("vote", shapes, Setting(f"controlled:{preset}")) for preset in PRESETS]
+        asked = [make_method("constant", shapes, MethodConfig())]
+        asked += [make_method("vote", shapes, MethodConfig(f"controlled:{preset}")) for preset in PRESETS]
         found = [
             evaluate(shapes, one, lambda items, name=one.name: progress(items, name, len(shapes))) for one in asked
         ]  # type: ignore[misc]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from partdistill_ros.distillation.config import DistillConfig
 from partdistill_ros.distillation.samples import upright_cloud
-from partdistill_ros.evaluation.controlled import ControlledTeacher
+from partdistill_ros.evaluation.controlled_teacher import ControlledTeacher
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.recording.collection import Collection

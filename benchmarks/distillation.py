@@ -24,17 +24,17 @@ from pathlib import Path
 
 import numpy as np
 from evaluation_data import shapes_folder
+from unit_quality import UnitQuality, unit_quality
 
 from partdistill_ros.cli.common import progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import Evaluation, evaluate
 from partdistill_ros.evaluation.hidden import hidden_samples
-from partdistill_ros.evaluation.methods.choose import Setting, collect, make_method
-from partdistill_ros.evaluation.methods.distilled import WHOLE, DistilledMethod, Recipe
-from partdistill_ros.evaluation.methods.names import TRAINED, parse_methods
+from partdistill_ros.evaluation.methods.distilled_student import WHOLE, DistilledMethod, Recipe
+from partdistill_ros.evaluation.methods.protocol import TRAINED, parse_methods
+from partdistill_ros.evaluation.methods.registry import MethodConfig, collect, make_method
 from partdistill_ros.evaluation.miou import Summary, summarize
 from partdistill_ros.evaluation.shapes import Shape, load_shapes, prepare
-from partdistill_ros.evaluation.unit_quality import UnitQuality, unit_quality
 from partdistill_ros.synthetic.families import FAMILIES, generate
 from partdistill_ros.visualization.tables import aligned
 
@@ -108,7 +108,9 @@ class Bench:
             augmentation=replace(WHOLE, mix=options.mix),
         )
         made = collect(options.generated, self.shapes)
-        self.setting = Setting(options.teacher, recipe=recipe, generated=made, generated_share=options.generated_share)
+        self.setting = MethodConfig(
+            options.teacher, recipe=recipe, generated=made, generated_share=options.generated_share
+        )
 
     def row(self, method: str, setting: str, rule: str = "posterior") -> Row:
         """Measure one method in one setting with every seed."""
@@ -126,7 +128,7 @@ class Bench:
         return Row(name, setting, tuple(runs), tuple(unseen), tuple(units))
 
     def _settings(
-        self, method: str, setting: str, chosen: Setting, label: str
+        self, method: str, setting: str, chosen: MethodConfig, label: str
     ) -> list[tuple[Evaluation, UnitQuality | None]]:
         if setting == "tta-each":
             few = first_of_each(self.shapes, self.options.each_of)
@@ -142,7 +144,7 @@ class Bench:
         ]
 
     def _one(
-        self, method: str, shapes: Sequence[Shape], setting: Setting, label: str
+        self, method: str, shapes: Sequence[Shape], setting: MethodConfig, label: str
     ) -> tuple[Evaluation, UnitQuality | None]:
         asked = make_method(method, shapes, setting)
         hidden = [self.hidden[id(shape)] for shape in shapes]

@@ -18,7 +18,7 @@ from dataclasses import replace
 from distillation import Bench, Row, options_parser, record, table
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation.methods.choose import collect
+from partdistill_ros.evaluation.methods.registry import collect
 
 
 def measure(bench: Bench, count: int, method: str) -> list[Row]:

@@ -22,12 +22,12 @@ from evaluation_data import shapes_folder
 from partdistill_ros.cli.common import progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import Evaluation, evaluate
-from partdistill_ros.evaluation.methods.bundle import BundleMethod
-from partdistill_ros.evaluation.methods.choose import Setting, make_method
+from partdistill_ros.evaluation.methods.bundled_student import BundleMethod
 from partdistill_ros.evaluation.methods.constant import Constant
-from partdistill_ros.evaluation.methods.distilled import Recipe
-from partdistill_ros.evaluation.methods.method import Method
-from partdistill_ros.evaluation.report import comparison_table, record
+from partdistill_ros.evaluation.methods.distilled_student import Recipe
+from partdistill_ros.evaluation.methods.protocol import Method
+from partdistill_ros.evaluation.methods.registry import MethodConfig, make_method
+from partdistill_ros.evaluation.score_tables import comparison_table, record
 from partdistill_ros.evaluation.shapes import load_shapes
 from partdistill_ros.inference.segmenter import Segmenter
 
@@ -40,7 +40,7 @@ def measure(options: argparse.Namespace) -> list[Evaluation]:
     shapes = load_shapes(options.shapes)
     methods: list[Method] = [Constant.of(shapes)]
     if options.teacher != "none":
-        methods.append(make_method("vote", shapes, Setting(options.teacher, recipe=Recipe(device=options.device))))
+        methods.append(make_method("vote", shapes, MethodConfig(options.teacher, recipe=Recipe(device=options.device))))
     methods.append(BundleMethod(Segmenter(options.bundle, options.device, options.threads), options.votes))
     return [
         evaluate(shapes, method, lambda items, name=method.name: progress(items, name, len(shapes)))  # type: ignore[misc]

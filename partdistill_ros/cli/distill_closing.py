@@ -11,8 +11,8 @@ from pathlib import Path
 from partdistill_ros.distillation.config import DistillConfig
 from partdistill_ros.distillation.pipeline import Run
 from partdistill_ros.distillation.trainer import Progress
-from partdistill_ros.evaluation.bundle_check import Acceptance, accept
-from partdistill_ros.evaluation.run_report import write_run_report
+from partdistill_ros.evaluation.bundle_check import BundleCheck, check_bundle
+from partdistill_ros.evaluation.run_page import write_run_page
 from partdistill_ros.inference.bundle import Bundle
 from partdistill_ros.inference.bundle_store import BundleStore
 
@@ -42,9 +42,9 @@ def close(run: Run, config: DistillConfig, store: Path | None, tell: Callable[[P
     before = (known.current(name) if known else None) or "default"
     made = Bundle.load(run.bundle)
     query = "; ".join(f"{category}: {', '.join(parts)}" for category, parts in made.categories.items())
-    check = accept(run.bundle, before, run.samples, query, tell)
+    check = check_bundle(run.bundle, before, run.samples, query, tell)
     verdict = _verdict(check)
-    report = write_run_report(
+    report = write_run_page(
         run.work / REPORT,
         f"Distillation of {name}",
         {key: getattr(config, key) for key in TOLD},
@@ -57,7 +57,7 @@ def close(run: Run, config: DistillConfig, store: Path | None, tell: Callable[[P
     return _stored(known, name, made, check, report, verdict)
 
 
-def _stored(store: BundleStore, name: str, made: Bundle, check: Acceptance, report: Path, verdict: str) -> Closing:
+def _stored(store: BundleStore, name: str, made: Bundle, check: BundleCheck, report: Path, verdict: str) -> Closing:
     """The same student again (a goal that was repeated after its end) makes no other version."""
     current = store.current(name)
     if current is not None and Bundle.load(current).checksums == made.checksums:
@@ -77,7 +77,7 @@ def _stored(store: BundleStore, name: str, made: Bundle, check: Acceptance, repo
     return Closing(Bundle.load(path), path / REPORT, check.record(), check.problem is None, words)
 
 
-def _verdict(check: Acceptance) -> str:
+def _verdict(check: BundleCheck) -> str:
     if check.problem is not None:
         return f"look closely at this student: {check.problem}"
     words = f"checked: it agrees with {100 * check.new.overall:.1f} % of what the teacher saw"

@@ -20,13 +20,13 @@ from partdistill_ros.cli.common import (
     say,
 )
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation.methods.names import METHODS, PROCEDURAL, TRAINED, parse_methods
+from partdistill_ros.evaluation.methods.protocol import METHODS, PROCEDURAL, TRAINED, parse_methods
 from partdistill_ros.students.names import STUDENTS, check_start
 
 if TYPE_CHECKING:
     from partdistill_ros.evaluation.evaluate import Evaluation
-    from partdistill_ros.evaluation.methods.choose import Setting
-    from partdistill_ros.evaluation.methods.method import Method
+    from partdistill_ros.evaluation.methods.protocol import Method
+    from partdistill_ros.evaluation.methods.registry import MethodConfig
     from partdistill_ros.evaluation.shapes import Shape
 
 SUMMARY = "part mIoU of a student or of methods on labeled shapes"
@@ -117,7 +117,7 @@ def run(arguments: Namespace) -> Answer:
     """Load, train what has to be trained, ask, compare."""
     names = parse_methods(arguments.method) if arguments.method else ()
     _check(arguments, names)
-    from partdistill_ros.evaluation.report import category_table, comparison_table, record
+    from partdistill_ros.evaluation.score_tables import category_table, comparison_table, record
     from partdistill_ros.evaluation.shapes import load_shapes
 
     left_out: list[str] = []
@@ -171,16 +171,16 @@ def _check(arguments: Namespace, names: Sequence[str]) -> None:
     check_start(arguments.student, arguments.start)
 
 
-def _setting(arguments: Namespace, shapes: Sequence[Shape], skip: Any) -> Setting:
+def _setting(arguments: Namespace, shapes: Sequence[Shape], skip: Any) -> MethodConfig:
     """What the methods are given. Raises MissingDependencyError without torch."""
     from partdistill_ros.cli.torch_device import choose_device
 
     device = choose_device(arguments.device, "measuring a method")
-    from partdistill_ros.evaluation.methods.choose import Setting, collect
-    from partdistill_ros.evaluation.methods.distilled import Recipe
+    from partdistill_ros.evaluation.methods.distilled_student import Recipe
+    from partdistill_ros.evaluation.methods.registry import MethodConfig, collect
 
     own = ("student", "start", "seed", "epochs", "work")
-    return Setting(
+    return MethodConfig(
         teacher=arguments.teacher or "mini",
         train=None if arguments.train is None else collect(arguments.train, shapes, skip),
         each=arguments.each,
@@ -191,14 +191,14 @@ def _setting(arguments: Namespace, shapes: Sequence[Shape], skip: Any) -> Settin
     )
 
 
-def _methods(names: Sequence[str], shapes: Sequence[Shape], setting: Setting) -> list[Method]:
-    from partdistill_ros.evaluation.methods.choose import make_method
+def _methods(names: Sequence[str], shapes: Sequence[Shape], setting: MethodConfig) -> list[Method]:
+    from partdistill_ros.evaluation.methods.registry import make_method
 
     return [make_method(name, shapes, setting) for name in names]
 
 
 def _bundle(arguments: Namespace) -> Method:
-    from partdistill_ros.evaluation.methods.bundle import BundleMethod
+    from partdistill_ros.evaluation.methods.bundled_student import BundleMethod
     from partdistill_ros.inference.segmenter import Segmenter
 
     return BundleMethod(Segmenter(arguments.bundle, arguments.device, arguments.threads), arguments.votes)
@@ -214,15 +214,15 @@ def _evaluate(shapes: Sequence[Shape], method: Method, hidden: Any) -> Evaluatio
 
 
 def _report(
-    arguments: Namespace, shapes: Sequence[Shape], evaluations: Sequence[Evaluation], setting: Setting | None
+    arguments: Namespace, shapes: Sequence[Shape], evaluations: Sequence[Evaluation], setting: MethodConfig | None
 ) -> Path:
-    from partdistill_ros.evaluation.html_report import write_report
+    from partdistill_ros.evaluation.evaluation_page import write_report
 
     teacher = None
     if setting is not None:
-        from partdistill_ros.evaluation.methods.choose import asked_teacher
+        from partdistill_ros.evaluation.methods.registry import method_teacher
 
-        teacher = asked_teacher(setting, shapes)
+        teacher = method_teacher(setting, shapes)
     title = f"Parts of {len(shapes)} shapes: {', '.join(one.method for one in evaluations)}"
     shown = arguments.report_shapes
     return write_report(

@@ -24,8 +24,7 @@ from partdistill_ros.errors import CommandFailed, PartDistillError
 
 if TYPE_CHECKING:
     from partdistill_ros.nodes.label_subscriber import PairSubscriber
-    from partdistill_ros.visualization.browser import BrowserViewer
-    from partdistill_ros.visualization.browser_content import Content
+    from partdistill_ros.visualization.browser import BrowserViewer, Content
 
 SUMMARY = "look at labeled clouds, in the browser or as a turntable"
 DESCRIPTION = """\
@@ -108,7 +107,7 @@ def _source(arguments: Namespace) -> str:
 def _from_file(arguments: Namespace) -> Content:
     """The file's own labels, or a student's answer."""
     from partdistill_ros.io.load import load_scan
-    from partdistill_ros.visualization.browser_content import Content, content_of
+    from partdistill_ros.visualization.browser import Content, content_of
 
     scan = load_scan(arguments.file, up=arguments.up)
     if arguments.query is None:

@@ -43,7 +43,7 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Acceptance:
+class BundleCheck:
     """parity: largest difference of a logit between torch and ONNX.  before: of the student before, None where it
     cannot answer, for the reason `no_comparison`.  problem: why the new one is not put in force, None where it is."""
 
@@ -69,13 +69,13 @@ def _number(share: float) -> float | None:
     return None if np.isnan(share) else round(share, 4)
 
 
-def accept(
+def check_bundle(
     new: Path,
     before: Path | str,
     samples: Sequence[Sample],
     query: str,
     progress: Callable[[Progress], None] = lambda _: None,
-) -> Acceptance:
+) -> BundleCheck:
     """Check the bundle `new`, and compare it with the bundle `before` on the samples' scans.
 
     query: `category: parts`, the parts in the order of the units'.
@@ -97,7 +97,7 @@ def accept(
         older = ask(Bundle.load(before, encoder=TextSpace.load()), samples, query, tell)
     except PartDistillError as error:
         reason = str(error)
-    return Acceptance(difference, answers, older, reason, _problem(answers, older, samples))
+    return BundleCheck(difference, answers, older, reason, _problem(answers, older, samples))
 
 
 def ask(bundle: Bundle, samples: Sequence[Sample], query: str, tell: Callable[[], None] = lambda: None) -> Answers:
@@ -105,7 +105,7 @@ def ask(bundle: Bundle, samples: Sequence[Sample], query: str, tell: Callable[[]
     does not know the names, or leaves a point without an answer."""
     segmenter = Segmenter(bundle, "cpu")
     asked = segmenter.query(query)
-    labels, shares, right, total = [], [], 0.0, 0.0
+    labels, agreements, right, total = [], [], 0.0, 0.0
     for sample in samples:
         answer = segmenter.segment([sample.points], asked, [None if sample.up_unknown else UP])[0]
         if answer.problem or (answer.labels < 0).any() or not np.isfinite(answer.confidence).all():
@@ -113,10 +113,10 @@ def ask(bundle: Bundle, samples: Sequence[Sample], query: str, tell: Callable[[]
             raise PartDistillError(f"{bundle.path}: the student does not answer about {sample.name}: {reason}")
         good, weight = agreed(sample.units, answer.labels)
         labels.append(answer.labels)
-        shares.append(good / weight if weight else float("nan"))
+        agreements.append(good / weight if weight else float("nan"))
         right, total = right + good, total + weight
         tell()
-    return Answers(bundle.path.name, tuple(labels), tuple(shares), right / total if total else float("nan"))
+    return Answers(bundle.path.name, tuple(labels), tuple(agreements), right / total if total else float("nan"))
 
 
 def agreed(units: KnowledgeUnits, labels: NDArray[np.int16]) -> tuple[float, float]:

@@ -10,21 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from partdistill_ros.evaluation.methods.method import Method
+from partdistill_ros.evaluation.methods.protocol import Method
 from partdistill_ros.evaluation.miou import ShapeScore, Summary, score_shape, summarize
 from partdistill_ros.evaluation.shapes import Question, Shape
+from partdistill_ros.visualization.loss_chart import LossCurve
 
 Progress = Callable[[Iterable[Shape]], Iterable[Shape]]
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A training's loss per epoch.  name: of the run or category.  backward_from: epochs done when
-    backward distillation began, None where it did not."""
-
-    name: str
-    losses: tuple[float, ...]
-    backward_from: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +31,7 @@ class Evaluation:
     every: Summary
     scores: tuple[ShapeScore, ...]
     answers: tuple[NDArray[np.int16], ...] = ()
-    curves: tuple[Curve, ...] = ()
+    curves: tuple[LossCurve, ...] = ()
     unseen: Summary | None = None
     unseen_scores: tuple[ShapeScore, ...] = ()
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.evaluation.shapes import Shape
-from partdistill_ros.evaluation.teacher_answers import posed
+from partdistill_ros.evaluation.training_samples import posed
 from partdistill_ros.rendering.cameras import views_for
 from partdistill_ros.rendering.rasterize import locate_points, render_scan, visible_points
 

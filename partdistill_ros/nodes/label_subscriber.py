@@ -18,7 +18,7 @@ from partdistill_ros.errors import CommandFailed, PartDistillError
 from partdistill_ros.nodes.node_process import NodeProcess
 from partdistill_ros.pointcloud.layout import CloudLayout, unpack_colors
 from partdistill_ros.pointcloud.scan import Scan
-from partdistill_ros.visualization.browser_content import Content
+from partdistill_ros.visualization.browser import Content
 
 if TYPE_CHECKING:
     from typing_extensions import Self

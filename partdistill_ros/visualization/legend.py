@@ -22,7 +22,7 @@ _HEAD = 44  # height of the titles
 _ROW = 34  # height of a row of the legend
 
 
-def shares(labels: NDArray[np.integer], parts: Sequence[str]) -> list[str]:
+def percent_captions(labels: NDArray[np.integer], parts: Sequence[str]) -> list[str]:
     """Each part's name with its share of the labeled points, from `labels [N]` into `parts`."""
     counts = np.bincount(labels[labels >= 0], minlength=len(parts))
     return [f"{part}  {100 * count / max(counts.sum(), 1):.0f} %" for part, count in zip(parts, counts, strict=True)]

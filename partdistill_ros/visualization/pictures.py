@@ -22,7 +22,7 @@ from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.pointcloud.scan import Scan, sample_surface
 from partdistill_ros.rendering.cameras import look_at
 from partdistill_ros.visualization.colors import part_colors
-from partdistill_ros.visualization.legend import BACKGROUND, INK, shares, sheet
+from partdistill_ros.visualization.legend import BACKGROUND, INK, percent_captions, sheet
 
 # Disc radius over the distance to the third neighbor: randomly sampled surfaces show what lies behind
 # them through holes at 0.8 and no longer at 1.5.
@@ -67,7 +67,7 @@ def camera_for(scan: Scan) -> Camera:
     `up` unknown counts as -y for a scan with a viewpoint (optical frame), +z otherwise.
     Raises PartDistillError where no point is finite.
     """
-    low, high = middle_range(scan)
+    low, high = central_range(scan)
     center, up = (low + high) / 2, drawn_up(scan)
     if scan.viewpoint is not None:
         return camera_at(np.asarray(scan.viewpoint, np.float64), center, up)
@@ -82,7 +82,7 @@ def camera_at(position: NDArray[np.float64], target: NDArray[np.float64], up: ND
     return Camera(position, look_at(position, target, up)[0].astype(np.float64))
 
 
-def middle_range(scan: Scan) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def central_range(scan: Scan) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lowest and highest coordinates `[3]` without the outermost percent.
 
     Raises PartDistillError where no point is finite.
@@ -267,7 +267,7 @@ def before_after(
     before, after = (
         drawing.paint(colors) for colors in (cloud_colors(scan, look), label_colors(scan, labels, parts, look))
     )
-    return sheet((before, after), titles, shares(labels, parts), part_colors(parts))
+    return sheet((before, after), titles, percent_captions(labels, parts), part_colors(parts))
 
 
 def drawable(scan: Scan, labels: NDArray[np.integer], look: Look = LOOK) -> tuple[Scan, NDArray[np.integer]]:

@@ -14,17 +14,17 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.visualization.colors import part_colors
-from partdistill_ros.visualization.legend import shares, sheet
+from partdistill_ros.visualization.legend import percent_captions, sheet
 from partdistill_ros.visualization.pictures import (
     Camera,
     camera_at,
     camera_for,
+    central_range,
     common_bounds,
     draw_cloud,
     drawable,
     drawn_up,
     label_colors,
-    middle_range,
     save_picture,
 )
 
@@ -47,7 +47,7 @@ def turntable_cameras(scan: Scan, frames: int, loop: bool = True) -> list[Camera
 
     Raises PartDistillError without a finite point.
     """
-    low, high = middle_range(scan)
+    low, high = central_range(scan)
     first, center, up = camera_for(scan), (low + high) / 2, drawn_up(scan)
     angles = 2 * np.pi * np.arange(frames) / frames
     if scan.viewpoint is not None:
@@ -87,7 +87,7 @@ def _surroundings(scan: Scan, labels: NDArray[np.integer]) -> tuple[Scan, NDArra
     labeled = scan.select(labels >= 0)
     if not labeled.finite().any():
         return scan, labels
-    low, high = middle_range(labeled)
+    low, high = central_range(labeled)
     reach = SURROUNDINGS * np.linalg.norm(high - low)
     with np.errstate(invalid="ignore"):
         near = ((scan.points >= low - reach) & (scan.points <= high + reach)).all(axis=1)
@@ -112,7 +112,7 @@ def save_turntable(
     """Write `views` above a legend: as an animation of `seconds` (`.gif`, `.webp`), or side by side
     (`.png`, `.jpg`). Raises PartDistillError for another suffix or a place that cannot be written.
     """
-    path, names, colors = Path(path), shares(labels, parts), part_colors(parts)
+    path, names, colors = Path(path), percent_captions(labels, parts), part_colors(parts)
     suffix = path.suffix.lower()
     if suffix in STILLS:
         titles = [title, *[""] * (len(views) - 1)]

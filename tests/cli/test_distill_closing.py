@@ -16,11 +16,11 @@ from partdistill_ros.cli import distill_closing  # noqa: E402
 from partdistill_ros.cli.distill_closing import REPORT, close  # noqa: E402
 from partdistill_ros.distillation.config import DistillConfig  # noqa: E402
 from partdistill_ros.distillation.pipeline import Run  # noqa: E402
-from partdistill_ros.evaluation.bundle_check import Acceptance, Answers  # noqa: E402
+from partdistill_ros.evaluation.bundle_check import Answers, BundleCheck  # noqa: E402
 from partdistill_ros.inference.bundle import Bundle  # noqa: E402
 from partdistill_ros.inference.bundle_store import BundleStore  # noqa: E402
 
-GOOD = Acceptance(1e-5, Answers("next", (), (), 0.8), Answers("default", (), (), 0.6), "", None)
+GOOD = BundleCheck(1e-5, Answers("next", (), (), 0.8), Answers("default", (), (), 0.6), "", None)
 BAD = replace(GOOD, problem="it agrees with 40.0 % of what the teacher saw")
 
 
@@ -28,7 +28,7 @@ BAD = replace(GOOD, problem="it agrees with 40.0 % of what the teacher saw")
 def made(tmp_path: Path, toy_bundle: Path, monkeypatch: pytest.MonkeyPatch):
     """`made(check, change)`: a run that has just written `next`, closed with that verdict of the check."""
 
-    def run(check: Acceptance, store: Path | None, change: int = 0):
+    def run(check: BundleCheck, store: Path | None, change: int = 0):
         out = tmp_path / "store" / "mugs" / "next"
         shutil.copytree(toy_bundle, out)
         if change:
@@ -41,7 +41,7 @@ def made(tmp_path: Path, toy_bundle: Path, monkeypatch: pytest.MonkeyPatch):
             path.write_text("the page")
             return path
 
-        monkeypatch.setattr(distill_closing, "write_run_report", report)
+        monkeypatch.setattr(distill_closing, "write_run_page", report)
         config = DistillConfig((Path("x"),), ("top", "bottom"), out, "post")
         result = close(Run(out, out.with_name("next.work"), (), (), None, ()), config, store, lambda _: None)
         return result, asked[0]

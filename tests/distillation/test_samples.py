@@ -20,7 +20,7 @@ from partdistill_ros.distillation.samples import (
 )
 from partdistill_ros.distillation.unit_store import KnowledgeStore
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation.teacher_answers import true_units
+from partdistill_ros.evaluation.training_samples import true_units
 from partdistill_ros.pointcloud.frames import rotation_to_z
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.cameras import views_for

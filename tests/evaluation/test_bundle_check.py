@@ -15,7 +15,7 @@ from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation import bundle_check as acceptance
-from partdistill_ros.evaluation.bundle_check import MARGIN, Answers, accept, agreed
+from partdistill_ros.evaluation.bundle_check import MARGIN, Answers, agreed, check_bundle
 from partdistill_ros.inference.bundle import DEFAULT_PATH
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.pointcloud.scan import sample_surface
@@ -69,7 +69,7 @@ def test_agreement_weighs_units_by_score_and_size() -> None:
 
 def test_the_shipped_student_against_itself_is_accepted(samples) -> None:
     told: list[Progress] = []
-    found = accept(DEFAULT_PATH, "default", samples, QUERY, told.append)
+    found = check_bundle(DEFAULT_PATH, "default", samples, QUERY, told.append)
     assert found.problem is None and found.parity < 1e-3
     assert found.before is not None and found.new.overall == found.before.overall > 0.8
     assert [one.epoch for one in told] == [1, 2, 3, 4] and {one.stage for one in told} == {"evaluate"}
@@ -77,10 +77,10 @@ def test_the_shipped_student_against_itself_is_accepted(samples) -> None:
 
 
 def test_a_worse_student_is_told_with_both_numbers(samples, untrained: Path) -> None:
-    found = accept(untrained, "default", samples, QUERY)
+    found = check_bundle(untrained, "default", samples, QUERY)
     assert found.before is not None and found.new.overall < found.before.overall - MARGIN
     assert found.problem is not None
-    assert accept(DEFAULT_PATH, untrained, samples, QUERY).problem is None
+    assert check_bundle(DEFAULT_PATH, untrained, samples, QUERY).problem is None
 
 
 def test_an_answer_of_one_part_only_is_refused_whatever_it_agrees_with(samples) -> None:
@@ -97,10 +97,10 @@ def test_weights_that_are_not_those_of_the_network_are_found(samples, untrained:
     shutil.copytree(DEFAULT_PATH, mixed)
     shutil.copyfile(untrained / WEIGHTS, mixed / WEIGHTS)
     with pytest.raises(PartDistillError, match="differ by"):
-        accept(mixed, "default", samples, QUERY)
+        check_bundle(mixed, "default", samples, QUERY)
 
 
 def test_a_student_before_that_cannot_be_read_is_no_obstacle(samples, tmp_path: Path) -> None:
-    found = accept(DEFAULT_PATH, tmp_path / "gone", samples, QUERY)
+    found = check_bundle(DEFAULT_PATH, tmp_path / "gone", samples, QUERY)
     assert found.before is None and "gone" in found.no_comparison and found.problem is None
     assert found.record()["agreement_before"] is None

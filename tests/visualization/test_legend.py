@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from partdistill_ros.visualization.colors import part_colors
-from partdistill_ros.visualization.legend import legend_html, legend_picture, shares, sheet
+from partdistill_ros.visualization.legend import legend_html, legend_picture, percent_captions, sheet
 
 MANY = ("handle", "cup", *(f"a part with a long name {index}" for index in range(8)))
 
@@ -17,8 +17,12 @@ def shown(picture, color):
 
 
 def test_shares_are_of_the_labeled_points():
-    assert shares(np.array([0, 0, 0, 1, -1, -1]), ("handle", "cup", "lid")) == ["handle  75 %", "cup  25 %", "lid  0 %"]
-    assert shares(np.array([-1, -1]), ("handle",)) == ["handle  0 %"]
+    assert percent_captions(np.array([0, 0, 0, 1, -1, -1]), ("handle", "cup", "lid")) == [
+        "handle  75 %",
+        "cup  25 %",
+        "lid  0 %",
+    ]
+    assert percent_captions(np.array([-1, -1]), ("handle",)) == ["handle  0 %"]
 
 
 @pytest.mark.parametrize("panels", [1, 3])

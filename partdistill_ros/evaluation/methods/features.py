@@ -18,10 +18,10 @@ from torch import Tensor
 from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.trainer import Batch, Trainer
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation.methods.distilled import DistilledMethod, Recipe
+from partdistill_ros.evaluation.methods.distilled_student import DistilledMethod, Recipe
 from partdistill_ros.evaluation.methods.vote import pixel_votes
 from partdistill_ros.evaluation.shapes import Shape
-from partdistill_ros.evaluation.teacher_answers import taught
+from partdistill_ros.evaluation.training_samples import teacher_samples
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.cameras import views_for
 from partdistill_ros.rendering.rasterize import Rendering, render_scan
@@ -55,7 +55,9 @@ class FeaturesMethod(DistilledMethod):
         if not isinstance(teacher, FeatureTeacher):
             raise PartDistillError(f"the teacher '{teacher.name}' gives no features to distill: choose mini")
         recipe = replace(recipe, work=None)  # such a training writes no checkpoints
-        super().__init__("features", partial(taught, teacher=teacher), shapes, "none", recipe, train=train, each=each)
+        super().__init__(
+            "features", partial(teacher_samples, teacher=teacher), shapes, "none", recipe, train=train, each=each
+        )
         self._kind = partial(FeatureTrainer, teacher)
 
 

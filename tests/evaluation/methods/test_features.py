@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from partdistill_ros.evaluation.evaluate import evaluate
-from partdistill_ros.evaluation.methods import distilled
-from partdistill_ros.evaluation.methods.distilled import Recipe
+from partdistill_ros.evaluation.methods import distilled_student
+from partdistill_ros.evaluation.methods.distilled_student import Recipe
 from partdistill_ros.evaluation.methods.features import FeaturesMethod, fused_features
 from partdistill_ros.evaluation.shapes import prepare
-from partdistill_ros.evaluation.teacher_answers import true_members
+from partdistill_ros.evaluation.training_samples import true_samples
 from partdistill_ros.synthetic.families import generate
 from partdistill_ros.text.space import TextSpace
 
@@ -42,7 +42,7 @@ def bottles():
 
 
 def test_features_are_fused_over_the_views_that_see_a_point(bottles):
-    sample = true_members(bottles)[0]
+    sample = true_samples(bottles)[0]
     sample = replace(sample, views=None)
     fused = fused_features(Painter(), sample).astype(float)
     cap, body = TextSpace.load().encode(["cap", "body"])
@@ -54,9 +54,11 @@ def test_features_are_fused_over_the_views_that_see_a_point(bottles):
 
 
 def test_the_student_learns_their_direction(bottles, monkeypatch):
-    usual = distilled.schedule_for
+    usual = distilled_student.schedule_for
     monkeypatch.setattr(
-        distilled, "schedule_for", lambda samples, **known: replace(usual(samples, **known), min_steps=5, batch=2)
+        distilled_student,
+        "schedule_for",
+        lambda samples, **known: replace(usual(samples, **known), min_steps=5, batch=2),
     )
     method = FeaturesMethod(Painter(), bottles, Recipe(epochs=4))
     evaluation = evaluate(bottles, method)

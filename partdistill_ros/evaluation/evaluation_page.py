@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation.evaluate import Curve, Evaluation, evaluate
+from partdistill_ros.evaluation.evaluate import Evaluation, evaluate
 from partdistill_ros.evaluation.gallery import Choice, Exhibit, Panel, exhibits
 from partdistill_ros.evaluation.methods.constant import Constant
 from partdistill_ros.evaluation.miou import ShapeScore
-from partdistill_ros.evaluation.report import DIGITS, record
+from partdistill_ros.evaluation.score_tables import DIGITS, record
 from partdistill_ros.evaluation.shapes import Shape
 from partdistill_ros.io.atomic import atomic_path
+from partdistill_ros.visualization.loss_chart import LossCurve, loss_chart
 from partdistill_ros.visualization.page import embedded, figure, legend, page
-from partdistill_ros.visualization.svg import loss_chart
 
 if TYPE_CHECKING:
     from partdistill_ros.teachers.protocol import Teacher
@@ -167,7 +167,7 @@ def _parts(evaluations: Sequence[Evaluation]) -> list[str]:
 
 def _curves(evaluations: Sequence[Evaluation]) -> list[str]:
     """Each training once, though forward and backward distillation may share it."""
-    owners: dict[Curve, list[str]] = {}
+    owners: dict[LossCurve, list[str]] = {}
     for one in evaluations:
         for curve in one.curves:
             owners.setdefault(curve, []).append(one.method)

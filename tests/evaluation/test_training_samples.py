@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation.controlled import ControlledTeacher
+from partdistill_ros.evaluation.controlled_teacher import ControlledTeacher
 from partdistill_ros.evaluation.shapes import prepare
-from partdistill_ros.evaluation.teacher_answers import posed, taught, true_members, true_units
+from partdistill_ros.evaluation.training_samples import posed, teacher_samples, true_samples, true_units
 from partdistill_ros.synthetic.families import generate
 
 
@@ -20,7 +20,7 @@ def mugs():
 
 def test_members_are_upright_clouds_with_the_teachers_units(mugs):
     teacher = ControlledTeacher("pixel")
-    samples = taught(mugs, teacher)
+    samples = teacher_samples(mugs, teacher)
     for sample, shape in zip(samples, mugs, strict=True):
         assert sample.name == shape.question.name and sample.units.parts == shape.question.parts
         assert np.linalg.norm(sample.points, axis=1).max() == pytest.approx(1, abs=1e-5)
@@ -35,11 +35,11 @@ def test_other_teachers_never_see_labels(mugs):
             raise PartDistillError("asked with nothing but a rendering")
 
     with pytest.raises(PartDistillError, match="nothing but a rendering"):
-        taught(mugs, Nosy())
+        teacher_samples(mugs, Nosy())
 
 
 def test_true_units_are_the_labels(mugs):
-    for sample, shape in zip(true_members(mugs), mugs, strict=True):
+    for sample, shape in zip(true_samples(mugs), mugs, strict=True):
         votes = sample.units.votes(sample.units.score[sample.units.owner()])
         share = np.bincount(votes.argmax(1), minlength=2) / len(votes)
         true = np.bincount(shape.truth[shape.truth >= 0], minlength=2) / len(shape.truth)
@@ -55,7 +55,7 @@ def test_an_unknown_up_becomes_that_of_rest(mugs):
     question = prepare([generate("pliers", 0).with_(up=None)])[0].question
     up = posed(question).up
     assert up is not None and abs(up[2]) > 0.95
-    assert taught(prepare([generate("pliers", 0).with_(up=None)]), _told())[0].up_unknown
+    assert teacher_samples(prepare([generate("pliers", 0).with_(up=None)]), _told())[0].up_unknown
 
 
 def _told() -> ControlledTeacher:

@@ -13,13 +13,14 @@ import pytest
 from PIL import Image
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation import html_report
-from partdistill_ros.evaluation.evaluate import Curve, evaluate
-from partdistill_ros.evaluation.html_report import write_report
-from partdistill_ros.evaluation.methods.bundle import BundleMethod
+from partdistill_ros.evaluation import evaluation_page
+from partdistill_ros.evaluation.evaluate import evaluate
+from partdistill_ros.evaluation.evaluation_page import write_report
+from partdistill_ros.evaluation.methods.bundled_student import BundleMethod
 from partdistill_ros.evaluation.methods.constant import Constant
-from partdistill_ros.evaluation.report import record
+from partdistill_ros.evaluation.score_tables import record
 from partdistill_ros.evaluation.shapes import prepare
+from partdistill_ros.visualization.loss_chart import LossCurve
 
 HOSTILE = '</style><script src="https://x.y/z.js">alert(1)</script>\'"&'
 
@@ -48,7 +49,7 @@ def shapes(make_post):
 @pytest.fixture
 def student(shapes, toy_segmenter):
     one = evaluate(shapes, BundleMethod(toy_segmenter))
-    return replace(one, curves=(Curve("post", (2.0, 1.0, float("nan"), 0.5), 2),), unseen=one.every)
+    return replace(one, curves=(LossCurve("post", (2.0, 1.0, float("nan"), 0.5), 2),), unseen=one.every)
 
 
 def read(path):
@@ -117,7 +118,10 @@ def test_hostile_names_are_shown_and_not_obeyed(tmp_path, make_post):
     scan = make_post(HOSTILE, points=3000, category=HOSTILE + "c", parts=(HOSTILE + "1", HOSTILE + "2"))
     shapes = prepare([scan])
     one = replace(
-        evaluate(shapes, Constant.of(shapes)), method=HOSTILE + "m", setting=HOSTILE, curves=(Curve(HOSTILE, (1.0,)),)
+        evaluate(shapes, Constant.of(shapes)),
+        method=HOSTILE + "m",
+        setting=HOSTILE,
+        curves=(LossCurve(HOSTILE, (1.0,)),),
     )
     html, numbers = read(write_report(tmp_path, shapes, [one], None, HOSTILE + "t"))
     assert "script" not in {tag for tag, _ in html.tags}
@@ -130,7 +134,7 @@ def test_hostile_names_are_shown_and_not_obeyed(tmp_path, make_post):
 
 def test_a_failure_leaves_the_former_report(tmp_path, shapes, student, monkeypatch):
     path = write_report(tmp_path, shapes, [student], None, "first", per_category=0)
-    monkeypatch.setattr(html_report, "loss_chart", lambda _: 1 / 0)
+    monkeypatch.setattr(evaluation_page, "loss_chart", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_report(tmp_path, shapes, [student], None, "second", per_category=0)
     assert "first" in path.read_text() and read(path)[1]["title"] == "first"

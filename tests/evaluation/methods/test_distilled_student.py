@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation.controlled import ControlledTeacher
+from partdistill_ros.evaluation.controlled_teacher import ControlledTeacher
 from partdistill_ros.evaluation.evaluate import evaluate
-from partdistill_ros.evaluation.methods.distilled import DistilledMethod, Recipe, aligned
+from partdistill_ros.evaluation.methods.distilled_student import DistilledMethod, Recipe, aligned
 from partdistill_ros.evaluation.shapes import prepare
-from partdistill_ros.evaluation.teacher_answers import taught, true_members
+from partdistill_ros.evaluation.training_samples import teacher_samples, true_samples
 from partdistill_ros.synthetic.families import generate
 
 QUICK = Recipe(epochs=2)
@@ -27,11 +27,13 @@ def bottles():
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch):
-    from partdistill_ros.evaluation.methods import distilled
+    from partdistill_ros.evaluation.methods import distilled_student
 
-    usual = distilled.schedule_for
+    usual = distilled_student.schedule_for
     monkeypatch.setattr(
-        distilled, "schedule_for", lambda samples, **known: replace(usual(samples, **known), min_steps=2, batch=2)
+        distilled_student,
+        "schedule_for",
+        lambda samples, **known: replace(usual(samples, **known), min_steps=2, batch=2),
     )
 
 
@@ -40,7 +42,7 @@ def test_the_shapes_themselves_or_another_collection(bottles):
 
     def gather(shapes):
         seen.append([shape.question.name for shape in shapes])
-        return true_members(shapes)
+        return true_samples(shapes)
 
     every = [shape.question.name for shape in bottles]
     evaluate(bottles, DistilledMethod("supervised", gather, bottles, "none", QUICK))
@@ -62,7 +64,8 @@ def test_labels_of_the_evaluated_shapes_change_nothing(bottles):
     wrong = [replace(shape, truth=np.zeros_like(shape.truth), labeled=generate("bottle", 5)) for shape in bottles]
     answers = [
         evaluate(
-            shapes, DistilledMethod("b", partial(taught, teacher=teacher), shapes, "posterior", QUICK, train=other)
+            shapes,
+            DistilledMethod("b", partial(teacher_samples, teacher=teacher), shapes, "posterior", QUICK, train=other),
         )
         for shapes in (bottles, wrong)
     ]
@@ -71,28 +74,28 @@ def test_labels_of_the_evaluated_shapes_change_nothing(bottles):
 
 
 def test_a_collection_of_other_objects_is_refused(bottles):
-    method = DistilledMethod("f", true_members, bottles, "none", QUICK, train=prepare([generate("mug", 1)]))
+    method = DistilledMethod("f", true_samples, bottles, "none", QUICK, train=prepare([generate("mug", 1)]))
     with pytest.raises(PartDistillError, match="other categories"):
         evaluate(bottles, method)
 
 
 def test_one_at_a_time_takes_no_collection(bottles):
     with pytest.raises(PartDistillError, match="leave the training shapes out"):
-        DistilledMethod("f", true_members, bottles, "none", QUICK, train=bottles, each=True)
+        DistilledMethod("f", true_samples, bottles, "none", QUICK, train=bottles, each=True)
 
 
 def test_checkpoints_make_a_second_run_quick_and_equal(bottles, tmp_path):
     recipe = replace(QUICK, work=tmp_path)
-    first = evaluate(bottles, DistilledMethod("b", true_members, bottles, "posterior", recipe))
+    first = evaluate(bottles, DistilledMethod("b", true_samples, bottles, "posterior", recipe))
     files = {path.name.split("-")[0] for path in tmp_path.iterdir()}
     assert files == {"fit", "forward"}
-    second = evaluate(bottles, DistilledMethod("b", true_members, bottles, "posterior", recipe))
+    second = evaluate(bottles, DistilledMethod("b", true_samples, bottles, "posterior", recipe))
     np.testing.assert_array_equal(first.answers[0], second.answers[0])
 
 
 def test_training_shapes_are_asked_about_the_evaluated_parts(bottles):
     turned = aligned(bottles[0], {"bottle": ("body", "neck", "cap")})
-    sample = true_members([turned])[0]
+    sample = true_samples([turned])[0]
     assert sample.units.parts == ("body", "neck", "cap")
     own = bottles[0].question.parts
     assert {sample.units.parts[part] for part in sample.units.part} <= set(own)

@@ -7,7 +7,7 @@ import pytest
 
 from partdistill_ros.evaluation.evaluate import evaluate
 from partdistill_ros.evaluation.methods.constant import Constant
-from partdistill_ros.evaluation.report import category_table, comparison_table, record
+from partdistill_ros.evaluation.score_tables import category_table, comparison_table, record
 from partdistill_ros.evaluation.shapes import prepare
 
 

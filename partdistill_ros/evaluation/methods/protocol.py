@@ -1,9 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of the methods without loading torch: their names and what each can be told."""
+"""What every compared method does, and what is known of them without loading torch: names and what each is."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
 from partdistill_ros.errors import PartDistillError
+
+if TYPE_CHECKING:
+    from partdistill_ros.evaluation.shapes import Question
 
 METHODS = {
     "constant": "the category's most frequent part everywhere: the answer to beat",
@@ -16,6 +25,21 @@ METHODS = {
 }
 PROCEDURAL = "procedural"  # `procedural:N` in the place of a path: N shapes of each category's family
 TRAINED = ("features", "forward", "backward", "supervised")
+
+
+class Method(Protocol):
+    """name: as in the tables.  setting: what it has learned from: `reference` (the truth itself),
+    `zero-shot` (nothing of this kind), `tta` (these shapes, without labels), `pre` (others)."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def setting(self) -> str: ...
+
+    def answer(self, questions: Sequence[Question]) -> Iterator[NDArray[np.int16]]:
+        """Per question, in order, the labels `[POINTS]` of `question.cloud`, -1 for none."""
+        ...
 
 
 def parse_methods(text: str) -> tuple[str, ...]:

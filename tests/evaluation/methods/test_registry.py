@@ -7,8 +7,8 @@ import pytest
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import evaluate
-from partdistill_ros.evaluation.methods.choose import Setting, collect, make_method
-from partdistill_ros.evaluation.methods.names import METHODS, parse_methods
+from partdistill_ros.evaluation.methods.protocol import METHODS, parse_methods
+from partdistill_ros.evaluation.methods.registry import MethodConfig, collect, make_method
 from partdistill_ros.evaluation.shapes import prepare
 from partdistill_ros.synthetic.families import generate
 
@@ -20,11 +20,11 @@ def mugs():
 
 def test_every_name_makes_a_method(mugs):
     for name in METHODS:
-        assert make_method(name, mugs, Setting()).setting
+        assert make_method(name, mugs, MethodConfig()).setting
 
 
 def test_a_controlled_teacher_votes_and_gives_no_features(mugs):
-    setting = Setting("controlled:pixel")
+    setting = MethodConfig("controlled:pixel")
     score = evaluate(mugs, make_method("vote", mugs, setting)).sampled.overall
     assert 5 < score < 90
     with pytest.raises(PartDistillError, match="gives no features"):
@@ -33,7 +33,7 @@ def test_a_controlled_teacher_votes_and_gives_no_features(mugs):
 
 def test_unknown_presets_and_methods_are_refused(mugs):
     with pytest.raises(PartDistillError, match="pixel-independent"):
-        make_method("vote", mugs, Setting("controlled:guess"))
+        make_method("vote", mugs, MethodConfig("controlled:guess"))
     with pytest.raises(PartDistillError, match="mesh-scores"):
         parse_methods("vote,oracle")
 

@@ -13,8 +13,8 @@ from partdistill_ros.distillation.pipeline import Run
 from partdistill_ros.distillation.rescored_units import RescoredUnits
 from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.units import KnowledgeUnits
-from partdistill_ros.evaluation.bundle_check import Acceptance, Answers
-from partdistill_ros.evaluation.run_report import SHOWN, write_run_report
+from partdistill_ros.evaluation.bundle_check import Answers, BundleCheck
+from partdistill_ros.evaluation.run_page import SHOWN, write_run_page
 from partdistill_ros.rendering.cameras import ten_views
 
 
@@ -46,9 +46,9 @@ def written(tmp_path: Path):
         run = Run(tmp_path / "b", tmp_path / "b.work", samples, balls, backward_from, ("bad.ply: it is <empty>",))
         answers = Answers("v0002", (np.zeros(400, np.int16),) * count, (0.75,) * count, 0.75)
         before = Answers("v0001", (np.ones(400, np.int16),) * count, (float("nan"),) * count, 0.5)
-        check = Acceptance(1e-5, answers, before if compared else None, "" if compared else "unknown name <x>", None)
+        check = BundleCheck(1e-5, answers, before if compared else None, "" if compared else "unknown name <x>", None)
         settings = {"teacher": "mini", "category": "ball"}
-        path = write_run_report(tmp_path / "report.html", "Run <1>", settings, run, check, "v0002 is in force")
+        path = write_run_page(tmp_path / "report.html", "Run <1>", settings, run, check, "v0002 is in force")
         return path.read_text(encoding="utf-8")
 
     return write

@@ -1,19 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Curves as SVG that stands inside a page and takes its colors."""
+"""The loss of a training as SVG that stands inside a page and takes its colors, light or dark."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
-
-from partdistill_ros.evaluation.evaluate import Curve
 
 WIDTH, HEIGHT = 360, 200  # user units; the page scales the drawing
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 14, 34
 
 
-def loss_chart(curve: Curve) -> str:
+@dataclass(frozen=True)
+class LossCurve:
+    """A training's loss per epoch.  name: of the run or category.  backward_from: epochs done when
+    backward distillation began, None where it did not."""
+
+    name: str
+    losses: tuple[float, ...]
+    backward_from: int | None = None
+
+
+def loss_chart(curve: LossCurve) -> str:
     """Training loss over epochs, with a dashed line where backward distillation began.
 
     Losses that are not finite are left out of the line; a curve without any says so.

@@ -22,12 +22,12 @@ from partdistill_ros.distillation.config import Schedule, schedule_for
 from partdistill_ros.distillation.samples import Sample, upright, weighted
 from partdistill_ros.distillation.trainer import Trainer, label_points
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation.evaluate import Curve
 from partdistill_ros.evaluation.shapes import Question, Shape
-from partdistill_ros.evaluation.teacher_answers import posed
+from partdistill_ros.evaluation.training_samples import posed
 from partdistill_ros.students.build import new_student
 from partdistill_ros.students.student import Student
 from partdistill_ros.text.space import TextSpace
+from partdistill_ros.visualization.loss_chart import LossCurve
 
 DRAWS = 4  # samples of a cloud, turned about the vertical, whose answers are averaged
 # The evaluated clouds are whole and upright, so the training clouds are.
@@ -78,7 +78,7 @@ class DistilledMethod:
         self._shapes, self._train, self._each = shapes, train, each
         self._generated, self._generated_share = generated, generated_share
         self.setting = "pre" if train is not None else "tta-each" if each else "tta"
-        self.curves: list[Curve] = []
+        self.curves: list[LossCurve] = []
         self.trainer: Trainer | None = None
         self._kind: Callable[..., Trainer] = Trainer
 
@@ -113,7 +113,7 @@ class DistilledMethod:
         trainer = self._fit(samples, names, space, schedule)
         student = trainer.run()
         self.trainer = trainer
-        self.curves.append(Curve(of, tuple(trainer.state.losses), trainer.state.backward_from))
+        self.curves.append(LossCurve(of, tuple(trainer.state.losses), trainer.state.backward_from))
         return student
 
     def _fit(

@@ -6,7 +6,7 @@ import pytest
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import evaluate
-from partdistill_ros.evaluation.methods.bundle import BundleMethod
+from partdistill_ros.evaluation.methods.bundled_student import BundleMethod
 from partdistill_ros.evaluation.shapes import prepare
 from partdistill_ros.pointcloud.scan import Mesh
 from partdistill_ros.synthetic.families.primitives import rotation

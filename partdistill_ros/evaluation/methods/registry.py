@@ -10,16 +10,15 @@ from pathlib import Path
 
 from partdistill_ros.distillation.generated import check_generated, generated_scans
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation.controlled import ControlledTeacher
+from partdistill_ros.evaluation.controlled_teacher import ControlledTeacher
 from partdistill_ros.evaluation.methods.constant import Constant
-from partdistill_ros.evaluation.methods.distilled import DistilledMethod, Gather, Recipe
+from partdistill_ros.evaluation.methods.distilled_student import DistilledMethod, Gather, Recipe
 from partdistill_ros.evaluation.methods.features import FeaturesMethod
 from partdistill_ros.evaluation.methods.mesh_scores import MeshScoresMethod
-from partdistill_ros.evaluation.methods.method import Method
-from partdistill_ros.evaluation.methods.names import PROCEDURAL
+from partdistill_ros.evaluation.methods.protocol import PROCEDURAL, Method
 from partdistill_ros.evaluation.methods.vote import VoteMethod
 from partdistill_ros.evaluation.shapes import Shape, load_shapes, prepare
-from partdistill_ros.evaluation.teacher_answers import taught, true_members
+from partdistill_ros.evaluation.training_samples import teacher_samples, true_samples
 from partdistill_ros.synthetic.families import FAMILIES
 from partdistill_ros.teachers.protocol import Teacher
 from partdistill_ros.teachers.registry import load_teacher
@@ -30,7 +29,7 @@ CONTROLLED = "controlled"
 
 
 @dataclass(frozen=True)
-class Setting:
+class MethodConfig:
     """What every method of a comparison is given.
 
     teacher: as `load_teacher` takes it, or `controlled:PRESET`.  train: the collection to distill on (pre), None
@@ -47,13 +46,13 @@ class Setting:
     recipe: Recipe = field(default_factory=Recipe)
 
 
-def make_method(name: str, shapes: Sequence[Shape], setting: Setting) -> Method:
+def make_method(name: str, shapes: Sequence[Shape], setting: MethodConfig) -> Method:
     """The method `name` of `methods.METHODS` for these shapes."""
     if name == "constant":
         return Constant.of(shapes)
     if name == "supervised":
-        return _distilled(name, true_members, shapes, "none", setting)
-    teacher = asked_teacher(setting, shapes)
+        return _distilled(name, true_samples, shapes, "none", setting)
+    teacher = method_teacher(setting, shapes)
     if name == "vote":
         return VoteMethod(teacher)
     if name == "mesh-scores":
@@ -61,10 +60,10 @@ def make_method(name: str, shapes: Sequence[Shape], setting: Setting) -> Method:
     if name == "features":
         return FeaturesMethod(teacher, shapes, setting.recipe, train=setting.train, each=setting.each)
     rule = "none" if name == "forward" else setting.backward
-    return _distilled(name, partial(taught, teacher=teacher), shapes, rule, setting)
+    return _distilled(name, partial(teacher_samples, teacher=teacher), shapes, rule, setting)
 
 
-def asked_teacher(setting: Setting, shapes: Sequence[Shape]) -> Teacher:
+def method_teacher(setting: MethodConfig, shapes: Sequence[Shape]) -> Teacher:
     """The teacher of a setting; a controlled one knows the truth of `shapes`, and is one for each method, since
     it remembers which clouds of a shape it was told about."""
     kind, _, preset = setting.teacher.partition(":")
@@ -92,7 +91,7 @@ def collect(sources: Sequence[str], shapes: Sequence[Shape], on_skip: Skip | Non
     return found
 
 
-def _distilled(name: str, gather: Gather, shapes: Sequence[Shape], rule: str, setting: Setting) -> DistilledMethod:
+def _distilled(name: str, gather: Gather, shapes: Sequence[Shape], rule: str, setting: MethodConfig) -> DistilledMethod:
     return DistilledMethod(
         name,
         gather,

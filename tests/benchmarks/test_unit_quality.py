@@ -7,20 +7,20 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+from unit_quality import unit_quality
 
 from partdistill_ros.distillation.backward import Rescored
 from partdistill_ros.distillation.boxes import _project
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.evaluation.shapes import prepare
-from partdistill_ros.evaluation.teacher_answers import true_members
-from partdistill_ros.evaluation.unit_quality import unit_quality
+from partdistill_ros.evaluation.training_samples import true_samples
 from partdistill_ros.rendering.cameras import orbit_views
 from partdistill_ros.synthetic.families import generate
 
 
 def test_means_before_and_after_by_the_truth():
     shapes = prepare([generate("mug", 0)])
-    sample = true_members(shapes)[0]
+    sample = true_samples(shapes)[0]
     swapped = sample.units.part[::-1].copy()
     wrong = replace(sample, units=replace(sample.units, part=swapped))
     trainer = SimpleNamespace(
@@ -39,7 +39,7 @@ def test_means_before_and_after_by_the_truth():
 
 def test_a_box_is_right_where_its_part_fits_best_whatever_it_takes_in():
     shapes = prepare([generate("mug", 0)])
-    sample = true_members(shapes)[0]
+    sample = true_samples(shapes)[0]
     handle = sample.units.points_of(sample.units.parts.index("handle"))
     # Seen from the handle's side, its box holds more of the cup behind it.
     side = sample.points[handle].mean(0) - sample.points.mean(0)

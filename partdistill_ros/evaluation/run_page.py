@@ -14,7 +14,7 @@ from PIL import Image
 
 from partdistill_ros.distillation.pipeline import Run
 from partdistill_ros.distillation.rescored_units import RescoredUnits
-from partdistill_ros.evaluation.bundle_check import Acceptance, Answers
+from partdistill_ros.evaluation.bundle_check import Answers, BundleCheck
 from partdistill_ros.evaluation.unit_sheets import WORDS, contact_sheet, view_camera
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.visualization.colors import part_colors
@@ -27,8 +27,8 @@ VIEWS = 4  # of a scan
 PICTURE = (320, 240)
 
 
-def write_run_report(
-    path: Path, title: str, settings: Mapping[str, object], run: Run, acceptance: Acceptance, verdict: str
+def write_run_page(
+    path: Path, title: str, settings: Mapping[str, object], run: Run, acceptance: BundleCheck, verdict: str
 ) -> Path:
     """Write the page; returns its path.
 
@@ -102,7 +102,7 @@ def _by_part(graded: Sequence[RescoredUnits]) -> str:
     return _table(("part", "units", "teacher's score", "student's score", "lowered", "raised"), rows)
 
 
-def _before_after(run: Run, acceptance: Acceptance, shown: Sequence[int]) -> list[str]:
+def _before_after(run: Run, acceptance: BundleCheck, shown: Sequence[int]) -> list[str]:
     new, before = acceptance.new, acceptance.before
     html = [
         '<h2 id="after">Before and after, on the same scans</h2>',

@@ -14,7 +14,7 @@ from partdistill_ros.distillation.boxes import box_names
 from partdistill_ros.distillation.samples import Sample, upright
 from partdistill_ros.distillation.trainer import Trainer
 from partdistill_ros.evaluation.shapes import Shape
-from partdistill_ros.evaluation.teacher_answers import posed
+from partdistill_ros.evaluation.training_samples import posed
 
 RIGHT = 0.5  # share of a region's points that must be of its part
 

@@ -10,7 +10,7 @@ import numpy as np
 from partdistill_ros.distillation.samples import Sample, make_sample, upright_cloud
 from partdistill_ros.distillation.unit_store import KnowledgeStore
 from partdistill_ros.distillation.units import KnowledgeUnits
-from partdistill_ros.evaluation.controlled import ControlledTeacher
+from partdistill_ros.evaluation.controlled_teacher import ControlledTeacher
 from partdistill_ros.evaluation.shapes import Question, Shape
 from partdistill_ros.pointcloud.frames import stable_pose
 from partdistill_ros.pointcloud.scan import Scan
@@ -27,7 +27,7 @@ def posed(question: Question) -> Scan:
     return cloud if cloud.up is not None else cloud.with_(up=stable_pose(cloud.points))
 
 
-def taught(
+def teacher_samples(
     shapes: Sequence[Shape], teacher: Teacher, store: KnowledgeStore | None = None, watch: Watch = iter
 ) -> list[Sample]:
     """The shapes with what the teacher says of their ten views; only a controlled teacher is told their labels."""
@@ -43,7 +43,7 @@ def taught(
     return samples
 
 
-def true_members(shapes: Sequence[Shape]) -> list[Sample]:
+def true_samples(shapes: Sequence[Shape]) -> list[Sample]:
     """The shapes with one unit for each true part: what the ceiling is trained on."""
     samples = []
     for shape in shapes:
