@@ -34,7 +34,7 @@ def made(tmp_path: Path, toy_bundle: Path, monkeypatch: pytest.MonkeyPatch):
         if change:
             retouched(out, change)
         asked = []
-        monkeypatch.setattr(distill_closing, "accept", lambda *arguments: asked.append(arguments) or check)
+        monkeypatch.setattr(distill_closing, "check_bundle", lambda *arguments: asked.append(arguments) or check)
 
         def report(path: Path, *_: object) -> Path:
             path.parent.mkdir(exist_ok=True)
