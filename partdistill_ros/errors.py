@@ -26,3 +26,8 @@ class MissingDependencyError(PartDistillError):
             f"{purpose} needs the Python package '{package}', which is not installed: "
             f'pip install "partdistill_ros[{extra}]"'
         )
+
+
+def describe(error: BaseException) -> str:
+    """An error in one sentence: ours is one already, others come with their type."""
+    return str(error) if isinstance(error, PartDistillError) else f"{type(error).__name__}: {error}"

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import queue
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from partdistill_ros.errors import PartDistillError
 
 if TYPE_CHECKING:
     from rclpy.executors import Executor
@@ -15,25 +18,42 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+LOOK_SECONDS = 0.1
+"""Between two looks at whether a wait is to end early."""
+
+
+class TooSlow(PartDistillError):
+    """The work did not end within its time; it is left to itself and its result to nobody."""
+
 
 class Background:
     """One thread that does one thing after the other, started with the first of them.
 
     The same thread each time, because glibc gives new threads memory of their own: 16 students loaded
-    on 16 threads held 350 MB, on one thread 258.
+    on 16 threads held 350 MB, on one thread 258. Only a thread whose work does not end in time (a file
+    on a dead network mount cannot be interrupted) is abandoned, and the next work gets a new one.
     """
 
     def __init__(self) -> None:
-        self._work: queue.Queue[Callable[[], None]] = queue.Queue()
-        self._thread: threading.Thread | None = None
+        self._queue: queue.Queue[Callable[[], None]] | None = None
+        self._unfinished = 0
+        self._changed = threading.Condition()
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is in work or waits."""
-        return self._work.unfinished_tasks == 0
+        """Whether nothing is in work or waits, on abandoned threads neither."""
+        return self._unfinished == 0
 
-    def run(self, executor: Executor, work: Callable[[], Result]) -> Awaitable[Result]:
-        """Runs `work`; `await` it in a coroutine callback for what it returns or raises.
+    def wait_idle(self, seconds: float) -> bool:
+        """Waits at most so long until it is idle; whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.idle, seconds)
+
+    def run(
+        self, executor: Executor, work: Callable[[], Result], limit: float | None = None, late: str = ""
+    ) -> Awaitable[Result]:
+        """Runs `work`; `await` it in a coroutine callback for what it returns or raises, or TooSlow, with the
+        words `late`, after `limit` seconds.
 
         The callback must have a callback group of its own: a group that excludes others is held until
         the coroutine ends.
@@ -41,28 +61,78 @@ class Background:
         from rclpy.exceptions import InvalidHandle
         from rclpy.task import Future
 
-        future: Any = Future(executor=executor)
+        awaited: Any = Future(executor=executor)
 
-        def step() -> None:
-            try:
-                future.set_result(work())
-            except Exception as error:
-                future.set_exception(error)
+        def settle(done: concurrent.futures.Future[Result]) -> None:
+            error = done.exception()
+            if error is None:
+                awaited.set_result(done.result())
+            else:
+                awaited.set_exception(error)
             # A future that is done does not wake an executor that waits for messages; a task does.
             with suppress(InvalidHandle):  # the executor has ended, and nobody waits any more
                 executor.create_task(lambda: None)
 
-        self._work.put(step)
-        if self._thread is None:
-            # A daemon, so that it cannot hold up the end of the process.
-            self._thread = threading.Thread(target=self._run, name="background", daemon=True)
-            self._thread.start()
-        return cast(Awaitable[Result], future)
+        self._submit(work, limit, late).add_done_callback(settle)
+        return cast(Awaitable[Result], awaited)
 
-    def _run(self) -> None:
-        while True:
-            self._work.get()()
-            self._work.task_done()
+    def wait_for(self, work: Callable[[], Result], limit: float, late: str, ended: Callable[[], bool]) -> Result:
+        """Runs `work` and waits for what it returns or raises; TooSlow after `limit` seconds or once `ended()`."""
+        task = self._submit(work, limit, late)
+        while not concurrent.futures.wait([task], LOOK_SECONDS).done:
+            if ended():
+                raise TooSlow("interrupted")
+        return task.result()
+
+    def _submit(self, work: Callable[[], Result], limit: float | None, late: str) -> concurrent.futures.Future[Result]:
+        task: concurrent.futures.Future[Result] = concurrent.futures.Future()
+
+        def step() -> None:
+            try:
+                result = work()
+            except Exception as error:
+                self._finish()
+                _settle(task, error=error)
+            else:
+                self._finish()
+                _settle(task, result)
+
+        with self._changed:
+            self._unfinished += 1
+        if self._queue is None:
+            self._queue = queue.Queue()
+            # A daemon, so that it cannot hold up the end of the process.
+            threading.Thread(target=_serve, args=[self._queue], name="background", daemon=True).start()
+        self._queue.put(step)
+        if limit is not None:
+            timer = threading.Timer(limit, self._abandon, [task, late])
+            timer.daemon = True
+            timer.start()
+            task.add_done_callback(lambda _: timer.cancel())
+        return task
+
+    def _finish(self) -> None:
+        with self._changed:
+            self._unfinished -= 1
+            self._changed.notify_all()
+
+    def _abandon(self, task: concurrent.futures.Future[Any], late: str) -> None:
+        self._queue = None
+        _settle(task, error=TooSlow(late))
+
+
+def _serve(work: queue.Queue[Callable[[], None]]) -> None:
+    while True:
+        work.get()()
+
+
+def _settle(task: concurrent.futures.Future[Any], result: object = None, error: Exception | None = None) -> None:
+    """Once: what comes after a time limit, or a time limit after the result, is nobody's any more."""
+    with suppress(concurrent.futures.InvalidStateError):
+        if error is None:
+            task.set_result(result)
+        else:
+            task.set_exception(error)
 
 
 class LatestWorker(Generic[Item, Result]):

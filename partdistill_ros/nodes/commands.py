@@ -51,6 +51,10 @@ def _run(name: str) -> NoReturn:
     os._exit(code)
 
 
+interrupted = threading.Event()
+"""Set by a signal that comes while the node is being started."""
+
+
 class NodeEnded(Exception):
     """Raised in a callback: the node has done all it was to do."""
 
@@ -71,7 +75,6 @@ def run_node(create: Callable[[], Any], arguments: Sequence[str] | None = None) 
 
     node = None
     started = False
-    interrupted = threading.Event()
     # Python's KeyboardInterrupt may hit inside a message on its way from C++, which then makes a RuntimeError of it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: interrupted.set())

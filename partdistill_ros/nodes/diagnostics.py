@@ -8,10 +8,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from partdistill_ros.nodes.engine import Engine
+if TYPE_CHECKING:
+    from partdistill_ros.nodes.engine import Engine
 
 OK, WARN = b"\0", b"\1"
 """Levels of diagnostic_msgs/DiagnosticStatus."""
@@ -139,7 +141,7 @@ def verdict(summary: Summary, topic: str, enabled: bool, fallback: str = "") -> 
 
 
 def figures(summary: Summary, engine: Engine) -> dict[str, object]:
-    """What is in force, counts, the last problem, and latency by stage in milliseconds."""
+    """What is active, counts, the last problem, and latency by stage in milliseconds."""
     problem, age = summary.last_problem or ("none", 0.0)
     values: dict[str, object] = {
         "bundle": engine.bundle,

@@ -15,25 +15,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rcl_interfaces.msg import SetParametersResult
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 from rclpy.qos import ReliabilityPolicy
-from rclpy.task import Future
 from sensor_msgs.msg import PointCloud2
 
 from partdistill_ros.action import Distill
-from partdistill_ros.errors import PartDistillError
+from partdistill_ros.errors import PartDistillError, describe
 from partdistill_ros.inference.bundle_store import NEXT
 from partdistill_ros.inference.scene import label_object
 from partdistill_ros.io.save import save_scan
+from partdistill_ros.nodes.background import Background
 from partdistill_ros.nodes.commands import run_node
 from partdistill_ros.nodes.conversions import colors_of, labeled_message, read_cloud
 from partdistill_ros.nodes.engine import tabletop_limits
 from partdistill_ros.nodes.goals import distill_command, learn_command, learned_name, query_of
-from partdistill_ros.nodes.parameters import declare
+from partdistill_ros.nodes.parameters import declare, on_change
 from partdistill_ros.nodes.qos import profile
 from partdistill_ros.nodes.trainer_parameters import TrainerParameters
 from partdistill_ros.nodes.training_process import Limits, Outcome, follow
@@ -43,25 +41,23 @@ from partdistill_ros.srv import LearnObject, LoadBundle
 
 STOP_SECONDS = 3.0
 """How long the end of the node waits for its child to end."""
-LOAD_SECONDS = 30.0
-"""How long a live node may take to load a student."""
+LOAD_SECONDS = 40.0
+"""How long a live node may take to answer; it gives a student that does not load up before that."""
 
 
 class DistillTrainer(Node):
     """The action `distill` and the service `~/learn_object`, one piece of work at a time.
 
-    Work runs on a thread, which the kernel ties the child to; the executor stays free for cancels and for the
-    next goal, which is refused with the reason.
+    Work runs in the background, on a thread that the kernel ties the child to; the executor stays free for cancels
+    and for the next goal, which is refused with the reason.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__("distill_trainer", **options)
         self._settings = declare(self, TrainerParameters())
-        self._busy = ""
-        self._lock = threading.Lock()
+        self._background, self._work = Background(), ""
         self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
-        self.add_on_set_parameters_callback(self._change)
+        on_change(self, self._change)
         self._action = ActionServer(
             self, Distill, "distill", self._distill, cancel_callback=lambda _: CancelResponse.ACCEPT
         )
@@ -82,35 +78,21 @@ class DistillTrainer(Node):
     def stop(self) -> bool:
         """Ends the training in hand, which keeps its checkpoints."""
         self._ending.set()
-        if self._thread is not None:
-            self._thread.join(STOP_SECONDS)
-        return self._thread is None or not self._thread.is_alive()
+        return self._background.wait_idle(STOP_SECONDS)
 
     # --- one piece of work at a time ----------------------------------------------------------
 
     async def _alone(self, what: str, work: Callable[[], Any], refused: Callable[[str], Any]) -> Any:
-        """The result of `work()` on a thread, or of `refused(reason)` while other work is in hand."""
-        with self._lock:
-            if self._busy:
-                return refused(f"busy with {self._busy}: one at a time; cancel that, or wait for its end")
-            self._busy = what
-        done: Future = Future(executor=self.executor)
-        # Up to Kilted an executor that waits is not woken by a result, only by the callback that it has to call.
-        done.add_done_callback(lambda _: None)
-
-        def run() -> None:
-            try:
-                result = work()
-            except Exception as error:
-                words = str(error) if isinstance(error, PartDistillError) else f"{type(error).__name__}: {error}"
-                result = refused(words)
-            finally:
-                self._busy = ""
-            done.set_result(result)
-
-        self._thread = threading.Thread(target=run, name="distill", daemon=True)
-        self._thread.start()
-        return await done
+        """The result of `work()` in the background, or of `refused(reason)` where it fails or other work is in hand."""
+        if not self._background.idle:
+            return refused(f"busy with {self._work}: one at a time; cancel that, or wait for its end")
+        self._work = what
+        executor = self.executor
+        assert executor is not None  # it is what runs this coroutine
+        try:
+            return await self._background.run(executor, work)
+        except Exception as error:
+            return refused(describe(error))
 
     # --- the action ---------------------------------------------------------------------------
 
@@ -252,13 +234,8 @@ class DistillTrainer(Node):
     def _points_name(self) -> str:
         return str(self.resolve_topic_name("points"))
 
-    def _change(self, changes: Sequence[Parameter[Any]]) -> SetParametersResult:
-        own = {change.name: change.value for change in changes if change.name != "use_sim_time"}
-        try:
-            self._settings = updated(self._settings, own)
-        except PartDistillError as error:
-            return SetParametersResult(successful=False, reason=str(error))
-        return SetParametersResult(successful=True)
+    def _change(self, changes: Mapping[str, object]) -> None:
+        self._settings = updated(self._settings, changes)
 
 
 def _failed(words: str, seconds: float = 0.0) -> Any:

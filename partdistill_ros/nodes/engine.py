@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The student and the query in force, and how they follow the parameters; knows no ROS."""
+"""The active student and query, and how they follow the parameters."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Engine:
         scene_options(after)
         if loaded is not None:
             return Engine(loaded, _query(loaded, after))
-        if _differ(before, after, STUDENT_PARAMETERS):
+        if needs_student(before, after):
             return Engine.load(after)
         if _differ(before, after, QUERY_PARAMETERS):
             return Engine(self.segmenter, _query(self.segmenter, after))
@@ -56,6 +56,11 @@ class Engine:
     def bundle(self) -> str:
         """The name of the student's bundle."""
         return self.segmenter.bundle.name
+
+
+def needs_student(before: SegmenterParameters, after: SegmenterParameters) -> bool:
+    """Whether changed parameters ask for another student, which takes a second or more to load."""
+    return _differ(before, after, STUDENT_PARAMETERS)
 
 
 def _differ(before: SegmenterParameters, after: SegmenterParameters, names: tuple[str, ...]) -> bool:

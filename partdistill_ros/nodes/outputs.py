@@ -77,19 +77,22 @@ class Outputs:
         for publisher in (self._labeled, *legends, self._markers, self._diagnostics, *self._times.values()):
             self._node.destroy_lifecycle_publisher(publisher)
 
-    def result(self, result: Labeled, markers: bool) -> None:
+    def result(self, result: Labeled, active: Engine, markers: bool) -> None:
         """The legend that holds for this cloud, the cloud, and its markers where somebody looks at them.
 
-        The legend goes first: who joins cloud and legend by time of arrival and not by header has it too.
+        The legend goes first: who joins cloud and legend by time of arrival and not by header has it too. Where
+        another engine is active by now, its legend stays the latched one.
         """
         with self._lock:
             self._legend.publish(_legend(result.engine, result.cloud.header, result.answer))
             self._labeled.publish(result.message)
             if markers and self._markers.get_subscription_count():
                 self._markers.publish(markers_message(result.cloud, result.answer))
+        if active is not result.engine:
+            self.announce(active)
 
     def announce(self, engine: Engine) -> None:
-        """Latches the legend of the query in force, also as a picture: RViz has no other way to show it."""
+        """Latches the legend of the active query, also as a picture: RViz has no other way to show it."""
         header = Header(stamp=self._node.get_clock().now().to_msg())
         picture = legend_image_message(header, engine.query.names)
         with self._lock:

@@ -3,22 +3,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rcl_interfaces.srv import SetParameters, SetParametersAtomically
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.exceptions import ParameterException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import qos_profile_parameters
 
-from partdistill_ros.errors import PartDistillError
+from partdistill_ros.errors import PartDistillError, describe
 from partdistill_ros.options import KINDS, Option, options_of, updated
-
-if TYPE_CHECKING:
-    from rcl_interfaces.msg import ParameterDescriptor
-    from rclpy.node import Node
 
 Parameters = TypeVar("Parameters")
 
 
 def declare(node: Node, defaults: Parameters) -> Parameters:
-    """Declares every parameter on the node and returns those in force (launch file, YAML, command line).
+    """Declares every parameter on the node and returns the values given (launch file, YAML, command line).
 
     Raises PartDistillError for a value of the wrong type or outside its range.
     """
@@ -39,9 +42,42 @@ def read(node: Node, defaults: Parameters) -> Parameters:
     return updated(defaults, values)
 
 
-def _descriptor(described: Option) -> ParameterDescriptor:
-    from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+def on_change(node: Node, take: Callable[[Mapping[str, object]], None]) -> None:
+    """Has `take` called with the values, by name, that somebody sets together; what it raises refuses them all."""
 
+    def change(parameters: Sequence[Parameter[Any]]) -> SetParametersResult:
+        try:
+            take({one.name: one.value for one in parameters if one.name != "use_sim_time"})
+        except Exception as error:
+            return SetParametersResult(successful=False, reason=describe(error))
+        return SetParametersResult(successful=True)
+
+    node.add_on_set_parameters_callback(change)
+
+
+def serve_changes(node: Node, apply: Callable[[list[Parameter[Any]]], Awaitable[SetParametersResult]]) -> None:
+    """Has the node's services that set parameters await `apply`, instead of holding up the executor meanwhile."""
+    group = MutuallyExclusiveCallbackGroup()
+
+    async def one_by_one(request: Any, response: Any) -> Any:
+        for message in request.parameters:
+            response.results.append(await apply([Parameter.from_parameter_msg(message)]))
+        return response
+
+    async def together(request: Any, response: Any) -> Any:
+        response.result = await apply([Parameter.from_parameter_msg(message) for message in request.parameters])
+        return response
+
+    for kind, name, callback in (
+        (SetParameters, "set_parameters", one_by_one),
+        (SetParametersAtomically, "set_parameters_atomically", together),
+    ):
+        for service in [one for one in node.services if one.srv_name.split("/")[-1] == name]:
+            node.destroy_service(service)
+        node.create_service(kind, f"~/{name}", callback, qos_profile=qos_profile_parameters, callback_group=group)
+
+
+def _descriptor(described: Option) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(
         description=described.description, additional_constraints=described.constraint(), read_only=described.read_only
     )

@@ -14,13 +14,13 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
-from std_msgs.msg import String
+from std_msgs.msg import Header, String
 
-from partdistill_ros.errors import MalformedCloudError, PartDistillError
+from partdistill_ros.errors import MalformedCloudError, PartDistillError, describe
 from partdistill_ros.inference.scene import SceneLabels, label_scene
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.nodes.background import Background, LatestWorker
-from partdistill_ros.nodes.commands import run_node
+from partdistill_ros.nodes.commands import interrupted, run_node
 from partdistill_ros.nodes.conversions import Cloud, labeled_message, read_cloud
 from partdistill_ros.nodes.diagnostics import (
     BUNDLES,
@@ -33,18 +33,21 @@ from partdistill_ros.nodes.diagnostics import (
     figures,
     verdict,
 )
-from partdistill_ros.nodes.engine import Engine, scene_options
+from partdistill_ros.nodes.engine import Engine, needs_student, scene_options
 from partdistill_ros.nodes.environment import release_memory
 from partdistill_ros.nodes.outputs import Labeled, Outputs
-from partdistill_ros.nodes.parameters import declare
-from partdistill_ros.nodes.qos import mismatch_warning, profile
+from partdistill_ros.nodes.parameters import declare, on_change, serve_changes
+from partdistill_ros.nodes.qos import CloudSubscription, mismatch_warning, profile
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
-from partdistill_ros.nodes.transforms import Transforms
+from partdistill_ros.nodes.tf import TransformListener
 from partdistill_ros.options import updated
+from partdistill_ros.recording.transforms import Pose
 from partdistill_ros.srv import LoadBundle, SetEnabled, SetQuery
 
 STOP_SECONDS = 0.3
 """How long the end of the node waits for the cloud in work, which may have a million points."""
+LOAD_SECONDS = 30.0
+"""How long a student may take to load: a file on a dead network mount never comes."""
 
 
 class PartSegmenter(LifecycleNode):
@@ -63,10 +66,12 @@ class PartSegmenter(LifecycleNode):
         self._outputs: Outputs | None = None
         self._worker: LatestWorker[tuple[PointCloud2, float], tuple[Labeled, float, dict[str, float]]] | None = None
         self._statistics = Statistics()
-        self._transforms = Transforms(self)
-        self._clouds: Any = None
+        self._transforms = TransformListener(self)
+        self._clouds: CloudSubscription | None = None
+        self._say = Throttle(lambda words: self.get_logger().info(words))
         self._warn = Throttle(lambda words: self.get_logger().warning(words))
-        self.add_on_set_parameters_callback(self._change)
+        on_change(self, self._change)
+        serve_changes(self, self._apply)
         # For good, not from configure to cleanup: a bundle that is being loaded is answered after its cleanup.
         self.create_service(SetQuery, "~/set_query", self._on_set_query)
         self.create_service(SetEnabled, "~/set_enabled", self._on_set_enabled)
@@ -87,14 +92,14 @@ class PartSegmenter(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads the student and offers topics."""
         try:
-            self._engine = Engine.load(self._settings)
+            self._engine = self._load_now(self._settings)
         except Exception as error:
-            self._failed(error)
+            self._transition_failed(error)
             return TransitionCallbackReturn.FAILURE
         try:
             self._outputs = Outputs(self, self._settings.qos, self._warn)
         except Exception as error:
-            self._failed(error)
+            self._transition_failed(error)
             return TransitionCallbackReturn.ERROR
         return super().on_configure(state)
 
@@ -104,9 +109,9 @@ class PartSegmenter(LifecycleNode):
         try:
             self._begin()
         except Exception as error:
-            self._failed(error)
+            self._transition_failed(error)
             return TransitionCallbackReturn.ERROR
-        engine, _ = self._in_force()
+        engine, _ = self._active()
         note = f" ({engine.segmenter.provider_note})" if engine.segmenter.provider_note else ""
         self.get_logger().info(
             f"labeling '{engine.query.text}' on {self._points_name()} with bundle "
@@ -116,15 +121,31 @@ class PartSegmenter(LifecycleNode):
 
     def _begin(self) -> None:
         self._statistics = Statistics()
-        self._worker = LatestWorker(self._label, self._publish, self._unexpected)
+        self._worker = LatestWorker(self._label, self._publish, self._not_labeled)
         self._worker.start()
-        self._create_inputs()
-        engine, outputs = self._in_force()
+        self._clouds = CloudSubscription(self, self._settings.qos.points, self._on_points, self._warn)
+        query, topic = self._settings.qos.part_query, self.resolve_topic_name("part_query")
+        warning = mismatch_warning(
+            topic,
+            "qos.part_query.reliability",
+            query.reliability,
+            lambda: self.get_publishers_info_by_topic(topic),
+            self._warn,
+        )
+        self._queries = self.create_subscription(
+            String,
+            "part_query",
+            self._on_query,
+            profile(query.reliability, query.depth),
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=warning),
+        )
+        self._timer = self.create_timer(self._settings.diagnostics_period, self._report)
+        engine, outputs = self._active()
         outputs.announce(engine)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stops listening; the student stays loaded."""
-        self._stop()
+        self._end()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -134,13 +155,13 @@ class PartSegmenter(LifecycleNode):
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stops and frees from any state."""
-        self._stop()
+        self._end()
         self._free()
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Frees everything after a transition that failed; the node can be configured again."""
-        self._stop()
+        self._end()
         self._free()
         return super().on_error(state)
 
@@ -148,59 +169,9 @@ class PartSegmenter(LifecycleNode):
         """Ends the work in hand; False if it did not end in time. For the end of the process."""
         return (self._worker is None or self._worker.stop(STOP_SECONDS)) and self._background.idle
 
-    def _failed(self, error: Exception) -> None:
-        """Says why a transition failed: rclpy says that it did. Silent where a signal has ended the context."""
-        if self.context.ok():
-            self.get_logger().error(_sentence(error))
-
-    def _create_inputs(self) -> None:
-        query, topic = self._settings.qos.part_query, self.resolve_topic_name("part_query")
-        self._listen(self._settings.qos.points.reliability)
-        self._queries = self.create_subscription(
-            String,
-            "part_query",
-            self._on_query,
-            profile(query.reliability, query.depth),
-            event_callbacks=self._mismatch(topic, "qos.part_query.reliability", query.reliability),
-        )
-        self._timer = self.create_timer(self._settings.diagnostics_period, self._report)
-
-    def _listen(self, reliability: str) -> None:
-        """Subscribes to clouds, in place of an earlier subscription."""
+    def _end(self) -> None:
         if self._clouds is not None:
-            self.destroy_subscription(self._clouds)
-        events = self._mismatch(self._points_name(), "qos.points.reliability", reliability)
-        if reliability == "auto":
-            events = SubscriptionEventCallbacks(incompatible_qos=self._give_in)
-        self._clouds = self.create_subscription(
-            PointCloud2,
-            "points",
-            self._on_points,
-            profile(reliability, self._settings.qos.points.depth),
-            event_callbacks=events,
-        )
-
-    def _mismatch(self, topic: str, parameter: str, own: str) -> SubscriptionEventCallbacks:
-        return SubscriptionEventCallbacks(
-            incompatible_qos=mismatch_warning(
-                topic, parameter, own, lambda: self.get_publishers_info_by_topic(topic), self._warn
-            )
-        )
-
-    def _give_in(self, event: Any) -> None:
-        """A publisher does not offer what a reliable subscription asks for."""
-        self.get_logger().info(f"a publisher of {self._points_name()} is best_effort: listening as best_effort")
-        # Not at once: the subscription would be destroyed within a callback of its own.
-        if self.executor is not None:
-            self.executor.create_task(self._listen_again)
-
-    def _listen_again(self) -> None:
-        if self._clouds is not None:  # not deactivated meanwhile
-            self._listen("best_effort")
-
-    def _stop(self) -> None:
-        if self._clouds is not None:
-            self.destroy_subscription(self._clouds)
+            self._clouds.close()
             self.destroy_subscription(self._queries)
             self.destroy_timer(self._timer)
             self._clouds = None
@@ -212,6 +183,11 @@ class PartSegmenter(LifecycleNode):
             self._outputs.free()
         self._outputs = self._engine = None
         release_memory()
+
+    def _transition_failed(self, error: Exception) -> None:
+        """Says why: rclpy says that it did. Silent where a signal has ended the context."""
+        if self.context.ok() and not interrupted.is_set():
+            self.get_logger().error(describe(error))
 
     # --- clouds -------------------------------------------------------------------------------
 
@@ -228,79 +204,112 @@ class PartSegmenter(LifecycleNode):
         The engine is taken once: whatever changes meanwhile, labels and legend are of one query.
         """
         received, arrival = item
-        (engine, _), parameters = self._in_force(), self._settings
+        (engine, _), settings = self._active(), self._settings
         begin = time.monotonic()
-        cloud = read_cloud(received, self._points_name(), keep_fields=parameters.keep_fields)
+        cloud = read_cloud(received, self._points_name(), keep_fields=settings.keep_fields)
         decoded = time.monotonic()
-        answer = self._answer(engine, parameters, cloud)
+        answer = self._answer(engine, settings, cloud)
         labeled = time.monotonic()
         message = labeled_message(cloud, answer)
         stages = {"wait": begin - arrival, "decode": decoded - begin, **answer.stages}
         stages["encode"] = time.monotonic() - labeled
         return Labeled(cloud, answer, message, engine), arrival, stages
 
-    def _answer(self, engine: Engine, parameters: SegmenterParameters, cloud: Cloud) -> SceneLabels:
+    def _answer(self, engine: Engine, settings: SegmenterParameters, cloud: Cloud) -> SceneLabels:
         to_crop = None
-        if parameters.scene_mode == "crop":
-            to_crop = self._transforms.pose(parameters.crop.frame, cloud.header, "crop.frame")
-        pose = self._transforms.pose(parameters.memory.fixed_frame, cloud.header, "memory.fixed_frame")
-        options = scene_options(parameters, to_crop)
+        if settings.scene_mode == "crop":
+            to_crop = self._pose(cloud.header, settings.crop.frame, "crop.frame")
+        pose = self._pose(cloud.header, settings.memory.fixed_frame, "memory.fixed_frame")
+        options = scene_options(settings, to_crop)
         return label_scene(engine.segmenter, engine.query, cloud.scan, options, engine.memory, pose)
+
+    def _pose(self, header: Header, frame: str, parameter: str) -> Pose | None:
+        """The cloud's frame in the one that `parameter` names; None where that is the same or none."""
+        if frame in ("", header.frame_id):
+            return None
+        return self._transforms.pose(header, frame, parameter)
 
     def _publish(self, labeled: tuple[Labeled, float, dict[str, float]]) -> None:
         """The result, on the worker's thread."""
         result, arrival, stages = labeled
-        (engine, outputs), begin = self._in_force(), time.monotonic()
-        outputs.result(result, self._settings.markers)
-        if engine is not result.engine:
-            outputs.announce(engine)  # the legend of the query in force stays the latched one
+        (engine, outputs), begin = self._active(), time.monotonic()
+        outputs.result(result, engine, self._settings.markers)
         end = time.monotonic()
         stages |= {"publish": end - begin, "total": end - arrival}
         self._statistics.labeled(end, stages)
         outputs.times(stages)
         if result.answer.problem is not None:
-            self._tell(NOTHING, f"nothing to label: {result.answer.problem}")
+            self._problem(NOTHING, f"nothing to label: {result.answer.problem}")
 
-    def _unexpected(self, error: Exception) -> None:
+    def _not_labeled(self, error: Exception) -> None:
         """A cloud that could not be labeled, on the worker's thread."""
         if not self.context.ok():
             return
         kind = MALFORMED if isinstance(error, MalformedCloudError) else FAILED
-        self._tell(kind, f"a cloud was not labeled: {_sentence(error)}")
+        self._problem(kind, f"a cloud was not labeled: {describe(error)}")
         if not isinstance(error, PartDistillError):
             self.get_logger().debug("".join(traceback.format_exception(error)))
 
-    def _tell(self, kind: str, problem: str) -> None:
+    def _problem(self, kind: str, problem: str) -> None:
         """Counts a problem for the diagnostics and logs it."""
         self._statistics.went_wrong(time.monotonic(), kind, problem)
         self._warn(problem)
 
     # --- changes at run time ------------------------------------------------------------------
 
-    def _change(self, changes: Sequence[Parameter[Any]]) -> SetParametersResult:
-        """Takes all the changes or none; a refusal says why and leaves everything as it was."""
-        own = {change.name: change.value for change in changes if change.name != "use_sim_time"}
-        try:
-            parameters = updated(self._settings, own)
-            engine = self._engine and self._engine.adapted(self._settings, parameters, self._loaded)
-        except Exception as error:
-            return SetParametersResult(successful=False, reason=_sentence(error))
+    def _change(self, changes: Mapping[str, object]) -> None:
+        """Takes all the changes or, with an error, none."""
+        settings = updated(self._settings, changes)
+        engine = self._engine
+        if engine is not None:
+            loaded = self._loaded
+            if loaded is None and needs_student(self._settings, settings):
+                loaded = self._load_now(settings).segmenter
+            engine = engine.adapted(self._settings, settings, loaded)
         changed = engine is not self._engine
-        self._settings, self._engine = parameters, engine
+        self._settings, self._engine = settings, engine
         if changed and engine is not None and self._outputs is not None:
-            self.get_logger().info(f"labeling '{engine.query.text}' with bundle '{engine.bundle}'")
+            self._say(f"labeling '{engine.query.text}' with bundle '{engine.bundle}'")
             self._outputs.announce(engine)
-        return SetParametersResult(successful=True)
 
-    def _set(self, changes: Mapping[str, object]) -> str | None:
+    async def _apply(self, parameters: list[Parameter[Any]], reload: bool = False) -> SetParametersResult:
+        """Sets parameters together. A student that they ask for (`reload`: in any case) is loaded first, beside the
+        active one and without holding up the executor."""
+        try:
+            settings = updated(self._settings, {one.name: one.value for one in parameters})
+        except PartDistillError:
+            return self.set_parameters_atomically(parameters)  # ROS's own, or refused in its words
+        try:
+            if self._engine is not None and (reload or needs_student(self._settings, settings)):
+                executor = self.executor
+                assert executor is not None  # it is what runs this coroutine
+                engine = await self._background.run(executor, lambda: _load(settings), LOAD_SECONDS, _late(settings))
+                self._loaded = engine.segmenter
+                if reload and self._engine is None:
+                    raise PartDistillError("the node was cleaned up while the bundle was loaded: configure it first")
+            return self.set_parameters_atomically(parameters)
+        except Exception as error:
+            return SetParametersResult(successful=False, reason=describe(error))
+        finally:
+            self._loaded = None
+
+    def _load_now(self, settings: SegmenterParameters) -> Engine:
+        """The same where the caller waits; a signal ends the wait."""
+
+        def ended() -> bool:
+            return interrupted.is_set() or not self.context.ok()
+
+        return self._background.wait_for(lambda: _load(settings), LOAD_SECONDS, _late(settings), ended)
+
+    def _set(self, **changes: object) -> str | None:
         """Sets parameters together; what is wrong, or None."""
         result = self.set_parameters_atomically([Parameter(name, value=value) for name, value in changes.items()])
         return None if result.successful else str(result.reason)
 
     def _set_query(self, query: str) -> str | None:
-        problem = self._set({"query": query})
+        problem = self._set(query=query)
         if problem is not None:
-            self._tell(QUERIES, f"a query was refused, '{self._settings.query}' stays in force: {problem}")
+            self._problem(QUERIES, f"a query was refused, '{self._settings.query}' stays active: {problem}")
         return problem
 
     def _on_query(self, message: String) -> None:
@@ -316,7 +325,7 @@ class PartSegmenter(LifecycleNode):
         return response
 
     def _on_set_enabled(self, request: SetEnabled.Request, response: SetEnabled.Response) -> SetEnabled.Response:
-        problem = self._set({"enable": request.enabled})
+        problem = self._set(enable=request.enabled)
         response.success = problem is None
         response.enabled = self._settings.enable
         response.message = problem or ("labeling" if response.enabled else "clouds are ignored")
@@ -327,36 +336,25 @@ class PartSegmenter(LifecycleNode):
         if problem is not None:
             if not request.query and "unknown part name" in problem:
                 problem += "; give the query to use with this bundle in the same call"
-            self._tell(BUNDLES, f"bundle '{request.bundle}' was refused, the one before stays in force: {problem}")
+            self._problem(BUNDLES, f"bundle '{request.bundle}' was refused, the one before stays active: {problem}")
         response.success = problem is None
-        response.message = problem or f"loaded '{self._in_force()[0].bundle}'"
+        response.message = problem or f"loaded '{self._active()[0].bundle}'"
         response.bundle = self._settings.bundle
         response.query = self._settings.query
         return response
 
     async def _load_bundle(self, bundle: str, query: str) -> str | None:
         """Loads the student beside the running one, then changes over; what is wrong, or None."""
-        changes = {"bundle": bundle} | ({"query": query} if query else {})
-        assert self.executor is not None  # it is what runs this coroutine
         if self._engine is None:
             return "the node is not configured: configure it first, or set the parameter 'bundle'"
-        try:
-            wanted = updated(self._settings, changes)
-            loaded = await self._background.run(self.executor, lambda: _load(wanted))
-        except Exception as error:
-            return _sentence(error)
-        if self._engine is None:
-            return "the node was cleaned up while the bundle was being loaded: configure it first"
-        self._loaded = loaded.segmenter
-        try:
-            return self._set(changes)
-        finally:
-            self._loaded = None
+        changes = {"bundle": bundle} | ({"query": query} if query else {})
+        result = await self._apply([Parameter(name, value=value) for name, value in changes.items()], reload=True)
+        return None if result.successful else str(result.reason)
 
     # --- reports ------------------------------------------------------------------------------
 
     def _report(self) -> None:
-        (engine, outputs), worker = self._in_force(), self._worker
+        (engine, outputs), worker = self._active(), self._worker
         summary = self._statistics.summary(time.monotonic(), 0 if worker is None else worker.dropped)
         fallback = engine.segmenter.provider_note if engine.segmenter.fell_back else ""
         level, words = verdict(summary, self._points_name(), self._settings.enable, fallback)
@@ -365,20 +363,24 @@ class PartSegmenter(LifecycleNode):
     def _points_name(self) -> str:
         return str(self.resolve_topic_name("points"))
 
-    def _in_force(self) -> tuple[Engine, Outputs]:
+    def _active(self) -> tuple[Engine, Outputs]:
         if self._engine is None or self._outputs is None:
             raise PartDistillError("the node is not configured: call its lifecycle transition 'configure' first")
         return self._engine, self._outputs
 
 
-def _load(parameters: SegmenterParameters) -> Engine:
-    engine = Engine.load(parameters)
+def _load(settings: SegmenterParameters) -> Engine:
+    engine = Engine.load(settings)
     release_memory()
     return engine
 
 
-def _sentence(error: Exception) -> str:
-    return str(error) if isinstance(error, PartDistillError) else f"{type(error).__name__}: {error}"
+def _late(settings: SegmenterParameters) -> str:
+    """What is wrong where a student does not load in time."""
+    return (
+        f"bundle '{settings.bundle}' was not loaded within {LOAD_SECONDS:g} s: check that its disk or network mount "
+        "answers, or copy it to this machine"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from partdistill_ros.options import option
 
 if TYPE_CHECKING:
+    from rclpy.node import Node
     from rclpy.qos import QoSProfile
 
 
@@ -78,6 +79,55 @@ def latched(depth: int = 1) -> QoSProfile:
     from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
     return QoSProfile(depth=depth, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class CloudSubscription:
+    """The subscription to `points`; `auto` is reliable until a best-effort publisher shows up."""
+
+    def __init__(self, node: Node, qos: InputQos, receive: Callable[[Any], None], warn: Callable[[str], None]) -> None:
+        self._node, self._qos, self._receive, self._warn = node, qos, receive, warn
+        self.topic = str(node.resolve_topic_name("points"))
+        self._subscription: Any = None
+        self._subscribe(qos.reliability)
+
+    def close(self) -> None:
+        """Ends it for good."""
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def _subscribe(self, reliability: str) -> None:
+        from rclpy.event_handler import SubscriptionEventCallbacks
+        from sensor_msgs.msg import PointCloud2
+
+        incompatible = mismatch_warning(
+            self.topic,
+            "qos.points.reliability",
+            reliability,
+            lambda: self._node.get_publishers_info_by_topic(self.topic),
+            self._warn,
+        )
+        self._subscription = self._node.create_subscription(
+            PointCloud2,
+            "points",
+            self._receive,
+            profile(reliability, self._qos.depth),
+            event_callbacks=SubscriptionEventCallbacks(
+                incompatible_qos=self._fall_back_to_best_effort if reliability == "auto" else incompatible
+            ),
+        )
+
+    def _fall_back_to_best_effort(self, event: Any) -> None:
+        """A publisher does not offer what a reliable subscription asks for."""
+        self._node.get_logger().info(f"a publisher of {self.topic} is best_effort: listening as best_effort")
+        # Not at once: the subscription would be destroyed within a callback of its own.
+        if self._node.executor is not None:
+            self._node.executor.create_task(self._subscribe_again)
+
+    def _subscribe_again(self) -> None:
+        if self._subscription is not None:  # not closed meanwhile
+            self.close()
+            self._subscribe("best_effort")
 
 
 def mismatch_warning(

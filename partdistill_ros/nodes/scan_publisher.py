@@ -3,22 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rcl_interfaces.msg import SetParametersResult
 from rclpy.duration import Duration
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
-from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.playlist import play
 from partdistill_ros.nodes.commands import NodeEnded, run_node
 from partdistill_ros.nodes.conversions import cloud_message
-from partdistill_ros.nodes.parameters import declare
+from partdistill_ros.nodes.parameters import declare, on_change
 from partdistill_ros.nodes.publisher_parameters import PublisherParameters
 from partdistill_ros.nodes.qos import mismatch_warning, profile
 from partdistill_ros.options import updated
@@ -57,7 +54,7 @@ class ScanPublisher(Node):
             PointCloud2, "points", profile(qos.reliability, qos.depth), event_callbacks=events
         )
         self._ticker = self.create_timer(1.0 / settings.rate, self._tick)
-        self.add_on_set_parameters_callback(self._change)
+        on_change(self, self._change)
 
     def start(self) -> bool:
         """Says what is played."""
@@ -85,14 +82,9 @@ class ScanPublisher(Node):
     def _warn(self, words: str) -> None:
         self.get_logger().warning(words)
 
-    def _change(self, changes: Sequence[Parameter[Any]]) -> SetParametersResult:
-        own = {change.name: change.value for change in changes if change.name != "use_sim_time"}
-        try:
-            self._settings = updated(self._settings, own)
-        except PartDistillError as error:
-            return SetParametersResult(successful=False, reason=str(error))
+    def _change(self, changes: Mapping[str, object]) -> None:
+        self._settings = updated(self._settings, changes)
         self._ticker.timer_period_ns = int(1e9 / self._settings.rate)
-        return SetParametersResult(successful=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

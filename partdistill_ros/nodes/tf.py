@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tf says, heard into a `TransformTree`."""
+"""Where frames are, as `/tf` and `/tf_static` tell, for every node."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import importlib.util
 import time
 from typing import Any
 
+from rclpy.clock import JumpThreshold
+from rclpy.duration import Duration
 from rclpy.node import Node
+from std_msgs.msg import Header
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.nodes.qos import latched, profile
@@ -15,50 +18,75 @@ from partdistill_ros.recording.transforms import NotYetKnown, Pose, TransformTre
 
 KEEP_SECONDS = 30.0
 DEPTH = 100
+WAIT_SECONDS = 0.1
+"""How long a cloud waits for the transform of its time, which is often published a little later."""
 ASK_SECONDS = 0.02
 """Time between two questions for a transform that is still on its way."""
 
 
 class TransformListener:
-    """Hears `/tf` and `/tf_static`; ask `pose` from another thread than the executor's."""
+    """Listens from the first question on, or from `listen`; ask from another thread than the executor's."""
 
     def __init__(self, node: Node) -> None:
-        """Raises PartDistillError where the messages of tf are not installed."""
+        self._node = node
+        self._tree = TransformTree(KEEP_SECONDS)
+        self._subscriptions: list[Any] = []
+        # Only a clock of simulated time jumps.
+        threshold = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
+        self._jumps = node.get_clock().create_jump_callback(threshold, post_callback=lambda _: self._tree.forget())
+
+    def listen(self, parameter: str) -> None:
+        """Subscribes, once. Raises PartDistillError, which names `parameter`, where tf's messages are not installed."""
+        if self._subscriptions:
+            return
         if importlib.util.find_spec("tf2_msgs") is None:
             raise PartDistillError(
                 "poses of frames need the message types of tf ('tf2_msgs'): source a ROS 2 installation, or run 'make' "
-                "in the repository; or leave 'object_frame' empty"
+                f"in the repository; or leave '{parameter}' empty"
             )
         from tf2_msgs.msg import TFMessage
 
-        self._tree = TransformTree(KEEP_SECONDS)
-        self._log = node.get_logger()
         self._subscriptions = [
-            node.create_subscription(TFMessage, "/tf", self._hear, profile("reliable", DEPTH)),
-            node.create_subscription(TFMessage, "/tf_static", self._hear_static, latched(DEPTH)),
+            self._node.create_subscription(TFMessage, "/tf", self._on_moving, profile("reliable", DEPTH)),
+            self._node.create_subscription(TFMessage, "/tf_static", self._on_static, latched(DEPTH)),
         ]
 
-    def pose(self, source: str, target: str, stamp: int, wait: float) -> Pose:
-        """As `TransformTree.pose`, after waiting up to `wait` seconds for messages that are on their way."""
+    def pose(self, header: Header, frame: str, parameter: str, wait: float = WAIT_SECONDS) -> Pose:
+        """`[4, 4]` from the frame of a cloud with this header to `frame` at the cloud's time (0: the newest known).
+
+        parameter: what names the frame, for messages to the user.
+        wait: seconds for messages that may be on their way.
+        Raises PartDistillError where tf does not know the way.
+        """
+        self.listen(parameter)
         end = time.monotonic() + wait
+        stamp = header.stamp.sec * 10**9 + header.stamp.nanosec
         while True:
             try:
-                return self._tree.pose(source, target, stamp)
-            except NotYetKnown:
-                if time.monotonic() >= end:
-                    raise
+                return self._tree.pose(header.frame_id, frame, stamp)
+            except PartDistillError as error:
+                if not isinstance(error, NotYetKnown) or time.monotonic() >= end:
+                    raise PartDistillError(
+                        f"no transform from the cloud's frame '{header.frame_id}' to '{frame}' ({parameter}): {error}; "
+                        "publish it on /tf, or leave the parameter empty where the camera stands still"
+                    ) from None
                 time.sleep(ASK_SECONDS)
 
-    def _hear(self, message: Any, static: bool = False) -> None:
+    def _on_moving(self, message: Any) -> None:
+        self._add(message, static=False)
+
+    def _on_static(self, message: Any) -> None:
+        self._add(message, static=True)
+
+    def _add(self, message: Any, static: bool) -> None:
         for one in message.transforms:
             stamp = one.header.stamp.sec * 10**9 + one.header.stamp.nanosec
-            moved, turned = one.transform.translation, one.transform.rotation
+            shift, rotation = one.transform.translation, one.transform.rotation
             try:
-                pose = pose_of((moved.x, moved.y, moved.z), (turned.x, turned.y, turned.z, turned.w))
+                pose = pose_of((shift.x, shift.y, shift.z), (rotation.x, rotation.y, rotation.z, rotation.w))
             except PartDistillError as error:
-                self._log.warning(f"transform of '{one.child_frame_id}' left out: {error}", throttle_duration_sec=5.0)
+                self._node.get_logger().warning(
+                    f"transform of '{one.child_frame_id}' left out: {error}", throttle_duration_sec=5.0
+                )
                 continue
             self._tree.add(one.header.frame_id, one.child_frame_id, stamp, pose, static)
-
-    def _hear_static(self, message: Any) -> None:
-        self._hear(message, static=True)

@@ -41,7 +41,8 @@ class TransformTree:
     """Frames and their parents over time; safe to fill and ask from several threads."""
 
     def __init__(self, keep_seconds: float = float("inf")) -> None:
-        """keep_seconds: older poses than this before the newest are forgotten."""
+        """keep_seconds: older poses than this before the newest are forgotten. One that comes with such an old stamp
+        tells that the clock was set back, as for a bag that begins again: then the newer ones are."""
         self._edges: dict[str, _Edge] = {}
         self._keep = keep_seconds * SECOND
         self._lock = threading.Lock()
@@ -51,7 +52,8 @@ class TransformTree:
         parent, child = parent.lstrip("/"), child.lstrip("/")
         with self._lock:
             edge = self._edges.get(child)
-            if edge is None or edge.parent != parent or static:
+            set_back = edge is not None and bool(edge.stamps) and edge.stamps[-1] - stamp > self._keep
+            if edge is None or edge.parent != parent or static or set_back:
                 edge = self._edges[child] = _Edge(parent, static=static)
             place = bisect.bisect_left(edge.stamps, stamp)
             if place < len(edge.stamps) and edge.stamps[place] == stamp:
@@ -62,8 +64,13 @@ class TransformTree:
             while edge.stamps[-1] - edge.stamps[0] > self._keep:
                 del edge.stamps[0], edge.poses[0]
 
+    def forget(self) -> None:
+        """Only what never moves stays known, as after a clock that was set back."""
+        with self._lock:
+            self._edges = {child: edge for child, edge in self._edges.items() if edge.static}
+
     def pose(self, source: str, target: str, stamp: int) -> Pose:
-        """`[4, 4]`: takes points of frame `source` to frame `target`, at `stamp`.
+        """`[4, 4]`: takes points of frame `source` to frame `target`, at `stamp`; 0 is the newest time known.
 
         Raises NotYetKnown where only later messages can tell, PartDistillError for frames that have no connection
         or a time before all that is known.
@@ -98,7 +105,7 @@ class TransformTree:
 
 def _at(edge: _Edge, frame: str, stamp: int) -> Pose:
     """The pose of an edge at a time, between two messages by interpolation."""
-    if edge.static:
+    if edge.static or stamp == 0:
         return edge.poses[-1]
     place = bisect.bisect_left(edge.stamps, stamp)
     if place == len(edge.stamps):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from partdistill_ros.inference.scene import SceneOptions, label_scene
@@ -73,7 +72,7 @@ def labeled(toy_bundle_path, table_scene):
 
 
 def test_the_legend_goes_before_its_cloud(node, outputs, labeled):
-    outputs.result(labeled, markers=True)
+    outputs.result(labeled, labeled.engine, markers=True)
     (first, legend), (second, cloud) = node.sent
     assert (first, second) == ("part_legend", "labeled_points") and cloud is labeled.message
     assert legend.header == cloud.header and legend.query == "post: top, bottom" and legend.bundle == "toy"
@@ -82,9 +81,9 @@ def test_the_legend_goes_before_its_cloud(node, outputs, labeled):
 
 def test_markers_are_made_for_those_who_look(node, outputs, labeled):
     node.listened = {"part_markers"}
-    outputs.result(labeled, markers=False)
+    outputs.result(labeled, labeled.engine, markers=False)
     assert "part_markers" not in dict(node.sent)
-    outputs.result(labeled, markers=True)
+    outputs.result(labeled, labeled.engine, markers=True)
     assert len(dict(node.sent)["part_markers"].markers) > 1
 
 
@@ -121,26 +120,9 @@ def test_nothing_is_left_once_freed(node, outputs):
     assert node.alive == []
 
 
-def test_a_result_of_a_query_that_was_replaced_does_not_keep_the_latched_legend(labeled):
-    """The cloud in work keeps its own query; who joins after it must see the one in force."""
-    from partdistill_ros.nodes.statistics import Statistics
-
-    from partdistill_ros.nodes.part_segmenter import PartSegmenter
-
-    calls = []
-    new = Engine(labeled.engine.segmenter, labeled.engine.segmenter.query("bar: left, right"))
-    half = SimpleNamespace(
-        _settings=SegmenterParameters(),
-        _statistics=Statistics(),
-        _outputs=None,
-        _in_force=lambda: (new, recorder),
-        _tell=lambda kind, problem: pytest.fail(problem),
-    )
-    recorder = SimpleNamespace(
-        result=lambda result, markers: calls.append(("result", result.engine.query.text)),
-        announce=lambda engine: calls.append(("announce", engine.query.text)),
-        times=lambda stages: None,
-    )
-    PartSegmenter._publish(half, (labeled, 0.0, {"wait": 0.0}))
-    assert calls == [("result", "post: top, bottom"), ("announce", "bar: left, right")]
-    assert np.isclose(half._statistics.summary(0.0, 0).labeled, 1)
+def test_a_result_of_a_query_that_was_replaced_does_not_keep_the_latched_legend(node, outputs, labeled):
+    """The cloud in work keeps its own query; who joins after it must see the active one."""
+    active = Engine(labeled.engine.segmenter, labeled.engine.segmenter.query("bar: left, right"))
+    outputs.result(labeled, active, markers=False)
+    legends = [message.query for topic, message in node.sent if topic == "part_legend"]
+    assert legends == ["post: top, bottom", "bar: left, right"]

@@ -124,7 +124,7 @@ def test_a_query_on_the_topic_changes_the_legend_and_a_bad_one_does_not(segmente
     segmenter.wait_for("unknown part name 'handel'")
     segmenter.wait_for("the query is empty")
     segmenter.wait_for("at most 2,000")
-    assert "'bar: left, right' stays in force" in segmenter.output()
+    assert "'bar: left, right' stays active" in segmenter.output()
     peer.ask(peer.cloud(table_scene))
     assert peer.heard["part_legend"][-1].query == "bar: left, right"
 
@@ -268,7 +268,7 @@ def test_what_was_refused_is_counted_and_the_last_reason_stays(segmenter, peer):
 
     values = peer.until(counted, "the refusals in the diagnostics")
     assert "/nowhere: no bundle.json there" in values["last problem"] and float(values["last problem (s ago)"]) >= 0
-    for words in ("'post: top, bottom' stays in force: unknown part name 'spoke'", "bundle '/nowhere' was refused"):
+    for words in ("'post: top, bottom' stays active: unknown part name 'spoke'", "bundle '/nowhere' was refused"):
         segmenter.wait_for(words)
 
 

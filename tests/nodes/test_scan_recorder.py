@@ -141,7 +141,7 @@ def test_without_tf_views_stay_single_and_that_is_said(run_node, peer, view, mug
     robot = Robot(peer, node)
     assert robot.call("start")[0]
     robot.show(view(0).scan, "scan: ")
-    assert "a view is not joined: tf does not connect 'camera' with 'turntable'" in node.output()
+    assert "a view is not joined: no transform from the cloud's frame 'camera' to 'turntable'" in node.output()
     assert robot.call("stop")[0] and len(Collection.open(mugs).scans()) == 1
 
 

@@ -82,3 +82,21 @@ def test_a_loop_ends() -> None:
 def test_numbers_that_are_no_pose(translation, quaternion) -> None:
     with pytest.raises(PartDistillError, match="are no pose: check who sends tf"):
         pose_of(translation, quaternion)
+
+
+def test_a_clock_that_was_set_back_begins_anew() -> None:
+    tree = TransformTree(keep_seconds=5)
+    for second in (100, 101, 10, 11):
+        tree.add("world", "base", second * SECOND, about_z(0, float(second)))
+    assert tree.pose("base", "world", 10 * SECOND)[0, 3] == 10
+    with pytest.raises(NotYetKnown, match="89.000 s before"):
+        tree.pose("base", "world", 100 * SECOND)
+    tree.add("base", "camera", 0, np.eye(4), static=True)
+    tree.forget()
+    assert tree.pose("camera", "base", 0) is not None
+    with pytest.raises(NotYetKnown, match="does not connect"):
+        tree.pose("base", "world", 11 * SECOND)
+
+
+def test_without_a_time_the_newest_counts(tree) -> None:
+    np.testing.assert_allclose(tree.pose("base", "world", 0), about_z(90), atol=1e-12)
