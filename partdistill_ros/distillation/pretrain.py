@@ -117,7 +117,7 @@ def run(config: PretrainConfig, progress: Callable[[Progress], None] | None = No
 
 def gather_clouds(config: PretrainConfig) -> list[Cloud]:
     """The clouds of the scans, then the generated ones."""
-    flat = {name for name, family in FAMILIES.items() if family.flat}
+    flat = {name for name, family in FAMILIES.items() if family.up_unknown}
     scans = load_scans(config.scans, on_skip=_warn) if config.scans else ()
     clouds = []
     total = None if config.scans else config.generated * len(FAMILIES)

@@ -84,6 +84,11 @@ def bounding_sphere(points: NDArray[np.float32]) -> tuple[NDArray[np.float32], f
 def look_at(position: ArrayLike, target: ArrayLike, up: ArrayLike = (0, 0, 1)) -> NDArray[np.float32]:
     """World-to-camera rotations `[V, 3, 3]` of cameras at `position [V, 3]` that look at `target`
     with `up` pointing up in the picture (any other direction where they look along `up`)."""
+    return camera_axes(position, target, up).astype(np.float32)
+
+
+def camera_axes(position: ArrayLike, target: ArrayLike, up: ArrayLike = (0, 0, 1)) -> NDArray[np.float64]:
+    """The rotations of `look_at` in double precision: rows are a camera's right, down and forward."""
     position = np.atleast_2d(np.asarray(position, np.float64))
     forward = np.asarray(target, np.float64) - position
     forward /= np.maximum(np.linalg.norm(forward, axis=1, keepdims=True), 1e-12)
@@ -92,7 +97,7 @@ def look_at(position: ArrayLike, target: ArrayLike, up: ArrayLike = (0, 0, 1)) -
     along = np.linalg.norm(right, axis=1) < 1e-6
     right[along] = np.cross(forward[along], np.eye(3)[np.abs(forward[along]).argmin(axis=1)])
     right /= np.linalg.norm(right, axis=1, keepdims=True)
-    return np.stack([right, np.cross(forward, right), forward], axis=1).astype(np.float32)
+    return np.stack([right, np.cross(forward, right), forward], axis=1)
 
 
 def orbit_views(

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.pointcloud.scan import UNLABELED, Mesh, Scan
+from partdistill_ros.rendering.cameras import camera_axes
 
 Floats = NDArray[np.float64]
 _CHUNK = 1_000_000  # candidate pixels handled at once: about 100 MB of work arrays
@@ -57,17 +58,11 @@ class DepthCamera:
             raise PartDistillError("depth camera: width, height, fx and fy must be positive and 0 < near < far")
 
 
-def look_at(eye: ArrayLike, target: ArrayLike, up: ArrayLike = (0, 0, 1)) -> Floats:
-    """Pose `[4, 4]` (camera to world) of a camera at `eye` that looks at `target`, image top toward `up`."""
-    eye, target = np.asarray(eye, float), np.asarray(target, float)
-    forward = (target - eye) / np.linalg.norm(target - eye)
-    right = np.cross(forward, np.asarray(up, float))
-    if np.linalg.norm(right) < 1e-9:
-        right = np.cross(forward, [0.0, 1.0, 0.0] if abs(forward[1]) < 0.9 else [1.0, 0.0, 0.0])
-    right /= np.linalg.norm(right)
+def camera_pose(position: ArrayLike, target: ArrayLike, up: ArrayLike = (0, 0, 1)) -> Floats:
+    """Pose `[4, 4]` (camera to world) of a camera at `position` that looks at `target`, image top toward `up`."""
     pose = np.eye(4)
-    pose[:3, :3] = np.stack([right, np.cross(forward, right), forward], axis=1)
-    pose[:3, 3] = eye
+    pose[:3, :3] = camera_axes(position, target, up)[0].T
+    pose[:3, 3] = position
     return pose
 
 
@@ -86,7 +81,7 @@ def merge(meshes: Sequence[Mesh]) -> Mesh:
 
 def capture(
     meshes: Mesh | Sequence[Mesh],
-    camera_pose: Floats,
+    pose: Floats,
     rng: np.random.Generator,
     camera: DepthCamera | None = None,
     *,
@@ -94,7 +89,7 @@ def capture(
     parts: Sequence[str] = (),
     name: str = "capture",
 ) -> Scan:
-    """The organized scan of some meshes (world coordinates, meters) from `camera_pose [4, 4]`
+    """The organized scan of some meshes (world coordinates, meters) from a camera of `pose [4, 4]`
     (camera to world): points NaN where nothing came back, shaded colors, the faces' labels.
 
     The world's up is +z; `up` and `viewpoint` of the scan are in `frame`, as its points are.
@@ -104,8 +99,8 @@ def capture(
     mesh = merge([meshes] if isinstance(meshes, Mesh) else list(meshes)) if meshes else None
     if mesh is None or not len(mesh.faces):
         raise PartDistillError(f"{name}: the depth camera needs at least one mesh with faces")
-    turn, eye = np.asarray(camera_pose, float)[:3, :3], np.asarray(camera_pose, float)[:3, 3]
-    corners = ((mesh.vertices.astype(float) - eye) @ turn)[mesh.faces]
+    rotation, position = np.asarray(pose, float)[:3, :3], np.asarray(pose, float)[:3, 3]
+    corners = ((mesh.vertices.astype(float) - position) @ rotation)[mesh.faces]
     face, depth = rasterize(corners, camera)
     normals = _unit(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
     colors = _shade(camera, face, normals, _colors(mesh), rng)
@@ -114,9 +109,9 @@ def capture(
     rays = _rays(camera)
     points = np.where(np.isfinite(depth)[..., None], rays * depth[..., None], np.nan).reshape(-1, 3)
     labels = np.where(np.isfinite(depth) & (face >= 0), _labels(mesh)[face], UNLABELED).ravel()
-    up, viewpoint = turn.T @ [0.0, 0.0, 1.0], np.zeros(3)
+    up, viewpoint = rotation.T @ [0.0, 0.0, 1.0], np.zeros(3)
     if frame == "world":
-        points, up, viewpoint = points @ turn.T + eye, np.array([0.0, 0.0, 1.0]), eye
+        points, up, viewpoint = points @ rotation.T + position, np.array([0.0, 0.0, 1.0]), position
     return Scan(
         points=points.astype(np.float32),
         colors=colors.reshape(-1, 3),
@@ -195,10 +190,10 @@ def _degrade(
     lost |= _blocks(rng.random, depth.shape, 2) < grazing
     lost |= rng.random(depth.shape) < camera.speckle * camera.noise
     seen = np.where(lost, 1.0, depth)
-    spread = camera.noise * (camera.depth_floor + camera.depth_noise * seen**2)
+    sigma = camera.noise * (camera.depth_floor + camera.depth_noise * seen**2)
     # half of it varies from pixel to pixel, half is shared by neighbors as block matching makes it
     ripple = 0.7 * rng.standard_normal(depth.shape) + 0.7 * _blocks(rng.standard_normal, depth.shape, 3)
-    seen = seen + spread * ripple
+    seen = seen + sigma * ripple
     step = camera.disparity_step * min(camera.noise, 1.0)
     if step > 0 and camera.baseline > 0:
         disparity = camera.fx * camera.baseline / np.maximum(seen, 0.05)
@@ -227,9 +222,9 @@ def _shadow(camera: DepthCamera, depth: Floats) -> NDArray[np.bool_]:
         return np.zeros(shape, bool)
     disparity = np.where(np.isfinite(depth), camera.fx * camera.baseline / depth, 0.0)
     row, column = np.indices(shape)
-    reach = int(np.ceil(disparity.max())) + 2
-    projected = np.rint(column - disparity).astype(np.int64) + reach
-    nearest = np.zeros((shape[0], shape[1] + reach))
+    largest = int(np.ceil(disparity.max())) + 2
+    projected = np.rint(column - disparity).astype(np.int64) + largest
+    nearest = np.zeros((shape[0], shape[1] + largest))
     np.maximum.at(nearest, (row, projected), disparity)
     covered = np.maximum(nearest[row, projected], nearest[row, projected - 1])
     return covered > disparity + 2.0
@@ -266,7 +261,7 @@ def _shade(
 
 
 def _rays(camera: DepthCamera) -> Floats:
-    """Directions `[H, W, 3]` through the pixels' middles with z = 1."""
+    """Directions `[H, W, 3]` through the pixels' centers with z = 1."""
     row, column = np.indices((camera.height, camera.width))
     return np.stack([(column - camera.cx) / camera.fx, (row - camera.cy) / camera.fy, np.ones(row.shape)], -1)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.pointcloud.scan import Mesh, Scan
-from partdistill_ros.synthetic.depth_camera import DepthCamera, capture, look_at
+from partdistill_ros.synthetic.depth_camera import DepthCamera, camera_pose, capture
 from partdistill_ros.synthetic.families import FAMILIES, generate
 from partdistill_ros.synthetic.families.primitives import Solid, rotation, transform
 from partdistill_ros.synthetic.families.sheets import sheet
@@ -57,7 +57,7 @@ def make_scene(
     """The scene of `seed`: a table with `count` objects (3 to 6 unless told) drawn from `families`.
 
     A mug, where the families include it, stands upright with its handle in view. The camera looks
-    down at 25 to 60 degrees from 0.6 to 1.2 m off the table's middle. Always the same for the same arguments.
+    down at 25 to 60 degrees from 0.6 to 1.2 m off the table's center. Always the same for the same arguments.
     Raises PartDistillError for an unknown family or no families.
     """
     if not families or (unknown := [name for name in families if name not in FAMILIES]):
@@ -83,14 +83,14 @@ def _draw(
     if "mug" in families:
         names[0] = "mug"
     pose, toward = _viewpoint(rng)
-    shapes, spots = _arrange(rng, names, toward, pose, camera or DepthCamera())
-    objects = tuple(name for name, spot in zip(names, spots, strict=True) if spot is not None)
+    shapes, placements = _arrange(rng, names, toward, pose, camera or DepthCamera())
+    objects = tuple(name for name, placement in zip(names, placements, strict=True) if placement is not None)
     parts = tuple(dict.fromkeys(part for name in objects for part in FAMILIES[name].parts))
     meshes, owner = [_table(rng)], [TABLE]
-    for shape, spot in zip(shapes, spots, strict=True):
-        if spot is not None:
+    for shape, placement in zip(shapes, placements, strict=True):
+        if placement is not None:
             owner.append(len(meshes))
-            meshes.append(_place(rng, shape, spot, parts))
+            meshes.append(_placed(rng, shape, placement, parts))
     if rng.random() < 0.5:
         owner.append(NOTHING)
         meshes.append(_board(_sheet(5.0, 5.0, 40), -rng.uniform(0.5, 0.9), rng))
@@ -142,12 +142,12 @@ def _merit(scene: TabletopScene, zoom: float) -> int:
 
 
 def _viewpoint(rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """The camera's pose, and the horizontal direction `[2]` from the table's middle toward it."""
+    """The camera's pose, and the horizontal direction `[2]` from the table's center toward it."""
     down, around = np.deg2rad(rng.uniform(25, 60)), rng.uniform(0, 2 * np.pi)
     toward = np.array([np.cos(around), np.sin(around)])
     target = np.array([*rng.normal(0, 0.02, 2), rng.uniform(0.0, 0.08)])
-    eye = target + rng.uniform(0.6, 1.2) * np.array([*(toward * np.cos(down)), np.sin(down)])
-    return look_at(eye, target), toward
+    position = target + rng.uniform(0.6, 1.2) * np.array([*(toward * np.cos(down)), np.sin(down)])
+    return camera_pose(position, target), toward
 
 
 def _arrange(
@@ -155,47 +155,53 @@ def _arrange(
 ) -> tuple[list[Scan], list[tuple[float, float, float] | None]]:
     """Shapes, and where each stands (x, y, yaw), None where no free place in view was found."""
     shapes: list[Scan] = []
-    spots: list[tuple[float, float, float] | None] = []
+    placements: list[tuple[float, float, float] | None] = []
     taken: list[tuple[float, float, float]] = []
     for number, name in enumerate(names):
         shape = generate(name, int(rng.integers(1 << 30)))
-        reach = float(np.linalg.norm(shape.points[:, :2], axis=1).max())
-        spot: tuple[float, float, float] | None = None
+        radius = float(np.linalg.norm(shape.points[:, :2], axis=1).max())
+        placement: tuple[float, float, float] | None = None
         for _ in range(80):
-            near_middle = toward * rng.uniform(0.0, 0.1) + rng.normal(0, 0.05, 2)
-            x, y = map(float, rng.uniform(-0.5, 0.5, 2) if number else near_middle)
-            free = all(np.hypot(x - a, y - b) > reach + r + _GAP for a, b, r in taken)
-            if free and _in_view(np.array([x, y, 0.03]), reach, pose, camera):
-                taken.append((x, y, reach))
-                spot = x, y, _yaw(rng, number == 0 and name == "mug", toward)
+            near_center = toward * rng.uniform(0.0, 0.1) + rng.normal(0, 0.05, 2)
+            x, y = map(float, rng.uniform(-0.5, 0.5, 2) if number else near_center)
+            free = all(np.hypot(x - a, y - b) > radius + r + _GAP for a, b, r in taken)
+            if free and _in_view(np.array([x, y, 0.03]), radius, pose, camera):
+                taken.append((x, y, radius))
+                placement = x, y, _yaw(rng, number == 0 and name == "mug", toward)
                 break
         shapes.append(shape)
-        spots.append(spot)
-    return shapes, spots
+        placements.append(placement)
+    return shapes, placements
 
 
-def _in_view(place: Floats, reach: float, pose: Floats, camera: DepthCamera) -> bool:
-    """Is most of something at `place` inside the picture, and far enough from the camera?"""
-    x, y, z = (place - pose[:3, 3]) @ pose[:3, :3]
-    if z < camera.near + 0.1 + reach:
+def _in_view(position: Floats, radius: float, pose: Floats, camera: DepthCamera) -> bool:
+    """Is most of something at `position` inside the picture, and far enough from the camera?"""
+    x, y, z = (position - pose[:3, 3]) @ pose[:3, :3]
+    if z < camera.near + 0.1 + radius:
         return False
     column, row = camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy
-    margin = 0.5 * reach * camera.fx / z
+    margin = 0.5 * radius * camera.fx / z
     return bool(margin < column < camera.width - margin and margin < row < camera.height - margin)
 
 
 def _yaw(rng: np.random.Generator, show_handle: bool, toward: Floats) -> float:
-    """Any turn; a handle (at +x) that must show points sideways or toward the camera."""
+    """Any yaw; a handle (at +x) that must show points sideways or toward the camera."""
     if not show_handle:
         return float(rng.uniform(0, 2 * np.pi))
     return float(np.arctan2(toward[1], toward[0]) + rng.choice([-1, 1]) * np.deg2rad(rng.uniform(15, 105)))
 
 
-def _place(rng: np.random.Generator, shape: Scan, spot: tuple[float, float, float], parts: tuple[str, ...]) -> Mesh:
+def _placed(
+    rng: np.random.Generator, shape: Scan, placement: tuple[float, float, float], parts: tuple[str, ...]
+) -> Mesh:
     """The shape standing on the table, painted, its labels counted in the scene's parts."""
     mesh = shape.mesh
     assert mesh is not None and mesh.face_labels is not None
-    vertices = mesh.vertices @ rotation((0, 0, 1), spot[2]).T + [spot[0], spot[1], -float(mesh.vertices[:, 2].min())]
+    vertices = mesh.vertices @ rotation((0, 0, 1), placement[2]).T + [
+        placement[0],
+        placement[1],
+        -float(mesh.vertices[:, 2].min()),
+    ]
     lookup = np.array([parts.index(part) for part in shape.parts], np.int16)
     return Mesh(vertices.astype(np.float32), mesh.faces, lookup[mesh.face_labels], _paint(rng, mesh.face_labels))
 
@@ -219,8 +225,8 @@ def _table(rng: np.random.Generator) -> Mesh:
         top = np.column_stack([ring * np.cos(angle), ring * np.sin(angle), top[0][:, 2]]), top[1]
     else:
         top = _sheet(rng.uniform(1.1, 1.7), rng.uniform(1.1, 1.4), 24)
-    turned = transform(top, rotate=rotation((0, 0, 1), rng.uniform(0, np.pi)))
-    return _board(turned, 0.0, rng)
+    rotated = transform(top, rotate=rotation((0, 0, 1), rng.uniform(0, np.pi)))
+    return _board(rotated, 0.0, rng)
 
 
 def _sheet(length: float, width: float, cells: int) -> Solid:

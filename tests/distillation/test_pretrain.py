@@ -126,7 +126,7 @@ def test_generated_shapes_come_on_top_and_flat_tools_are_known(tmp_path: Path) -
     save_scan(path, generate("mug", 0))
     clouds = gather_clouds(config(tmp_path / "e.pt", scans=(path,), cloud_points=300))
     assert len(clouds) == 1 + len(FAMILIES)
-    assert [one.up_unknown for one in clouds[1:]] == [FAMILIES[name].flat for name in sorted(FAMILIES)]
+    assert [one.up_unknown for one in clouds[1:]] == [FAMILIES[name].up_unknown for name in sorted(FAMILIES)]
     assert all(np.linalg.norm(one.points, axis=1).max() <= 1 + 1e-5 for one in clouds)
 
 

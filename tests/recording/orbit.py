@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from partdistill_ros.pointcloud.layout import encode, pack_colors
 from partdistill_ros.pointcloud.scan import Mesh, Scan
-from partdistill_ros.synthetic.depth_camera import DepthCamera, capture, look_at
+from partdistill_ros.synthetic.depth_camera import DepthCamera, camera_pose, capture
 from partdistill_ros.synthetic.families import generate
 
 CAMERA = DepthCamera(width=320, height=240, fx=262.5, fy=262.5, cx=159.5, cy=119.5)
@@ -45,7 +45,7 @@ def view(degrees: float, take: int = 0, shift: float = 0.0, turn: float = 0.0) -
     (meters) and about z (degrees)."""
     around, up = np.deg2rad([degrees, 35])
     eye = 0.7 * np.array([np.cos(around) * np.cos(up), np.sin(around) * np.cos(up), np.sin(up)])
-    pose = look_at(eye, (0, 0, 0.04))
+    pose = camera_pose(eye, (0, 0, 0.04))
     object_ = mug()
     vertices = object_.vertices @ Rotation.from_euler("z", turn, degrees=True).as_matrix().T + [shift, 0, 0]
     moved = Mesh(vertices.astype(np.float32), object_.faces)

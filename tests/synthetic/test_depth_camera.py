@@ -8,7 +8,7 @@ import pytest
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.pointcloud.scan import Mesh
-from partdistill_ros.synthetic.depth_camera import DepthCamera, capture, look_at, merge
+from partdistill_ros.synthetic.depth_camera import DepthCamera, camera_pose, capture, merge
 from partdistill_ros.synthetic.families import generate
 from partdistill_ros.synthetic.families.primitives import box
 from partdistill_ros.synthetic.families.sheets import sheet
@@ -68,7 +68,7 @@ def test_a_closed_box_shows_only_its_near_side():
 
 
 def test_camera_and_world_frames_tell_the_same_story():
-    pose = look_at((0.5, -0.6, 0.5), (0, 0, 0))
+    pose = camera_pose((0.5, -0.6, 0.5), (0, 0, 0))
     mesh = generate("mug", 0).mesh
     local = capture(mesh, pose, rng(), PERFECT)
     world = capture(mesh, pose, rng(), PERFECT, frame="world")
@@ -83,7 +83,7 @@ def test_camera_and_world_frames_tell_the_same_story():
 
 def test_look_at_is_a_rotation_with_the_target_ahead():
     for eye in ((1, 2, 3), (0, 0, 2), (0, 0, -1.5)):
-        pose = look_at(eye, (0, 0, 0))
+        pose = camera_pose(eye, (0, 0, 0))
         assert np.allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3)) and np.isclose(np.linalg.det(pose[:3, :3]), 1)
         ahead = pose[:3, :3].T @ -np.asarray(eye, float)
         assert np.allclose(ahead[:2], 0, atol=1e-9) and ahead[2] > 0
@@ -114,7 +114,7 @@ def test_points_beyond_the_range_are_missing():
 
 
 def test_the_same_generator_gives_the_same_scan():
-    pose, mesh = look_at((0.4, 0.4, 0.3), (0, 0, 0)), generate("mug", 1).mesh
+    pose, mesh = camera_pose((0.4, 0.4, 0.3), (0, 0, 0)), generate("mug", 1).mesh
     first, again = (capture(mesh, pose, rng(), SMALL) for _ in range(2))
     assert np.array_equal(first.points, again.points, equal_nan=True)
     assert np.array_equal(first.colors, again.colors)
@@ -141,7 +141,7 @@ def test_fifty_thousand_faces_take_about_a_second():
         [Mesh(m.vertices + np.float32([0.3 * (i % 3), 0.3 * (i // 3), 0]), m.faces) for i, m in enumerate(meshes)]
     )
     assert len(mesh.faces) > 40_000
-    pose = look_at((0.3, -1.0, 0.7), (0.3, 0.3, 0))
+    pose = camera_pose((0.3, -1.0, 0.7), (0.3, 0.3, 0))
     took = []
     for _ in range(2):
         start = perf_counter()

@@ -19,7 +19,7 @@ class Family:
 
     parts: names in label order.
     build: draws one shape, standing along +z (flat tools lie on the plane z = 0), in any unit.
-    flat: the object has no vertical of its own, as tools that lie on a table.
+    up_unknown: the object has no vertical of its own, as tools that lie on a table.
     synonyms: other names, of the object under the key equal to `name`, of parts under theirs.
     size: range in meters of the largest extent.
     """
@@ -27,7 +27,7 @@ class Family:
     name: str
     parts: tuple[str, ...]
     build: Callable[[np.random.Generator], MeshBuilder]
-    flat: bool = False
+    up_unknown: bool = False
     synonyms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     size: tuple[float, float] = (0.1, 0.3)
 

@@ -110,7 +110,7 @@ FAMILY = Family(
     "hammer",
     ("handle", "head"),
     build,
-    flat=True,
+    up_unknown=True,
     synonyms={"hammer": ("mallet", "sledgehammer"), "handle": ("grip", "shaft"), "head": ("hammer head", "hammerhead")},
     size=(0.2, 0.4),
 )

@@ -76,7 +76,7 @@ FAMILY = Family(
     "knife",
     ("handle", "blade"),
     build,
-    flat=True,
+    up_unknown=True,
     synonyms={"knife": ("dagger", "cleaver"), "handle": ("grip", "hilt"), "blade": ("knife blade",)},
     size=(0.15, 0.4),
 )

@@ -202,7 +202,7 @@ FAMILY = Family(
     name="pliers",
     parts=PARTS,
     build=build,
-    flat=True,
+    up_unknown=True,
     synonyms={
         "pliers": ("plier", "pincers", "cutters", "nippers", "tongs"),
         "handle": ("handles", "grip", "grips"),

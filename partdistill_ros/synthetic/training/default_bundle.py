@@ -50,7 +50,7 @@ def sample(family: str, seed: int, points: int, work: Path) -> Sample:
     kind = FAMILIES[family]
     cloud = upright_cloud(next(procedural_clouds([family], 1, seed, points)), points)
     store = KnowledgeStore(work / "knowledge")
-    return make_sample(cloud, kind.parts, family, _teacher(), store=store, seed=seed, up_unknown=kind.flat)
+    return make_sample(cloud, kind.parts, family, _teacher(), store=store, seed=seed, up_unknown=kind.up_unknown)
 
 
 def samples(per_family: int, first_seed: int, points: int, work: Path, workers: int) -> list[Sample]:
@@ -71,7 +71,7 @@ def samples(per_family: int, first_seed: int, points: int, work: Path, workers: 
 
 
 def main() -> None:
-    """Teach, distill, export."""
+    """Query the teacher, distill, export."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=DEFAULT_PATH)
     parser.add_argument("--work", type=Path, default=Path("out/default.work"), help="knowledge and checkpoints")
@@ -91,13 +91,13 @@ def main() -> None:
 
     torch.manual_seed(options.seed)
     space = TextSpace.load()
-    taught = samples(options.per_family, options.first_seed, options.points, options.work, options.workers)
+    dataset = samples(options.per_family, options.first_seed, options.points, options.work, options.workers)
     names = {name: [space.encode(family.names_of(part)) for part in family.parts] for name, family in FAMILIES.items()}
     schedule = replace(Schedule(), epochs=options.epochs, learning_rate=options.rate)
     scratch = options.start is None
     trainer = Trainer(
         new_student("patch_transformer", space.dim, "scratch" if scratch else str(options.start)),
-        taught,
+        dataset,
         names,
         schedule,
         Augmentation(),
@@ -106,11 +106,11 @@ def main() -> None:
         seed=options.seed,
         checkpoint=options.work / "fit.pt",
     )
-    student = trainer.run(_tell)
+    student = trainer.run(_report)
     categories = {name: family.parts for name, family in sorted(FAMILIES.items())}
     training = {
         "command": "python -m partdistill_ros.synthetic.training.default_bundle",
-        "data": f"{len(taught)} unlabeled procedural shapes of {len(FAMILIES)} families",
+        "data": f"{len(dataset)} unlabeled procedural shapes of {len(FAMILIES)} families",
         "mode": "pre",
         "start": "scratch" if scratch else "an earlier run of the same command",
         "teacher": "mini",
@@ -124,7 +124,7 @@ def main() -> None:
     print(save_student(student, options.out, "default", vocabulary, space, training))
 
 
-def _tell(progress: Progress) -> None:
+def _report(progress: Progress) -> None:
     tqdm.write(f"{progress.stage} {progress.epoch}/{progress.epochs} loss {progress.loss:.4f}")
 
 

@@ -25,7 +25,7 @@ from partdistill_ros.rendering.cameras import look_at
 from partdistill_ros.rendering.zbuffer import render_clouds
 from partdistill_ros.synthetic.families import FAMILIES
 from partdistill_ros.synthetic.procedural import procedural_clouds
-from partdistill_ros.teachers.mini import MiniConfig, MiniNet, network_input
+from partdistill_ros.teachers.mini import DEFAULT_PATH, MiniConfig, MiniNet, network_input
 from partdistill_ros.text.space import TextSpace, pick_synonym
 
 FOCAL = 2.4  # a unit sphere at distance 2.6 just fills the picture
@@ -60,7 +60,7 @@ class Shapes:
         self.normals = torch.from_numpy(np.stack([c.normals for c in clouds if c.normals is not None]))
         self.labels = torch.from_numpy(np.stack([c.point_labels for c in clouds if c.point_labels is not None])).long()
         self.family = torch.tensor([self.families.index(c.category or "") for c in clouds])
-        self.flat = torch.tensor([FAMILIES[name].flat for name in self.families])
+        self.up_unknown = torch.tensor([FAMILIES[name].up_unknown for name in self.families])
 
 
 class Names:
@@ -78,7 +78,7 @@ class Names:
             self.choices.append(row)
         self.all = torch.from_numpy(space.encode(names))
 
-    def draw(self, family: int, rng: np.random.Generator) -> Tensor:
+    def sample(self, family: int, rng: np.random.Generator) -> Tensor:
         """One text per part of the family, `[P, D]`: the canonical name two times in three."""
         rows = []
         for options in self.choices[family]:
@@ -86,22 +86,22 @@ class Names:
         return torch.stack(rows)
 
 
-def random_cameras(flat: Tensor, rng: np.random.Generator, center: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def random_cameras(up_unknown: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """World-to-camera rotations `[B, 3, 3]` and positions `[B, 3]` around unit spheres. Elevations lie
     around those of the ten views, at times anywhere; tools are seen from any side."""
-    count = len(flat)
+    count = len(up_unknown)
     usual = rng.choice([10.0, 40.0, -20.0], count) + rng.normal(0, 10, count)
     anywhere = np.degrees(np.arcsin(rng.uniform(-1, 1, count)))
-    free = rng.random(count) < np.where(flat.numpy(), 0.7, 0.25)
+    free = rng.random(count) < np.where(up_unknown.numpy(), 0.7, 0.25)
     elevation = np.radians(np.clip(np.where(free, anywhere, usual), -88, 88))
     azimuth = rng.uniform(0, 2 * np.pi, count)
     distance = rng.uniform(2.1, 3.2, count)[:, None]
-    outward = np.stack(
+    direction = np.stack(
         [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)], -1
     )
     target = rng.normal(0, 0.05, (count, 3))
-    position = target + distance * outward
-    tilt = np.where(rng.random(count) < np.where(flat.numpy(), 0.5, 0.08), 2.0, 0.12)[:, None]
+    position = target + distance * direction
+    tilt = np.where(rng.random(count) < np.where(up_unknown.numpy(), 0.5, 0.08), 2.0, 0.12)[:, None]
     up = np.array([0, 0, 1.0]) + tilt * rng.normal(size=(count, 3))
     rotation = np.concatenate([look_at(p[None], t, u) for p, t, u in zip(position, target, up, strict=True)])
     return torch.from_numpy(rotation), torch.from_numpy(position.astype(np.float32))
@@ -116,7 +116,7 @@ def one_sided(points: Tensor, rotation: Tensor, position: Tensor) -> list[Tensor
 SIZE = MiniConfig().size
 
 
-def draw_batch(shapes: Shapes, config: TrainConfig, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def sample_batch(shapes: Shapes, config: TrainConfig, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Network input `[B, 3, S, S]`, part labels `[B, S/2, S/2]` (-1 background), family `[B]`."""
     chosen = torch.from_numpy(rng.integers(0, len(shapes.points), config.batch))
     count = int(rng.integers(min(2500, config.points // 2), config.points + 1))
@@ -126,8 +126,7 @@ def draw_batch(shapes: Shapes, config: TrainConfig, rng: np.random.Generator) ->
     stretch = torch.from_numpy(rng.uniform(0.85, 1.15, (config.batch, 1, 3)).astype(np.float32))
     points = points * stretch
     points = points / points.norm(dim=-1).amax(1)[:, None, None]
-    flat = shapes.flat[shapes.family[chosen]]
-    rotation, position = random_cameras(flat, rng)
+    rotation, position = random_cameras(shapes.up_unknown[shapes.family[chosen]], rng)
     sigma = torch.from_numpy((rng.random((config.batch, 1, 1)) < 0.5) * rng.uniform(0, 0.012, (config.batch, 1, 1)))
     noisy = points + sigma.float() * torch.from_numpy(rng.normal(size=points.shape).astype(np.float32))
     blur = torch.from_numpy(rng.uniform(0, 0.35, (config.batch, 1, 1)).astype(np.float32))
@@ -176,7 +175,7 @@ def batch_loss(
         if not keep.any():
             continue
         target = target[keep]
-        own = net.logits(embeddings[row : row + 1], names.draw(kind, rng))[0].flatten(1)[:, keep].T
+        own = net.logits(embeddings[row : row + 1], names.sample(kind, rng))[0].flatten(1)[:, keep].T
         share = torch.bincount(target, minlength=own.shape[1]).float()
         weight = (1 / share.clamp(min=1).sqrt())[target]
         weight = weight / weight.sum()
@@ -200,13 +199,13 @@ def train(config: TrainConfig, out: Path) -> None:
     started, smooth_loss, smooth_right = time.time(), 3.0, 0.3
     bar = tqdm(range(config.steps), desc="mini", mininterval=10)
     for step in bar:
-        loss, right = batch_loss(net, draw_batch(shapes, config, rng), names, rng)
+        loss, right = batch_loss(net, sample_batch(shapes, config, rng), names, rng)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        smooth_loss += 0.02 * (float(loss) - smooth_loss)
+        smooth_loss += 0.02 * (float(loss.detach()) - smooth_loss)
         smooth_right += 0.02 * (right - smooth_right)
         bar.set_postfix(loss=f"{smooth_loss:.3f}", right=f"{smooth_right:.3f}", refresh=False)
         if step % 500 == 499:
@@ -236,7 +235,7 @@ def save(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "models" / "mini")
+    parser.add_argument("--out", type=Path, default=DEFAULT_PATH.parent)
     for name, value in asdict(TrainConfig()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
     options = vars(parser.parse_args())

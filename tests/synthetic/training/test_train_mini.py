@@ -12,7 +12,7 @@ import torch
 
 from partdistill_ros.synthetic.families import FAMILIES
 from partdistill_ros.synthetic.training import train_mini
-from partdistill_ros.synthetic.training.train_mini import Names, Shapes, TrainConfig, draw_batch, random_cameras
+from partdistill_ros.synthetic.training.train_mini import Names, Shapes, TrainConfig, random_cameras, sample_batch
 from partdistill_ros.teachers.mini import MiniTeacher
 from partdistill_ros.text.space import TextSpace
 
@@ -25,7 +25,7 @@ def shapes() -> Shapes:
 
 
 def test_pictures_show_the_object_with_its_labels(shapes: Shapes) -> None:
-    pictures, truth, family = draw_batch(shapes, QUICK, np.random.default_rng(0))
+    pictures, truth, family = sample_batch(shapes, QUICK, np.random.default_rng(0))
     assert pictures.shape == (3, 3, 96, 96) and truth.shape == (3, 48, 48) and family.shape == (3,)
     for row in range(3):
         shown = truth[row] >= 0
@@ -46,7 +46,7 @@ def test_names_vary_with_synonyms() -> None:
     names = Names(families, TextSpace.load())
     mug = families.index("mug")
     rng = np.random.default_rng(0)
-    drawn = {tuple(names.draw(mug, rng)[0, :3].tolist()) for _ in range(40)}
+    drawn = {tuple(names.sample(mug, rng)[0, :3].tolist()) for _ in range(40)}
     assert len(drawn) == 1 + len(FAMILIES["mug"].synonyms.get("handle", ()))
 
 
