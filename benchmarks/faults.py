@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hostile_messages import bad_query, lawful_cloud, malformed_cloud
+from hostile_messages import bad_query, malformed_cloud, valid_cloud
 from numpy.typing import NDArray
 
 from partdistill_ros.cli.common import positive
@@ -130,12 +130,12 @@ def messages(stand: Stand) -> list[Row]:
         peer.nodes = [node]
         peer.connect(SECONDS)
         held = stand.good(peer, node)
-        sent = {"malformed": 0, "lawful": 0, "good": 1, "queries": 0}
-        while sent["malformed"] + sent["lawful"] + sent["queries"] < stand.options.messages:
+        sent = {"malformed": 0, "valid": 0, "good": 1, "queries": 0}
+        while sent["malformed"] + sent["valid"] + sent["queries"] < stand.options.messages:
             for _ in range(BATCH // 2):
-                lawful = rng.random() < 0.1
-                peer.points.publish((lawful_cloud if lawful else malformed_cloud)(rng, peer.message(small)))
-                sent["lawful" if lawful else "malformed"] += 1
+                valid = rng.random() < 0.1
+                peer.points.publish((valid_cloud if valid else malformed_cloud)(rng, peer.message(small)))
+                sent["valid" if valid else "malformed"] += 1
                 peer.queries.publish(String(data=bad_query(rng)))
                 sent["queries"] += 1
             held = stand.good(peer, node) and held
@@ -144,7 +144,7 @@ def messages(stand: Stand) -> list[Row]:
         garbage = raw_bytes(stand, peer, node, rng)
         peer.nodes = []
         code = node.end()
-    clouds = sent["malformed"] + sent["lawful"]
+    clouds = sent["malformed"] + sent["valid"]
     refused = counts["clouds refused: malformed"]
     accounted = counts["clouds labeled"] + counts["clouds dropped"] + refused
     every = counts["clouds received"] == accounted == clouds + sent["good"]

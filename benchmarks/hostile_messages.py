@@ -19,7 +19,7 @@ def malformed_cloud(rng: np.random.Generator, cloud: Message) -> Message:
     for flaw in rng.choice(len(FLAWS), rng.integers(1, 4), replace=False):
         FLAWS[int(flaw)](rng, cloud)
     # Two flaws can mend each other, such as no points and no data; a missing coordinate they cannot mend, and
-    # a cloud of no points is lawful whatever its fields.
+    # a cloud of no points is valid whatever its fields.
     cloud.width, cloud.height = max(1, cloud.width), max(1, cloud.height)
     if rng.random() < 0.5 or readable(cloud):
         _drop_coordinate(rng, cloud)
@@ -43,7 +43,7 @@ def readable(cloud: Message) -> bool:
     return fits and whole and cloud.point_step > 0 and cloud.row_step >= cloud.width * cloud.point_step
 
 
-def lawful_cloud(rng: np.random.Generator, cloud: Message) -> Message:
+def valid_cloud(rng: np.random.Generator, cloud: Message) -> Message:
     """A cloud that can be read and holds nothing to label, or numbers that break careless arithmetic."""
     points = np.frombuffer(cloud.data, "<f4").copy().reshape(-1, cloud.point_step // 4)
     kind = rng.integers(6)

@@ -35,7 +35,7 @@ class Option:
     read_only: bool = False
 
     def constraint(self) -> str:
-        """The lawful values in words, empty where any value of the type is."""
+        """The valid values in words, empty where any value of the type is."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
         if self.minimum is None:
@@ -49,8 +49,8 @@ class Option:
             value = float(value)
         if type(value) is not kind:
             raise PartDistillError(f"parameter '{self.name}' is {value!r}; it must be a {KINDS[kind]}")
-        lawful = value in self.choices if self.choices else self._within(value)
-        if not lawful:
+        valid = value in self.choices if self.choices else self._within(value)
+        if not valid:
             raise PartDistillError(f"parameter '{self.name}' is {value!r}; it must be {self.constraint()}")
         return value
 
@@ -94,7 +94,7 @@ def _walk(parameters: object, prefix: str) -> Iterator[Option]:
 def updated(parameters: Parameters, changes: Mapping[str, object]) -> Parameters:
     """The parameters with `changes` by (dotted) name, all checked.
 
-    Raises PartDistillError for a name that does not exist or a value that is not lawful.
+    Raises PartDistillError for a name that does not exist or a value that is not valid.
     """
     known = {known.name: known for known in options_of(parameters)}
     for name in changes:
@@ -118,7 +118,7 @@ def _rebuild(parameters: Parameters, changes: Mapping[str, Value]) -> Parameters
 def from_text(parameters: object, texts: Mapping[str, str]) -> dict[str, Value]:
     """Values by name from launch arguments; empty texts are left out.
 
-    Raises PartDistillError for a text that is no lawful value.
+    Raises PartDistillError for a text that is no valid value.
     """
     known = {known.name: known for known in options_of(parameters)}
     return {name: known[name].checked(_parse(known[name], text)) for name, text in texts.items() if text}
@@ -133,7 +133,7 @@ def _parse(described: Option, text: str) -> object:
 
 
 def documented_yaml(parameters: object, heading: str) -> str:
-    """A parameter file with every parameter, its default, meaning and lawful values."""
+    """A parameter file with every parameter, its default, meaning and valid values."""
     lines = [f"# {line}" for line in heading.splitlines()] + ["/**:", "  ros__parameters:"]
     groups: list[str] = []
     for described in options_of(parameters):
@@ -158,7 +158,7 @@ def documented_table(parameters: object) -> str:
         )
         for described in options_of(parameters)
     ]
-    head = [("parameter", "default", "lawful", "meaning"), ("---",) * 4]
+    head = [("parameter", "default", "valid", "meaning"), ("---",) * 4]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in head + rows) + "\n"
 
 
@@ -167,7 +167,7 @@ def _indent(depth: int) -> str:
 
 
 def _meaning(described: Option) -> str:
-    constraint = f" Lawful: {described.constraint()}." if described.constraint() else ""
+    constraint = f" Valid: {described.constraint()}." if described.constraint() else ""
     return described.description + constraint + (" Read at the start only." if described.read_only else "")
 
 

@@ -73,5 +73,5 @@ def test_the_documented_file_is_yaml_with_every_value():
         "name": "hall", "seats": 4, "open": True,
         "front": {"color": "white", "power": 5.0}, "back": {"color": "red", "power": 1.0},
     }  # fmt: skip
-    assert "# Chairs in it. Lawful: 0 to 100.\n" in text
-    assert "# Watts. Lawful: 0.0 to 60.0. Read at the start only.\n" in text
+    assert "# Chairs in it. Valid: 0 to 100.\n" in text
+    assert "# Watts. Valid: 0.0 to 60.0. Read at the start only.\n" in text

@@ -55,7 +55,7 @@ class Cloud:
 def read_cloud(message: PointCloud2, name: str, *, keep_fields: bool = False) -> Cloud:
     """Coordinates and colors of a cloud; `name` stands for it in messages to the user.
 
-    Raises PartDistillError for steps that do not fit the data and missing or unlawful fields.
+    Raises PartDistillError for steps that do not fit the data and missing or invalid fields.
     """
     layout = CloudLayout.of(message, name)
     layout.check(len(message.data))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every parameter of the `distill_trainer` node, with its meaning, default and lawful values."""
+"""Every parameter of the `distill_trainer` node, with its meaning, default and valid values."""
 
 from __future__ import annotations
 

@@ -55,12 +55,12 @@ class TransformTree:
             set_back = edge is not None and bool(edge.stamps) and edge.stamps[-1] - stamp > self._keep
             if edge is None or edge.parent != parent or static or set_back:
                 edge = self._edges[child] = _Edge(parent, static=static)
-            place = bisect.bisect_left(edge.stamps, stamp)
-            if place < len(edge.stamps) and edge.stamps[place] == stamp:
-                edge.poses[place] = pose
+            index = bisect.bisect_left(edge.stamps, stamp)
+            if index < len(edge.stamps) and edge.stamps[index] == stamp:
+                edge.poses[index] = pose
                 return
-            edge.stamps.insert(place, stamp)
-            edge.poses.insert(place, pose)
+            edge.stamps.insert(index, stamp)
+            edge.poses.insert(index, pose)
             while edge.stamps[-1] - edge.stamps[0] > self._keep:
                 del edge.stamps[0], edge.poses[0]
 
@@ -107,24 +107,24 @@ def _at(edge: _Edge, frame: str, stamp: int) -> Pose:
     """The pose of an edge at a time, between two messages by interpolation."""
     if edge.static or stamp == 0:
         return edge.poses[-1]
-    place = bisect.bisect_left(edge.stamps, stamp)
-    if place == len(edge.stamps):
+    index = bisect.bisect_left(edge.stamps, stamp)
+    if index == len(edge.stamps):
         late = (stamp - edge.stamps[-1]) / SECOND
         raise NotYetKnown(f"the newest transform of '{frame}' in '{edge.parent}' is {late:.3f} s before the cloud")
-    if edge.stamps[place] == stamp:
-        return edge.poses[place]
-    if place == 0:
+    if edge.stamps[index] == stamp:
+        return edge.poses[index]
+    if index == 0:
         early = (edge.stamps[0] - stamp) / SECOND
         raise PartDistillError(
             f"the first transform of '{frame}' in '{edge.parent}' is {early:.3f} s after the cloud: "
             "start the recording after tf, and check that the clocks agree"
         )
-    before, after = edge.poses[place - 1], edge.poses[place]
-    share = (stamp - edge.stamps[place - 1]) / (edge.stamps[place] - edge.stamps[place - 1])
+    before, after = edge.poses[index - 1], edge.poses[index]
+    weight = (stamp - edge.stamps[index - 1]) / (edge.stamps[index] - edge.stamps[index - 1])
     pose = np.eye(4)
-    turn = Slerp([0, 1], Rotation.from_matrix(np.stack([before[:3, :3], after[:3, :3]])))
-    pose[:3, :3] = turn(share).as_matrix()
-    pose[:3, 3] = (1 - share) * before[:3, 3] + share * after[:3, 3]
+    rotation = Slerp([0, 1], Rotation.from_matrix(np.stack([before[:3, :3], after[:3, :3]])))
+    pose[:3, :3] = rotation(weight).as_matrix()
+    pose[:3, 3] = (1 - weight) * before[:3, 3] + weight * after[:3, 3]
     return pose
 
 

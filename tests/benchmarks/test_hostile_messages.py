@@ -46,11 +46,11 @@ def test_malformed_clouds_are_refused_and_by_many_reasons(hostile, good):
     assert {"data", "row_step", "point_step", "no", "field"} <= reasons
 
 
-def test_lawful_clouds_are_read(hostile, good):
+def test_valid_clouds_are_read(hostile, good):
     from partdistill_ros.nodes.conversions import read_cloud
 
     rng = np.random.default_rng(0)
-    sizes = {len(read_cloud(hostile.lawful_cloud(rng, good()), "points").scan.points) for _ in range(60)}
+    sizes = {len(read_cloud(hostile.valid_cloud(rng, good()), "points").scan.points) for _ in range(60)}
     assert sizes == {0, 60}
 
 

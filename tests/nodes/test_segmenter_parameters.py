@@ -19,7 +19,7 @@ def test_the_parameter_file_is_up_to_date(repository):
     assert (repository / "config" / "segment.yaml").read_text() == expected
 
 
-def test_every_number_has_a_range_and_every_default_is_lawful():
+def test_every_number_has_a_range_and_every_default_is_valid():
     for known in options_of(SegmenterParameters()):
         assert known.description.endswith(".")
         assert known.checked(known.default) == known.default
