@@ -60,9 +60,9 @@ def steadiness(segmenter: Segmenter, query: PartQuery, scan: Scan, frames: int) 
         memory, before = ObjectTracker(), None
         scores, changes, asked = [], [], []
         for frame in noisy_frames(scan, frames):
-            options = SceneOptions(mode="tabletop", memory=remembered)
+            options = SceneOptions(mode="tabletop", tracking=remembered)
             answer = label_scene(segmenter, query, frame, options, memory)
-            asked.append(len(answer.objects) if remembered is None else memory.asked)
+            asked.append(len(answer.objects) if remembered is None else memory.num_predicted)
             scores.append((mug_miou(scan, answer.labels, answer.parts) or {"mean": float("nan")})["mean"])
             if before is not None:
                 either = (before >= 0) | (answer.labels >= 0)

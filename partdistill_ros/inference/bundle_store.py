@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bundles under names and versions: `STORE/NAME/v0003/`, and `STORE/NAME/current`, a link to the one in force."""
+"""Bundles under names and versions: `STORE/NAME/v0003/`, and `STORE/NAME/current`, a link to the active one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _VERSION = re.compile(r"v(\d{4,})")
 
 @dataclass(frozen=True)
 class Version:
-    """One version of a bundle.  current: the one in force.  problem: why it cannot be loaded, None where it can."""
+    """One version of a bundle.  current: the active one.  problem: why it cannot be loaded, None where it can."""
 
     name: str
     number: int
@@ -63,7 +63,7 @@ class BundleStore:
         return [_version(name, number, path, path == current) for number, path in _numbers(folder).items()]
 
     def current(self, name: str) -> Path | None:
-        """The version in force, None before there is any."""
+        """The active version, None before there is any."""
         link = self.folder(name) / CURRENT
         try:
             target = os.readlink(link)
@@ -98,7 +98,7 @@ class BundleStore:
             ) from None
 
     def set_current(self, name: str, label: str) -> Path:
-        """Put version `label` (`v0002`) in force; returns its path.
+        """Make version `label` (`v0002`) the active one; returns its path.
 
         Raises PartDistillError where there is no such version or it cannot be loaded.
         """
@@ -121,7 +121,7 @@ class BundleStore:
         return path
 
     def roll_back(self, name: str) -> Path:
-        """Put the newest sound version older than the current one in force; returns its path.
+        """Make the newest valid version older than the current one active; returns its path.
 
         Raises PartDistillError where there is none.
         """
@@ -131,11 +131,11 @@ class BundleStore:
                 break
             older.append(version)
         else:
-            raise PartDistillError(f"{self.folder(name)} has no version in force to roll back from: name one")
-        sound = [version for version in older if version.problem is None]
-        if not sound:
-            raise PartDistillError(f"{self.folder(name)} has no sound version older than the current one")
-        return self.set_current(name, sound[-1].label)
+            raise PartDistillError(f"{self.folder(name)} has no active version to roll back from: name one")
+        valid = [version for version in older if version.problem is None]
+        if not valid:
+            raise PartDistillError(f"{self.folder(name)} has no valid version older than the current one")
+        return self.set_current(name, valid[-1].label)
 
 
 def _places(folder: Path) -> dict[int, Path]:

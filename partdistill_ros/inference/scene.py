@@ -35,7 +35,7 @@ class SceneOptions:
     min_confidence: points below it stay unlabeled.
     max_objects: the largest clusters on the plane.  tabletop: limits of the extraction.
     crop: the box of crop mode.
-    memory: how a `ObjectTracker` is used, None for not at all.
+    tracking: how an `ObjectTracker` is used, None for not at all.
     """
 
     mode: str = "object"
@@ -44,7 +44,7 @@ class SceneOptions:
     max_objects: int = 16
     tabletop: TabletopParams = TabletopParams()
     crop: CropBox = CropBox()
-    memory: TrackingOptions | None = None
+    tracking: TrackingOptions | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in SCENE_MODES:
@@ -84,12 +84,12 @@ def label_scene(
     query: PartQuery,
     scan: Scan,
     options: SceneOptions | None = None,
-    memory: ObjectTracker | None = None,
+    tracker: ObjectTracker | None = None,
     pose: NDArray[np.float64] | None = None,
 ) -> SceneLabels:
     """Label every point of a cloud that may hold NaN.
 
-    memory: of the clouds before, used where the options say how; pose: see `ObjectTracker.predictions`.
+    tracker: of the clouds before, used where the options say how; pose: see `ObjectTracker.predictions`.
     A cloud without finite points, without a support plane or without objects comes back unlabeled with
     its `problem`: a live node goes on, a command may refuse.
     """
@@ -101,7 +101,7 @@ def label_scene(
         return _unlabeled(scan, query, {"extract": time.perf_counter() - start}, str(error))
     extracted = time.perf_counter()
     clouds = [scan.points[index] for index in indices]
-    predictions = _beliefs(segmenter, query, clouds, ups, options, memory, pose)
+    predictions = _predictions(segmenter, query, clouds, ups, options, tracker, pose)
     predicted = time.perf_counter()
     answers = [
         segmenter.assign_labels(cloud, prediction, query, min_confidence=options.min_confidence)
@@ -136,23 +136,23 @@ def label_object(bundle: str, text: str, scan: Scan, found: ObjectInView) -> Sce
     return SceneLabels(labels, confidence, answer.parts, (scene_object,), {}, found.plane, answer.problem)
 
 
-def _beliefs(
+def _predictions(
     segmenter: Segmenter,
     query: PartQuery,
     clouds: list[NDArray[np.floating]],
     ups: list[NDArray[np.floating] | None],
     options: SceneOptions,
-    memory: ObjectTracker | None,
+    tracker: ObjectTracker | None,
     pose: NDArray[np.float64] | None,
 ) -> list[Prediction | None]:
-    """What the student makes of each object, now or, where the memory knows it, before."""
+    """The prediction for each object, now or, where it is tracked, of before."""
 
-    def ask(numbers: list[int]) -> list[Prediction | None]:
+    def predict(numbers: list[int]) -> list[Prediction | None]:
         return segmenter.predict([clouds[number] for number in numbers], query, [ups[number] for number in numbers])
 
-    if memory is None or options.memory is None:
-        return ask(list(range(len(clouds))))
-    return memory.predictions((segmenter, query), clouds, ask, options.memory, pose)
+    if tracker is None or options.tracking is None:
+        return predict(list(range(len(clouds))))
+    return tracker.predictions((segmenter, query), clouds, predict, options.tracking, pose)
 
 
 def _objects(

@@ -27,7 +27,7 @@ class Engine:
 
     segmenter: Segmenter
     query: PartQuery
-    memory: ObjectTracker = field(default_factory=ObjectTracker, compare=False)
+    tracker: ObjectTracker = field(default_factory=ObjectTracker, compare=False)
 
     @staticmethod
     def load(parameters: SegmenterParameters) -> Engine:
@@ -86,7 +86,7 @@ def scene_options(parameters: SegmenterParameters, to_crop: NDArray[np.float64] 
         max_objects=limits.max_objects,
         tabletop=tabletop_limits(limits),
         crop=CropBox((box.min_x, box.min_y, box.min_z), (box.max_x, box.max_y, box.max_z), to_crop),
-        memory=TrackingOptions(memory.refresh, memory.smoothing) if memory.refresh or memory.smoothing else None,
+        tracking=TrackingOptions(memory.refresh, memory.smoothing) if memory.refresh or memory.smoothing else None,
     )
 
 

@@ -221,7 +221,7 @@ class PartSegmenter(LifecycleNode):
             to_crop = self._pose(cloud.header, settings.crop.frame, "crop.frame")
         pose = self._pose(cloud.header, settings.memory.fixed_frame, "memory.fixed_frame")
         options = scene_options(settings, to_crop)
-        return label_scene(engine.segmenter, engine.query, cloud.scan, options, engine.memory, pose)
+        return label_scene(engine.segmenter, engine.query, cloud.scan, options, engine.tracker, pose)
 
     def _pose(self, header: Header, frame: str, parameter: str) -> Pose | None:
         """The cloud's frame in the one that `parameter` names; None where that is the same or none."""

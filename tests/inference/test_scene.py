@@ -147,16 +147,16 @@ def test_an_empty_box_says_so(segmenter, scene):
 
 
 def test_a_scene_that_stands_still_keeps_its_answers(segmenter, scene):
-    options = SceneOptions(mode="tabletop", memory=TrackingOptions(refresh=1))
+    options = SceneOptions(mode="tabletop", tracking=TrackingOptions(refresh=1))
     memory, query = ObjectTracker(), segmenter.query("post: top, bottom")
     first = label_scene(segmenter, query, scene, options, memory)
-    assert memory.asked == 3
+    assert memory.num_predicted == 3
     order = np.random.default_rng(1).permutation(len(scene.points))
     again = label_scene(segmenter, query, scene.select(order), options, memory)
-    assert memory.asked == 1
+    assert memory.num_predicted == 1
     assert (again.labels == first.labels[order]).mean() > 0.99
     label_scene(segmenter, segmenter.query("post: top, bottom"), scene, options, memory)
-    assert memory.asked == 3
+    assert memory.num_predicted == 3
 
 
 def test_the_object_is_labeled_and_nothing_else(table_scene: Scan, toy_path) -> None:

@@ -48,7 +48,7 @@ def test_still_objects_are_asked_about_in_turn():
     memory = ObjectTracker()
     asked = [tell(memory, row(seed, 0.0, 0.2, 0.4))[1] for seed in range(0, 50, 10)]
     assert asked == [[0, 1, 2], [0], [1], [2], [0]]
-    assert memory.asked == 1
+    assert memory.num_predicted == 1
 
 
 def test_a_still_object_keeps_its_answer():

@@ -88,9 +88,9 @@ def test_box_and_memory_come_from_the_parameters():
     options = scene_options(updated(SegmenterParameters(), changes), pose)
     assert (options.mode, options.crop.low, options.crop.high) == ("crop", (-1.0, -0.5, 0.0), (0.5, 0.5, 0.8))
     assert options.crop.pose is pose
-    assert options.memory == TrackingOptions(refresh=5, smoothing=0.5)
-    assert scene_options(SegmenterParameters()).memory == TrackingOptions()
-    assert scene_options(updated(SegmenterParameters(), {"memory.refresh": 0})).memory is None
+    assert options.tracking == TrackingOptions(refresh=5, smoothing=0.5)
+    assert scene_options(SegmenterParameters()).tracking == TrackingOptions()
+    assert scene_options(updated(SegmenterParameters(), {"memory.refresh": 0})).tracking is None
 
 
 def test_a_box_without_room_is_refused(parameters):
@@ -102,6 +102,6 @@ def test_a_box_without_room_is_refused(parameters):
 
 def test_another_query_or_student_starts_without_memories(parameters):
     engine = Engine.load(parameters)
-    assert engine.adapted(parameters, replace(parameters, enable=False)).memory is engine.memory
+    assert engine.adapted(parameters, replace(parameters, enable=False)).tracker is engine.tracker
     for changes in ({"query": "lid, bottom"}, {"threads": 2}):
-        assert engine.adapted(parameters, replace(parameters, **changes)).memory is not engine.memory
+        assert engine.adapted(parameters, replace(parameters, **changes)).tracker is not engine.tracker
