@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What large models said of a picture, on disk: a file a view, named by model, prompts and picture."""
+"""Answers of large models on disk: a file a view, named by model, prompts and picture."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import logging
 import os
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.io.atomic import atomic_path
+from partdistill_ros.rendering.rasterize import Rendering
+from partdistill_ros.teachers.pictures import shown_pictures
 
 VARIABLE = "PARTDISTILL_CACHE"
 DAMAGE = (EOFError, KeyError, OSError, ValueError, zipfile.BadZipFile, zlib.error)
@@ -61,6 +64,32 @@ class AnswerCache:
 
     def _path(self, key: str) -> Path:
         return Path(self.folder or "") / key[:2] / f"{key}.npz"
+
+
+def answer_views(
+    rendering: Rendering,
+    picture: str,
+    batch: int,
+    cache: AnswerCache,
+    model: str,
+    prompts: tuple[str, ...],
+    ask: Callable[[NDArray[np.uint8]], Sequence[Arrays]],
+) -> Iterator[Arrays]:
+    """The answer of each view in order, from the cache or else from the model.
+
+    picture: the kind that the model is shown (no `auto`).  batch: pictures that are made and asked about at once.
+    model, prompts: as in `answer_key`.  ask: answers of pictures `[B, H, W, 3]`.
+    """
+    for start in range(0, len(rendering), batch):
+        pictures = shown_pictures(rendering, picture, range(start, min(start + batch, len(rendering))))
+        keys = [answer_key(model, prompts, one) for one in pictures]
+        answers = {number: kept for number, key in enumerate(keys) if (kept := cache.get(key)) is not None}
+        unknown = [number for number in range(len(keys)) if number not in answers]
+        if unknown:
+            for number, answer in zip(unknown, ask(pictures[unknown]), strict=True):
+                cache.put(keys[number], answer)
+                answers[number] = answer
+        yield from (answers[number] for number in range(len(keys)))
 
 
 def answer_key(model: str, prompts: tuple[str, ...], picture: NDArray[np.uint8]) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -24,10 +23,11 @@ from torch import Tensor
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.rendering.rasterize import Rendering
-from partdistill_ros.teachers.cache import AnswerCache, answer_key
+from partdistill_ros.teachers.cache import AnswerCache, Arrays, answer_views
 from partdistill_ros.teachers.clip_dense import dense_features
 from partdistill_ros.teachers.clip_model import ClipModel, load_clip
-from partdistill_ros.teachers.pictures import chosen_kind, shown_pictures
+from partdistill_ros.teachers.large_models import autocast, precision_dtype
+from partdistill_ros.teachers.pictures import chosen_kind
 from partdistill_ros.teachers.protocol import PixelAnswer
 from partdistill_ros.teachers.spec import ClipOptions, TeacherSpec
 
@@ -77,7 +77,7 @@ class ClipTeacher:
         ]
         self._temperature = self.options.temperature or model.temperature
         self.size = max(windows.side for windows in self._windows)
-        self._dtype = _dtype(self.options.precision, self._device.type)
+        self._dtype = precision_dtype(self.options.precision, self._device.type)
         o = self.options
         look = f"{o.method} {o.picture} {o.scale_factors} {o.overlap} {self._dtype}"
         self._looks = f"clip {model.name} {model.hash} {look}"
@@ -99,23 +99,17 @@ class ClipTeacher:
         """Scores `[V, P, H, W]` that sum to 1 over the parts on the object and are 0 beside it."""
         kind = chosen_kind(rendering, self.options.picture)
         sentences = tuple(fill(template, part, category) for part in parts for template in self._templates)
+        text: list[Tensor] = []  # made once, and only where the cache does not know all views
+
+        def ask(pictures: NDArray[np.uint8]) -> list[Arrays]:
+            if not text:
+                text.append(self._text(sentences, len(parts)))
+            return [{"cosines": one} for one in self._cosines(pictures, text[0]).cpu().numpy()]
+
+        answers = answer_views(rendering, kind, self.options.batch, self._cache, self._looks, sentences, ask)
         scores = np.zeros((len(rendering), len(parts), *rendering.size), np.float32)
-        text = None
-        for at in range(0, len(rendering), self.options.batch):
-            views = range(at, min(at + self.options.batch, len(rendering)))
-            pictures = dict(zip(views, shown_pictures(rendering, kind, views), strict=True))
-            keys = {view: answer_key(self._looks, sentences, picture) for view, picture in pictures.items()}
-            kept = {view: self._cache.get(key) for view, key in keys.items()}
-            found = {view: np.asarray(one["cosines"], np.float32) for view, one in kept.items() if one is not None}
-            unknown = [view for view in views if view not in found]
-            if unknown:
-                text = self._text(sentences, len(parts)) if text is None else text
-                cosines = self._cosines(np.stack([pictures[view] for view in unknown]), text).cpu().numpy()
-                found |= dict(zip(unknown, cosines, strict=True))
-            for view in unknown:
-                self._cache.put(keys[view], {"cosines": found[view]})
-            for view in views:
-                scores[view] = self._probabilities(found[view], rendering.index[view] >= 0)
+        for view, answer in enumerate(answers):
+            scores[view] = self._probabilities(answer["cosines"].astype(np.float32), rendering.index[view] >= 0)
         return PixelAnswer(scores)
 
     def _text(self, sentences: tuple[str, ...], parts: int) -> Tensor:
@@ -131,11 +125,11 @@ class ClipTeacher:
         total = torch.zeros((len(planes), len(text), finest, finest), device=self._device)
         for windows in self._windows:
             together = max(1, self.options.batch // len(windows.corners))
-            cells = torch.cat([self._seen_through(windows, some, text) for some in planes.split(together)])
+            cells = torch.cat([self._window_cosines(windows, some, text) for some in planes.split(together)])
             total += F.interpolate(cells, (finest, finest), mode="bilinear", align_corners=False)
         return total / len(self._windows)
 
-    def _seen_through(self, windows: Windows, planes: Tensor, text: Tensor) -> Tensor:
+    def _window_cosines(self, windows: Windows, planes: Tensor, text: Tensor) -> Tensor:
         """Cosines `[B, P, side / patch, side / patch]` of pictures `[B, 3, H, W]` in 0-1."""
         side = (windows.side, windows.side)
         if planes.shape[2:] != side:
@@ -143,7 +137,7 @@ class ClipTeacher:
         cuts = windows.cut((planes - self.model.mean) / self.model.std)
         found = []
         for batch in cuts.split(self.options.batch):
-            with self._precision():
+            with autocast(self._device.type, self._dtype):
                 patches = dense_features(self.model.network.visual, batch, self.options.method).patches
             found.append(torch.einsum("bdhw,pd->bphw", F.normalize(patches.float(), dim=1), text))
         return windows.blend(torch.cat(found))
@@ -154,17 +148,6 @@ class ClipTeacher:
         large = F.interpolate(planes, seen.shape, mode="bilinear", align_corners=False)[0]
         answer: NDArray[np.float32] = ((large / self._temperature).softmax(0) * torch.from_numpy(seen)).numpy()
         return answer
-
-    def _precision(self) -> AbstractContextManager[None]:
-        if self._dtype == torch.float32:
-            return nullcontext()
-        return torch.autocast(self._device.type, self._dtype)  # type: ignore[return-value]
-
-
-def _dtype(precision: str, device: str) -> torch.dtype:
-    if precision == "auto":
-        precision = "fp16" if device == "cuda" else "fp32"
-    return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
 
 
 def templates(name: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from partdistill_ros.errors import MissingDependencyError, PartDistillError
 from partdistill_ros.teachers.clip_dense import patch_size, picture_size
-from partdistill_ros.teachers.weights import fetch_repository, local_weights, weights_hash
+from partdistill_ros.teachers.large_models import fetch_repository, local_weights, one_sentence, weights_hash
 from partdistill_ros.text.torchvision_import import prepare_torchvision
 
 HUB = "hf-hub:"
@@ -91,7 +91,7 @@ def _from_folder(open_clip: Any, folder: Path, device: str) -> ClipModel:
     if not (folder / CONFIG).is_file():
         raise PartDistillError(f"{folder} holds no {CONFIG}: give a folder as the hub has it, or a file of weights")
     source = f"local-dir:{folder}"
-    with _fitting(folder):
+    with _loading(folder):
         network = open_clip.create_model(source, device=device, require_pretrained=True)
         return as_clip_model(open_clip, folder.name, network, open_clip.get_tokenizer(source), device)
 
@@ -99,7 +99,7 @@ def _from_folder(open_clip: Any, folder: Path, device: str) -> ClipModel:
 def _from_file(open_clip: Any, model: str, path: Path, device: str) -> ClipModel:
     if open_clip.get_model_config(model)["text_cfg"].get("hf_tokenizer_name"):
         raise PartDistillError(f"{model} needs its tokenizer: give the model's folder, with {CONFIG}, not {path.name}")
-    with _fitting(path):
+    with _loading(path):
         network = open_clip.create_model(model, pretrained=str(path), device=device, require_pretrained=True)
         return as_clip_model(open_clip, f"{model}:{path.name}", network, open_clip.get_tokenizer(model), device)
 
@@ -119,7 +119,7 @@ def _from_tag(open_clip: Any, model: str, tag: str, device: str) -> ClipModel:
     if not found:
         raise PartDistillError(f"{repository} on the hub holds no weights that open_clip reads: choose another")
     look = {name: settings[name] for name in ("mean", "std", "interpolation") if name in settings}
-    with _fitting(found[0]):
+    with _loading(found[0]):
         network = open_clip.create_model(
             model,
             pretrained=str(found[0]),
@@ -143,18 +143,12 @@ def as_clip_model(open_clip: Any, name: str, network: Any, tokenizer: Any, devic
 
 
 @contextmanager
-def _fitting(path: Path) -> Iterator[None]:
+def _loading(path: Path) -> Iterator[None]:
     """Weights that are damaged or of another model become one sentence; open_clip's log stays silent."""
     root, level = logging.getLogger(), logging.getLogger().level
     root.setLevel(logging.ERROR)
     try:
-        yield
-    except PartDistillError:
-        raise
-    except Exception as error:  # torch, safetensors and open_clip raise many kinds
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise PartDistillError(
-            f"cannot load {path} ({reason}): check that the file is whole and belongs to the model"
-        ) from error
+        with one_sentence(f"cannot load {path}", ": check that the file is whole and belongs to the model"):
+            yield
     finally:
         root.setLevel(level)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,15 +17,21 @@ from torch import Tensor
 from partdistill_ros.errors import MissingDependencyError, PartDistillError
 from partdistill_ros.rendering.rasterize import Rendering
 from partdistill_ros.teachers.boxes import non_maximum_suppression
-from partdistill_ros.teachers.cache import AnswerCache, Arrays, answer_key
-from partdistill_ros.teachers.pictures import chosen_kind, shown_pictures
+from partdistill_ros.teachers.cache import AnswerCache, Arrays, answer_views
+from partdistill_ros.teachers.large_models import (
+    autocast,
+    fetch_repository,
+    local_weights,
+    one_sentence,
+    precision_dtype,
+    weights_hash,
+)
+from partdistill_ros.teachers.pictures import chosen_kind
 from partdistill_ros.teachers.protocol import BoxAnswer
 from partdistill_ros.teachers.spec import DetectorOptions, TeacherSpec
-from partdistill_ros.teachers.weights import fetch_repository, local_weights, weights_hash
 from partdistill_ros.text.torchvision_import import prepare_torchvision
 
 NO_CATEGORY = ("", "object")  # names that say nothing: left out of the query
-DTYPES = {"auto": torch.float32, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 GROUNDING = ("grounding-dino", "mm-grounding-dino")  # one caption, a score for each of its tokens
 QUERYING = ("owlv2", "owlvit")  # a sentence for each query, a score for each query
 FILES = (("*.json", "*.txt", "tokenizer*", "*.model"), ("*.safetensors",), ("*.bin",))
@@ -74,7 +79,7 @@ class DetectorModel:
         else:
             text = [[phrase.text for phrase in phrases]] * len(pictures)
         inputs = self.processor(images=list(pictures), text=text, return_tensors="pt", padding=True).to(self.device)
-        with _autocast(self.device, dtype):
+        with autocast(self.device, dtype):
             outputs = self.network(**inputs)
         size = pictures.shape[1:3]
         if self.kind in GROUNDING:
@@ -103,14 +108,9 @@ def load_detector(argument: str, weights: str = "", device: str = "cpu") -> Dete
     name = argument if folder is None else folder.name
     folder = folder or fetch_repository("detector", argument, FILES)
     kind = _kind(folder)
-    try:
+    with one_sentence(f"cannot load the detector in {folder}", ": fetch the whole folder again"):
         network = AutoModelForZeroShotObjectDetection.from_pretrained(folder, local_files_only=True)
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # transformers, tokenizers and safetensors raise many kinds
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise PartDistillError(
-            f"cannot load the detector in {folder} ({reason}): fetch the whole folder again"
-        ) from error
     network.to(device).eval().requires_grad_(False)
     return DetectorModel(name, kind, network, processor, device, weights_hash(network))
 
@@ -187,12 +187,6 @@ def _found(boxes: Tensor, phrase: Tensor, score: Tensor) -> Found:
     )
 
 
-def _autocast(device: str, dtype: torch.dtype) -> AbstractContextManager[None]:
-    if dtype == torch.float32:
-        return nullcontext()
-    return torch.autocast(device.partition(":")[0], dtype)  # type: ignore[return-value]
-
-
 class DetectorTeacher:
     """Per view the boxes of each part, above the threshold and after suppression.
 
@@ -207,10 +201,9 @@ class DetectorTeacher:
         self.model, self.options = model, options or DetectorOptions()
         self._cache = AnswerCache.at(self.options.cache)
         self.size = self.options.size
+        self._dtype = precision_dtype(self.options.precision, "cpu")  # auto: fp32 on every device
         o = self.options
-        self.key = (
-            f"detector {model.name} {model.hash} {o.threshold} {o.nms} {o.prompt} {o.picture} {DTYPES[o.precision]}"
-        )
+        self.key = f"detector {model.name} {model.hash} {o.threshold} {o.nms} {o.prompt} {o.picture} {self._dtype}"
 
     @classmethod
     def from_spec(cls, spec: TeacherSpec, device: str = "cpu") -> DetectorTeacher:
@@ -223,32 +216,29 @@ class DetectorTeacher:
 
     def answer(self, rendering: Rendering, parts: Sequence[str], category: str | None) -> BoxAnswer:
         """Boxes in all views, in pixels of the rendering."""
-        kind = chosen_kind(rendering, self.options.picture)
         phrases = [query(self.options.prompt, part, category) for part in parts]
+        kind = chosen_kind(rendering, self.options.picture)
         words = tuple(phrase.text for phrase in phrases)
-        found: dict[int, Arrays] = {}
-        for at in range(0, len(rendering), self.options.batch):
-            views = range(at, min(at + self.options.batch, len(rendering)))
-            pictures = dict(zip(views, shown_pictures(rendering, kind, views), strict=True))
-            keys = {view: answer_key(self.key, words, picture) for view, picture in pictures.items()}
-            found |= {view: kept for view in views if (kept := self._cache.get(keys[view])) is not None}
-            unknown = [view for view in views if view not in found]
-            if not unknown:
-                continue
-            asked, dtype = np.stack([pictures[view] for view in unknown]), DTYPES[self.options.precision]
-            answers = self.model.detect(asked, phrases, self.options.threshold, dtype)
-            for view, answer in zip(unknown, answers, strict=True):
-                found[view] = self._kept(answer, rendering.size)
-                self._cache.put(keys[view], found[view])
-        return _gathered([found[view] for view in range(len(rendering))])
 
-    def _kept(self, found: Found, size: tuple[int, int]) -> Arrays:
+        def ask(pictures: NDArray[np.uint8]) -> list[Arrays]:
+            found = self.model.detect(pictures, phrases, self.options.threshold, self._dtype)
+            return [self._suppressed(one, rendering.size) for one in found]
+
+        views = list(answer_views(rendering, kind, self.options.batch, self._cache, self.key, words, ask))
+        return BoxAnswer(
+            np.concatenate([np.zeros((0, 4), np.float32), *(one["boxes"] for one in views)]).astype(np.float32),
+            np.concatenate([np.zeros(0, np.int16), *(one["part"] for one in views)]).astype(np.int16),
+            np.concatenate([np.zeros(0, np.float32), *(one["score"] for one in views)]).astype(np.float32).clip(0, 1),
+            np.repeat(np.arange(len(views)), [len(one["part"]) for one in views]).astype(np.int16),
+        )
+
+    def _suppressed(self, found: Found, size: tuple[int, int]) -> Arrays:
         """The boxes inside a picture of `size` that survive suppression."""
         height, width = size
         boxes = found.boxes.clip(0, [width, height, width, height]).astype(np.float32)
-        some = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
-        some = some[non_maximum_suppression(boxes[some], found.phrase[some], found.score[some], self.options.nms)]
-        return {"boxes": boxes[some], "part": found.phrase[some], "score": found.score[some]}
+        kept = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
+        kept = kept[non_maximum_suppression(boxes[kept], found.phrase[kept], found.score[kept], self.options.nms)]
+        return {"boxes": boxes[kept], "part": found.phrase[kept], "score": found.score[kept]}
 
 
 def query(prompt: str, part: str, category: str | None) -> Phrase:
@@ -257,16 +247,3 @@ def query(prompt: str, part: str, category: str | None) -> Phrase:
     words = " ".join(prompt.replace("{category}", known).split())
     start = words.index("{part}")
     return Phrase(words.replace("{part}", part), (start, start + len(part)))
-
-
-def _gathered(views: Sequence[Arrays]) -> BoxAnswer:
-    def joined(name: str, shape: tuple[int, ...], dtype: type) -> NDArray[np.generic]:
-        return np.concatenate([np.zeros(shape, dtype), *(one[name] for one in views)]).astype(dtype)
-
-    count = [len(one["part"]) for one in views]
-    return BoxAnswer(
-        joined("boxes", (0, 4), np.float32),  # type: ignore[arg-type]
-        joined("part", (0,), np.int16),  # type: ignore[arg-type]
-        joined("score", (0,), np.float32).clip(0, 1),  # type: ignore[arg-type]
-        np.repeat(np.arange(len(views)), count).astype(np.int16),
-    )

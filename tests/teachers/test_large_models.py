@@ -10,13 +10,13 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch: the extra 'train'")
 from partdistill_ros.errors import PartDistillError  # noqa: E402
-from partdistill_ros.teachers.weights import fetch_repository, local_weights, weights_hash  # noqa: E402
+from partdistill_ros.teachers.large_models import fetch_repository, local_weights, weights_hash  # noqa: E402
 
 
 def test_the_option_comes_before_the_environment(tmp_path, monkeypatch):
     assert local_weights("clip", "") is None
     monkeypatch.setenv("PARTDISTILL_CLIP_WEIGHTS", str(tmp_path))
-    assert local_weights("clip", "") == tmp_path and local_weights("clip", __file__).name == "test_weights.py"
+    assert local_weights("clip", "") == tmp_path and local_weights("clip", __file__).name == "test_large_models.py"
     assert local_weights("detector", "") is None
 
 
@@ -33,7 +33,7 @@ def test_no_network_is_one_sentence(tmp_path):
     pytest.importorskip("huggingface_hub", reason="huggingface_hub: the extras 'clip' and 'detector'")
     code = """
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.teachers.weights import fetch_repository
+from partdistill_ros.teachers.large_models import fetch_repository
 try:
     fetch_repository("detector", "owner/name", (("*.json",), ("*.safetensors",)))
 except PartDistillError as error:

@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the weights of a large model come from: a local path, an environment variable, or the hub."""
+"""What the large teachers share: weights from a local path, an environment variable or the hub; half precision; and
+errors of other libraries as one sentence."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from partdistill_ros.errors import MissingDependencyError, PartDistillError
 from partdistill_ros.teachers.spec import weights_variable
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 
@@ -45,7 +47,11 @@ def fetch_repository(kind: str, repository: str, wanted: Sequence[Sequence[str]]
     except ImportError as error:
         raise MissingDependencyError("huggingface_hub", kind, f"Fetching weights of the teacher '{kind}'") from error
     always, *alternatives = wanted
-    with hub_errors(kind, repository):
+    remedy = (
+        f"; without a network, run `hf download {repository} --local-dir FOLDER` where there is one, copy the folder "
+        f"here, and name it with --weights FOLDER or {weights_variable(kind)}=FOLDER"
+    )
+    with one_sentence(f"cannot fetch {repository} from the hub", remedy):
         folder = Path(snapshot_download(repository, allow_patterns=list(always)))
         for patterns in alternatives:
             folder = Path(snapshot_download(repository, allow_patterns=list(patterns)))
@@ -55,19 +61,34 @@ def fetch_repository(kind: str, repository: str, wanted: Sequence[Sequence[str]]
 
 
 @contextmanager
-def hub_errors(kind: str, repository: str) -> Iterator[None]:
-    """Whatever goes wrong while fetching becomes one sentence with the remedy."""
+def one_sentence(problem: str, remedy: str) -> Iterator[None]:
+    """Whatever goes wrong inside becomes a PartDistillError: the problem, the first line of the reason, the remedy.
+
+    The hub's client, torch, safetensors, open_clip and transformers raise many kinds of errors.
+    """
     try:
         yield
     except PartDistillError:
         raise
-    except Exception as error:  # the hub's client, its transport and the system raise many kinds
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
-        raise PartDistillError(
-            f"cannot fetch {repository} from the hub ({reason}); without a network, run `hf download {repository} "
-            f"--local-dir FOLDER` where there is one, copy the folder here, and name it with --weights FOLDER or "
-            f"{weights_variable(kind)}=FOLDER"
-        ) from error
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise PartDistillError(f"{problem} ({reason}){remedy}") from error
+
+
+def precision_dtype(precision: str, device: str) -> torch.dtype:
+    """The type of `fp32`, `fp16` or `bf16`; `auto` is fp16 on CUDA and fp32 elsewhere."""
+    import torch
+
+    if precision == "auto":
+        precision = "fp16" if device == "cuda" else "fp32"
+    return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
+
+
+def autocast(device: str, dtype: torch.dtype) -> AbstractContextManager[Any]:
+    """Computation in `dtype`; nothing changes for float32."""
+    import torch
+
+    return nullcontext() if dtype == torch.float32 else torch.autocast(device.partition(":")[0], dtype)
 
 
 def weights_hash(*networks: nn.Module) -> str:
