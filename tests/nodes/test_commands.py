@@ -9,9 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from partdistill_ros.io.save import save_scan
 from partdistill_ros.nodes import commands
 
 NODES = ("part_segmenter", "scan_publisher", "scan_recorder", "distill_trainer")
@@ -100,3 +103,46 @@ def test_exit_codes(ros_environment, case, code, words):
     )
     assert done.returncode == code, done.stderr
     assert words in done.stdout + done.stderr and "Traceback" not in done.stderr
+
+
+def shared_memory(process) -> list[Path]:
+    """The segments that a running process keeps locked, one for each of its DDS participants."""
+    links = [os.readlink(link) for link in Path(f"/proc/{process.pid}/fd").iterdir() if link.exists()]
+    return [Path(link.removesuffix("_el")) for link in links if link.endswith("_el") and "_port" not in link]
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize("node", NODES)
+def test_a_clean_end_gives_its_shared_memory_back(run_node, toy_bundle_path, table_scene, tmp_path, node):
+    save_scan(tmp_path / "scene.npz", table_scene)
+    parameters, words = {
+        "part_segmenter": ({"bundle": str(toy_bundle_path), "query": "top, bottom"}, "labeling"),
+        "scan_publisher": ({"source": str(tmp_path / "scene.npz")}, "playing"),
+        "scan_recorder": ({"collection": str(tmp_path / "scans")}, "ready"),
+        "distill_trainer": ({"store": str(tmp_path / "store")}, "ready"),
+    }[node]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        started = run_node(node, **parameters)
+        started.wait_for(words)
+        segments = shared_memory(started.process)
+        assert segments and all(segment.exists() for segment in segments)
+        assert started.end(number)[0] == 0
+        assert not [segment for segment in segments if segment.exists()]
+
+
+@pytest.mark.ros
+def test_an_end_in_the_middle_of_work_gives_its_shared_memory_back(run_node, peer, toy_bundle_path, table_scene):
+    node = run_node("part_segmenter", bundle=str(toy_bundle_path), query="top, bottom", diagnostics_period=0.1)
+    node.wait_for("labeling")
+    peer.connect()
+    segments = shared_memory(node.process)
+    huge = table_scene.select(np.tile(np.arange(len(table_scene.points)), 53)[:1_000_000])
+    peer.points.publish(peer.cloud(huge))
+
+    def received():
+        values = {one.key: one.value for array in peer.heard["/diagnostics"] for one in array.status[0].values}
+        return values.get("clouds received") == "1"
+
+    peer.until(received, "the cloud")
+    assert node.end()[0] == 0
+    assert segments and not [segment for segment in segments if segment.exists()]

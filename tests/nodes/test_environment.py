@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
+import os
+import time
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -54,3 +57,34 @@ def test_what_is_missing_is_named_with_its_remedy(monkeypatch, missing, words):
     monkeypatch.setenv(environment.TRANSPORTS, "DEFAULT")
     with pytest.raises(PartDistillError, match=words):
         environment.prepare()
+
+
+def segment(folder, name, megabytes, age=60.0):
+    """A segment as Fast DDS makes it; its lock file, open."""
+    (folder / name).write_bytes(bytes(megabytes * 10**6))
+    lock = open(folder / f"{name}_el", "wb")  # noqa: SIM115
+    os.utime(lock.name, (time.time() - age,) * 2)
+    return lock
+
+
+def test_what_killed_programs_left_in_shared_memory_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(environment, "SHARED_MEMORY", tmp_path)
+    assert environment.dead_segments() == ""
+    with segment(tmp_path, "fastdds_0123456789abcdef", 9) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # its program lives
+        segment(tmp_path, "fastdds_port7412", 1).close()  # of many programs
+        segment(tmp_path, "fastdds_00000000000000aa", 5, age=0.0).close()  # perhaps just being made
+        assert environment.dead_segments() == ""
+    segment(tmp_path, "fastrtps_fedcba9876543210", 3).close()
+    told = environment.dead_segments()
+    assert "12 MB" in told and "2 segments" in told and "fastdds shm clean" in told
+
+
+def test_own_segments_are_those_whose_lock_is_held(monkeypatch, tmp_path):
+    monkeypatch.setattr(environment, "SHARED_MEMORY", tmp_path)
+    segment(tmp_path, "fastdds_0123456789abcdef", 1).close()
+    with segment(tmp_path, "fastdds_00000000000000aa", 1), segment(tmp_path, "fastdds_port7412", 1):
+        environment.remove_own_segments()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "fastdds_0123456789abcdef", "fastdds_0123456789abcdef_el", "fastdds_port7412", "fastdds_port7412_el",
+    ]  # fmt: skip
