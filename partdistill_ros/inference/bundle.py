@@ -8,11 +8,13 @@ runtime sees the model.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
 import os
 import shutil
+import stat
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -216,7 +218,7 @@ def _read_checked(directory: Path, name: str, manifest: _Manifest) -> bytes:
     if name not in manifest.files:
         raise PartDistillError(f"{directory / MANIFEST}: no sha256 for {name}: the bundle is damaged, fetch it again")
     try:
-        content = (directory / name).read_bytes()
+        content = _read_regular(directory / name)
     except OSError as error:
         raise PartDistillError(
             f"{directory / name} cannot be read ({error.strerror}): fetch the bundle again"
@@ -227,6 +229,15 @@ def _read_checked(directory: Path, name: str, manifest: _Manifest) -> bytes:
             "it is damaged or was changed, fetch the bundle again"
         )
     return content
+
+
+def _read_regular(path: Path) -> bytes:
+    """The content of a file. Raises OSError for what is none: reading a named pipe would wait for ever."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        return file.read()
 
 
 def _read_encoder(directory: Path, manifest: _Manifest) -> OnnxTextEncoder | None:

@@ -117,8 +117,9 @@ class Background:
             self._changed.notify_all()
 
     def _abandon(self, task: concurrent.futures.Future[Any], late: str) -> None:
-        self._queue = None
-        _settle(task, error=TooSlow(late))
+        if not task.done():
+            self._queue = None
+            _settle(task, error=TooSlow(late))
 
 
 def _serve(work: queue.Queue[Callable[[], None]]) -> None:

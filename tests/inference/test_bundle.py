@@ -48,6 +48,13 @@ def refused(path, match):
         Segmenter(path)
 
 
+@pytest.mark.parametrize("name", ["student.onnx", "vocabulary.npz", "bundle.json"])
+def test_a_named_pipe_is_refused_instead_of_waited_for(toy_path, no_runtime, name):
+    (toy_path / name).unlink()
+    os.mkfifo(toy_path / name)
+    refused(toy_path, f"no {name} there" if name == "bundle.json" else f"{name} cannot be read .not a regular file")
+
+
 def test_round_trip(toy_path, toy_model, toy_vocabulary):
     bundle = Bundle.load(toy_path)
     assert bundle.model == toy_model

@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 
-from partdistill_ros.nodes.background import Background, LatestWorker
+from partdistill_ros.nodes.background import Background, LatestWorker, TooSlow
 
 
 @pytest.fixture
@@ -83,6 +83,39 @@ def test_one_thread_does_one_thing_after_the_other(node):
         node.executor.create_task(wait)
     spin_until(node, lambda: len(threads) == 3)
     assert len(set(threads)) == 1 and threads[0] != threading.get_ident()
+
+
+@pytest.mark.ros
+def test_work_that_does_not_end_is_given_up_and_the_next_is_done(node):
+    background, release, results = Background(), threading.Event(), []
+
+    async def wait():
+        for work in (lambda: release.wait(20), lambda: "loaded"):
+            try:
+                results.append(await background.run(node.executor, work, limit=0.2, late="it hangs"))
+            except TooSlow as error:
+                results.append(str(error))
+
+    node.executor.create_task(wait)
+    spin_until(node, lambda: len(results) == 2)
+    assert results == ["it hangs", "loaded"]
+    assert not background.idle and not background.wait_idle(0.05)
+    release.set()
+    assert background.wait_idle(10) and results == ["it hangs", "loaded"]
+
+
+def test_a_caller_that_waits_gets_result_error_limit_or_end():
+    background, release = Background(), threading.Event()
+    never = {"limit": 20.0, "late": "", "ended": lambda: False}
+    assert background.wait_for(lambda: 7, **never) == 7
+    with pytest.raises(ValueError, match="damaged"):
+        background.wait_for(lambda: int("damaged"), **never)
+    with pytest.raises(TooSlow, match="it hangs"):
+        background.wait_for(lambda: release.wait(20), **never | {"limit": 0.2, "late": "it hangs"})
+    with pytest.raises(TooSlow, match="interrupted"):
+        background.wait_for(lambda: release.wait(20), **never | {"ended": lambda: True})
+    release.set()
+    assert background.wait_idle(10)
 
 
 class Gate:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -287,6 +289,76 @@ def test_a_bundle_that_is_gone_goes_on_working(run_node, peer, toy_bundle_path, 
     assert not refused.successful and "no bundle.json there" in refused.reason
     _, labels, _ = columns(peer.ask(peer.cloud(table_scene)))
     assert (labels != UNLABELED_CODE).any()
+
+
+DEAD_MOUNT = """
+import os, time
+
+def dead(function):
+    def hang(path, *arguments, **options):
+        if "dead_mount" in str(path):
+            time.sleep(3600)
+        return function(path, *arguments, **options)
+    return hang
+
+os.stat, os.open = dead(os.stat), dead(os.open)
+"""
+
+
+@pytest.fixture
+def dead_mount(ros_environment, tmp_path):
+    """A folder that answers nodes as a network mount does whose server is gone: never."""
+    (tmp_path / "sitecustomize.py").write_text(DEAD_MOUNT)
+    ros_environment["PYTHONPATH"] = f"{tmp_path}:{ros_environment['PYTHONPATH']}"
+    return tmp_path / "dead_mount"
+
+
+@pytest.mark.parametrize("entrance", ["service", "parameter"])
+def test_a_bundle_that_blocks_does_not_hold_up_the_node(
+    dead_mount, run_node, peer, toy_bundle_path, table_scene, entrance
+):
+    from partdistill_ros.srv import LoadBundle, SetQuery
+    from rcl_interfaces.srv import SetParameters
+    from rclpy.parameter import Parameter
+
+    node = run_node("part_segmenter", bundle=str(toy_bundle_path), query=QUERY, threads=1)
+    node.wait_for("labeling 'post: top, bottom' on /points")
+    peer.connect()
+    if entrance == "service":
+        client = peer.node.create_client(LoadBundle, "/part_segmenter/load_bundle")
+        request = LoadBundle.Request(bundle=str(dead_mount))
+    else:
+        client = peer.node.create_client(SetParameters, "/part_segmenter/set_parameters")
+        request = SetParameters.Request(parameters=[Parameter("bundle", value=str(dead_mount)).to_parameter_msg()])
+    peer.until(client.service_is_ready, "the service")
+    under_way = client.call_async(request)
+    _, labels, _ = columns(peer.ask(peer.cloud(table_scene)))
+    assert (labels != UNLABELED_CODE).any()
+    assert peer.call(SetQuery, "/part_segmenter/set_query", query="left, right").success
+    assert not under_way.done()
+    code, seconds = node.end(signal.SIGTERM)
+    assert code == 0 and seconds < 10 and "Traceback" not in node.output()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_node_that_starts_with_a_bundle_that_blocks_can_be_ended(dead_mount, run_node, number):
+    node = run_node("part_segmenter", bundle=str(dead_mount), query=QUERY)
+    time.sleep(5.0)
+    assert node.process.poll() is None
+    assert node.end(number)[0] == 0
+    assert "Traceback" not in node.output() and "[ERROR]" not in node.output()
+
+
+def test_a_named_pipe_in_a_bundle_is_refused(segmenter, peer, toy_bundle_path, tmp_path):
+    from partdistill_ros.srv import LoadBundle
+
+    trap = shutil.copytree(toy_bundle_path, tmp_path / "trap")
+    (trap / "student.onnx").unlink()
+    os.mkfifo(trap / "student.onnx")
+    answer = peer.call(LoadBundle, "/part_segmenter/load_bundle", bundle=str(trap))
+    assert not answer.success and "student.onnx cannot be read (not a regular file)" in answer.message
+    refused = change(peer, bundle=str(trap))
+    assert not refused.successful and "not a regular file" in refused.reason
 
 
 def test_services_answer_in_every_state(run_node, peer, toy_bundle_path):
