@@ -19,6 +19,7 @@ from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.students.names import LEAST_POINTS, PUBLIC, STUDENTS, check_start
 from partdistill_ros.students.patch_transformer import PatchTransformer, PatchTransformerConfig
 from partdistill_ros.students.point_m2ae import PointM2AE, PointM2AEConfig
+from partdistill_ros.students.public_m2ae import UP as PUBLIC_UP
 from partdistill_ros.students.public_m2ae import load_public_encoder
 from partdistill_ros.students.student import OPSET, Student, parity
 from partdistill_ros.text.space import TextSpace
@@ -59,11 +60,12 @@ def new_student(name: str, dim: int, start: str = "scratch", freeze_encoder: boo
     if start == "default" or path.is_dir():
         return _continued(name, dim, path, freeze_encoder)
     options = {"head": "mlp4", "freeze_encoder": True} if freeze_encoder else {}
-    if start == "scratch" or path.suffix.lower() == PUBLIC:
-        student = make_student(name, {"dim": dim, **options})
-        if start != "scratch":
-            assert isinstance(student, PointM2AE)
-            load_public_encoder(path, student.h_encoder)
+    if start == "scratch":
+        return make_student(name, {"dim": dim, **options})
+    if path.suffix.lower() == PUBLIC:
+        student = make_student(name, {"dim": dim, "up": PUBLIC_UP, **options})
+        assert isinstance(student, PointM2AE)
+        load_public_encoder(path, student.h_encoder)
         return student
     encoder = load_encoder(path)
     if encoder.student != name:

@@ -27,6 +27,7 @@ from partdistill_ros.students.point_m2ae import (
     interpolate,
     levels_of,
     position_embedding,
+    to_network_frame,
 )
 from partdistill_ros.students.student import Student
 
@@ -210,6 +211,7 @@ class MaskedPointM2AE(MaskedAutoencoder):
             part.apply(init_as_published)
 
     def forward(self, points: Tensor, centers: Tensor, visible: Tensor) -> Tensor:
+        points = to_network_frame(self.student.config, points)
         levels = levels_of(self.student.config, points, centers)
         packed = pack(levels, visible_tokens(levels, visible))
         features = self.student.h_encoder(points, [one.level for one in packed])

@@ -21,6 +21,7 @@ from partdistill_ros.students.patch_transformer import gather, squared_distances
 from partdistill_ros.students.student import Student
 
 HEADS = ("text", "mlp4")
+UP_AXES = ("z", "y")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class PointM2AEConfig:
     tokens attend to those nearer than the radius (of clouds in the unit sphere).
     head: `text`, two layers of `head_width` at each point, or `mlp4`, the paper's four layers of the features'
     own width. Both end in a text embedding, where the paper has one logit for each of a fixed set of parts.
+    up: the axis that the network has up; clouds come with +z up and are turned to it first.
     drop_path: of the deepest block in training, growing from none.  freeze_encoder: only the head learns
     and the encoder stays in evaluation mode, as in the paper.
     """
@@ -43,12 +45,15 @@ class PointM2AEConfig:
     dim: int = 64
     head: str = "text"
     head_width: int = 256
+    up: str = "z"
     drop_path: float = 0.1
     freeze_encoder: bool = False
 
     def __post_init__(self) -> None:
         if self.head not in HEADS:
             raise PartDistillError(f"point_m2ae: head '{self.head}' is not one of {', '.join(HEADS)}")
+        if self.up not in UP_AXES:
+            raise PartDistillError(f"point_m2ae: up '{self.up}' is not one of {', '.join(UP_AXES)}")
 
     @property
     def centers(self) -> int:
@@ -75,6 +80,14 @@ class Level:
     centers: Tensor
     index: Tensor
     valid: Tensor | None = None
+
+
+def to_network_frame(config: PointM2AEConfig, points: Tensor) -> Tensor:
+    """`points [..., 3]` with +z up, turned (not mirrored) to what the network has up."""
+    if config.up == "z":
+        return points
+    x, y, z = points.unbind(-1)
+    return torch.stack([x, z, -y], -1)
 
 
 def levels_of(config: PointM2AEConfig, points: Tensor, centers: Tensor) -> list[Level]:
@@ -269,7 +282,8 @@ def init_as_published(module: nn.Module) -> None:
 
 
 class PointM2AE(Student):
-    """Clouds in the unit sphere to text-aligned points; nothing in it knows about up or yaw."""
+    """Clouds in the unit sphere to text-aligned points; nothing in its layers knows about up or yaw, but weights that
+    were learned on upright shapes do, so clouds are turned to the up of those (`config.up`)."""
 
     name: ClassVar[str] = "point_m2ae"
     encoder_parts: ClassVar[tuple[str, ...]] = ("h_encoder",)
@@ -298,6 +312,7 @@ class PointM2AE(Student):
 
     def features(self, points: Tensor, centers: Tensor, num_points: int | None = None) -> Tensor:
         """What the head sees, `[B, N, 681]`: for each level, the point and the features around it."""
+        points = to_network_frame(self.config, points)
         levels = levels_of(self.config, points, centers)
         queries, parts = points[:, :num_points], []
         for level, features in zip(levels, self.h_encoder(points, levels), strict=True):

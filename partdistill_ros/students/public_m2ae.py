@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The encoder out of a public Point-M2AE checkpoint (`.pth`), by name and shape."""
+"""The encoder out of a public Point-M2AE checkpoint (`.pth`), by name and shape.
+
+It was pre-trained on ShapeNet-55, whose shapes are those of ShapeNetCore with +y up: its runner only scales and
+translates them (ZrrSkywalker/Point-M2AE, tools/runner_pretrain.py), and the loader that it shares with Point-BERT only
+centers and scales (Julie-tang00/Point-BERT, datasets/ShapeNet55Dataset.py and issue 32).
+"""
 
 from __future__ import annotations
 
@@ -16,6 +21,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.students.point_m2ae import HierarchicalEncoder
 
 STATES = ("base_model", "model_state_dict", "model", "state_dict")  # where trainers keep the network's state
+UP = "y"  # of the shapes that the encoder was pre-trained on
 PREFIXES = ("module.", "base_model.", "MAE_encoder.", "h_encoder.")  # what they put before its names
 SHOWN = 6  # names that an error lists
 

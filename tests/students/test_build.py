@@ -137,6 +137,7 @@ def test_the_public_checkpoint_is_a_start(tmp_path: Path) -> None:
     state = {f"h_encoder.{name}": value for name, value in learned.h_encoder.state_dict().items()}
     torch.save({"base_model": state, "epoch": 300}, tmp_path / "ckpt-best.pth")
     student = new_student("point_m2ae", 64, str(tmp_path / "ckpt-best.pth"), freeze_encoder=True)
+    assert student.config.up == "y", "the public encoder learned on shapes with +y up"
     assert same(student, learned, ("h_encoder",))
 
 

@@ -249,3 +249,21 @@ def test_it_learns_top_from_bottom() -> None:
     points, centers = clouds(4, seed=1000)
     right = (student.eval()(points, centers, text).argmax(-1) == (points[..., 2] > 0)).float().mean()
     assert right > 0.85
+
+
+def test_clouds_are_turned_to_the_up_of_the_weights(m2ae: PointM2AE) -> None:
+    """A student with +y up sees a cloud with +z up as one with +z up sees that cloud lying on its back."""
+    y_up = PointM2AE(replace(m2ae.config, up="y")).eval()
+    y_up.load_state_dict(m2ae.state_dict())
+    points, centers = clouds(2)
+    to_y_up = torch.tensor([[1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]])
+    assert torch.equal(torch.tensor([0.0, 0, 1.0]) @ to_y_up, torch.tensor([0.0, 1.0, 0])) and to_y_up.det() == 1
+    expected = m2ae.embed(points @ to_y_up, centers)
+    torch.testing.assert_close(y_up.embed(points, centers), expected, atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(m2ae.embed(points, centers), expected, atol=1e-2), "the test sees the difference"
+    assert parity(y_up, y_up.to_onnx()) < 1e-3
+
+
+def test_other_axes_are_refused() -> None:
+    with pytest.raises(PartDistillError, match="up 'x' is not one of z, y"):
+        replace(M2AE, up="x")
