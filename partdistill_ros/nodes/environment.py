@@ -8,6 +8,8 @@ import fcntl
 import importlib.util
 import os
 import re
+import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -47,9 +49,10 @@ def cloud_transports(environment: Mapping[str, str]) -> dict[str, str]:
 def prepare() -> None:
     """Sets up the environment of this process for a node; call it before `rclpy.init`.
 
-    Raises PartDistillError where rclpy or the package's own interfaces are missing.
+    Raises PartDistillError where rclpy or the package's own interfaces are missing, or no log can be written.
     """
     os.environ.update(cloud_transports(os.environ))
+    os.environ.update(log_folder(os.environ))
     keep_memory()
     if importlib.util.find_spec("rclpy") is None:
         raise PartDistillError(
@@ -61,6 +64,37 @@ def prepare() -> None:
             "the message types of partdistill_ros are not built: run 'colcon build' in the ROS 2 workspace "
             "and source its install/setup.bash, or run 'make' in the repository"
         )
+
+
+def log_folder(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variable to add to `environment` where ROS could not write its log, without which `rclpy.init` fails:
+    under systemd there may be no HOME, in a container of another user none that can be written. Says what it does.
+
+    Raises PartDistillError where nothing can be written.
+    """
+    home = environment.get("ROS_HOME") or (environment.get("HOME") and f"{environment['HOME']}/.ros")
+    chosen = environment.get("ROS_LOG_DIR") or (home and f"{home}/log")
+    if chosen and _writable(Path(chosen).expanduser()):
+        return {}
+    problem = f"the log folder {chosen} cannot be written" if chosen else "HOME is not set"
+    try:
+        folder = Path(tempfile.gettempdir()) / f"ros_log_{os.getuid()}"
+        if not _writable(folder) or folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            folder = Path(tempfile.mkdtemp(prefix="ros_log_"))
+    except OSError as error:
+        raise PartDistillError(f"{problem}: set ROS_LOG_DIR to a folder that can be written ({error})") from None
+    print(f"warning: {problem}: ROS logs to {folder}; set ROS_LOG_DIR to choose another folder", file=sys.stderr)
+    return {"ROS_LOG_DIR": str(folder)}
+
+
+def _writable(folder: Path) -> bool:
+    """Whether files can be made in a folder, which is made where it is not there."""
+    try:
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def keep_memory() -> None:

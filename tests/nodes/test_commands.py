@@ -146,3 +146,18 @@ def test_an_end_in_the_middle_of_work_gives_its_shared_memory_back(run_node, pee
     peer.until(received, "the cloud")
     assert node.end()[0] == 0
     assert segments and not [segment for segment in segments if segment.exists()]
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize("home", [None, "/dev/null"])
+def test_a_node_without_a_home_starts_and_says_where_it_logs(ros_environment, run_node, tmp_path, home):
+    for name in ("HOME", "ROS_HOME", "ROS_LOG_DIR"):
+        ros_environment.pop(name, None)
+    ros_environment["TMPDIR"] = str(tmp_path)
+    if home is not None:
+        ros_environment["HOME"] = home
+    node = run_node("scan_recorder", collection=str(tmp_path / "scans"))
+    node.wait_for("ready")
+    assert node.end()[0] == 0
+    assert f"ROS logs to {tmp_path}/ros_log_" in node.output() and "Traceback" not in node.output()
+    assert any(tmp_path.glob("ros_log_*/*.log"))

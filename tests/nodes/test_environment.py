@@ -6,8 +6,10 @@ from __future__ import annotations
 import fcntl
 import importlib.util
 import os
+import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 
@@ -88,3 +90,31 @@ def test_own_segments_are_those_whose_lock_is_held(monkeypatch, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "fastdds_0123456789abcdef", "fastdds_0123456789abcdef_el", "fastdds_port7412", "fastdds_port7412_el",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("variables", "problem"), [
+    ({}, "HOME is not set"),
+    ({"HOME": "{blocked}"}, "the log folder {blocked}/.ros/log cannot be written"),
+    ({"HOME": "{home}", "ROS_LOG_DIR": "{blocked}/log"}, "the log folder {blocked}/log cannot be written"),
+    ({"HOME": "{home}"}, ""),
+    ({"HOME": "{blocked}", "ROS_HOME": "{home}"}, ""),
+])  # fmt: skip
+def test_a_log_folder_that_works(tmp_path, capsys, monkeypatch, variables, problem):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "blocked").write_text("a file, under which nobody can make a folder, root neither")
+    paths = {"blocked": tmp_path / "blocked", "home": tmp_path / "home"}
+    added = environment.log_folder({name: value.format(**paths) for name, value in variables.items()})
+    told = capsys.readouterr().err
+    if problem:
+        folder = Path(added["ROS_LOG_DIR"])
+        assert folder.parent == tmp_path and folder.is_dir()
+        assert problem.format(**paths) in told and f"ROS logs to {folder}; set ROS_LOG_DIR" in told
+    else:
+        assert added == {} and told == "" and (tmp_path / "home").is_dir()
+
+
+def test_no_log_folder_at_all_is_a_sentence(tmp_path, monkeypatch):
+    (tmp_path / "blocked").touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "blocked"))
+    with pytest.raises(PartDistillError, match="HOME is not set: set ROS_LOG_DIR to a folder that can be written"):
+        environment.log_folder({})
