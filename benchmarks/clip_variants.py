@@ -24,7 +24,7 @@ import torch
 from distillation import first_of_each
 from evaluation_data import shapes_folder
 
-from partdistill_ros.cli.common import progress
+from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import Evaluation, evaluate
 from partdistill_ros.evaluation.methods.constant import Constant

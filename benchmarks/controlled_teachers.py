@@ -16,7 +16,7 @@ from pathlib import Path
 
 from evaluation_data import shapes_folder
 
-from partdistill_ros.cli.common import progress
+from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.controlled_teacher import PRESETS
 from partdistill_ros.evaluation.evaluate import evaluate

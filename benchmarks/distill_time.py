@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from partdistill_ros.cli.common import EpochBar
+from partdistill_ros.cli.progress import EpochBar
 from partdistill_ros.distillation import pipeline
 from partdistill_ros.distillation.config import DistillConfig
 from partdistill_ros.io.save import save_scan

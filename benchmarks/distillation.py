@@ -26,7 +26,7 @@ import numpy as np
 from evaluation_data import shapes_folder
 from unit_quality import UnitQuality, unit_quality
 
-from partdistill_ros.cli.common import progress
+from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import Evaluation, evaluate
 from partdistill_ros.evaluation.hidden import hidden_samples

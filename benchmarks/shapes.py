@@ -19,7 +19,7 @@ from typing import Any
 
 from evaluation_data import shapes_folder
 
-from partdistill_ros.cli.common import progress
+from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import Evaluation, evaluate
 from partdistill_ros.evaluation.methods.bundled_student import BundleMethod

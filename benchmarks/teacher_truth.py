@@ -22,7 +22,7 @@ import numpy as np
 from evaluation_data import shapes_folder
 from numpy.typing import NDArray
 
-from partdistill_ros.cli.common import progress
+from partdistill_ros.cli.progress import progress
 from partdistill_ros.distillation.samples import upright_cloud
 from partdistill_ros.distillation.teacher_query import units_from_teacher
 from partdistill_ros.distillation.units import KnowledgeUnits, soft_labels

@@ -11,10 +11,13 @@ such a dataclass becomes a group: its options are named `group.name`.
 
 from __future__ import annotations
 
+import argparse
 import textwrap
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from partdistill_ros.errors import PartDistillError
 
@@ -24,15 +27,31 @@ Value = bool | int | float | str
 
 @dataclass(frozen=True)
 class Option:
-    """One parameter: what it is called, means and may be."""
+    """One option: what it is called, means and may be.
+
+    default: MISSING where a value must be given.  metavar: stands for the value in `--help`.  positional: an argument
+    without a name.  parse: makes the value, or all values of a tuple, of the one text of a command line.
+    kind, optional, many: from the type of the field, `tuple[kind, ...]` being many and `kind | None` optional.
+    """
 
     name: str
-    default: Value
+    default: Any
     description: str
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     read_only: bool = False
+    metavar: str | None = None
+    positional: bool = False
+    parse: Callable[[str], Any] | None = None
+    kind: type = str
+    optional: bool = False
+    many: bool = False
+
+    @property
+    def flag(self) -> str:
+        """Its name on a command line."""
+        return "--" + self.name.replace("_", "-")
 
     def constraint(self) -> str:
         """The valid values in words, empty where any value of the type is."""
@@ -40,55 +59,169 @@ class Option:
             return "one of " + ", ".join(self.choices)
         if self.minimum is None:
             return ""
-        return f"{self.minimum} to {self.maximum}"
+        return f"from {self.minimum}" if self.maximum is None else f"{self.minimum} to {self.maximum}"
 
-    def checked(self, value: object) -> Value:
-        """`value`, or PartDistillError that names the parameter and what it may be."""
-        kind = type(self.default)
-        if kind is float and type(value) is int:
+    def checked(self, value: object) -> Any:
+        """`value`, or PartDistillError that names the option and what it may be."""
+        if self.many and isinstance(value, tuple):
+            return tuple(self._checked_one(one) for one in value)
+        return None if value is None and self.optional else self._checked_one(value)
+
+    def _checked_one(self, value: object) -> Any:
+        if self.kind is float and type(value) is int:
             value = float(value)
-        if type(value) is not kind:
-            raise PartDistillError(f"parameter '{self.name}' is {value!r}; it must be a {KINDS[kind]}")
-        valid = value in self.choices if self.choices else self._within(value)
-        if not valid:
+        if not isinstance(value, self.kind) or (isinstance(value, bool) and self.kind is not bool):
+            raise PartDistillError(f"parameter '{self.name}' is {value!r}; it must be a {KINDS[self.kind]}")
+        if not self.is_valid(value):
             raise PartDistillError(f"parameter '{self.name}' is {value!r}; it must be {self.constraint()}")
         return value
 
-    def _within(self, value: object) -> bool:
-        if self.minimum is None or self.maximum is None:
-            return True
-        return self.minimum <= cast(float, value) <= self.maximum
+    def is_valid(self, value: Any) -> bool:
+        """Whether a value of the right type is one of the choices, and within the limits."""
+        if self.choices:
+            return value in self.choices
+        return (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)
+
+    def add_to(self, parser: argparse.ArgumentParser) -> None:
+        """The argument of a command line that sets this option."""
+        names = [self.name] if self.positional else [self.flag]
+        settings: dict[str, Any] = {"help": self.description}
+        if self.positional:
+            settings |= {"nargs": "*"} if self.many else {}
+        else:
+            settings |= {"required": True} if self.default is MISSING else {"default": self.default}
+        if self.kind is bool:
+            settings["action"] = "store_true"
+        else:
+            settings |= {"type": self._argument_type(), "metavar": self.metavar}
+            settings |= {"choices": self.choices} if self.choices else {}
+        if self.many and not self.positional and self.parse is None:
+            settings |= {"action": "append", "default": list(self.default)}
+        parser.add_argument(*names, **settings)
+
+    def _argument_type(self) -> Callable[[str], Any]:
+        if self.minimum is None:
+            return self.kind
+
+        def number(text: str) -> Any:
+            value = self.kind(text)
+            if not self.is_valid(value):
+                raise ValueError
+            return value
+
+        # argparse says "invalid whole number from 1 value: '0'".
+        number.__name__ = f"{KINDS[self.kind]} {self.constraint()}"
+        return number
+
+    def words(self, value: Any) -> list[str]:
+        """`value` on a command line. A value is one word with its flag, and a path begins with no dash, so that
+        neither can be taken for another option."""
+        if self.positional:
+            return [f"./{one}" if str(one).startswith("-") else str(one) for one in (value if self.many else [value])]
+        if self.kind is bool:
+            return [self.flag] if value else []
+        if self.many and self.parse is not None:
+            return [f"{self.flag}={', '.join(value)}"]
+        return [f"{self.flag}={one}" for one in (value if self.many else [value])]
 
 
-KINDS = {bool: "bool (true or false)", int: "whole number", float: "number", str: "text"}
+KINDS = {
+    bool: "bool (true or false)",
+    int: "whole number",
+    float: "number",
+    str: "text",
+    Path: "path",
+}
 
 
 def option(
-    default: Value,
+    default: Any,
     description: str,
     *,
     minimum: float | None = None,
     maximum: float | None = None,
     choices: tuple[str, ...] = (),
     read_only: bool = False,
+    metavar: str | None = None,
+    positional: bool = False,
+    parse: Callable[[str], Any] | None = None,
 ) -> Any:
-    """A dataclass field that is a parameter; numbers are bounded by both `minimum` and `maximum`."""
-    described = Option("", default, description, minimum, maximum, choices, read_only)
-    return field(default=default, metadata={"option": described})
+    """A dataclass field that is an option, see `Option`; `default` MISSING: a value must be given."""
+    described = Option("", default, description, minimum, maximum, choices, read_only, metavar, positional, parse)
+    metadata = {"option": described}
+    return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
+
+
+def declared(config: type) -> tuple[Option, ...]:
+    """The options of a dataclass, as they are declared; groups and fields that are no options are left out."""
+    hints = get_type_hints(config)
+    return tuple(
+        _typed(replace(one.metadata["option"], name=one.name), hints[one.name])
+        for one in fields(config)
+        if "option" in one.metadata
+    )
+
+
+def _typed(described: Option, hint: Any) -> Option:
+    alternatives = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    (kind,) = [one for one in alternatives if one is not NoneType]
+    many = get_origin(kind) is tuple
+    return replace(
+        described, kind=get_args(kind)[0] if many else kind, many=many, optional=NoneType in alternatives
+    )
 
 
 def options_of(parameters: object) -> tuple[Option, ...]:
-    """All parameters of a dataclass instance, groups flattened, with the instance's values as defaults."""
+    """All options of a dataclass instance, groups flattened, with the instance's values as defaults."""
     return tuple(_walk(parameters, ""))
 
 
 def _walk(parameters: object, prefix: str) -> Iterator[Option]:
+    own = {one.name: one for one in declared(type(parameters))}
     for member in fields(cast(Any, parameters)):
         value = getattr(parameters, member.name)
-        if is_dataclass(value):
+        if member.name in own:
+            yield replace(own[member.name], name=prefix + member.name, default=value)
+        elif is_dataclass(value):
             yield from _walk(value, f"{prefix}{member.name}.")
-        else:
-            yield replace(member.metadata["option"], name=prefix + member.name, default=value)
+
+
+def check(parameters: object) -> None:
+    """Raises PartDistillError for the first option whose value is not valid."""
+    for described in options_of(parameters):
+        described.checked(described.default)
+
+
+def add_arguments(
+    parser: argparse.ArgumentParser, config: type, names: Iterable[str] = (), **changes: Mapping[str, Any]
+) -> None:
+    """Arguments of a command line for the options of a dataclass.
+
+    names: only these, in this order.  changes: fields of `Option` by name that are other ones here.
+    """
+    known = {one.name: one for one in declared(config)}
+    for name in names or known:
+        replace(known[name], **changes.get(name, {})).add_to(parser)
+
+
+def from_namespace(config: type[Parameters], parsed: argparse.Namespace, **values: Any) -> Parameters:
+    """The dataclass of what a parser of `add_arguments` has read; `values` come before what was parsed.
+
+    Raises PartDistillError for a value that cannot be used.
+    """
+    for described in declared(config):
+        if described.name in values or not hasattr(parsed, described.name):
+            continue
+        value = getattr(parsed, described.name)
+        if described.parse is not None and value is not None:
+            value = described.parse(value)
+        values[described.name] = tuple(value) if described.many else value
+    return config(**values)
+
+
+def to_arguments(config: type, values: Mapping[str, Any]) -> list[str]:
+    """The words of a command line that set options of a dataclass to `values`, as `add_arguments` reads them."""
+    return [word for one in declared(config) if one.name in values for word in one.words(values[one.name])]
 
 
 def updated(parameters: Parameters, changes: Mapping[str, object]) -> Parameters:
@@ -125,7 +258,7 @@ def from_text(parameters: object, texts: Mapping[str, str]) -> dict[str, Value]:
 
 
 def _parse(described: Option, text: str) -> object:
-    kind = type(described.default)
+    kind = described.kind
     try:
         return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
     except (KeyError, ValueError):
@@ -153,7 +286,7 @@ def documented_table(parameters: object) -> str:
         (
             f"`{described.name}`",
             f"`{_yaml(described.default)}`",
-            described.constraint() or KINDS[type(described.default)],
+            described.constraint() or KINDS[described.kind],
             described.description + (" *Read at the start only.*" if described.read_only else ""),
         )
         for described in options_of(parameters)

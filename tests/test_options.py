@@ -1,14 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One dataclass declares, checks, documents and reads a node's parameters."""
+"""One dataclass declares, checks and documents options; parameters and command lines are made from it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from argparse import ArgumentParser
+from dataclasses import MISSING, dataclass, field
+from pathlib import Path
 
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.options import documented_yaml, from_text, option, options_of, updated
+from partdistill_ros.options import (
+    add_arguments,
+    check,
+    declared,
+    documented_yaml,
+    from_namespace,
+    from_text,
+    option,
+    options_of,
+    to_arguments,
+    updated,
+)
 
 
 @dataclass(frozen=True)
@@ -75,3 +88,73 @@ def test_the_documented_file_is_yaml_with_every_value():
     }  # fmt: skip
     assert "# Chairs in it. Valid: 0 to 100.\n" in text
     assert "# Watts. Valid: 0.0 to 60.0. Read at the start only.\n" in text
+
+
+@dataclass(frozen=True)
+class Walk:
+    places: tuple[Path, ...] = option(MISSING, "where to go", positional=True, metavar="PLACE")
+    names: tuple[str, ...] = option(MISSING, "who comes along", parse=lambda text: tuple(text.lower().split(", ")))
+    goal: Path = option(MISSING, "where it ends")
+    mood: str | None = option(None, "how it is", choices=("good", "bad"))
+    dogs: tuple[str, ...] = option((), "dogs, one by one")
+    hours: float | None = option(None, "how long", minimum=0.5, maximum=24.0)
+    steps_a_day: int = option(1000, "at least", minimum=0)
+    by_night: bool = option(False, "in the dark")
+    note: str = "no option"
+
+
+def parsed(*words: str) -> Walk:
+    parser = ArgumentParser()
+    add_arguments(parser, Walk)
+    return from_namespace(Walk, parser.parse_args(words))
+
+
+def test_a_command_line_is_made_from_the_dataclass():
+    least = parsed("--names", "Ann", "--goal", "home")
+    assert least == Walk((), ("ann",), Path("home"))
+    full = parsed("a", "b", "--names", "Ann, Bo", "--goal", "home", "--mood", "bad", "--dogs", "x", "--dogs", "y",
+                  "--hours", "2", "--steps-a-day", "0", "--by-night")  # fmt: skip
+    assert full == Walk(
+        (Path("a"), Path("b")), ("ann", "bo"), Path("home"), "bad", ("x", "y"), 2.0, 0, by_night=True
+    )
+    assert parsed("--names", "x", "--goal", "y").dogs == (), "what one parser gathers stays out of the next"
+
+
+@pytest.mark.parametrize(("words", "problem"), [
+    (("--names", "Ann"), "required: --goal"),
+    (("--names", "a", "--goal", "b", "--mood", "odd"), "invalid choice"),
+    (("--names", "a", "--goal", "b", "--hours", "nan"), "invalid number 0.5 to 24.0 value: 'nan'"),
+    (("--names", "a", "--goal", "b", "--steps-a-day", "-1"), "invalid whole number from 0 value: '-1'"),
+    (("--names", "a", "--goal", "b", "--note", "x"), "unrecognized arguments"),
+])  # fmt: skip
+def test_a_wrong_command_line_is_refused(words, problem, capsys):
+    with pytest.raises(SystemExit):
+        parsed(*words)
+    assert problem in capsys.readouterr().err
+
+
+def test_values_become_words_that_are_read_back():
+    walk = Walk((Path("a"), Path("-b")), ("ann", "-x"), Path("-home"), "good", ("-d", "e"), 1.5, 7, by_night=True)
+    values = {one.name: getattr(walk, one.name) for one in declared(Walk)}
+    assert parsed(*to_arguments(Walk, values)) == walk
+    assert to_arguments(Walk, {"by_night": False}) == []
+
+
+def test_an_argument_may_have_another_default_and_help_here(capsys):
+    parser = ArgumentParser(prog="x")
+    add_arguments(parser, Walk, ("steps_a_day", "mood"), mood={"default": "good", "description": "as ever"})
+    assert vars(parser.parse_args([])) == {"steps_a_day": 1000, "mood": "good"}
+    assert "as ever" in parser.format_help() and "how it is" not in parser.format_help()
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"mood": "odd"}, "'mood' is 'odd'; it must be one of good, bad"),
+    ({"goal": "home"}, "'goal' is 'home'; it must be a path"),
+    ({"dogs": (1,)}, "'dogs' is 1; it must be a text"),
+    ({"steps_a_day": None}, "'steps_a_day' is None; it must be a whole number"),
+    ({"steps_a_day": -1}, "it must be from 0"),
+])  # fmt: skip
+def test_values_of_an_instance_are_checked(changes, words):
+    check(Walk((), ("ann",), Path("home"), hours=None))
+    with pytest.raises(PartDistillError, match=words):
+        check(Walk(**{"places": (), "names": ("ann",), "goal": Path("home"), **changes}))

@@ -6,7 +6,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from partdistill_ros.cli.common import Answer, check_folder, check_inputs, positive, progress, say
+from partdistill_ros.cli.common import Answer, check_folder, check_inputs, positive, say
+from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
 
 SUMMARY = "clouds of a ROS 2 bag as scan files"

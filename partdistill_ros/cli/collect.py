@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from partdistill_ros.cli.common import Answer, check_folder, check_inputs, positive, progress, say
+from partdistill_ros.cli.common import Answer, check_folder, check_inputs, positive, say
+from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
 
 if TYPE_CHECKING:

@@ -7,15 +7,8 @@ from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpForm
 from pathlib import Path
 from typing import Any
 
-from partdistill_ros.cli.common import (
-    PICTURES,
-    Answer,
-    check_folder,
-    check_inputs,
-    check_output,
-    progress,
-    say,
-)
+from partdistill_ros.cli.common import PICTURES, Answer, check_folder, check_inputs, check_output, say
+from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import CommandFailed, PartDistillError
 
 SUMMARY = "list, check, merge and fill collections of scans"

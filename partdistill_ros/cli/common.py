@@ -1,23 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands share: their answer, progress on standard error, checks before any work."""
+"""What the commands share: their answer, words on standard error, checks before any work, the device."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from partdistill_ros.errors import PartDistillError
+from partdistill_ros.errors import MissingDependencyError, PartDistillError
 from partdistill_ros.pointcloud.frames import AXES as DIRECTIONS
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
-Item = TypeVar("Item")
-
+DEVICES = ("auto", "cpu", "cuda")
 PICTURES = (".png", ".jpg", ".jpeg")
 LABELED = (".npz", ".ply")
 AXES = tuple(DIRECTIONS)
@@ -36,45 +34,10 @@ def say(words: str) -> None:
     print(f"partdistill: {words}", file=sys.stderr, flush=True)
 
 
-def progress(items: Iterable[Item], label: str, total: int | None = None) -> Iterable[Item]:
-    """A progress bar on standard error; none where tqdm is not installed or nobody watches."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return items
-    bar: Iterable[Item] = tqdm(items, desc=label, total=total, file=sys.stderr, disable=None, leave=False)
-    return bar
-
-
-class EpochBar:
-    """A progress bar over the epochs of a training, with its stage and loss."""
-
-    def __init__(self, label: str) -> None:
-        self._label = label
-        self._bar: Any = None
-
-    def __enter__(self) -> EpochBar:
-        return self
-
-    def __call__(self, state: Any) -> None:
-        from tqdm import tqdm
-
-        if isnan(state.loss):  # no epoch, another stage
-            return
-        if self._bar is None:
-            self._bar = tqdm(total=state.epochs, desc=self._label, unit="epoch", disable=None)
-        self._bar.set_postfix_str(f"{state.stage}, loss {state.loss:.3f}", refresh=False)
-        self._bar.update(state.epoch - self._bar.n)
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-
 def check_output(path: Path, suffixes: Sequence[str], inputs: Sequence[Path] = ()) -> None:
     """Refuse before any work what could not be written at its end, or would replace an input.
 
-    Raises PartDistillError naming the lawful suffixes.
+    Raises PartDistillError naming the valid suffixes.
     """
     if path.suffix.lower() not in suffixes:
         raise PartDistillError(f"cannot write {path}: choose a name that ends in {' or '.join(suffixes)}")
@@ -97,26 +60,34 @@ def check_inputs(paths: Iterable[Path]) -> None:
             raise PartDistillError(f"{path} does not exist: check the path")
 
 
-def check_share_used(share: float | None, generated: Sequence[str]) -> None:
-    """Raises PartDistillError for a `--generated-share` without generated shapes."""
-    if share is not None and not generated:
-        raise PartDistillError("--generated-share says how often a generated shape is drawn: add --generated")
+def choose_device(device: str, purpose: str) -> str:
+    """`cpu` or `cuda` for what needs torch; `auto` takes CUDA where it works.
+
+    Raises MissingDependencyError without torch, PartDistillError where CUDA was asked for in vain.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingDependencyError("torch", "train", purpose) from error
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise PartDistillError(
+            "--device cuda: torch finds no CUDA device; check the driver and that a CUDA build of torch is "
+            "installed, or use --device cpu"
+        )
+    if device == "auto":
+        return "cuda" if available else "cpu"
+    return device
 
 
-def split_names(text: str) -> tuple[str, ...]:
-    """Names separated by commas. Raises PartDistillError for none, or for one that comes twice."""
-    names = tuple(" ".join(name.split()).lower() for name in text.split(",") if name.strip())
-    if not names:
-        raise PartDistillError("no part names were given: separate them by commas, for example 'handle, cup'")
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise PartDistillError(f"the part name '{twice[0]}' is given twice")
-    return names
+def add_device(parser: ArgumentParser, words: str) -> None:
+    """`--device`; words: its help."""
+    parser.add_argument("--device", choices=DEVICES, default="auto", help=words)
 
 
 def add_engine(parser: ArgumentParser) -> None:
     """`--device` and `--threads` of a student."""
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the student runs")
+    add_device(parser, "where the student runs")
     parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of the student")
 
 

@@ -13,15 +13,17 @@ from partdistill_ros.cli.common import (
     add_engine,
     check_folder,
     check_inputs,
-    check_share_used,
+    choose_device,
     natural,
     positive,
-    progress,
     say,
 )
+from partdistill_ros.cli.progress import progress
+from partdistill_ros.distillation.config import BACKWARD, DistillConfig, check_share
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.methods.protocol import METHODS, PROCEDURAL, TRAINED, parse_methods
-from partdistill_ros.students.names import STUDENTS, check_start
+from partdistill_ros.options import add_arguments
+from partdistill_ros.students.names import check_start
 
 if TYPE_CHECKING:
     from partdistill_ros.evaluation.evaluate import Evaluation
@@ -51,20 +53,10 @@ EXAMPLES = """\
   partdistill evaluate test/ --method vote,forward,backward --train train/ --report report/
   partdistill evaluate test/ --method backward --train procedural:50 --teacher controlled:box"""
 
-STUDENT_ONLY = {"votes": 1, "threads": None}
-TEACHER_ONLY = {"teacher": None}
-TRAINED_ONLY: dict[str, Any] = {
-    "train": None,
-    "each": False,
-    "generated": [],
-    "generated_share": None,
-    "backward": "posterior",
-    "student": "patch_transformer",
-    "start": "scratch",
-    "seed": 0,
-    "epochs": None,
-    "work": None,
-}
+STUDENT_ONLY = ("votes", "threads")
+TEACHER_ONLY = ("teacher",)
+DISTILL_OPTIONS = ("generated_share", "backward", "student", "start", "seed", "epochs")  # those of `distill`
+TRAINED_ONLY = ("train", "each", "generated", *DISTILL_OPTIONS, "work")
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -81,28 +73,12 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--generated", nargs="+", default=[], metavar="PATH", help="shapes (or procedural:N) added to the collection"
     )
-    parser.add_argument(
-        "--generated-share",
-        type=float,
-        metavar="W",
-        help="how often one is drawn next to another shape (default: all of them together as often as all others)",
-    )
-    parser.add_argument(
-        "--backward",
-        choices=("posterior", "kept-mass", "published"),
-        default="posterior",
-        help="rule of the method `backward`",
-    )
-    parser.add_argument("--student", choices=STUDENTS, default="patch_transformer", help="network that is trained")
-    parser.add_argument(
-        "--start", default="scratch", metavar="W", help="its first weights: scratch (default), or as in `distill`"
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of everything random in a training")
-    parser.add_argument(
-        "--epochs",
-        type=positive,
-        metavar="N",
-        help="of a training, both directions together (30; from random weights 45)",
+    add_arguments(
+        parser,
+        DistillConfig,
+        DISTILL_OPTIONS,
+        backward={"choices": BACKWARD[:-1], "description": "rule of the method `backward`"},
+        start={"default": "scratch", "description": "its first weights: scratch (default), or as in `distill`"},
     )
     parser.add_argument("--work", type=Path, metavar="DIR", help="keep checkpoints here, so that a stopped run goes on")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write report.html and report.json there")
@@ -137,10 +113,10 @@ def run(arguments: Namespace) -> Answer:
     evaluations = [_evaluate(shapes, method, hidden) for method in methods]
     report = {} if arguments.report is None else {"report": str(_report(arguments, shapes, evaluations, setting))}
     if len(evaluations) == 1:
-        told = {**record(evaluations[0]), "left_out": left_out, **report}
-        return Answer(told, category_table(evaluations[0]))
-    told = {"methods": [record(one) for one in evaluations], "left_out": left_out, **report}
-    return Answer(told, comparison_table(evaluations))
+        answer = {**record(evaluations[0]), "left_out": left_out, **report}
+        return Answer(answer, category_table(evaluations[0]))
+    answer = {"methods": [record(one) for one in evaluations], "left_out": left_out, **report}
+    return Answer(answer, comparison_table(evaluations))
 
 
 def _check(arguments: Namespace, names: Sequence[str]) -> None:
@@ -150,22 +126,20 @@ def _check(arguments: Namespace, names: Sequence[str]) -> None:
     check_inputs(Path(source) for source in sources if not source.startswith(PROCEDURAL))
     if arguments.report is not None:
         check_folder(arguments.report)
-    unfit = {} if arguments.bundle else dict(STUDENT_ONLY)
+    unfit = [] if arguments.bundle else list(STUDENT_ONLY)
     if not any(name in TRAINED for name in names):
-        unfit |= TRAINED_ONLY
+        unfit += TRAINED_ONLY
     if not any(name not in ("constant", "supervised") for name in names):
-        unfit |= TEACHER_ONLY
+        unfit += TEACHER_ONLY
     chosen = f"--method {arguments.method}" if names else "--bundle"
-    for option, default in unfit.items():
-        if getattr(arguments, option) != default:
+    plain = ArgumentParser()
+    configure(plain)
+    for option in unfit:
+        if getattr(arguments, option) != plain.get_default(option):
             raise PartDistillError(f"--{option.replace('_', '-')} does not go with {chosen}")
     if arguments.each and arguments.train:
         raise PartDistillError("--each learns from one evaluated shape at a time: leave --train out")
-    if arguments.generated_share is not None:
-        from partdistill_ros.distillation.generated import check_share
-
-        check_share(arguments.generated_share)
-    check_share_used(arguments.generated_share, arguments.generated)
+    check_share(arguments.generated_share, arguments.generated)
     if "backward" not in names and arguments.backward != "posterior":
         raise PartDistillError("--backward is the rule of the method `backward`, which was not asked for")
     check_start(arguments.student, arguments.start)
@@ -173,8 +147,6 @@ def _check(arguments: Namespace, names: Sequence[str]) -> None:
 
 def _setting(arguments: Namespace, shapes: Sequence[Shape], skip: Any) -> MethodConfig:
     """What the methods are given. Raises MissingDependencyError without torch."""
-    from partdistill_ros.cli.torch_device import choose_device
-
     device = choose_device(arguments.device, "measuring a method")
     from partdistill_ros.evaluation.methods.distilled_student import Recipe
     from partdistill_ros.evaluation.methods.registry import MethodConfig, collect

@@ -7,9 +7,10 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from partdistill_ros.cli.common import AXES, Answer, check_folder, check_inputs, progress, say, split_names
-from partdistill_ros.cli.torch_device import choose_device
+from partdistill_ros.cli.common import AXES, Answer, check_folder, check_inputs, choose_device, say
+from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.text.space import split_names
 
 SUMMARY = "prepared preprocess.h5 files of PartDistill's authors into scans that know"
 DESCRIPTION = """\

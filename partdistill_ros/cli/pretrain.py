@@ -7,8 +7,8 @@ import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from partdistill_ros.cli.common import Answer, EpochBar, check_inputs, check_output, positive
-from partdistill_ros.cli.torch_device import DEVICES, choose_device
+from partdistill_ros.cli.common import DEVICES, Answer, check_inputs, check_output, choose_device, positive
+from partdistill_ros.cli.progress import EpochBar
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.students.names import PRETRAINED, STUDENTS
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from partdistill_ros.cli.common import AXES, Answer, check_folder, positive, progress, split_names
-from partdistill_ros.cli.torch_device import DEVICES, choose_device
+from partdistill_ros.cli.common import AXES, DEVICES, Answer, check_folder, choose_device, positive
+from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.text.space import split_names
 
 if TYPE_CHECKING:
     from partdistill_ros.pointcloud.scan import Scan

@@ -7,8 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from partdistill_ros.cli.common import PICTURES, Answer, check_output
-from partdistill_ros.cli.torch_device import DEVICES, choose_device
+from partdistill_ros.cli.common import DEVICES, PICTURES, Answer, check_output, choose_device
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.teachers.registry import parse_spec, with_weights
 

@@ -11,15 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from partdistill_ros.cli.common import (
-    AXES,
-    Answer,
-    add_engine,
-    check_output,
-    positive,
-    progress,
-    say,
-)
+from partdistill_ros.cli.common import AXES, Answer, add_engine, check_output, positive, say
+from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import CommandFailed, PartDistillError
 
 if TYPE_CHECKING:

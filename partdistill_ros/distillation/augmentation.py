@@ -9,30 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from partdistill_ros.distillation.config import Augmentation
 from partdistill_ros.pointcloud.frames import center_max_radius, turn_about_z
 from partdistill_ros.pointcloud.sampling import farthest_points
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Chances and sizes, in units of the object's radius unless said otherwise.
-
-    one_sided: chance of a cloud as one camera sees it.  free_rotation, free_rotation_up_unknown: chance of a free
-    rotation for standing objects and for flat tools; the others turn about the vertical and tilt by
-    `tilt` radians (one sigma: the error of a support plane and of objects that lean).
-    stretch: per axis.  noise: largest sigma.  outliers, table: largest share of the points.
-    mix: chance of a cloud that swaps parts with another of its category (Point MixSwap).
-    """
-
-    partial_view: float = 0.5
-    free_rotation: float = 0.1
-    free_rotation_up_unknown: float = 0.3
-    roll_pitch: float = 0.08
-    stretch: float = 0.15
-    noise: float = 0.015
-    outliers: float = 0.01
-    table: float = 0.06
-    mix: float = 0.0
 
 
 @dataclass(frozen=True)

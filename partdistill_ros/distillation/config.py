@@ -3,21 +3,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 
-from partdistill_ros.distillation.augmentation import Augmentation
-from partdistill_ros.distillation.generated import check_generated, check_share
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.pointcloud.frames import parse_up
-from partdistill_ros.students.names import check_start
-from partdistill_ros.teachers.registry import check_text_space
+from partdistill_ros.options import check, option
+from partdistill_ros.pointcloud.frames import AXES
+from partdistill_ros.students.names import STUDENTS, check_start
+from partdistill_ros.teachers.registry import check_teacher, check_text_space
+from partdistill_ros.text.space import SPACES, clean_category, split_names
 
-MODES = ("pre", "tta")
-RENDERERS = ("zbuffer", "pytorch3d")
 TRAINED_RATE = 0.25  # of the usual learning rate, for a student that goes on from finished weights
 SCRATCH_EPOCHS = 45  # from random weights: half as many again as others, worth five points of mIoU
 BACKWARD = ("posterior", "kept-mass", "published", "none")
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Chances and sizes, in units of the object's radius unless said otherwise.
+
+    one_sided: chance of a cloud as one camera sees it.  free_rotation, free_rotation_up_unknown: chance of a free
+    rotation for standing objects and for flat tools; the others turn about the vertical and tilt by
+    `tilt` radians (one sigma: the error of a support plane and of objects that lean).
+    stretch: per axis.  noise: largest sigma.  outliers, table: largest share of the points.
+    mix: chance of a cloud that swaps parts with another of its category (Point MixSwap).
+    """
+
+    partial_view: float = 0.5
+    free_rotation: float = 0.1
+    free_rotation_up_unknown: float = 0.3
+    roll_pitch: float = 0.08
+    stretch: float = 0.15
+    noise: float = 0.015
+    outliers: float = 0.01
+    table: float = 0.06
+    mix: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -75,61 +96,103 @@ def augmentation_for(tta: bool) -> Augmentation:
 class DistillConfig:
     """One run: the scans of one category, the names of its parts, who teaches, what comes out.
 
-    scans: files or folders.  out: the bundle's directory; checkpoints and knowledge lie beside it in
-    `<out>.work`, from which a run that was stopped goes on.  name: the bundle's, by default its directory's.
-    generated: more shapes, of a generative model (files or folders) or `procedural:N`, N shapes of the family
-    that the category names; generated_share: how often one is drawn next to a scan, None for all of them together
-    as often as all scans.
-    up: axis of the scans that points up (`z`, `-y`), whatever their files tell; None leaves it to them.
-    text_space: of the student: `minilm`, the shipped one, or `clip`, that of the teacher `clip`.
-    with_text_encoder: the bundle gets the space's text encoder.
-    mode: `pre`, a student for objects not seen yet, or `tta`, for these very scans.
-    start, freeze_encoder: first weights and what of them learns, see `students.build.new_student`.
-    cloud_points: points a member keeps (more than the student sees at once, for variety).
-    epochs, schedule, augmentation: instead of those that suit mode and collection.
+    Every option is declared here and nowhere else; the command line, the trainer's goals, the report of a run and
+    its docs are made from it. Checkpoints and knowledge lie beside `out` in `<out>.work`, from which a run that was
+    stopped goes on. `start`, `freeze_encoder`: see `students.build.new_student`.
+    cloud_points: points a sample keeps (more than the student sees at once, for variety).
+    schedule, augmentation: instead of those that suit mode and collection.  name: the bundle's, by default its
+    directory's.
     """
 
-    scans: tuple[Path, ...]
-    parts: tuple[str, ...]
-    out: Path
-    category: str | None = None
-    teacher: str = "mini"
-    up: str | None = None
-    text_space: str = "minilm"
-    with_text_encoder: bool = False
-    mode: str = "pre"
-    student: str = "patch_transformer"
-    start: str = "default"
-    freeze_encoder: bool = False
-    backward: str = "posterior"
+    scans: tuple[Path, ...] = option(
+        MISSING,
+        "collection, scan, mesh, bag, or folder of them; files of import-knowledge bring their knowledge along",
+        metavar="SCAN",
+        positional=True,
+    )
+    parts: tuple[str, ...] = option(
+        MISSING, 'part names, for example "handle, cup"', metavar="NAMES", parse=split_names
+    )
+    out: Path = option(MISSING, "folder of the student to write", metavar="BUNDLE")
+    category: str | None = option(None, "what the objects are, for example mug", metavar="NAME", parse=clean_category)
+    teacher: str = option(
+        "mini",
+        "mini (shipped, default), clip[:MODEL][,option=value...], detector[:MODEL][,...] or boxes:FILE; "
+        "see `partdistill teachers`",
+        metavar="T",
+    )
+    up: str | None = option(
+        None, "axis of the scans that points up, whatever their files tell; as in `render`", choices=tuple(AXES)
+    )
+    text_space: str = option(
+        "minilm",
+        "what the student's names mean: minilm (shipped, default), or clip, as the teacher clip has it",
+        choices=SPACES,
+    )
+    with_text_encoder: bool = option(
+        False,
+        "put the space's text encoder into the bundle (90 MB; clip: 250 MB), so that it answers names that no "
+        "vocabulary knows",
+    )
+    mode: str = option(
+        "pre", "pre: for shapes not seen yet (default); tta: for these very scans", choices=("pre", "tta")
+    )
+    student: str = option("patch_transformer", "network", choices=STUDENTS)
+    start: str = option(
+        "default",
+        "first weights: default (the shipped student's), scratch, or a path: a bundle, a .pt of "
+        "`partdistill pretrain`, the public .pth of Point-M2AE",
+        metavar="W",
+    )
+    freeze_encoder: bool = option(False, "only the head learns, as in the paper (point_m2ae)")
+    backward: str = option(
+        "posterior",
+        "how the student grades the teacher: posterior (default), kept-mass, as published, or not at all",
+        choices=BACKWARD,
+    )
     device: str = "cpu"
-    renderer: str = "zbuffer"
-    seed: int = 0
+    renderer: str = option(
+        "zbuffer", "rasterizer: the built-in one (default) or pytorch3d", choices=("zbuffer", "pytorch3d")
+    )
+    seed: int = option(0, "of everything random", minimum=0, metavar="S")
     cloud_points: int = 8192
-    generated: tuple[str, ...] = ()
-    generated_share: float | None = None
-    epochs: int | None = None
+    generated: tuple[str, ...] = option(
+        (),
+        "add shapes of a generative model, or procedural:N; may be given again, and without any scan",
+        metavar="DIR",
+    )
+    generated_share: float | None = option(
+        None,
+        "how often one is drawn next to a scan (default: all of them together as often as all scans)",
+        metavar="W",
+    )
+    epochs: int | None = option(
+        None, "at most, both directions together (30; from random weights 45)", minimum=1, metavar="N"
+    )
     schedule: Schedule | None = None
     augmentation: Augmentation | None = None
     name: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot work before any work is done."""
-        for label, value, known in (
-            ("mode", self.mode, MODES),
-            ("backward", self.backward, BACKWARD),
-            ("renderer", self.renderer, RENDERERS),
-        ):
-            if value not in known:
-                raise PartDistillError(f"{label} '{value}' is not one of {', '.join(known)}")
-        if self.up is not None:
-            parse_up(self.up)
-        check_start(self.student, self.start, self.freeze_encoder)
-        check_text_space(self.text_space, self.teacher, self.start)
+        from partdistill_ros.distillation.generated import check_generated
+
+        check(self)
         if len(self.parts) < 2:
-            raise PartDistillError(f"distillation needs at least two part names, got {list(self.parts)}")
+            raise PartDistillError(f"a student needs at least two parts to tell apart, got {', '.join(self.parts)}")
         if not self.scans and not self.generated:
-            raise PartDistillError("no scans were given: name files or folders of scans, or generated shapes")
-        check_share(self.generated_share)
+            raise PartDistillError("no scans were given: name files or folders of scans, or --generated shapes")
+        check_start(self.student, self.start, self.freeze_encoder)
+        check_teacher(self.teacher)
+        check_text_space(self.text_space, self.teacher, self.start)
+        check_share(self.generated_share, self.generated)
         for source in self.generated:
             check_generated(source, (self.category or "").lower())
+
+
+def check_share(share: float | None, generated: Sequence[str]) -> None:
+    """Refuse a weight of generated shapes that is none, or that weighs nothing. Raises PartDistillError."""
+    if share is not None and not 0 < share < float("inf"):
+        raise PartDistillError(f"the share of a generated shape must be over 0, got {share}")
+    if share is not None and not generated:
+        raise PartDistillError("--generated-share says how often a generated shape is drawn: add --generated")

@@ -30,12 +30,6 @@ def check_generated(source: str, category: str | None) -> None:
         )
 
 
-def check_share(share: float | None) -> None:
-    """Refuse a weight of generated shapes that is none. Raises PartDistillError."""
-    if share is not None and not 0 < share < float("inf"):
-        raise PartDistillError(f"the share of a generated shape must be over 0, got {share}")
-
-
 def generated_scans(
     source: str, category: str | None, on_skip: Callable[[Path, PartDistillError], None] | None = None
 ) -> Iterator[Scan]:

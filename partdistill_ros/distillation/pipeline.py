@@ -16,8 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from partdistill_ros.distillation.augmentation import Augmentation
-from partdistill_ros.distillation.config import DistillConfig, Schedule, augmentation_for, schedule_for
+from partdistill_ros.distillation.config import Augmentation, DistillConfig, Schedule, augmentation_for, schedule_for
 from partdistill_ros.distillation.generated import PROCEDURAL, generated_scans
 from partdistill_ros.distillation.known_units import load_known, select_points, split_known, with_parts
 from partdistill_ros.distillation.rescored_units import RescoredUnits

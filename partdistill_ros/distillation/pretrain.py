@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from partdistill_ros.distillation.augmentation import Augmentation, draw
+from partdistill_ros.distillation.augmentation import draw
+from partdistill_ros.distillation.config import Augmentation
 from partdistill_ros.distillation.samples import partial_view_masks, upright_cloud
 from partdistill_ros.distillation.trainer import Progress, cycle, step_seed
 from partdistill_ros.errors import PartDistillError

@@ -22,10 +22,10 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 from tqdm import tqdm
 
-from partdistill_ros.distillation.augmentation import Augmentation, draw
+from partdistill_ros.distillation.augmentation import draw
 from partdistill_ros.distillation.backward import Rescored, rescore
 from partdistill_ros.distillation.boxes import shown_points
-from partdistill_ros.distillation.config import Schedule
+from partdistill_ros.distillation.config import Augmentation, Schedule
 from partdistill_ros.distillation.losses import padded_text, part_loss
 from partdistill_ros.distillation.mixswap import divisions, mix_swap
 from partdistill_ros.distillation.optimizer import Optimizer

@@ -104,10 +104,20 @@ TEACHERS = {
 def load_teacher(line: str, device: str = "cpu") -> Teacher:
     """The teacher that a line names. Raises PartDistillError for a wrong line, MissingDependencyError where the
     teacher's extra is missing."""
+    spec = check_teacher(line)
+    return TEACHERS[spec.kind].load(spec, device)
+
+
+def check_teacher(line: str) -> TeacherSpec:
+    """A line taken apart. Raises PartDistillError for a teacher that there is not, or whose file is missing."""
     spec = parse_spec(line)
     if spec.kind not in TEACHERS:
         raise PartDistillError(f"unknown teacher '{line}': choose one of {', '.join(sorted(TEACHERS))}")
-    return TEACHERS[spec.kind].load(spec, device)
+    if spec.kind == "boxes" and not spec.argument:
+        raise PartDistillError("the teacher 'boxes' needs the file with the detections: boxes:FILE.json")
+    if spec.kind == "boxes" and not Path(spec.argument).exists():
+        raise PartDistillError(f"{spec.argument} does not exist: check the path")
+    return spec
 
 
 def parse_spec(line: str) -> TeacherSpec:

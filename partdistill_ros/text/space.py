@@ -39,6 +39,25 @@ def clean_name(name: str) -> str:
     return re.sub(r"[\s_]+", " ", name).strip().lower()
 
 
+def clean_category(text: str) -> str:
+    """What objects are, in lower case and single spaces. Raises PartDistillError for no word."""
+    category = " ".join(text.split()).lower()
+    if not category:
+        raise PartDistillError("--category is empty: name the objects, or leave the option out")
+    return category
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Names separated by commas. Raises PartDistillError for none, or for one that comes twice."""
+    names = tuple(" ".join(name.split()).lower() for name in text.split(",") if name.strip())
+    if not names:
+        raise PartDistillError("no part names were given: separate them by commas, for example 'handle, cup'")
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise PartDistillError(f"the part name '{twice[0]}' is given twice")
+    return names
+
+
 def pick_synonym(rng: np.random.Generator, options: int) -> int:
     """Which of a part's names a training example uses: the first two times in three, else another."""
     return 0 if options == 1 or rng.random() < 0.67 else int(rng.integers(1, options))

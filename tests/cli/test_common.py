@@ -1,20 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks before any work, and progress that is never in the way."""
+"""Checks before any work."""
 
-import sys
 
 import pytest
 
-from partdistill_ros.cli.common import check_folder, check_inputs, check_output, positive, progress, split_names
+from partdistill_ros.cli.common import check_folder, check_inputs, check_output, positive
 from partdistill_ros.errors import PartDistillError
-
-
-def test_names_are_split_cleaned_and_unique():
-    assert split_names(" Handle,cup ,, water  spout ") == ("handle", "cup", "water spout")
-    with pytest.raises(PartDistillError, match="no part names"):
-        split_names(" , ")
-    with pytest.raises(PartDistillError, match="'cup' is given twice"):
-        split_names("cup, handle, CUP")
 
 
 def test_outputs_that_cannot_be_written_are_refused(tmp_path):
@@ -40,10 +31,3 @@ def test_whole_numbers_from_one():
     for wrong in ("0", "-1", "two", "1.5"):
         with pytest.raises(ValueError):
             positive(wrong)
-
-
-def test_progress_passes_everything_on_with_and_without_tqdm(monkeypatch, capsys):
-    assert list(progress(iter("abc"), "letters", 3)) == ["a", "b", "c"]
-    monkeypatch.setitem(sys.modules, "tqdm", None)
-    assert list(progress(iter("abc"), "letters")) == ["a", "b", "c"]
-    assert not capsys.readouterr().out

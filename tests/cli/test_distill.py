@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import partdistill_ros
-from partdistill_ros.students.names import STUDENTS
 
 ROOT = Path(partdistill_ros.__file__).parents[1]
 
@@ -17,9 +16,8 @@ ROOT = Path(partdistill_ros.__file__).parents[1]
 def asked(monkeypatch, toy_bundle, tmp_path):
     """A trainer that only notes what it was told, reports two epochs and returns the toy."""
     pipeline = pytest.importorskip("partdistill_ros.distillation.pipeline", reason="torch: the extra 'train'")
-    from partdistill_ros.cli import distill_closing
-    from partdistill_ros.cli.distill_closing import Closing
     from partdistill_ros.distillation.trainer import Progress
+    from partdistill_ros.evaluation import finalize as ending
     from partdistill_ros.inference.bundle import Bundle
 
     configs = []
@@ -30,11 +28,11 @@ def asked(monkeypatch, toy_bundle, tmp_path):
         progress(Progress("backward", 2, 2, 0.25))
         return pipeline.Run(toy_bundle, tmp_path / "toy.work", (), (), None, ())
 
-    def close(run, config, store, tell):
-        return Closing(Bundle.load(run.bundle), run.work / "report.html", {"accepted": True}, None, "checked")
+    def finalize(run, config, store, report):
+        return ending.Finalized(Bundle.load(run.bundle), run.work / "report.html", {"accepted": True}, None, "checked")
 
     monkeypatch.setattr(pipeline, "train", train)
-    monkeypatch.setattr(distill_closing, "close", close)
+    monkeypatch.setattr(ending, "finalize", finalize)
     return configs
 
 
@@ -72,20 +70,6 @@ def test_defaults_are_those_of_the_trainer(partdistill, asked, cloud_file, tmp_p
     done = partdistill("distill", cloud_file, "--parts", "handle, cup", "--device", "cpu", "--out", tmp_path / "b")
     assert done.code == 0 and 'ask it for "post: top, bottom' in done.out
     assert asked[0] == DistillConfig(scans=(cloud_file,), parts=("handle", "cup"), out=tmp_path / "b", device="cpu")
-
-
-def test_choices_of_the_command_line_are_those_of_the_trainer():
-    config = pytest.importorskip("partdistill_ros.distillation.config", reason="torch: the extra 'train'")
-    from argparse import ArgumentParser
-
-    from partdistill_ros.cli import distill
-
-    parser = ArgumentParser()
-    distill.configure(parser)
-    choices = {action.dest: action.choices for action in parser._actions}
-    assert choices["mode"] == config.MODES
-    assert choices["student"] == STUDENTS
-    assert choices["backward"] == config.BACKWARD
 
 
 @pytest.mark.parametrize("rule", ["posterior", "kept-mass", "published"])
@@ -186,7 +170,7 @@ def test_without_torch_the_extra_is_named(cloud_file, tmp_path):
 
 @pytest.fixture
 def collection(tmp_path, post):
-    """Nine sound posts and one whose cloud is cut off."""
+    """Nine valid posts and one whose cloud is cut off."""
     from partdistill_ros.io.recorded_scan import CLOUD
     from partdistill_ros.pointcloud.scan import sample_surface
     from partdistill_ros.recording.collection import Collection
@@ -206,11 +190,11 @@ def test_damaged_members_are_named_and_the_trainer_gets_the_rest(partdistill, as
     assert list(done.json()["damaged"]) == [str(collection / "post_3")] and "was cut off or changed" in done.err
 
 
-def test_a_collection_without_a_sound_scan_is_refused(partdistill, asked, tmp_path):
+def test_a_collection_without_a_valid_scan_is_refused(partdistill, asked, tmp_path):
     from partdistill_ros.recording.collection import Collection
 
     folder = Collection.create(tmp_path / "c").folder
-    for name, words in (("", "holds no sound scan; see"), ("bad", "all 1 members are damaged")):
+    for name, words in (("", "holds no valid scan; see"), ("bad", "all 1 scans are damaged")):
         (folder / name).mkdir(exist_ok=True)
         done = partdistill("distill", folder, "--parts", "handle, cup", "--out", tmp_path / "b")
         assert done.code == 2 and words in done.err and not asked

@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from partdistill_ros.distillation.augmentation import Augmentation, draw, random_rotation, turn, uneven
+from partdistill_ros.distillation.augmentation import draw, random_rotation, turn, uneven
+from partdistill_ros.distillation.config import Augmentation
 
 POINTS = np.random.default_rng(0).normal(size=(3000, 3)).astype(np.float32) * [0.2, 0.3, 0.5]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from partdistill_ros.distillation.augmentation import Augmentation
 from partdistill_ros.distillation.config import (
     SCRATCH_EPOCHS,
     TRAINED_RATE,
+    Augmentation,
     DistillConfig,
     Schedule,
     augmentation_for,
@@ -62,10 +62,10 @@ def test_augmentation_bears_anything_or_little() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"mode": "later"}, "mode 'later' is not one of pre, tta"),
+        ({"mode": "later"}, "'mode' is 'later'; it must be one of pre, tta"),
         ({"backward": "sideways"}, "posterior, kept-mass, published, none"),
         ({"renderer": "crayons"}, "zbuffer, pytorch3d"),
-        ({"parts": ("cup",)}, "at least two part names"),
+        ({"parts": ("cup",)}, "at least two parts"),
         ({"scans": ()}, "no scans were given"),
         ({"generated_share": 0.0}, "must be over 0, got 0"),
         ({"generated_share": -1.0}, "must be over 0"),

@@ -13,8 +13,7 @@ import pytest
 
 from partdistill_ros.cli.render import as_taught
 from partdistill_ros.distillation import pipeline
-from partdistill_ros.distillation.augmentation import Augmentation
-from partdistill_ros.distillation.config import SCRATCH_EPOCHS, TRAINED_RATE, DistillConfig, Schedule
+from partdistill_ros.distillation.config import SCRATCH_EPOCHS, TRAINED_RATE, Augmentation, DistillConfig, Schedule
 from partdistill_ros.distillation.known_units import save_known
 from partdistill_ros.distillation.rescored_units import RescoredUnits, find_rescored
 from partdistill_ros.distillation.samples import make_sample, upright_cloud
@@ -114,7 +113,7 @@ def test_the_renderer_asked_for_is_used(scans: Path, tmp_path: Path, monkeypatch
     ("change", "message"),
     [
         ({"mode": "later"}, "pre, tta"),
-        ({"parts": ("cap",)}, "two part names"),
+        ({"parts": ("cap",)}, "at least two parts"),
         ({"scans": ()}, "no scans"),
         ({"backward": "sideways"}, "kept-mass"),
         ({"renderer": "crayons"}, "pytorch3d"),

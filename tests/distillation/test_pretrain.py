@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from partdistill_ros.distillation import pretrain
-from partdistill_ros.distillation.augmentation import Augmentation
+from partdistill_ros.distillation.config import Augmentation
 from partdistill_ros.distillation.pretrain import Cloud, PretrainConfig, Pretraining, gather_clouds
 from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.errors import PartDistillError

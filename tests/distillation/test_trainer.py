@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from partdistill_ros.distillation.augmentation import Augmentation
 from partdistill_ros.distillation.backward import Rescored
 from partdistill_ros.distillation.boxes import shown_points
-from partdistill_ros.distillation.config import Schedule
+from partdistill_ros.distillation.config import Augmentation, Schedule
 from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.trainer import (
     BELIEF,

@@ -19,13 +19,19 @@ TOY = Path(__file__).parents[1] / "inference" / "conftest.py"
 
 
 @pytest.fixture(scope="session")
-def toy_segmenter(tmp_path_factory) -> Segmenter:
-    """Answers `top` above the middle and `bottom` below it."""
+def toy_bundle(tmp_path_factory) -> Path:
+    """Its student answers `top` above the middle and `bottom` below it."""
     spec = importlib.util.spec_from_file_location("toy_student", TOY)
     toy = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(toy)
     path = tmp_path_factory.mktemp("bundles") / "toy"
-    return Segmenter(write_bundle(path, toy.make_student(), toy.make_spec(), toy.make_vocabulary()), "cpu")
+    return write_bundle(path, toy.make_student(), toy.make_spec(), toy.make_vocabulary())
+
+
+@pytest.fixture(scope="session")
+def toy_segmenter(toy_bundle) -> Segmenter:
+    """The toy as it answers."""
+    return Segmenter(toy_bundle, "cpu")
 
 
 def sleeve(low, high):

@@ -12,7 +12,7 @@ import pytest
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.synthetic.families import FAMILIES
-from partdistill_ros.text.space import DEFAULT_PATH, TextSpace, clean_name
+from partdistill_ros.text.space import DEFAULT_PATH, TextSpace, clean_category, clean_name, split_names
 from partdistill_ros.text.torchvision_import import prepare_torchvision
 
 
@@ -106,3 +106,17 @@ def test_what_rounding_leaves_is_no_dimension():
             return (rng.normal(size=(len(names), 3)) @ rng.normal(size=(3, 20))).astype(np.float32)
 
     assert TextSpace.fit([f"name {number}" for number in range(12)], ["a"], encoder=Flat()).dim == 3
+
+
+def test_names_are_split_cleaned_and_unique():
+    assert split_names(" Handle,cup ,, water  spout ") == ("handle", "cup", "water spout")
+    with pytest.raises(PartDistillError, match="no part names"):
+        split_names(" , ")
+    with pytest.raises(PartDistillError, match="'cup' is given twice"):
+        split_names("cup, handle, CUP")
+
+
+def test_a_category_is_a_word():
+    assert clean_category(" Coffee  mug") == "coffee mug"
+    with pytest.raises(PartDistillError, match="--category is empty"):
+        clean_category("  ")

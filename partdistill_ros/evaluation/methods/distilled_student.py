@@ -17,8 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from partdistill_ros.distillation.augmentation import Augmentation
-from partdistill_ros.distillation.config import Schedule, schedule_for
+from partdistill_ros.distillation.config import Augmentation, Schedule, schedule_for
 from partdistill_ros.distillation.samples import Sample, upright, weighted
 from partdistill_ros.distillation.trainer import Trainer, label_points
 from partdistill_ros.errors import PartDistillError

@@ -20,8 +20,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from partdistill_ros.distillation.augmentation import Augmentation
-from partdistill_ros.distillation.config import BACKWARD, Schedule
+from partdistill_ros.distillation.config import BACKWARD, Augmentation, Schedule
 from partdistill_ros.distillation.samples import Sample, make_sample, upright_cloud
 from partdistill_ros.distillation.trainer import Progress, Trainer
 from partdistill_ros.distillation.unit_store import KnowledgeStore

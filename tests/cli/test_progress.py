@@ -3,10 +3,11 @@
 
 import json
 import os
+import sys
 
 import pytest
 
-from partdistill_ros.cli.distill_progress import choose_progress, epoch_progress
+from partdistill_ros.cli.progress import choose_progress, progress, run_progress
 
 pytest.importorskip("torch", reason="torch: the extra 'train'")
 from partdistill_ros.distillation.trainer import Progress  # noqa: E402
@@ -15,9 +16,9 @@ NAN = float("nan")
 
 
 def test_lines(capsys):
-    with epoch_progress("json") as tell:
-        tell(Progress("teach", 1, 2, NAN))
-        tell(Progress("forward", 1, 4, 0.25))
+    with run_progress("json") as report:
+        report(Progress("teach", 1, 2, NAN))
+        report(Progress("forward", 1, 4, 0.25))
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [(line["stage"], line["step"], line["steps"], line["loss"]) for line in lines] == [
         ("teach", 1, 2, None),
@@ -29,9 +30,9 @@ def test_lines(capsys):
 
 
 def test_a_bar_stays_silent_where_nobody_watches(capsys):
-    with epoch_progress("bar") as tell:
-        tell(Progress("teach", 1, 0, NAN))
-        tell(Progress("backward", 4, 4, 0.25))
+    with run_progress("bar") as report:
+        report(Progress("teach", 1, 0, NAN))
+        report(Progress("backward", 4, 4, 0.25))
     caught = capsys.readouterr()
     assert caught.err == caught.out == ""
 
@@ -42,3 +43,10 @@ def test_inner_bars_are_off_for_programs_only(monkeypatch):
     assert os.environ["TQDM_DISABLE"] == ""
     choose_progress("json")
     assert os.environ["TQDM_DISABLE"] == "1"
+
+
+def test_progress_passes_everything_on_with_and_without_tqdm(monkeypatch, capsys):
+    assert list(progress(iter("abc"), "letters", 3)) == ["a", "b", "c"]
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    assert list(progress(iter("abc"), "letters")) == ["a", "b", "c"]
+    assert not capsys.readouterr().out

@@ -12,11 +12,11 @@ import pytest
 
 pytest.importorskip("torch", reason="torch: the extra 'train'")
 
-from partdistill_ros.cli import distill_closing  # noqa: E402
-from partdistill_ros.cli.distill_closing import REPORT, close  # noqa: E402
 from partdistill_ros.distillation.config import DistillConfig  # noqa: E402
 from partdistill_ros.distillation.pipeline import Run  # noqa: E402
+from partdistill_ros.evaluation import finalize as room  # noqa: E402
 from partdistill_ros.evaluation.bundle_check import Answers, BundleCheck  # noqa: E402
+from partdistill_ros.evaluation.finalize import REPORT, finalize, reported_options  # noqa: E402
 from partdistill_ros.inference.bundle import Bundle  # noqa: E402
 from partdistill_ros.inference.bundle_store import BundleStore  # noqa: E402
 
@@ -34,16 +34,16 @@ def made(tmp_path: Path, toy_bundle: Path, monkeypatch: pytest.MonkeyPatch):
         if change:
             retouched(out, change)
         asked = []
-        monkeypatch.setattr(distill_closing, "check_bundle", lambda *arguments: asked.append(arguments) or check)
+        monkeypatch.setattr(room, "check_bundle", lambda *arguments: asked.append(arguments) or check)
 
         def report(path: Path, *_: object) -> Path:
             path.parent.mkdir(exist_ok=True)
             path.write_text("the page")
             return path
 
-        monkeypatch.setattr(distill_closing, "write_run_page", report)
+        monkeypatch.setattr(room, "write_run_page", report)
         config = DistillConfig((Path("x"),), ("top", "bottom"), out, "post")
-        result = close(Run(out, out.with_name("next.work"), (), (), None, ()), config, store, lambda _: None)
+        result = finalize(Run(out, out.with_name("next.work"), (), (), None, ()), config, store, lambda _: None)
         return result, asked[0]
 
     return run
@@ -66,19 +66,19 @@ def retouched(bundle: Path, seed: int) -> None:
 def test_versions_follow_each_other_and_are_compared_with_the_one_before(made, tmp_path: Path) -> None:
     store = BundleStore(tmp_path / "store")
     first, asked = made(GOOD, store.root)
-    assert asked[1] == "default" and first.in_force and store.current("mugs") == first.bundle.path
-    assert first.report == first.bundle.path / REPORT and first.report.read_text() == "the page"
+    assert asked[1] == "default" and first.active and store.current("mugs") == first.bundle.path
+    assert first.page == first.bundle.path / REPORT and first.page.read_text() == "the page"
     assert "agrees with 80.0 %" in first.verdict and "'default' before it with 60.0 %" in first.verdict
     second, asked = made(GOOD, store.root, change=1)
     assert asked[1] == first.bundle.path and store.current("mugs").name == "v0002"
     assert not (tmp_path / "store" / "mugs" / "next").exists()
 
 
-def test_a_worse_student_is_kept_and_not_put_in_force(made, tmp_path: Path) -> None:
+def test_a_worse_student_is_kept_and_not_put_active(made, tmp_path: Path) -> None:
     store = BundleStore(tmp_path / "store")
     made(GOOD, store.root)
     worse, _ = made(BAD, store.root, change=1)
-    assert worse.in_force is False and store.current("mugs").name == "v0001"
+    assert worse.active is False and store.current("mugs").name == "v0001"
     assert "--to v0002" in worse.verdict and "40.0 %" in worse.verdict
     assert Bundle.load(store.root / "mugs" / "v0002")
 
@@ -87,11 +87,19 @@ def test_the_same_student_again_makes_no_version(made, tmp_path: Path) -> None:
     store = BundleStore(tmp_path / "store")
     first, _ = made(GOOD, store.root)
     again, _ = made(GOOD, store.root)
-    assert again.bundle.path == first.bundle.path and again.in_force and "no new version" in again.verdict
+    assert again.bundle.path == first.bundle.path and again.active and "no new version" in again.verdict
     assert len(store.versions("mugs")) == 1 and not (store.root / "mugs" / "next").exists()
 
 
 def test_without_a_store_the_bundle_stays_where_it_is(made, tmp_path: Path) -> None:
-    closing, _ = made(BAD, None)
-    assert closing.in_force is None and closing.bundle.path == tmp_path / "store" / "mugs" / "next"
-    assert "look closely" in closing.verdict and closing.report.parent.name == "next.work"
+    done, _ = made(BAD, None)
+    assert done.active is None and done.bundle.path == tmp_path / "store" / "mugs" / "next"
+    assert "look closely" in done.verdict and done.page.parent.name == "next.work"
+
+
+def test_the_page_shows_every_option_but_the_files() -> None:
+    config = DistillConfig((Path("x"),), ("top", "bottom"), Path("b"), "post", epochs=3)
+    shown = reported_options(config)
+    assert (shown["parts"], shown["category"], shown["epochs"]) == (("top", "bottom"), "post", 3)
+    assert {"teacher", "mode", "start", "backward", "generated_share"} < set(shown)
+    assert not {"scans", "out"} & set(shown)

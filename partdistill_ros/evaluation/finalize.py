@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a run of `partdistill distill` ends: check the student, show the run on a page, store the version."""
+"""How a run of distillation ends: check the student, show the run on a page, store the version."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from partdistill_ros.evaluation.bundle_check import BundleCheck, check_bundle
 from partdistill_ros.evaluation.run_page import write_run_page
 from partdistill_ros.inference.bundle import Bundle
 from partdistill_ros.inference.bundle_store import BundleStore
+from partdistill_ros.options import options_of
 
 REPORT = "report.html"
-TOLD = ("category", "parts", "teacher", "mode", "student", "start", "backward", "generated", "epochs", "seed")
 
 
 @dataclass(frozen=True)
-class Closing:
-    """bundle: where it lies in the end.  check: the acceptance as a record.  in_force: of a store, whether this
-    version is; None without a store.  verdict: what became of it, a sentence."""
+class Finalized:
+    """bundle: where it lies in the end.  check: the acceptance as a record.  active: whether this version
+    is the store's current one; None without a store.  verdict: what became of it, a sentence."""
 
     bundle: Bundle
-    report: Path
+    page: Path
     check: dict[str, object]
-    in_force: bool | None
+    active: bool | None
     verdict: str
 
 
-def close(run: Run, config: DistillConfig, store: Path | None, tell: Callable[[Progress], None]) -> Closing:
+def finalize(run: Run, config: DistillConfig, store: Path | None, report: Callable[[Progress], None]) -> Finalized:
     """Check, report and, with a store, adopt.
 
     Raises PartDistillError for a student that cannot be used; it stays where it was written.
@@ -42,29 +42,34 @@ def close(run: Run, config: DistillConfig, store: Path | None, tell: Callable[[P
     before = (known.current(name) if known else None) or "default"
     made = Bundle.load(run.bundle)
     query = "; ".join(f"{category}: {', '.join(parts)}" for category, parts in made.categories.items())
-    check = check_bundle(run.bundle, before, run.samples, query, tell)
+    check = check_bundle(run.bundle, before, run.samples, query, report)
     verdict = _verdict(check)
-    report = write_run_page(
+    page = write_run_page(
         run.work / REPORT,
         f"Distillation of {name}",
-        {key: getattr(config, key) for key in TOLD},
+        reported_options(config),
         run,
         check,
         verdict,
     )
     if known is None:
-        return Closing(made, report, check.record(), None, verdict)
-    return _stored(known, name, made, check, report, verdict)
+        return Finalized(made, page, check.record(), None, verdict)
+    return _stored(known, name, made, check, page, verdict)
 
 
-def _stored(store: BundleStore, name: str, made: Bundle, check: BundleCheck, report: Path, verdict: str) -> Closing:
+def reported_options(config: DistillConfig) -> dict[str, object]:
+    """What a run was told, for its page: every option but where its files lie."""
+    return {one.name: one.default for one in options_of(config) if one.name not in ("scans", "out")}
+
+
+def _stored(store: BundleStore, name: str, made: Bundle, check: BundleCheck, page: Path, verdict: str) -> Finalized:
     """The same student again (a goal that was repeated after its end) makes no other version."""
     current = store.current(name)
     if current is not None and Bundle.load(current).checksums == made.checksums:
         shutil.rmtree(made.path)
         words = f"the student in force, {name} {current.name}, is the same: no new version. {verdict}"
-        return Closing(Bundle.load(current), current / REPORT, check.record(), True, words)
-    shutil.copyfile(report, made.path / REPORT)
+        return Finalized(Bundle.load(current), current / REPORT, check.record(), True, words)
+    shutil.copyfile(page, made.path / REPORT)
     path = store.adopt(name, made.path)
     if check.problem is None:
         store.set_current(name, path.name)
@@ -74,7 +79,7 @@ def _stored(store: BundleStore, name: str, made: Bundle, check: BundleCheck, rep
             f"{name} {path.name} is stored and not put in force: {check.problem}. To use it all the same: "
             f"partdistill bundles rollback {store.root} {name} --to {path.name}"
         )
-    return Closing(Bundle.load(path), path / REPORT, check.record(), check.problem is None, words)
+    return Finalized(Bundle.load(path), path / REPORT, check.record(), check.problem is None, words)
 
 
 def _verdict(check: BundleCheck) -> str:
