@@ -118,7 +118,7 @@ def test_the_renderer_asked_for_is_used(scans: Path, tmp_path: Path, monkeypatch
         ({"backward": "sideways"}, "kept-mass"),
         ({"renderer": "crayons"}, "pytorch3d"),
         ({"text_space": "clip"}, "add --teacher clip"),
-        ({"up": "north"}, "x, y, z, -x, -y, -z"),
+        ({"up": "north"}, "x, -x, y, -y, z, -z"),
     ],
 )
 def test_wrong_options_are_refused_before_any_work(
