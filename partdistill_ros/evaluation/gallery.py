@@ -16,6 +16,7 @@ from partdistill_ros.evaluation.evaluate import Evaluation
 from partdistill_ros.evaluation.methods.constant import Constant
 from partdistill_ros.evaluation.shapes import Question, Shape
 from partdistill_ros.visualization.colors import part_colors
+from partdistill_ros.visualization.html_pages import Panel
 from partdistill_ros.visualization.pictures import camera_for, draw_cloud, label_colors
 
 if TYPE_CHECKING:
@@ -28,14 +29,6 @@ BOXES = 10  # drawn per view, the surest: more hide the object
 
 Choice = tuple[int, str]
 """Number of a shape and its rank in words."""
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A picture with its caption."""
-
-    caption: str
-    picture: Image.Image
 
 
 @dataclass(frozen=True)

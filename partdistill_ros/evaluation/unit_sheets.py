@@ -6,10 +6,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +18,10 @@ from partdistill_ros.distillation.rescored_units import RescoredUnits
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.visualization.colors import part_colors
-from partdistill_ros.visualization.page import legend, page
+from partdistill_ros.visualization.html_pages import write_page
 from partdistill_ros.visualization.pictures import LOOK, Camera, Drawing, camera_for, draw_cloud
 
+TEMPLATE = Path(__file__).with_name("templates") / "units.html"
 CELL = (216, 168)  # pixels of a unit's picture
 STRIP = 46  # pixels below it: words and bars
 GAP, HEAD, COLUMNS = 12, 34, 6
@@ -187,26 +186,7 @@ def write_csv(path: Path, rows: Sequence[tuple[Any, ...]]) -> None:
 def write_index(path: Path, sheets: Sequence[Sheet]) -> None:
     """A page with the sheets, files beside it, by category. Raises PartDistillError where it cannot be
     written."""
-    body = [
-        "<h1>Re-scored units</h1>",
-        f"<p>{WORDS}</p>",
-        '<p class="soft">All units: <a href="units.csv">units.csv</a></p>',
-    ]
-    for category in dict.fromkeys(sheet.category for sheet in sheets):
-        samples = [sheet for sheet in sheets if sheet.category == category]
-        parts = dict.fromkeys(part for sheet in samples for part in sheet.parts)
-        body += [f"<section><h2>{escape(category or 'objects')}</h2>", legend(tuple(parts))]
-        body += [text for sheet in samples for text in _entry(sheet)]
-        body.append("</section>")
-    with atomic_path(path) as temporary:
-        temporary.write_text(page("Re-scored units", body, images="'self' file:"), encoding="utf-8")
-
-
-def _entry(sheet: Sheet) -> list[str]:
-    words = f"{sheet.units} units, {sheet.lowered} lowered, {sheet.raised} raised"
-    address = quote(sheet.file)
-    return [
-        f'<h3>{escape(sheet.scan)}</h3><p class="soft">{words}</p>',
-        f'<figure><a href="{address}"><img src="{address}" loading="lazy" '
-        f'alt="units of {escape(sheet.scan, quote=True)}"></a></figure>',
-    ]
+    categories: dict[str, list[Sheet]] = {}
+    for sheet in sheets:
+        categories.setdefault(sheet.category, []).append(sheet)
+    write_page(path, TEMPLATE, "Re-scored units", "'self' file:", categories=categories, unit_words=WORDS)

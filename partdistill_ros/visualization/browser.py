@@ -212,6 +212,7 @@ class BrowserViewer:
     def _update_panel(self, content: Content) -> None:
         """The legend and the valid choices; an assignment is sent to every browser, so only if something changed."""
         legend = legend_html(percent_captions(content.labels, content.parts), part_colors(content.parts))
+        legend = f'<div style="padding:.3em 1em;line-height:1.7">{legend}</div>'
         if self.legend.content != legend:
             self.legend.content = legend
         for handle, options in ((self._color_by, content.color_modes()), (self.selection, content.selections())):

@@ -57,13 +57,16 @@ def legend_picture(names: Sequence[str], colors: NDArray[np.uint8]) -> Image.Ima
 
 
 def legend_html(names: Sequence[str], colors: NDArray[np.uint8]) -> str:
-    """The legend as a fragment of HTML. Names come from anybody who may publish a query: they are escaped."""
+    """The legend as a fragment of HTML that needs no style sheet, and takes one where `.legend` has rules.
+
+    Names come from anybody who may publish a query: they are escaped.
+    """
     swatch = "display:inline-block;width:1em;height:1em;border-radius:.25em;vertical-align:-.1em;margin-right:.5em"
     rows = [
         f'<div><span style="{swatch};background:rgb({red},{green},{blue})"></span>{html.escape(name)}</div>'
         for name, (red, green, blue) in zip(names, colors.tolist(), strict=True)
     ]
-    return f'<div style="padding:.3em 1em;line-height:1.7">{"".join(rows)}</div>'
+    return f'<div class="legend">{"".join(rows)}</div>'
 
 
 def _legend_font() -> Font:
