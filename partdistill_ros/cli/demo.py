@@ -153,11 +153,13 @@ def _write(arguments: Namespace, scene: TabletopScene, query: str, made: float, 
 
     from partdistill_ros.io.atomic import atomic_path
     from partdistill_ros.io.save import save_labeled
+    from partdistill_ros.visualization.colors import label_colors
     from partdistill_ros.visualization.pictures import before_after, save_picture
 
     out, received = arguments.out, result.received
     last = received.clouds[-1]
-    save_labeled(out / "labeled.ply", last.points, last.labels, last.confidence, received.parts)
+    colors = label_colors(last.labels, received.parts)
+    save_labeled(out / "labeled.ply", last.points, last.labels, last.confidence, received.parts, colors)
     titles = ("what the camera saw", "what the node answered")
     picture = before_after(scene.scan, last.labels, received.parts, titles=titles)
     save_picture(out / "before_after.png", picture)

@@ -62,6 +62,7 @@ def run(arguments: Namespace) -> Answer:
     from partdistill_ros.inference.segmenter import Segmenter
     from partdistill_ros.io.load import load_scan
     from partdistill_ros.io.save import save_labeled
+    from partdistill_ros.visualization.colors import label_colors
 
     segmenter = Segmenter(arguments.bundle, arguments.device, arguments.threads)
     query = segmenter.query(arguments.query)
@@ -72,7 +73,8 @@ def run(arguments: Namespace) -> Answer:
         if not answer.objects or not (answer.labels >= 0).any():
             raise PartDistillError(f"{arguments.cloud}: {answer.problem}")
         say(answer.problem)
-    save_labeled(arguments.out, scan.points, answer.labels, answer.confidence, answer.parts)
+    colors = label_colors(answer.labels, answer.parts)
+    save_labeled(arguments.out, scan.points, answer.labels, answer.confidence, answer.parts, colors)
     if arguments.picture is not None:
         from partdistill_ros.visualization.pictures import before_after, save_picture
 

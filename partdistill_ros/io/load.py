@@ -12,13 +12,19 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.io.readers import common
+from partdistill_ros.io.parsing import check_regular, parsing
 from partdistill_ros.io.readers.bag import is_storage
-from partdistill_ros.io.recorded_scan import MARK, is_collection, is_recorded_scan, recorded_scan_paths
+from partdistill_ros.io.readers.common import checked_mesh
+from partdistill_ros.io.recorded_scan import (
+    MARK,
+    is_collection,
+    is_recorded_scan,
+    read_recorded_scan,
+    recorded_scan_paths,
+)
 from partdistill_ros.pointcloud.frames import parse_up
-from partdistill_ros.pointcloud.scan import Scan
+from partdistill_ros.pointcloud.scan import UNITS, Scan, geometry_problems
 
-_RECORDED_SCAN = "recorded scan"
 # suffix -> (module, function); a module is imported when the first file of its kind is read
 _READERS = {
     ".npz": ("npz", "read_npz"),
@@ -27,52 +33,46 @@ _READERS = {
     ".obj": ("mesh", "read_mesh"),
     ".stl": ("mesh", "read_mesh"),
     ".glb": ("mesh", "read_mesh"),
-    _RECORDED_SCAN: ("recorded_scan", "read_recorded_scan"),
 }
-SUFFIXES = tuple(suffix for suffix in _READERS if suffix != _RECORDED_SCAN)
+SUFFIXES = tuple(_READERS)
 """What `load_scan` reads."""
 
 _log = logging.getLogger(__name__)
 
 
-def load_scan(path: str | os.PathLike[str], *, up: ArrayLike | str | None = None) -> Scan:
+def load_scan(path: str | os.PathLike[str], *, up: ArrayLike | str | None = None, unit: str = "m") -> Scan:
     """Read one scan from a `.npz`, `.ply`, `.pcd`, `.obj`, `.stl` or `.glb` file, or a recorded scan (a folder of a
     collection).
 
     Of a mesh, `points` are the vertices. `up` is the direction opposite to gravity, `[3]` or one of
     x, -x, y, -y, z, -z; without it the scan keeps what its file says, None for most formats.
+    `unit` is that of the file's coordinates, m or mm; the scan is in meters.
     Raises PartDistillError for a file that is missing, damaged, of another kind, or has no finite point.
+    What looks wrong in its geometry is logged.
     """
     file = Path(path)
     suffix = file.suffix.lower()
     if is_bag(file):
         raise PartDistillError(f"{file} is a bag of many clouds; read it with `partdistill bag`")
     if is_recorded_scan(file):
-        suffix = _RECORDED_SCAN
+        return _finished(file, read_recorded_scan(file), up, unit)
     if suffix not in _READERS:
         raise PartDistillError(f"{file}: cannot read '{suffix}' files; convert it to one of {', '.join(SUFFIXES)}")
-    direction = None if up is None else parse_up(up)
     module, function = _READERS[suffix]
-    try:
-        if suffix != _RECORDED_SCAN:
-            with open(file, "rb"):
-                pass
+    with parsing(file, f"{suffix} file"):
+        check_regular(file)
+        with open(file, "rb"):
+            pass
         reader = importlib.import_module(f"partdistill_ros.io.readers.{module}")
         scan: Scan = getattr(reader, function)(file)
-    except OSError as error:
-        raise PartDistillError(
-            f"cannot open {file}: {error.strerror or error}; check the path and its rights"
-        ) from error
-    except MemoryError as error:
-        raise PartDistillError(f"{file} does not fit into memory; split it or thin it out") from error
-    scan = _checked(file, scan)
-    return scan if direction is None else scan.with_(up=direction)
+    return _finished(file, scan, up, unit)
 
 
 def load_scans(
     paths: Iterable[str | os.PathLike[str]],
     *,
     up: ArrayLike | str | None = None,
+    unit: str = "m",
     on_skip: Callable[[Path, PartDistillError], None] | None = None,
 ) -> Iterator[Scan]:
     """Read many scans one after the other; a folder stands for every scan file, bag and collection below it, by name.
@@ -87,12 +87,12 @@ def load_scans(
             if is_bag(path):
                 from partdistill_ros.io.readers.bag import read_bag
 
-                scans: Iterable[Scan] = read_bag(path)
+                scans: Iterable[Scan] = (_finished(path, scan, up, unit) for scan in read_bag(path))
             else:
-                scans = (load_scan(path, up=up),)
+                scans = (load_scan(path, up=up, unit=unit),)
             for scan in scans:
                 count += 1
-                yield scan if up is None else scan.with_(up=parse_up(up))
+                yield scan
         except PartDistillError as error:
             skipped += 1
             skip(path, error)
@@ -133,9 +133,18 @@ def is_bag(path: Path) -> bool:
     return (path / "metadata.yaml").is_file() and any(is_storage(file) for file in path.iterdir())
 
 
-def _checked(path: Path, scan: Scan) -> Scan:
+def _finished(path: Path, scan: Scan, up: ArrayLike | str | None, unit: str) -> Scan:
+    """The scan in meters, its up as asked for, its mesh checked."""
     if not len(scan.points):
         raise PartDistillError(f"{path} holds no points; record or export it again")
     if not scan.finite().any():
         raise PartDistillError(f"{path} holds no finite point, all are NaN; check the sensor's range and record again")
-    return scan if scan.mesh is None else scan.with_(mesh=common.checked_mesh(path, scan.mesh))
+    if unit not in UNITS:
+        raise PartDistillError(f"unit must be one of {', '.join(UNITS)}; it is {unit!r}")
+    if scan.mesh is not None:
+        scan = scan.with_(mesh=checked_mesh(path, scan.mesh))
+    if unit != "m":
+        scan = scan.scaled(UNITS[unit])
+    for problem in geometry_problems(scan):
+        _log.warning("%s: %s", path, problem)
+    return scan if up is None else scan.with_(up=parse_up(up))

@@ -16,17 +16,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.io.parsing import check_regular, parsing, read_json
+from partdistill_ros.io.readers.ply import read_ply
+from partdistill_ros.pointcloud.scan import Scan
 
 SCHEMA = 1
 MARK, MANIFEST, CLOUD = "collection.json", "scan.json", "cloud.ply"
 PICTURE, VIEWS, KNOWLEDGE = "picture.png", "views", "knowledge"
 IGNORED = ("readme", "license")
 """Beginnings of file names that people may put beside the scans."""
+COPY_AGAIN = "copy the folder again"
 
 
 @dataclass(frozen=True)
@@ -53,8 +59,7 @@ class Manifest:
 
     def to_json(self) -> str:
         """The content of `scan.json`."""
-        captures = [vars(capture) for capture in self.captures]
-        return json.dumps({"schema": SCHEMA, **vars(self), "captures": captures}, indent=1) + "\n"
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1) + "\n"
 
 
 def is_collection(path: Path) -> bool:
@@ -72,30 +77,43 @@ def recorded_scan_paths(collection: Path) -> list[Path]:
 
     Raises PartDistillError for a collection of a newer schema, or one that cannot be read.
     """
-    _check_schema(
-        collection / MARK, _read_json(collection / MARK, "make the collection anew and merge this one into it")
-    )
-    try:
+    _read_checked(collection / MARK, "make the collection anew and merge this one into it")
+    with parsing(collection, "collection"):
         names = [path for path in collection.iterdir() if path.name != MARK and not path.name.startswith(".")]
-    except OSError as error:
-        raise PartDistillError(f"{collection} cannot be read: {error.strerror}; check its rights") from error
     return sorted(path for path in names if path.is_dir() or not path.name.lower().startswith(IGNORED))
 
 
 def read_manifest(folder: Path) -> Manifest:
     """What `scan.json` says. Raises PartDistillError naming the file, the field and the remedy."""
-    path = folder / MANIFEST
     if not folder.is_dir():
         raise PartDistillError(
             f"{folder} is a file, but a recorded scan is a folder: bring scans in with `partdistill collection add`"
         )
-    content = _read_json(path, f"add {CLOUD} to the collection again")
-    _check_schema(path, content)
+    path = folder / MANIFEST
+    content = _read_checked(path, f"add {CLOUD} to the collection again")
     try:
-        captures = tuple(Capture(**_typed(path, one, _CAPTURE)) for one in _typed(path, content, _LISTS)["captures"])
-        return Manifest(**_typed(path, content, _FIELDS), captures=captures)
-    except TypeError as error:
-        raise PartDistillError(f"{path} cannot be understood ({error}): add {CLOUD} to the collection again") from error
+        return msgspec.convert(content, Manifest)
+    except msgspec.ValidationError as error:
+        raise PartDistillError(f"{path}: {error}; {COPY_AGAIN}") from None
+
+
+def read_recorded_scan(folder: Path) -> Scan:
+    """The cloud under the name of its folder.
+
+    Raises PartDistillError where manifest or cloud is missing, damaged, or they do not belong together.
+    """
+    manifest = read_manifest(folder)
+    path = folder / CLOUD
+    with parsing(path, remedy=COPY_AGAIN):
+        check_regular(path)
+        digest = file_hash(path)
+    if digest != manifest.sha256:
+        raise PartDistillError(
+            f"{path} ({path.stat().st_size:,} bytes) is not the file that {MANIFEST} describes: it was cut off or "
+            f"changed; {COPY_AGAIN}, or bring the changed cloud in with `partdistill collection add`"
+        )
+    with parsing(path, remedy=COPY_AGAIN):
+        return read_ply(path).with_(name=folder.name, category=manifest.category)
 
 
 def file_hash(path: Path) -> str:
@@ -107,58 +125,13 @@ def file_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def check_cloud(folder: Path, manifest: Manifest) -> Path:
-    """The cloud's path, after a comparison with its checksum. Raises PartDistillError where it differs."""
-    path = folder / CLOUD
-    try:
-        found = file_hash(path)
-    except OSError as error:
-        raise PartDistillError(f"{path} cannot be read: {error.strerror}; copy the folder again") from error
-    if found != manifest.sha256:
-        size = path.stat().st_size
-        raise PartDistillError(
-            f"{path} ({size:,} bytes) is not the file that {MANIFEST} describes: it was cut off or changed; "
-            "copy the folder again, or bring the changed cloud in with `partdistill collection add`"
-        )
-    return path
-
-
-_Types = dict[str, tuple[type, ...]]
-_LISTS: _Types = {"captures": (list,)}
-_FIELDS: _Types = {"sha256": (str,), "points": (int,), "category": (str, type(None)), "source": (dict,)}
-_CAPTURE: _Types = {
-    "stamp": (int,),
-    "frame": (str,),
-    "pose": (list, type(None)),
-    "picture": (str, type(None)),
-}
-
-
-def _typed(path: Path, content: Any, types: _Types) -> dict[str, Any]:
-    """The fields `types` of an object, each of one of its types."""
-    if not isinstance(content, dict):
-        raise PartDistillError(f"{path}: an object was expected, not {content!r:.40}; copy the folder again")
-    for name, kinds in types.items():
-        if name not in content or not isinstance(content[name], kinds):
-            wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
-            shown = f"is {content[name]!r:.40}" if name in content else "is missing"
-            raise PartDistillError(f"{path}: '{name}' {shown}, it must be {wanted}; copy the folder again")
-    return {name: content[name] for name in types}
-
-
-def _read_json(path: Path, remedy: str) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PartDistillError(f"{path} cannot be read: {error.strerror}; {remedy}") from error
-    except (ValueError, RecursionError) as error:
-        raise PartDistillError(f"{path} is damaged ({error}); {remedy}") from error
-
-
-def _check_schema(path: Path, content: Any) -> None:
+def _read_checked(path: Path, remedy: str) -> Any:
+    """The content of a JSON file of ours, its schema checked."""
+    content = read_json(path, remedy)
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
         raise PartDistillError(
             f"{path}: 'schema' is {schema!r:.40}, this version reads {SCHEMA}: use the version of partdistill_ros "
             "that wrote it, or copy the file again"
         )
+    return content

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scans and labeled clouds to files, whole or not at all; `scans/load.py` reads them back."""
+"""Scans and labeled clouds to files, whole or not at all; `load.py` reads them back."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.atomic import atomic_path
-from partdistill_ros.io.readers.pcd import COMMENT, UNLABELED_ID
+from partdistill_ros.io.readers.common import COMMENT
+from partdistill_ros.io.readers.pcd import UNLABELED_ID
 from partdistill_ros.pointcloud.scan import Mesh, Scan
-from partdistill_ros.visualization.colors import label_colors
 
 Fields = list[tuple[str, str, NDArray[Any]]]
 """Name, numpy type and values `[N]` of each property of a row."""
@@ -42,25 +42,38 @@ def save_labeled(
     labels: NDArray[np.int16],
     confidence: NDArray[np.float32],
     parts: Sequence[str],
+    colors: NDArray[np.uint8],
 ) -> None:
     """Write a labeled cloud, points in their order: `points [N, 3]`, `labels [N]` (index into `parts`,
-    -1 unlabeled), `confidence [N]` in 0..1.
+    -1 unlabeled), `confidence [N]` in 0..1, `colors [N, 3]` of the labels.
 
-    `.npz` holds `points, point_labels, confidence, parts`; `.ply` the same as properties, with the
-    colors of `palette.label_colors` for viewing. Raises PartDistillError for arrays that do not go
-    together, another suffix, or a place that cannot be written.
+    `.npz` holds `points, point_labels, confidence, parts`; `.ply` the same as properties, with the colors for viewing.
+    Raises PartDistillError for arrays that do not go together, another suffix, or a place that cannot be written.
     """
     count = len(points)
-    if points.shape != (count, 3) or labels.shape != (count,) or confidence.shape != (count,):
+    shapes = [array.shape for array in (points, labels, confidence, colors)]
+    if shapes != [(count, 3), (count,), (count,), (count, 3)]:
         raise PartDistillError(
-            f"{path} is not written: points {points.shape}, labels {labels.shape} and confidence "
-            f"{confidence.shape} do not go together; give [N, 3], [N] and [N]"
+            f"{path} is not written: points, labels, confidence and colors of shapes {shapes} do not go together; "
+            "give [N, 3], [N], [N] and [N, 3]"
         )
     if count and not -1 <= int(labels.min()) <= int(labels.max()) < len(parts):
         raise PartDistillError(f"{path} is not written: labels must be -1 or below {len(parts)}, the number of parts")
-    writer = _by_suffix(path, {".npz": _labeled_npz, ".ply": _labeled_ply})
+    fields = _vectors(points, "x y z", "f4") + _vectors(colors, "red green blue", "u1")
+    fields += [("label", "i2", labels), ("confidence", "f4", confidence)]
+    arrays = {
+        "points": points.astype(np.float32),
+        "point_labels": labels.astype(np.int16),
+        "confidence": confidence.astype(np.float32),
+        "parts": np.array(parts, str),
+    }
+    writers = {
+        ".npz": lambda file: np.savez_compressed(file, **arrays),
+        ".ply": lambda file: _write_ply(file, fields, None, {"parts": tuple(parts)}),
+    }
+    writer = _by_suffix(path, writers)
     with atomic_path(path) as temporary:
-        writer(temporary, points, labels, confidence, tuple(parts))
+        writer(temporary)
 
 
 def _by_suffix(path: str | os.PathLike[str], writers: dict[str, Callable[..., None]]) -> Callable[..., None]:
@@ -83,22 +96,6 @@ def _scan_npz(path: Path, scan: Scan) -> None:
     np.savez_compressed(path, **kept)
 
 
-def _labeled_npz(
-    path: Path,
-    points: NDArray[np.float32],
-    labels: NDArray[np.int16],
-    confidence: NDArray[np.float32],
-    parts: tuple[str, ...],
-) -> None:
-    np.savez_compressed(
-        path,
-        points=points.astype(np.float32),
-        point_labels=labels.astype(np.int16),
-        confidence=confidence.astype(np.float32),
-        parts=np.array(parts, str),
-    )
-
-
 def _scan_ply(path: Path, scan: Scan) -> None:
     fields = _vectors(scan.points, "x y z", "f4")
     if scan.normals is not None:
@@ -108,18 +105,6 @@ def _scan_ply(path: Path, scan: Scan) -> None:
     if scan.point_labels is not None:
         fields.append(("label", "i2", scan.point_labels))
     _write_ply(path, fields, scan.mesh, _extra(scan))
-
-
-def _labeled_ply(
-    path: Path,
-    points: NDArray[np.float32],
-    labels: NDArray[np.int16],
-    confidence: NDArray[np.float32],
-    parts: tuple[str, ...],
-) -> None:
-    fields = _vectors(points, "x y z", "f4") + _vectors(label_colors(labels, parts), "red green blue", "u1")
-    fields += [("label", "i2", labels), ("confidence", "f4", confidence)]
-    _write_ply(path, fields, None, {"parts": parts})
 
 
 def _scan_pcd(path: Path, scan: Scan) -> None:

@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 from partdistill_ros.errors import PartDistillError
 
 UNLABELED = -1
+UNITS = {"m": 1.0, "mm": 0.001}
+"""Meters in a unit of a file or a cloud."""
+
+FAR = 100.0  # meters; in depth cameras' clouds nothing is farther, and nearer than 0.1 m = 100 mm nothing either
+CHECKED_POINTS = 5_000  # looked at by `geometry_problems`
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,15 @@ class Scan:
             grid=None,
         )
 
+    def scaled(self, factor: float) -> Scan:
+        """All lengths times `factor`."""
+        scale = np.float32(factor)
+        return self.with_(
+            points=self.points * scale,
+            mesh=None if self.mesh is None else replace(self.mesh, vertices=self.mesh.vertices * scale),
+            viewpoint=None if self.viewpoint is None else self.viewpoint * scale,
+        )
+
     def finite(self) -> NDArray[np.bool_]:
         """Mask `[N]` of points whose coordinates are all finite."""
         return np.asarray(np.isfinite(self.points).all(axis=1))
@@ -133,3 +147,23 @@ def sample_surface(scan: Scan, count: int, seed: int = 0) -> Scan:
     else:
         index = np.concatenate([rng.permutation(usable), rng.choice(usable, size=count - len(usable))])
     return scan.select(index)
+
+
+def geometry_problems(scan: Scan) -> list[str]:
+    """What cannot be meant about a scan with finite points, a sentence each with what may be done: all points in one
+    place or on one line, and a cloud whose numbers look like millimeters (an object a hundred meters away)."""
+    points = scan.points[:: max(1, len(scan.points) // CHECKED_POINTS)].astype(np.float64)
+    points = points[np.isfinite(points).all(axis=1)]
+    if len(points) < 3:
+        return []
+    problems = []
+    centered = points - points.mean(axis=0)
+    extent = np.linalg.svd(centered, compute_uv=False)
+    if extent[0] <= 1e-6 * np.abs(points).max():
+        problems.append(f"all {len(scan.points):,} points are in one place: no part can be told from another there")
+    elif extent[1] <= 1e-6 * extent[0]:
+        problems.append(f"all {len(scan.points):,} points are on one line: no part can be told from another there")
+    eye = np.median(points, axis=0) if scan.viewpoint is None else scan.viewpoint
+    if scan.mesh is None and FAR < np.median(np.linalg.norm(points - eye, axis=1)) < 1000 * FAR:
+        problems.append("its numbers look like millimeters, they are taken for meters: give the unit mm if they are")
+    return problems

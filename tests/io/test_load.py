@@ -117,4 +117,4 @@ def test_what_is_no_member_of_a_collection_is_left_out(collection: Path) -> None
     scans = list(load_scans([collection], on_skip=lambda path, error: told.append(f"{path.name}: {error}")))
     assert [scan.name for scan in scans] == ["a", "b"]
     assert [text.split(":")[0] for text in told] == ["c.npz", "d"]
-    assert "a recorded scan is a folder" in told[0] and "scan.json cannot be read" in told[1]
+    assert "a recorded scan is a folder" in told[0] and "add cloud.ply to the collection again" in told[1]

@@ -13,7 +13,6 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.load import load_scan
 from partdistill_ros.io.save import save_labeled, save_scan
 from partdistill_ros.pointcloud.scan import Mesh, Scan
-from partdistill_ros.visualization.colors import label_colors
 
 
 def organized() -> Scan:
@@ -86,8 +85,9 @@ def test_labeled_cloud_keeps_points_and_order(tmp_path: Path, suffix: str) -> No
     scan = organized()
     labels = np.array([1, 0, -1] * 4, np.int16)
     confidence = np.linspace(0, 1, 12, dtype=np.float32)
+    colors = np.arange(36, dtype=np.uint8).reshape(12, 3)
     path = tmp_path / f"labeled{suffix}"
-    save_labeled(path, scan.points, labels, confidence, ["handle", "cup"])
+    save_labeled(path, scan.points, labels, confidence, ["handle", "cup"], colors)
     back = load_scan(path)
     np.testing.assert_array_equal(back.points, scan.points)
     np.testing.assert_array_equal(back.point_labels, labels)  # type: ignore[arg-type]
@@ -97,14 +97,16 @@ def test_labeled_cloud_keeps_points_and_order(tmp_path: Path, suffix: str) -> No
             assert set(arrays.files) == {"points", "point_labels", "confidence", "parts"}
             np.testing.assert_array_equal(arrays["confidence"], confidence)
     else:
-        np.testing.assert_array_equal(back.colors, label_colors(labels, ["handle", "cup"]))  # type: ignore[arg-type]
+        np.testing.assert_array_equal(back.colors, colors)  # type: ignore[arg-type]
         assert b"property float confidence" in path.read_bytes()
 
 
 def test_labeled_ply_is_read_by_others(tmp_path: Path) -> None:
     trimesh = pytest.importorskip("trimesh")
     points = np.random.default_rng(0).normal(size=(9, 3)).astype(np.float32)
-    save_labeled(tmp_path / "a.ply", points, np.zeros(9, np.int16), np.ones(9, np.float32), ["cup"])
+    save_labeled(
+        tmp_path / "a.ply", points, np.zeros(9, np.int16), np.ones(9, np.float32), ["cup"], np.zeros((9, 3), np.uint8)
+    )
     cloud = trimesh.load(tmp_path / "a.ply")
     np.testing.assert_array_equal(cloud.vertices.astype(np.float32), points)
     raw = cloud.metadata["_ply_raw"]["vertex"]["data"]
@@ -124,7 +126,9 @@ def test_arrays_that_do_not_fit_leave_nothing(
     tmp_path: Path, labels: np.ndarray, confidence: np.ndarray, parts: list[str], message: str
 ) -> None:
     with pytest.raises(PartDistillError, match=f"a.npz is not written.*{message}"):
-        save_labeled(tmp_path / "a.npz", np.zeros((4, 3), np.float32), labels, confidence, parts)
+        save_labeled(
+            tmp_path / "a.npz", np.zeros((4, 3), np.float32), labels, confidence, parts, np.zeros((4, 3), np.uint8)
+        )
     assert not list(tmp_path.iterdir())
 
 
@@ -132,5 +136,5 @@ def test_unknown_suffix_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(PartDistillError, match=r"'\.obj' is none of \.npz, \.ply, \.pcd"):
         save_scan(tmp_path / "a.obj", tetrahedron())
     with pytest.raises(PartDistillError, match=r"'\.pcd' is none of \.npz, \.ply"):
-        save_labeled(tmp_path / "a.pcd", np.zeros((0, 3)), np.zeros(0, np.int16), np.zeros(0), [])
+        save_labeled(tmp_path / "a.pcd", np.zeros((0, 3)), np.zeros(0, np.int16), np.zeros(0), [], np.zeros((0, 3)))
     assert not list(tmp_path.iterdir())

@@ -103,7 +103,7 @@ def damaged_collection(tmp_path: Path, make_scan: Callable[..., Scan]) -> tuple[
         "cut": "was cut off or changed",
         "no_cloud": "No such file",
         "no_manifest": "No such file",
-        "no_json": "is damaged",
+        "no_json": "not a whole JSON text",
         "other": "was cut off or changed",
         "empty": "holds no points",
         "nan": "holds no finite point",

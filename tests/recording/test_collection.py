@@ -114,10 +114,10 @@ def test_every_damaged_scan_is_named_and_the_rest_goes_on(damaged_collection) ->
 
 
 @pytest.mark.parametrize(("change", "words"), [
-    ({"points": "many"}, "'points' is 'many', it must be int"),
-    ({"captures": [7]}, "an object was expected, not 7"),
-    ({"captures": [{"stamp": 1, "frame": "a", "pose": 3, "picture": None}]}, "'pose' is 3"),
-    ({"sha256": None}, "'sha256' is None"),
+    ({"points": "many"}, "Expected `int`, got `str` - at `$.points`"),
+    ({"captures": [7]}, "Expected `object`, got `int` - at `$.captures[0]`"),
+    ({"captures": [{"stamp": 1, "frame": "a", "pose": 3, "picture": None}]}, "got `int` - at `$.captures[0].pose`"),
+    ({"sha256": None}, "Expected `str`, got `null` - at `$.sha256`"),
     ({"schema": "1"}, "'schema' is '1'"),
 ])  # fmt: skip
 def test_a_manifest_is_checked_field_by_field(tmp_path: Path, make_scan, change, words) -> None:

@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.io.parsing import malformed, parse_json
 from partdistill_ros.pointcloud.frames import unit_vector
 from partdistill_ros.pointcloud.scan import UNLABELED, Mesh, Scan
 
 MAX_POINTS = 50_000_000
 """Points, vertices or faces that a file may claim: 600 MB of coordinates. A recording of more is cut up first."""
+
+COMMENT = "partdistill "
+"""Opens the comment line in which our own PCD and PLY files keep what the formats have no place for (JSON)."""
 
 _MAX_PARTS = 32_767  # point_labels are i2
 
@@ -31,16 +35,6 @@ def check_count(path: Path, what: str, count: int) -> None:
         )
 
 
-def truncated(path: Path, detail: str) -> PartDistillError:
-    """The error for a file that ends before its header says."""
-    return PartDistillError(f"{path} ends too early ({detail}); copy or record it again")
-
-
-def malformed(path: Path, detail: str) -> PartDistillError:
-    """The error for a file that breaks its format."""
-    return PartDistillError(f"{path} cannot be read: {detail}; check the file or export it again")
-
-
 def as_colors(values: NDArray[Any]) -> NDArray[np.uint8]:
     """RGB `[..., 3] u1` from 8-bit colors, or from fractions of one in floating point."""
     if values.dtype.kind == "f":
@@ -51,12 +45,22 @@ def as_colors(values: NDArray[Any]) -> NDArray[np.uint8]:
     return np.clip(values, 0, 255).astype(np.uint8)
 
 
-def stack_columns(columns: Mapping[str, NDArray[Any]], names: str) -> NDArray[np.float32] | None:
+def as_float32(path: Path, what: str, values: NDArray[Any]) -> NDArray[np.float32]:
+    """The numbers in 32 bits; those too large for them become infinite, with a warning."""
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
+    if values.dtype.itemsize > 4:
+        lost = np.count_nonzero(np.isfinite(values) & ~np.isfinite(narrow))
+        if lost:
+            _log.warning("%s: %d numbers in %s are beyond 3.4e38 and taken for missing ones", path, lost, what)
+    return narrow
+
+
+def stack_columns(path: Path, columns: Mapping[str, NDArray[Any]], names: str) -> NDArray[np.float32] | None:
     """The columns of these names, apart by spaces, side by side `[N, K] f4`; None where one is missing."""
     if not set(names.split()) <= columns.keys():
         return None
-    with np.errstate(over="ignore"):
-        return np.stack([columns[name].astype(np.float32) for name in names.split()], -1)
+    return np.stack([as_float32(path, name, columns[name]) for name in names.split()], -1)
 
 
 def parts_from_ids(path: Path, ids: NDArray[Any]) -> tuple[NDArray[np.int16] | None, tuple[str, ...]]:
@@ -121,24 +125,71 @@ def checked_mesh(path: Path, mesh: Mesh) -> Mesh:
     return Mesh(mesh.vertices, mesh.faces[usable], labels, colors)
 
 
+def as_viewpoint(path: Path, values: ArrayLike) -> NDArray[np.float32] | None:
+    """The sensor's position `[3] f4`; None where it is written as NaN, unknown.
+
+    Raises PartDistillError for anything but three numbers.
+    """
+    try:
+        position = np.asarray(values, np.float32)
+    except (TypeError, ValueError):
+        position = np.empty(0, np.float32)
+    if position.shape != (3,) or np.isinf(position).any():
+        raise malformed(path, f"'viewpoint' must be three finite numbers, not {values!r:.60}")
+    return None if np.isnan(position).any() else position
+
+
+def as_grid(path: Path, values: Any, count: int) -> tuple[int, int]:
+    """Height and width of an organized cloud of `count` points."""
+    numbers = list(values) if isinstance(values, list | np.ndarray) else []
+    whole = len(numbers) == 2 and all(isinstance(number, int | np.integer) and number > 0 for number in numbers)
+    if not whole or int(numbers[0]) * int(numbers[1]) != count:
+        raise malformed(path, f"'grid' must be height and width with a product of {count}, not {values!r:.60}")
+    return int(numbers[0]), int(numbers[1])
+
+
+def parse_comment(path: Path, comment: str) -> dict[str, Any]:
+    """What one of our own comments says; nothing for any other comment."""
+    if not comment.startswith(COMMENT):
+        return {}
+    found = parse_json(f"the comment in {path}", comment.removeprefix(COMMENT).encode("latin-1"))
+    if not isinstance(found, dict):
+        raise malformed(path, "the comment with its part names is damaged")
+    return found
+
+
 def extra_fields(path: Path, extra: Mapping[str, Any], count: int) -> dict[str, Any]:
     """What the comment in a PLY or PCD file of ours says, as `Scan` fields: category, up, viewpoint, grid."""
     found: dict[str, Any] = {}
-    try:
-        if "category" in extra:
-            found["category"] = str(extra["category"])
-        if "up" in extra:
-            found["up"] = unit_vector(extra["up"], f"'up' in {path}")
-        if "viewpoint" in extra:
-            found["viewpoint"] = np.asarray(extra["viewpoint"], np.float32).reshape(3)
-        if "grid" in extra:
-            height, width = map(int, extra["grid"])
-            found["grid"] = (height, width)
-    except (TypeError, ValueError) as error:
-        raise malformed(path, f"its comment with category, up, viewpoint and grid is damaged ({error})") from error
-    if "grid" in found and found["grid"][0] * found["grid"][1] != count:
-        raise malformed(path, f"its comment says grid {found['grid']} for {count} points")
+    if "category" in extra:
+        found["category"] = str(extra["category"])
+    if "up" in extra:
+        found["up"] = unit_vector(extra["up"], f"'up' in {path}")
+    if "viewpoint" in extra:
+        found["viewpoint"] = as_viewpoint(path, extra["viewpoint"])
+    if "grid" in extra:
+        found["grid"] = as_grid(path, extra["grid"], count)
     return found
+
+
+def named_labels(
+    path: Path, extra: Mapping[str, Any], ids: NDArray[Any] | None
+) -> tuple[NDArray[np.int16] | None, tuple[str, ...]]:
+    """Labels and part names of a PCD or PLY file: the names of our own comment where there is one, else digits."""
+    if "parts" not in extra:
+        return (None, ()) if ids is None else parts_from_ids(path, ids)
+    if not isinstance(extra["parts"], list):
+        raise malformed(path, "its part names must be a list")
+    parts = part_names(path, extra["parts"])
+    return None if ids is None else check_labels(path, "label", ids, len(ids), parts), parts
+
+
+def parse_numbers(path: Path, text: bytes) -> NDArray[np.float64]:
+    """All numbers of a text, in any layout. Raises PartDistillError where something is not a number."""
+    try:
+        return np.fromstring(text, sep=" ") if text.strip() else np.empty(0)
+    except ValueError as error:
+        raise malformed(path, "there is something that is not a number among its points") from error
 
 
 def part_names(path: Path, names: Sequence[object]) -> tuple[str, ...]:

@@ -3,53 +3,77 @@
 
 from __future__ import annotations
 
-import json
+import os
 import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.io.parsing import malformed, parse_json, truncated
 from partdistill_ros.io.readers import common
 from partdistill_ros.pointcloud.scan import Mesh, Scan
+
+MAX_BESIDE = 1 << 26
+"""Bytes of a file that an OBJ file names, its materials and textures."""
+MAX_PIXELS = 1 << 25
+"""Of a texture; larger ones are left out, and the shape has no colors."""
 
 
 def read_mesh(path: Path) -> Scan:
     """Read a mesh: its vertices in order (those of an STL file merged where they coincide) and faces.
 
-    A scene becomes one mesh, every object at its place. A file of points alone becomes a cloud.
-    Raises PartDistillError for what trimesh cannot read.
+    A scene becomes one mesh, every object at its place. A file of points alone becomes a cloud. Files that an OBJ
+    file names are read from its own folder only. Raises PartDistillError, and whatever trimesh runs into.
     """
     try:
         import trimesh
     except ImportError as error:
         raise PartDistillError(f"reading {path} needs the Python package 'trimesh': pip install trimesh") from error
-    if path.suffix.lower() == ".glb":
+    kind = path.suffix.lower()[1:]
+    if kind == "glb":
         _check_glb(path)
-    try:
-        loaded = trimesh.load(path, process=False, maintain_order=True)
-        shape: Any = loaded.to_geometry() if isinstance(loaded, trimesh.Scene) else loaded
-        if path.suffix.lower() == ".stl":
-            shape.merge_vertices()
-        vertices = np.asarray(getattr(shape, "vertices", np.empty((0, 3))), np.float32)
-        faces = np.asarray(getattr(shape, "faces", np.empty((0, 3))), np.int32)
-        vertices, faces = vertices.reshape(len(vertices), 3), faces.reshape(len(faces), 3)
-    except OSError:
-        raise
-    except Exception as error:  # trimesh passes on whatever its parsers run into
-        raise common.malformed(path, f"it is not a whole {path.suffix} file ({error})") from error
+    with open(path, "rb") as file:
+        loaded = trimesh.load(file, file_type=kind, resolver=_Beside(path.parent), process=False, maintain_order=True)
+    if isinstance(loaded, trimesh.Scene):
+        drawn = (loaded.geometry[name] for _, name in map(loaded.graph.get, loaded.graph.nodes_geometry))
+        common.check_count(path, "vertices in all its objects", sum(len(shape.vertices) for shape in drawn))
+    shape: Any = loaded.to_geometry() if isinstance(loaded, trimesh.Scene) else loaded
+    if kind == "stl":
+        shape.merge_vertices()
+    vertices = common.as_float32(path, "vertices", np.asarray(getattr(shape, "vertices", np.empty((0, 3)))))
+    faces = np.asarray(getattr(shape, "faces", np.empty((0, 3))), np.int32)
+    vertices, faces = vertices.reshape(len(vertices), 3), faces.reshape(len(faces), 3)
     common.check_count(path, "vertices", len(vertices))
     point_colors, face_colors = _colors(shape, len(vertices), len(faces))
     mesh = Mesh(vertices, faces, face_colors=face_colors) if len(faces) else None
     return Scan(vertices, colors=point_colors, mesh=mesh, name=path.stem)
 
 
-def _colors(shape: Any, vertices: int, faces: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+class _Beside:
+    """What trimesh asks for the files that a mesh names: only regular ones in its folder, and not of any size."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def get(self, name: str) -> bytes:
+        path = self.folder / os.path.basename(name.replace("\\", "/").strip())
+        if not path.is_file() or path.stat().st_size > MAX_BESIDE:
+            raise FileNotFoundError(f"{path} is not there, no file, or too large")
+        return path.read_bytes()
+
+
+def _colors(shape: Any, vertices: int, faces: int) -> tuple[NDArray[np.uint8] | None, NDArray[np.uint8] | None]:
     """Colors of vertices and faces, textures sampled at the vertices; None where there are none."""
     try:
         visual = shape.visual
         if visual.kind == "texture":
+            material = visual.material
+            picture = getattr(material, "image", None) or getattr(material, "baseColorTexture", None)
+            if picture is not None and picture.width * picture.height > MAX_PIXELS:
+                return None, None
             visual = visual.to_color()
         if visual.kind not in ("vertex", "face"):
             return None, None
@@ -69,15 +93,14 @@ def _check_glb(path: Path) -> None:
     with open(path, "rb") as file:
         head = file.read(20)
         if len(head) < 20 or head[:4] != b"glTF":
-            raise common.malformed(path, "it does not begin as a binary glTF file does")
+            raise malformed(path, "it does not begin as a binary glTF file does")
         length, kind = struct.unpack("<I4s", head[12:])
         if kind != b"JSON" or length > size - 20:
-            raise common.truncated(path, "its description is incomplete")
-        text = file.read(length)
+            raise truncated(path, "its description is incomplete")
+        content = parse_json(path, file.read(length))
     try:
-        accessors = json.loads(text).get("accessors", [])
-        claimed = max((int(accessor["count"]) for accessor in accessors), default=0)
+        claimed = max((int(accessor["count"]) for accessor in content.get("accessors", [])), default=0)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise common.malformed(path, "its description is damaged") from error
+        raise malformed(path, "its description is damaged") from error
     if claimed > size:
-        raise common.truncated(path, f"{claimed:,} elements claimed in a file of {size:,} bytes")
+        raise truncated(path, f"{claimed:,} elements claimed in a file of {size:,} bytes")

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partdistill_ros.io.parsing import malformed
 from partdistill_ros.io.readers import common
 from partdistill_ros.pointcloud.frames import unit_vector
 from partdistill_ros.pointcloud.scan import Mesh, Scan
 
-_KNOWN = {
-    "vertices", "faces", "face_labels", "face_colors", "points", "normals", "colors", "point_labels",
-    "parts", "category", "up", "viewpoint", "grid",
-}  # fmt: skip
+_ROWS = {"vertices", "faces", "face_labels", "face_colors", "points", "normals", "colors", "point_labels"}
+_OTHERS = {"parts", "category", "up", "viewpoint", "grid"}
+_MAX_OTHERS = 1 << 24  # bytes
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -43,27 +43,32 @@ def read_npz(path: Path) -> Scan:
         category=str(arrays["category"].reshape(-1)[0]) if arrays.get("category", np.empty(0)).size else None,
         mesh=mesh,
         up=unit_vector(arrays["up"], f"'up' in {path}") if "up" in arrays else None,
-        viewpoint=_viewpoint(path, arrays),
-        grid=_grid(path, arrays, len(points)),
+        viewpoint=common.as_viewpoint(path, arrays["viewpoint"]) if "viewpoint" in arrays else None,
+        grid=common.as_grid(path, arrays["grid"], len(points)) if "grid" in arrays else None,
         name=path.stem,
     )
 
 
 def _load(path: Path) -> Arrays:
     """The known arrays of the archive, each checked against the limits before it is unpacked."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
-        for key in _KNOWN & sizes.keys():
-            # 24 bytes: a row of three f8
-            common.check_count(path, f"rows of '{key}'", sizes[key] // 24)
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files if key in _KNOWN}
-    except (zipfile.BadZipFile, EOFError, ValueError, KeyError, NotImplementedError, MemoryError) as error:
-        raise common.malformed(path, f"it is not a whole .npz file of plain arrays ({error})") from error
+    with zipfile.ZipFile(path) as archive:
+        sizes: dict[str, int] = {}
+        for info in archive.infolist():
+            key = info.filename.removesuffix(".npy")
+            if key in sizes:
+                raise malformed(path, f"it holds '{key[:40]}' twice")
+            sizes[key] = info.file_size
+    for key in _ROWS & sizes.keys():
+        # 24 bytes: a row of three f8
+        common.check_count(path, f"rows of '{key}'", sizes[key] // 24)
+    for key in _OTHERS & sizes.keys():
+        if sizes[key] > _MAX_OTHERS:
+            raise malformed(path, f"'{key}' takes {sizes[key]:,} bytes, more than {_MAX_OTHERS:,}")
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {key: archive[key] for key in archive.files if key in _ROWS | _OTHERS}
     if "points" not in arrays and not {"vertices", "faces"} <= arrays.keys():
         found = ", ".join(sorted(sizes)) or "nothing"
-        raise common.malformed(path, f"it needs the keys 'points', or 'vertices' and 'faces'; it holds {found}")
+        raise malformed(path, f"it needs the keys 'points', or 'vertices' and 'faces'; it holds {found:.200}")
     return arrays
 
 
@@ -71,7 +76,7 @@ def _mesh(path: Path, arrays: Arrays, parts: tuple[str, ...]) -> Mesh:
     vertices = _floats(path, arrays, "vertices")
     faces = arrays["faces"]
     if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in "iu":
-        raise common.malformed(path, f"'faces' must be whole numbers [F, 3], not {faces.dtype} {faces.shape}")
+        raise malformed(path, f"'faces' must be whole numbers [F, 3], not {faces.dtype} {faces.shape}")
     labels = arrays.get("face_labels")
     assert vertices is not None
     return Mesh(
@@ -88,11 +93,10 @@ def _floats(path: Path, arrays: Arrays, key: str, count: int | None = None) -> N
     if values is None:
         return None
     if values.ndim != 2 or values.shape[1] != 3 or values.dtype.kind not in "fiu":
-        raise common.malformed(path, f"'{key}' must be numbers [N, 3], not {values.dtype} {values.shape}")
+        raise malformed(path, f"'{key}' must be numbers [N, 3], not {values.dtype} {values.shape}")
     if count is not None and len(values) != count:
-        raise common.malformed(path, f"'{key}' has {len(values)} rows for {count} points")
-    with np.errstate(over="ignore"):
-        return values.astype(np.float32)
+        raise malformed(path, f"'{key}' has {len(values)} rows for {count} points")
+    return common.as_float32(path, key, values)
 
 
 def _colors(path: Path, arrays: Arrays, key: str, count: int) -> NDArray[np.uint8] | None:
@@ -100,23 +104,5 @@ def _colors(path: Path, arrays: Arrays, key: str, count: int) -> NDArray[np.uint
     if values is None:
         return None
     if values.shape not in ((count, 3), (count, 4)) or values.dtype.kind not in "fiu":
-        raise common.malformed(path, f"'{key}' must be colors [{count}, 3], not {values.dtype} {values.shape}")
+        raise malformed(path, f"'{key}' must be colors [{count}, 3], not {values.dtype} {values.shape}")
     return common.as_colors(values[:, :3])
-
-
-def _viewpoint(path: Path, arrays: Arrays) -> NDArray[np.float32] | None:
-    values = arrays.get("viewpoint")
-    if values is None or values.dtype.kind == "f" and np.isnan(values).any():
-        return None
-    if values.shape != (3,) or values.dtype.kind not in "fiu":
-        raise common.malformed(path, f"'viewpoint' must be three numbers, not {values.dtype} {values.shape}")
-    return values.astype(np.float32)
-
-
-def _grid(path: Path, arrays: Arrays, count: int) -> tuple[int, int] | None:
-    values = arrays.get("grid")
-    if values is None:
-        return None
-    if values.shape != (2,) or values.dtype.kind not in "iu" or int(values[0]) * int(values[1]) != count:
-        raise common.malformed(path, f"'grid' must be height and width with a product of {count}, not {values}")
-    return int(values[0]), int(values[1])

@@ -70,7 +70,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "two columns": ({"points": POINTS[:, :2]}, r"'points' must be numbers \[N, 3\]"),
     "text": ({"points": np.array([["a", "b", "c"]])}, "'points' must be numbers"),
     "complex": ({"points": POINTS + 1j}, "'points' must be numbers"),
-    "pickled": ({"points": np.array([[None] * 3])}, "plain arrays"),
+    "pickled": ({"points": np.array([[None] * 3])}, "not a whole .npz file"),
     "quads": ({"vertices": POINTS, "faces": np.zeros((1, 4), int)}, r"'faces' must be whole numbers \[F, 3\]"),
     "float faces": ({"vertices": POINTS, "faces": FACES + 0.5}, "'faces' must be whole numbers"),
     "far face": ({"vertices": POINTS, "faces": FACES + 2}, "outside 0..3"),

@@ -142,7 +142,7 @@ REPLACED: dict[str, tuple[str, str, str]] = {
     "no number": ("0 4 0 1", "0 4 zero 1", "not a number"),
     "label without part": ("comment made by hand", 'comment partdistill {"parts": ["a"]}', "label holds -1..9"),
     "damaged comment": ("comment made by hand", "comment partdistill {", "comment"),
-    "text parts": ("comment made by hand", 'comment partdistill {"parts": "aa"}', "must be different"),
+    "text parts": ("comment made by hand", 'comment partdistill {"parts": "aa"}', "must be a list"),
 }
 
 
