@@ -31,3 +31,9 @@ class MissingDependencyError(PartDistillError):
 def describe(error: BaseException) -> str:
     """An error in one sentence: ours is one already, others come with their type."""
     return str(error) if isinstance(error, PartDistillError) else f"{type(error).__name__}: {error}"
+
+
+def printable(text: str) -> str:
+    """Text from elsewhere, fit for a log or a terminal: control characters, those that turn the direction of writing,
+    and what is no character are written as escapes (`\\x1b`)."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from partdistill_ros.errors import printable
+
 if TYPE_CHECKING:
     from partdistill_ros.nodes.engine import Engine
 
@@ -176,7 +178,8 @@ class Throttle:
         self._held_back = 0
 
     def __call__(self, words: str) -> None:
-        """Says `words`, unless they or too much else were said a moment ago."""
+        """Says `words`, unless they or too much else were said a moment ago; escapes of a terminal are none there."""
+        words = printable(words)
         with self._lock:
             now = self._clock()
             self._said = {line: then for line, then in self._said.items() if now - then < REPEAT_SECONDS}

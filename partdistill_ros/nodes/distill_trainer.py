@@ -22,7 +22,7 @@ from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import PointCloud2
 
 from partdistill_ros.action import Distill
-from partdistill_ros.errors import PartDistillError, describe
+from partdistill_ros.errors import PartDistillError, describe, printable
 from partdistill_ros.inference.bundle_store import NEXT
 from partdistill_ros.inference.scene import label_object
 from partdistill_ros.io.save import save_scan
@@ -106,7 +106,7 @@ class DistillTrainer(Node):
             handle.canceled()
         else:
             handle.abort()
-        self.get_logger().info(f"'{name}': {result.message}")
+        self.get_logger().info(printable(f"'{name}': {result.message}"))
         return result
 
     def _train(self, handle: Any) -> Any:
@@ -145,7 +145,7 @@ class DistillTrainer(Node):
         limits = Limits(self._settings.niceness, threads)
 
         def say(line: str) -> None:
-            self.get_logger().info(line)
+            self.get_logger().info(printable(line))
 
         return follow(command, limits, tell, say, lambda: self._ending.is_set() or stop())
 

@@ -16,7 +16,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header, String
 
-from partdistill_ros.errors import MalformedCloudError, PartDistillError, describe
+from partdistill_ros.errors import MalformedCloudError, PartDistillError, describe, printable
 from partdistill_ros.inference.scene import SceneLabels, label_scene
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.nodes.background import Background, LatestWorker
@@ -113,7 +113,7 @@ class PartSegmenter(LifecycleNode):
             return TransitionCallbackReturn.ERROR
         engine, _ = self._active()
         note = f" ({engine.segmenter.provider_note})" if engine.segmenter.provider_note else ""
-        self.get_logger().info(
+        self._say(
             f"labeling '{engine.query.text}' on {self._points_name()} with bundle "
             f"'{engine.bundle}' on {engine.segmenter.provider}{note}"
         )
@@ -187,7 +187,7 @@ class PartSegmenter(LifecycleNode):
     def _transition_failed(self, error: Exception) -> None:
         """Says why: rclpy says that it did. Silent where a signal has ended the context."""
         if self.context.ok() and not interrupted.is_set():
-            self.get_logger().error(describe(error))
+            self.get_logger().error(printable(describe(error)))
 
     # --- clouds -------------------------------------------------------------------------------
 
@@ -252,7 +252,7 @@ class PartSegmenter(LifecycleNode):
 
     def _problem(self, kind: str, problem: str) -> None:
         """Counts a problem for the diagnostics and logs it."""
-        self._statistics.went_wrong(time.monotonic(), kind, problem)
+        self._statistics.went_wrong(time.monotonic(), kind, printable(problem))
         self._warn(problem)
 
     # --- changes at run time ------------------------------------------------------------------

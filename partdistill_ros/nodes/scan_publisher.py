@@ -12,6 +12,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
+from partdistill_ros.errors import printable
 from partdistill_ros.io.playlist import play
 from partdistill_ros.nodes.commands import NodeEnded, run_node
 from partdistill_ros.nodes.conversions import cloud_message
@@ -80,7 +81,7 @@ class ScanPublisher(Node):
             raise NodeEnded from None
 
     def _warn(self, words: str) -> None:
-        self.get_logger().warning(words)
+        self.get_logger().warning(printable(words))
 
     def _change(self, changes: Mapping[str, object]) -> None:
         self._settings = updated(self._settings, changes)

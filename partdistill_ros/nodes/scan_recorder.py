@@ -13,7 +13,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
-from partdistill_ros.errors import PartDistillError, describe
+from partdistill_ros.errors import PartDistillError, describe, printable
 from partdistill_ros.nodes.background import LatestWorker
 from partdistill_ros.nodes.commands import run_node
 from partdistill_ros.nodes.conversions import colors_of, read_cloud
@@ -88,10 +88,10 @@ class ScanRecorder(Node):
             def serve(request: Any, response: Any) -> Any:
                 try:
                     response.message, response.success = act(), True
-                    self.get_logger().info(response.message)
+                    self.get_logger().info(printable(response.message))
                 except PartDistillError as error:
                     response.message, response.success = str(error), False
-                    self.get_logger().error(response.message)
+                    self.get_logger().error(printable(response.message))
                 return response
 
             return serve
@@ -182,7 +182,7 @@ class ScanRecorder(Node):
 
     def _say(self, words: str) -> None:
         if self.context.ok():
-            self.get_logger().info(words)
+            self.get_logger().info(printable(words))
         else:
             print(words, flush=True)  # after Ctrl-C the logger complains that nobody can hear it
 

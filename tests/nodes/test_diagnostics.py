@@ -163,3 +163,8 @@ def test_ever_new_words_are_counted_instead(log):
     assert log.lines[MAX_LINES:] == ["field 'z' (7 other messages were left out before this one)"]
     log.warn("field 'y'")
     assert log.lines[-1] == "field 'y'"
+
+
+def test_escapes_of_a_terminal_are_written_out(log):
+    log.warn("unknown part name '\x1b[2Jhandle\u202e'")
+    assert log.lines == ["unknown part name '\\x1b[2Jhandle\\u202e'"]

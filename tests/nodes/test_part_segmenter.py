@@ -291,6 +291,20 @@ def test_a_bundle_that_is_gone_goes_on_working(run_node, peer, toy_bundle_path, 
     assert (labels != UNLABELED_CODE).any()
 
 
+def test_a_flood_of_queries_leaves_the_log_readable(segmenter, peer):
+    from std_msgs.msg import String
+
+    queries = ["post: top, bottom", "bar: left, right", "\x1b[2J\x1b]0;owned\x07handle"]
+    for number in range(150):
+        peer.query.publish(String(data=queries[number % 3] + " " * (number % 7)))
+        peer.executor.spin_once(timeout_sec=0.02)
+    peer.until(lambda: int(values_of(peer).get("queries refused", 0)) >= 40, "refusals")
+    lines = [line for line in segmenter.output().splitlines() if "labeling '" in line]
+    assert len(lines) < 40, "10 lines in 5 s at most"
+    assert "\x1b" not in segmenter.output() and "\\x1b[2j" in segmenter.output()
+    assert "\x1b" not in values_of(peer)["last problem"]
+
+
 DEAD_MOUNT = """
 import os, time
 
