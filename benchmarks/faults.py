@@ -321,6 +321,156 @@ def _full_report(full: Path) -> Row:
     )
 
 
+def starts(stand: Stand) -> list[Row]:
+    """Every node is started and ended: what it held of shared memory is gone. A managed one goes round and round in
+    one process: as many threads as after the first round."""
+    source = stand.folder / "mug.npz"
+    save_scan(source, stand.scan)
+    parameters: dict[str, tuple[dict[str, object], str]] = {
+        "part_segmenter": (dict(OBJECT), "labeling"),
+        "scan_publisher": ({"source": str(source)}, "playing"),
+        "scan_recorder": ({"collection": str(stand.folder / "scans")}, "ready"),
+        "distill_trainer": ({"store": str(stand.folder / "store")}, "ready"),
+    }
+    rows = []
+    for name, (values, words) in parameters.items():
+        held = 0
+        for number in range(stand.options.starts):
+            node = stand.start(name, values)
+            wait_for_words(node, words)
+            segments = own_segments(node)
+            os.kill(node.pid, (signal.SIGINT, signal.SIGTERM)[number % 2])
+            clean = node.wait(SECONDS) == 0 and quiet(node)
+            held += clean and bool(segments) and not any(segment.exists() for segment in segments)
+        rows.append(Row(f"start and end, {name}", stand.options.starts, held, "its shared memory is gone"))
+    return [*rows, _rounds(stand)]
+
+
+def _rounds(stand: Stand) -> Row:
+    from lifecycle_msgs.msg import Transition
+    from lifecycle_msgs.srv import ChangeState
+
+    node = stand.start("part_segmenter", {**OBJECT, "autostart": False})
+    counts = []
+    with stand.peer() as peer:
+        client = peer.node.create_client(ChangeState, "part_segmenter/change_state")
+        peer.until(client.service_is_ready, "the service", SECONDS)
+        for _ in range(stand.options.starts):
+            for name in ("CONFIGURE", "ACTIVATE", "DEACTIVATE", "CLEANUP"):
+                transition = Transition(id=getattr(Transition, f"TRANSITION_{name}"))
+                answer = client.call_async(ChangeState.Request(transition=transition))
+                peer.until(answer.done, f"the answer to {name}", SECONDS)
+                if not answer.result().success:
+                    raise CommandFailed(f"{name} failed:\n{node.tail()}")
+            counts.append(len(list(Path(f"/proc/{node.pid}/task").iterdir())))
+    node.end()
+    held = sum(count <= counts[0] for count in counts)
+    return Row("configured to cleaned up", len(counts), held, f"{counts[0]} threads, {counts[-1]} in the end")
+
+
+def own_segments(node: NodeProcess) -> list[Path]:
+    """The segments of shared memory whose locks a node holds."""
+    links = [os.readlink(link) for link in Path(f"/proc/{node.pid}/fd").iterdir() if link.exists()]
+    return [Path(link.removesuffix("_el")) for link in links if link.endswith("_el") and "_port" not in link]
+
+
+def wait_for_words(node: NodeProcess, words: str) -> None:
+    """Until the node has printed them."""
+    end = time.monotonic() + SECONDS
+    while words not in node.log.read_text(errors="replace"):
+        node.check()
+        if time.monotonic() > end:
+            raise CommandFailed(f"'{words}' did not come within {SECONDS:.0f} s:\n{node.tail()}")
+        time.sleep(0.05)
+
+
+def flood(stand: Stand) -> list[Row]:
+    """Clouds come at 100 Hz before the node is there, while it starts and after."""
+    slowest, held = 0.0, 0
+    with stand.peer() as peer:
+        for _ in range(stand.options.restarts):
+            peer.answers.clear()
+            node = stand.start("part_segmenter", dict(OBJECT))
+            begin = time.monotonic()
+
+            def send(node: NodeProcess = node) -> bool:
+                node.check()
+                peer.points.publish(peer.message(stand.scan))
+                time.sleep(0.01)
+                return len(peer.answers) >= 5
+
+            peer.until(send, "five labeled clouds", SECONDS)
+            slowest = max(slowest, time.monotonic() - begin)
+            held += node.end() == 0 and quiet(node)
+    seen = f"five clouds labeled within {slowest:.1f} s of the start"
+    return [Row("100 clouds a second while it starts", stand.options.restarts, held, seen)]
+
+
+def clock(stand: Stand) -> list[Row]:
+    """Simulated time: none yet, forward, back by a minute, back to zero, standing still."""
+    from rosgraph_msgs.msg import Clock
+
+    node = stand.start("part_segmenter", {**OBJECT, "use_sim_time": True})
+    held, moments = 0, (None, 100, 40, 0, 0)
+    with stand.peer() as peer:
+        peer.connect(SECONDS)
+        publisher = peer.node.create_publisher(Clock, "/clock", 10)
+        peer.until(publisher.get_subscription_count, "the node's clock", SECONDS)
+        for moment in moments:
+            if moment is not None:
+                message = Clock()
+                message.clock.sec = moment
+                publisher.publish(message)
+            peer.received.diagnostics.clear()
+            good = stand.good(peer, node)
+            peer.until(lambda: bool(peer.received.diagnostics), "diagnostics", SECONDS)
+            held += good
+        clean = node.end() == 0 and quiet(node)
+    return [Row("simulated time jumps", len(moments), held * clean, "labels and diagnostics go on")]
+
+
+def shared_memory(stand: Stand) -> list[Row]:
+    """A /dev/shm of its own, full, and nearly so. Needs the right to mount."""
+    rows = []
+    for free, words in ((0, "/dev/shm is full"), (512, "labeling")):
+        fill = f"head -c {(1024 - free) * 1024} /dev/zero > /dev/shm/full"
+        script = f"mount -t tmpfs -o size=1m tmpfs /dev/shm || exit 9; {fill}; exec timeout -s INT 20 $0 -c \"$1\""
+        program = "import sys; from partdistill_ros.nodes.commands import part_segmenter as run; sys.exit(run())"
+        command = ["unshare", "--mount", "bash", "-c", script, sys.executable, program]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+        name = f"{free} kB of shared memory left"
+        if done.returncode == 9 or "unshare" in done.stderr:
+            rows.append(Row(name, 0, 0, "not tried: a file system cannot be mounted here (root can)"))
+            continue
+        said = done.stdout + done.stderr
+        held = words in said and done.returncode in (1, 124) and "Traceback" not in said
+        line = next((one for one in said.splitlines() if words in one), said[-90:])
+        rows.append(Row(name, 1, int(held), line[:90]))
+    return rows
+
+
+def homeless(stand: Stand) -> list[Row]:
+    """No HOME, and one that is no folder."""
+    rows = []
+    for home in ("", "/dev/null"):
+        before = dict(os.environ)
+        for name in ("HOME", "ROS_HOME", "ROS_LOG_DIR"):
+            os.environ.pop(name, None)
+        if home:
+            os.environ["HOME"] = home
+        try:
+            node = stand.start("part_segmenter", dict(OBJECT))
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+        with stand.peer() as peer:
+            peer.connect(SECONDS)
+            held = stand.good(peer, node)
+        clean = node.end() == 0 and quiet(node) and "ROS logs to" in node.log.read_text(errors="replace")
+        rows.append(Row(f"HOME is '{home}'", 1, int(held and clean), "logs elsewhere and says where"))
+    return rows
+
+
 def fill(path: Path) -> None:
     """Writes until nothing more fits."""
     try:
@@ -402,7 +552,8 @@ def quiet(node: NodeProcess) -> bool:
 
 
 FAULTS: dict[str, Callable[[Stand], list[Row]]] = {
-    "messages": messages, "restarts": restarts, "bundle": bundle, "disk": disk, "signals": signals,
+    "messages": messages, "restarts": restarts, "bundle": bundle, "disk": disk, "signals": signals, "starts": starts,
+    "flood": flood, "clock": clock, "shared_memory": shared_memory, "homeless": homeless,
 }  # fmt: skip
 
 
@@ -439,6 +590,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--messages", type=positive, default=10_000, help="malformed clouds and queries")
     parser.add_argument("--restarts", type=positive, default=10)
     parser.add_argument("--signals", type=positive, default=5, help="of each kind in each situation")
+    parser.add_argument("--starts", type=positive, default=20, help="starts and ends of each node")
     parser.add_argument("--only", nargs="+", choices=tuple(FAULTS), help="faults to try (default: all)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")

@@ -43,7 +43,12 @@ def _run(name: str) -> NoReturn:
     # Importing rclpy and ONNX Runtime takes a second, or ten on a busy robot; the node's own handlers follow.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
-    code = int(importlib.import_module(f"partdistill_ros.nodes.{name}").main())
+    try:
+        importlib.import_module("partdistill_ros.nodes.environment").check_shared_memory()
+        code = int(importlib.import_module(f"partdistill_ros.nodes.{name}").main())
+    except PartDistillError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 1
     # The node has cleaned up. Python would unload ONNX Runtime and rclpy first: 1.1 to 1.6 s on a machine with
     # ten programs a core, instead of 0.1.
     _leave(code)

@@ -26,6 +26,8 @@ TRANSPORTS = "FASTDDS_BUILTIN_TRANSPORTS"
 SHARED_MEMORY = Path("/dev/shm")
 ROOM = 48 * 2**20
 """Bytes of shared memory that must be free: a segment of 16 MB a process. Containers often have 64 MB in all."""
+LEAST_ROOM = 256 * 2**10
+"""With less the tracing that ROS is linked with (LTTng) ends the process by SIGBUS while it is imported."""
 SEGMENT_LOCK = re.compile(r"fast(dds|rtps)_[0-9a-f]{16}_el")
 YOUNG_SECONDS = 10.0
 """Its program may be about to lock a segment that is younger."""
@@ -44,6 +46,15 @@ def cloud_transports(environment: Mapping[str, str]) -> dict[str, str]:
     if _shared_memory() < ROOM:
         return {TRANSPORTS: "LARGE_DATA"}
     return {PROFILE_VARIABLES[environment.get("ROS_DISTRO") in OLD_DISTRIBUTIONS]: str(PROFILE)}
+
+
+def check_shared_memory() -> None:
+    """Call it before the first import of rclpy. Raises PartDistillError where shared memory is full."""
+    if SHARED_MEMORY.is_dir() and (free := _shared_memory()) < LEAST_ROOM:
+        raise PartDistillError(
+            f"{SHARED_MEMORY} is full ({free // 1000} kB are free), in which ROS's libraries end with a bus error: "
+            "'fastdds shm clean' removes what killed programs have left; a container gets more by --shm-size"
+        )
 
 
 def prepare() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -139,7 +140,9 @@ class PartSegmenter(LifecycleNode):
             profile(query.reliability, query.depth),
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=warning),
         )
-        self._timer = self.create_timer(self._settings.diagnostics_period, self._report)
+        # Reports go on where simulated time stands still, jumps or never comes.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = self.create_timer(self._settings.diagnostics_period, self._report, clock=steady)
         engine, outputs = self._active()
         outputs.announce(engine)
 

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
@@ -52,7 +53,8 @@ class ScanRecorder(Node):
         self._clouds: CloudSubscription | None = None
         self._services_offered = self._offer()
         # A node that only waits for messages was seen to sleep through a SIGTERM right after a service call.
-        self._pulse = self.create_timer(PULSE_SECONDS, lambda: None)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._pulse = self.create_timer(PULSE_SECONDS, lambda: None, clock=steady)
         on_change(self, self._change)
 
     def start(self) -> bool:

@@ -118,3 +118,13 @@ def test_no_log_folder_at_all_is_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "blocked"))
     with pytest.raises(PartDistillError, match="HOME is not set: set ROS_LOG_DIR to a folder that can be written"):
         environment.log_folder({})
+
+
+def test_full_shared_memory_is_a_sentence(monkeypatch, tmp_path):
+    monkeypatch.setattr(environment, "SHARED_MEMORY", tmp_path)
+    environment.check_shared_memory()
+    monkeypatch.setattr(environment, "_shared_memory", lambda: 12_000)
+    with pytest.raises(PartDistillError, match=r"is full \(12 kB are free\).*fastdds shm clean.*--shm-size"):
+        environment.check_shared_memory()
+    monkeypatch.setattr(environment, "SHARED_MEMORY", tmp_path / "nothing")
+    environment.check_shared_memory()

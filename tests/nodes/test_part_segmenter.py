@@ -291,6 +291,26 @@ def test_a_bundle_that_is_gone_goes_on_working(run_node, peer, toy_bundle_path, 
     assert (labels != UNLABELED_CODE).any()
 
 
+def test_simulated_time_may_be_missing_and_jump_back(run_node, peer, toy_bundle_path, table_scene):
+    rosgraph_msgs = pytest.importorskip("rosgraph_msgs.msg", reason="rosgraph_msgs is not installed: source ROS 2")
+    parameters = {"bundle": str(toy_bundle_path), "query": QUERY, "diagnostics_period": 0.2}
+    node = run_node("part_segmenter", **parameters, use_sim_time=True)
+    node.wait_for("labeling 'post: top, bottom' on /points")
+    peer.connect()
+    peer.until(lambda: peer.heard["/diagnostics"], "diagnostics before the first clock")
+    clock = peer.node.create_publisher(rosgraph_msgs.Clock, "/clock", 10)
+    peer.until(clock.get_subscription_count, "the node's clock")
+    for seconds in (100, 50, 0):
+        message = rosgraph_msgs.Clock()
+        message.clock.sec = seconds
+        clock.publish(message)
+        _, labels, _ = columns(peer.ask(peer.cloud(table_scene)))
+        assert (labels != UNLABELED_CODE).any()
+        before = len(peer.heard["/diagnostics"])
+        peer.until(lambda before=before: len(peer.heard["/diagnostics"]) > before + 1, "diagnostics")
+    assert node.end()[0] == 0 and "Traceback" not in node.output()
+
+
 def test_a_flood_of_queries_leaves_the_log_readable(segmenter, peer):
     from std_msgs.msg import String
 
