@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -19,6 +19,18 @@ def padded_text(rows: Sequence[NDArray[np.float32]], device: str) -> Tensor:
     for i, row in enumerate(rows):
         stacked[i, : len(row)] = row
     return torch.from_numpy(stacked).to(device)
+
+
+def distinct_names(names: Mapping[str, Sequence[NDArray[np.float32]]]) -> NDArray[np.float32]:
+    """The canonical name of every part of every category, `[M, D]`, each once: six kinds of things have a `handle`, and
+    six equal rows would count it six times among all names.
+
+    names: category -> its parts' text embeddings `[S, D]`, canonical name first.
+    """
+    rows = np.stack([part[0] for parts in names.values() for part in parts])
+    _, first = np.unique(rows, axis=0, return_index=True)
+    distinct: NDArray[np.float32] = rows[np.sort(first)]
+    return distinct
 
 
 def soft_cross_entropy(logits: Tensor, soft_labels: Tensor) -> Tensor:

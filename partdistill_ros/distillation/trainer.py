@@ -26,7 +26,7 @@ from partdistill_ros.distillation.augmentation import draw
 from partdistill_ros.distillation.backward import Rescored, rescore
 from partdistill_ros.distillation.boxes import shown_points
 from partdistill_ros.distillation.config import Augmentation, Schedule
-from partdistill_ros.distillation.losses import padded_text, part_loss
+from partdistill_ros.distillation.losses import distinct_names, padded_text, part_loss
 from partdistill_ros.distillation.mixswap import divisions, mix_swap
 from partdistill_ros.distillation.optimizer import Optimizer
 from partdistill_ros.distillation.precision import half_precision
@@ -108,9 +108,7 @@ class Trainer:
         self.state = State()
         self.average = copy.deepcopy(self.student).eval()
         self.optimizer = Optimizer(self.student, schedule.learning_rate)
-        self._canonical = torch.from_numpy(np.concatenate([[p[0] for p in parts] for parts in names.values()])).to(
-            device
-        )
+        self._canonical = torch.from_numpy(distinct_names(names)).to(device)
         self._shares = np.array([sample.weight for sample in self.samples])
         self._shown = [_shown(sample) for sample in self.samples]
         self._grade()

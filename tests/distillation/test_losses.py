@@ -8,7 +8,7 @@ import math
 import numpy as np
 import torch
 
-from partdistill_ros.distillation.losses import padded_text, part_loss, soft_cross_entropy
+from partdistill_ros.distillation.losses import distinct_names, padded_text, part_loss, soft_cross_entropy
 
 
 def test_soft_cross_entropy_by_hand() -> None:
@@ -46,6 +46,12 @@ def test_a_category_with_fewer_parts_has_no_loss_for_the_missing_ones() -> None:
         for i in range(2)
     ]
     torch.testing.assert_close(both, (alone[0] + alone[1]) / 2)
+
+
+def test_a_name_of_several_categories_counts_once() -> None:
+    handle, cup, lid, grip = np.eye(4, dtype=np.float32)
+    names = {"mug": [np.stack([handle, grip]), cup[None]], "jug": [handle[None], lid[None]], "pan": [handle[None]]}
+    np.testing.assert_array_equal(distinct_names(names), [handle, cup, lid])
 
 
 def test_negatives_push_away_from_names_of_other_categories() -> None:
