@@ -27,9 +27,9 @@ from partdistill_ros.teachers.cache import AnswerCache, Arrays, answer_views
 from partdistill_ros.teachers.clip_dense import dense_features
 from partdistill_ros.teachers.clip_model import ClipModel, load_clip
 from partdistill_ros.teachers.large_models import autocast, precision_dtype
-from partdistill_ros.teachers.pictures import chosen_kind
+from partdistill_ros.teachers.pictures import LOOK, chosen_kind
 from partdistill_ros.teachers.protocol import PixelAnswer
-from partdistill_ros.teachers.spec import ClipOptions, TeacherSpec
+from partdistill_ros.teachers.spec import PICTURES, ClipOptions, TeacherSpec
 
 # parts: parts of things, in the views that a rendering gives; depth: after PointCLIP V2 (Zhu et al. 2023);
 # photo: three of the templates of CLIP (Radford et al. 2021) for whole things.
@@ -68,7 +68,6 @@ class ClipTeacher:
 
     def __init__(self, model: ClipModel, options: ClipOptions | None = None) -> None:
         self.model, self.options = model, options or ClipOptions()
-        self._templates = templates(self.options.prompts)
         self._cache = AnswerCache.at(self.options.cache)
         self._device = model.mean.device
         self._windows = [
@@ -81,8 +80,10 @@ class ClipTeacher:
         o = self.options
         look = f"{o.method} {o.picture} {o.scale_factors} {o.overlap} {self._dtype}"
         self._looks = f"clip {model.name} {model.hash} {look}"
-        words = hashlib.sha256("\n".join(self._templates).encode()).hexdigest()[:12]
-        self.key = f"{self._looks} {words} {self._temperature:.6g}"
+        kinds = PICTURES[1:] if o.picture == "auto" else (o.picture,)
+        sentences = "\n".join("\n".join(templates_for(o.prompts, kind)) for kind in kinds)
+        words = hashlib.sha256(sentences.encode()).hexdigest()[:12]
+        self.key = f"{self._looks} {LOOK} {words} {self._temperature:.6g}"
 
     @classmethod
     def from_spec(cls, spec: TeacherSpec, device: str = "cpu") -> ClipTeacher:
@@ -92,13 +93,15 @@ class ClipTeacher:
         open_clip.
         """
         options = spec.options if isinstance(spec.options, ClipOptions) else ClipOptions()
-        templates(options.prompts)  # refused before the model is loaded
+        templates_for(options.prompts, "color")  # refused before the model is loaded
         return cls(load_clip(spec.argument, options.weights, device), options)
 
     def answer(self, rendering: Rendering, parts: Sequence[str], category: str | None) -> PixelAnswer:
         """Scores `[V, P, H, W]` that sum to 1 over the parts on the object and are 0 beside it."""
         kind = chosen_kind(rendering, self.options.picture)
-        sentences = tuple(fill(template, part, category) for part in parts for template in self._templates)
+        sentences = tuple(
+            fill(template, part, category) for part in parts for template in templates_for(self.options.prompts, kind)
+        )
         text: list[Tensor] = []  # made once, and only where the cache does not know all views
 
         def ask(pictures: NDArray[np.uint8]) -> list[Arrays]:
@@ -115,7 +118,7 @@ class ClipTeacher:
     def _text(self, sentences: tuple[str, ...], parts: int) -> Tensor:
         """Mean direction `[P, D]` of each part's sentences."""
         embeddings = self.model.encode_text(sentences)
-        return F.normalize(embeddings.view(parts, len(self._templates), -1).mean(1), dim=-1)
+        return F.normalize(embeddings.view(parts, len(sentences) // parts, -1).mean(1), dim=-1)
 
     @torch.no_grad()
     def _cosines(self, pictures: NDArray[np.uint8], text: Tensor) -> Tensor:
@@ -150,6 +153,13 @@ class ClipTeacher:
         return answer
 
 
+def templates_for(prompts: str, picture: str) -> tuple[str, ...]:
+    """The templates of the option `prompts` for a kind of picture: by default, depth maps are called depth maps."""
+    if prompts == "auto":
+        prompts = "depth" if picture == "depth" else "parts"
+    return templates(prompts)
+
+
 def templates(name: str) -> tuple[str, ...]:
     """A set by its name, or the lines of a text file (empty ones and those with # are left out).
 
@@ -159,7 +169,9 @@ def templates(name: str) -> tuple[str, ...]:
         return PROMPTS[name]
     path = Path(name)
     if not path.is_file():
-        raise PartDistillError(f"prompts '{name}': choose one of {', '.join(PROMPTS)}, or a text file of templates")
+        raise PartDistillError(
+            f"prompts '{name}': choose auto, one of {', '.join(PROMPTS)}, or a text file of templates"
+        )
     lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     found = tuple(line for line in lines if line and not line.startswith("#"))
     if not found:

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,12 +27,14 @@ from partdistill_ros.teachers.large_models import (
     precision_dtype,
     weights_hash,
 )
-from partdistill_ros.teachers.pictures import chosen_kind
+from partdistill_ros.teachers.pictures import LOOK, chosen_kind
 from partdistill_ros.teachers.protocol import BoxAnswer
 from partdistill_ros.teachers.spec import DetectorOptions, TeacherSpec
 from partdistill_ros.text.torchvision_import import prepare_torchvision
 
 NO_CATEGORY = ("", "object")  # names that say nothing: left out of the query
+QUERIES = "queries-2"  # part of the key: changes with how parts are put into queries and scored
+FUNCTION_WORDS = ("a", "an", "the", "of", "and", "for", "with")  # of a part's name: their tokens name no thing
 GROUNDING = ("grounding-dino", "mm-grounding-dino")  # one caption, a score for each of its tokens
 QUERYING = ("owlv2", "owlvit")  # a sentence for each query, a score for each query
 FILES = (("*.json", "*.txt", "tokenizer*", "*.model"), ("*.safetensors",), ("*.bin",))
@@ -140,7 +143,7 @@ def caption(phrases: Sequence[Phrase]) -> tuple[str, list[int]]:
 
 
 def token_spans(tokenizer: Any, phrases: Sequence[Phrase]) -> list[list[int]]:
-    """Positions in the caption's tokens of each part's own name (`handle` of `mug handle`).
+    """Positions in the caption's tokens of each part's own name (`handle` of `mug handle`), without function words.
 
     Raises PartDistillError for a caption that the detector would cut off.
     """
@@ -154,7 +157,8 @@ def token_spans(tokenizer: Any, phrases: Sequence[Phrase]) -> list[list[int]]:
     spans = []
     for phrase, start in zip(phrases, starts, strict=True):
         first, last = start + phrase.core[0], start + phrase.core[1]
-        spans.append([at for at, (a, b) in enumerate(encoded["offset_mapping"]) if a < b and a >= first and b <= last])
+        inside = {at: text[a:b] for at, (a, b) in enumerate(encoded["offset_mapping"]) if first <= a < b <= last}
+        spans.append([at for at, word in inside.items() if word not in FUNCTION_WORDS] or list(inside))
     return spans
 
 
@@ -163,8 +167,8 @@ def grounded_boxes(
 ) -> list[Found]:
     """Boxes of pictures of `size` (height, width) from a grounding detector's raw answer.
 
-    logits: `[B, Q, T]` of each query and token.  boxes: `[B, Q, 4]` center and size in shares of the
-    picture.  A part's score is the mean probability of its tokens (GLIP, Li et al. 2022); for a name of
+    logits: `[B, Q, T]` of each query and token.  boxes: `[B, Q, 4]` center and size as fractions of
+    the picture.  A part's score is the mean probability of its tokens (GLIP, Li et al. 2022); for a name of
     one token that is the score that transformers' own post-processing gives.
     """
     tokens = logits.sigmoid()
@@ -203,7 +207,8 @@ class DetectorTeacher:
         self.size = self.options.size
         self._dtype = precision_dtype(self.options.precision, "cpu")  # auto: fp32 on every device
         o = self.options
-        self.key = f"detector {model.name} {model.hash} {o.threshold} {o.nms} {o.prompt} {o.picture} {self._dtype}"
+        look = f"{LOOK} {QUERIES} {o.threshold} {o.nms} {o.prompt} {o.picture} {self._dtype}"
+        self.key = f"detector {model.name} {model.hash} {look}"
 
     @classmethod
     def from_spec(cls, spec: TeacherSpec, device: str = "cpu") -> DetectorTeacher:
@@ -216,13 +221,15 @@ class DetectorTeacher:
 
     def answer(self, rendering: Rendering, parts: Sequence[str], category: str | None) -> BoxAnswer:
         """Boxes in all views, in pixels of the rendering."""
-        phrases = [query(self.options.prompt, part, category) for part in parts]
-        kind = chosen_kind(rendering, self.options.picture)
+        of_parts = [queries(self.options.prompt, part, category) for part in parts]
+        phrases = [phrase for of_part in of_parts for phrase in of_part]
+        part_of = np.repeat(np.arange(len(parts), dtype=np.int16), [len(of_part) for of_part in of_parts])
+        kind = chosen_kind(rendering, self.options.picture, uncolored_cloud="shaded")
         words = tuple(phrase.text for phrase in phrases)
 
         def ask(pictures: NDArray[np.uint8]) -> list[Arrays]:
             found = self.model.detect(pictures, phrases, self.options.threshold, self._dtype)
-            return [self._suppressed(one, rendering.size) for one in found]
+            return [self._suppressed(replace(one, phrase=part_of[one.phrase]), rendering.size) for one in found]
 
         views = list(answer_views(rendering, kind, self.options.batch, self._cache, self.key, words, ask))
         return BoxAnswer(
@@ -233,7 +240,7 @@ class DetectorTeacher:
         )
 
     def _suppressed(self, found: Found, size: tuple[int, int]) -> Arrays:
-        """The boxes inside a picture of `size` that survive suppression."""
+        """The boxes inside a picture of `size` that survive suppression; `found.phrase` is the part."""
         height, width = size
         boxes = found.boxes.clip(0, [width, height, width, height]).astype(np.float32)
         kept = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
@@ -241,9 +248,10 @@ class DetectorTeacher:
         return {"boxes": boxes[kept], "part": found.phrase[kept], "score": found.score[kept]}
 
 
-def query(prompt: str, part: str, category: str | None) -> Phrase:
-    """The phrase for one part, and where the part's name stands in it."""
+def queries(prompt: str, part: str, category: str | None) -> list[Phrase]:
+    """The phrases for one part and where the part's name stands in each: `leg or wire` is looked for as two things."""
     known = "" if category is None or category in NO_CATEGORY else category
     words = " ".join(prompt.replace("{category}", known).split())
     start = words.index("{part}")
-    return Phrase(words.replace("{part}", part), (start, start + len(part)))
+    names = [name for name in re.split(r"\s+or\s+|\s*/\s*", part.strip()) if name] or [part]
+    return [Phrase(words.replace("{part}", name), (start, start + len(name))) for name in names]

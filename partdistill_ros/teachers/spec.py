@@ -19,7 +19,11 @@ class ClipOptions:
 
     method: str = option("sclip", "How the last block's patches are read, see `clip_dense`.", choices=CLIP_METHODS)
     picture: str = option("auto", "What CLIP is shown, see `pictures`.", choices=PICTURES)
-    prompts: str = option("parts", "A set of `clip.PROMPTS`, or a text file with one template a line.")
+    prompts: str = option(
+        "auto",
+        "A set of `clip.PROMPTS`, or a text file with one template a line; `auto` is `depth` where depth pictures are "
+        "shown, else `parts`.",
+    )
     scales: str = option("1+2", "Picture sides in model inputs; 1 is the whole picture, 2 slides a window over it.")
     overlap: float = option(0.5, "Of neighboring windows, as a fraction of a window.", minimum=0, maximum=0.9)
     temperature: float = option(
@@ -53,7 +57,7 @@ class DetectorOptions:
         0.5, "Of two boxes of a part with a larger IoU the surer one stays; 1: all.", minimum=0.01, maximum=1
     )
     prompt: str = option("{category} {part}", "Template of the query of a part.")
-    picture: str = option("auto", "What the detector is shown, see `pictures`.", choices=PICTURES)
+    picture: str = option("auto", "What the detector is shown, see `pictures`; `auto` is no depth.", choices=PICTURES)
     precision: str = option("auto", "`auto` is fp32.", choices=PRECISIONS)
     batch: int = option(4, "Views at once.", minimum=1, maximum=4096)
     size: int = option(800, "Side in pixels of the pictures that are rendered for it.", minimum=64, maximum=4096)

@@ -133,6 +133,28 @@ def test_the_key_follows_all_that_changes_the_answer(model, clip_folder, tmp_pat
     assert ClipTeacher(model, ClipOptions(batch=3, cache="off")).key == keys[0]
 
 
+def asked_with(model, rendering, monkeypatch, **options) -> list[str]:
+    """The sentences that CLIP's text half gets for the handle."""
+    sentences, encode = [], type(model).encode_text
+
+    def listening(self, texts):
+        sentences.extend(texts)
+        return encode(self, texts)
+
+    monkeypatch.setattr(type(model), "encode_text", listening)
+    ClipTeacher(model, ClipOptions(cache="off", scales="1", **options)).answer(rendering, ("handle",), "mug")
+    return sentences
+
+
+def test_prompts_go_with_the_picture(model, mug_views, monkeypatch):
+    """The rendering is of an uncolored cloud, so that `auto` shows its depth."""
+    depth = asked_with(model, mug_views, monkeypatch)
+    assert "a depth map of the handle of a mug." in depth and len(depth) == len(PROMPTS["depth"])
+    shaded = asked_with(model, mug_views, monkeypatch, picture="shaded")
+    assert "the handle of a mug" in shaded and not any("depth" in sentence for sentence in shaded)
+    assert asked_with(model, mug_views, monkeypatch, prompts="plain") == ["handle"]
+
+
 def test_it_is_a_teacher_by_name(clip_folder, mug_views):
     teacher = load_teacher(f"clip,weights={clip_folder('vit')},scales=1,cache=off")
     assert (teacher.name, teacher.kind, teacher.size) == ("clip", "pixel", 64)
@@ -200,5 +222,5 @@ def test_wrong_files_are_told(tmp_path, content, reason):
 
 
 def test_unknown_sets_are_told():
-    with pytest.raises(PartDistillError, match="choose one of parts, depth"):
+    with pytest.raises(PartDistillError, match="choose auto, one of parts, depth"):
         templates("poetry")

@@ -21,7 +21,7 @@ from partdistill_ros.teachers.detector import (  # noqa: E402
     caption,
     grounded_boxes,
     load_detector,
-    query,
+    queries,
     token_spans,
 )
 from partdistill_ros.teachers.registry import load_teacher  # noqa: E402
@@ -37,11 +37,28 @@ def model(request, detector_folder):
 
 
 def test_queries():
-    assert query("{category} {part}", "handle", "mug").text == "mug handle"
-    assert query("{category} {part}", "seat back", None) == query("{part}", "seat back", "chair")
-    assert query("{category} {part}", "cup", "object").text == "cup"
-    phrase = query("the {part} of a {category}", "handle", "mug")
+    def only(prompt, part, category):
+        (phrase,) = queries(prompt, part, category)
+        return phrase
+
+    assert only("{category} {part}", "handle", "mug").text == "mug handle"
+    assert only("{category} {part}", "seat back", None) == only("{part}", "seat back", "chair")
+    assert only("{category} {part}", "cup", "object").text == "cup"
+    phrase = only("the {part} of a {category}", "handle", "mug")
     assert phrase.text == "the handle of a mug" and phrase.text[slice(*phrase.core)] == "handle"
+
+
+def test_alternatives_are_looked_for_one_by_one(model, mug_views, monkeypatch):
+    both = queries("{category} {part}", "handle or lid", "mug")
+    assert [(phrase.text, phrase.text[slice(*phrase.core)]) for phrase in both] == [
+        ("mug handle", "handle"),
+        ("mug lid", "lid"),
+    ]
+    boxes = np.array([[1, 1, 20, 20], [30, 30, 50, 50]], np.float32)
+    lid_and_cup = Found(boxes, np.array([1, 2], np.int16), np.array([0.9, 0.8], np.float32))
+    monkeypatch.setattr(DetectorModel, "detect", lambda self, pictures, *_: [lid_and_cup] * len(pictures))
+    answer = DetectorTeacher(model, DetectorOptions(cache="off")).answer(mug_views, ("handle or lid", "cup"), "mug")
+    assert answer.part.tolist() == [0, 1] * 10
 
 
 def test_boxes_lie_in_the_picture_and_apart(model, mug_views):
@@ -65,7 +82,7 @@ def test_batches_do_not_change_the_answer(model, mug_views):
     np.testing.assert_array_equal(one.view, many.view)
 
 
-@pytest.mark.parametrize("picture", ["color", "shaded", "auto"])  # auto: depth
+@pytest.mark.parametrize("picture", ["color", "shaded", "depth"])
 def test_two_hundred_views_take_the_memory_of_a_batch(
     model, mug_views, two_hundred_views, memory_of, monkeypatch, picture
 ):
@@ -86,6 +103,16 @@ def test_two_hundred_views_take_the_memory_of_a_batch(
     assert many[1] == few[1], "torch saw no more at once"
     assert many[2] < few[2] + 1_000_000, "with the boxes"
     assert set(many[0].view[many[0].view >= 190] - 190) == set(few[0].view)
+
+
+def test_depth_is_shown_only_on_request(model, mug_views, monkeypatch):
+    shown = []
+    monkeypatch.setattr(DetectorModel, "detect", lambda self, seen, *_: shown.append(seen) or [NONE] * len(seen))
+    for picture in ("auto", "shaded", "depth"):
+        DetectorTeacher(model, DetectorOptions(batch=10, picture=picture, cache="off")).answer(mug_views, PARTS, "mug")
+    auto, shaded, depth = shown
+    np.testing.assert_array_equal(auto, shaded)
+    assert (auto != depth).any()
 
 
 def test_a_view_is_asked_once(model, mug_views, tmp_path, monkeypatch):
@@ -192,6 +219,10 @@ def test_a_part_is_scored_by_its_own_words(detector_folder):
     ids = tokenizer(caption(phrases)[0])["input_ids"]
     words = [[tokenizer.convert_ids_to_tokens(ids[at]) for at in span] for span in token_spans(tokenizer, phrases)]
     assert words == [["handle"], ["seat", "back", "##s"], ["lid"]]
+    phrases = [Phrase("the back of the seat", (0, 20)), Phrase("the a", (4, 5))]
+    ids = tokenizer(caption(phrases)[0])["input_ids"]
+    words = [[tokenizer.convert_ids_to_tokens(ids[at]) for at in span] for span in token_spans(tokenizer, phrases)]
+    assert words == [["back", "seat"], ["a"]], "function words name nothing, unless there is nothing else"
 
 
 def test_too_many_parts_are_told(detector_folder):

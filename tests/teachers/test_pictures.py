@@ -24,6 +24,8 @@ def rendered(scan):
 def test_auto_follows_the_scan():
     assert chosen_kind(rendered(CLOUD.with_(colors=RED))) == "color"
     assert chosen_kind(rendered(CLOUD)) == "depth"
+    assert chosen_kind(rendered(CLOUD), uncolored_cloud="shaded") == "shaded"
+    assert chosen_kind(rendered(CLOUD.with_(colors=RED)), uncolored_cloud="shaded") == "color"
     assert chosen_kind(rendered(MUG)) == "shaded"
 
 
@@ -34,14 +36,15 @@ def test_shading_is_the_same_whatever_the_color():
     assert (shown_pictures(red, "color") == red.picture).all()
 
 
-def test_depth_is_bright_where_near():
+def test_depth_is_dark_where_near_on_white():
+    """As PointCLIP V2 has it; 0.3 / 1.3 of black is left for the farthest point."""
     rendering = rendered(CLOUD)
     gray = shown_pictures(rendering, "depth")[..., 0].astype(float)
     for view in range(10):
         seen = rendering.index[view] >= 0
-        assert (gray[view][~seen] == 0).all() and gray[view][seen].min() > 50
+        assert (gray[view][~seen] == 255).all() and gray[view][seen].max() <= 197 and gray[view][seen].min() < 30
         near, far = rendering.depth[view][seen].min(), rendering.depth[view][seen].max()
-        expected = 255 * (1 - 0.75 * (rendering.depth[view][seen] - near) / (far - near))
+        expected = 255 * (1 - 0.3 / 1.3) * (rendering.depth[view][seen] - near) / (far - near)
         assert np.corrcoef(gray[view][seen], expected)[0, 1] > 0.98
 
 
@@ -59,8 +62,8 @@ def test_one_colored_view_is_enough():
     assert chosen_kind(rendering) == "color" and chosen_kind(rendering, "shaded") == "shaded"
 
 
-def test_an_empty_view_stays_black():
-    assert (depth_pictures(np.full((1, 8, 8), np.inf, np.float32)) == 0).all()
+def test_an_empty_view_stays_white():
+    assert (depth_pictures(np.full((1, 8, 8), np.inf, np.float32)) == 255).all()
 
 
 def test_other_kinds_are_told():
