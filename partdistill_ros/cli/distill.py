@@ -114,10 +114,10 @@ def _valid(scans: tuple[Path, ...]) -> tuple[tuple[Path, ...], dict[str, str]]:
 
 def _config(arguments: Namespace) -> DistillConfig:
     """What cannot go together is refused here, before torch is loaded."""
-    check_inputs(arguments.scans)
     values: dict[str, Any] = {}
     if arguments.store is not None:
         values |= {"out": _place_in_store(arguments.store, str(arguments.out)), "name": str(arguments.out)}
+    check_inputs(arguments.scans)
     if arguments.weights is not None:
         values["teacher"] = with_weights(arguments.teacher, arguments.weights)
     config = from_namespace(DistillConfig, arguments, **values, device="cpu")

@@ -6,12 +6,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from partdistill_ros.errors import CommandFailed
+from partdistill_ros.nodes.child import python_command
 
 DOMAINS = 101  # beyond these, ROS's ports meet those that Linux hands out to anybody
 END_SECONDS = 8.0  # a node that has not ended so long after SIGINT is killed
@@ -42,12 +42,12 @@ class NodeProcess:
 
     def __init__(self, name: str, parameters: Mapping[str, object], log: Path, namespace: str = "/") -> None:
         self.name, self.log = name, log
-        program = f"import sys; from partdistill_ros.nodes.commands import {name}; sys.exit({name}())"
+        program = f"from partdistill_ros.nodes.commands import {name}; {name}()"
         values = [word for key, value in parameters.items() for word in ("-p", f"{key}:={_yaml(value)}")]
         with open(log, "wb") as output:
             # A session of its own: Ctrl-C reaches this program only, which then ends the node in order.
             self._process = subprocess.Popen(
-                [sys.executable, "-c", program, "--ros-args", "-r", f"__ns:={namespace}", *values],
+                python_command(program, "--ros-args", "-r", f"__ns:={namespace}", *values),
                 env={**os.environ, "RCUTILS_COLORIZED_OUTPUT": "0", "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -8,14 +8,14 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
-LAUNCH = (sys.executable, "-m", "partdistill_ros.nodes.child")
+from partdistill_ros.nodes.child import trainer_command
+
 PATIENCE = 0.5
 """Seconds from the polite signal to the other one; a cancel is to be answered within 2."""
 BEAT = 0.1
@@ -64,10 +64,9 @@ def follow(
     second; True ends the process, which keeps its checkpoints, within `PATIENCE` and a beat.
     The process ends with the calling thread, and so with this process.
     """
-    launch = [*LAUNCH, str(os.getpid()), str(limits.niceness)]
     with tempfile.TemporaryFile("w+") as answer:
         child = subprocess.Popen(
-            [*launch, *command, "--json", "--progress", "json"],
+            trainer_command(limits.niceness, [*command, "--json", "--progress", "json"]),
             env=limits.environment(),
             stdin=subprocess.DEVNULL,
             stdout=answer,

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import partdistill_ros
+from partdistill_ros.nodes.child import python_command, trainer_command
 
 CHILD = """
 import os, sys, time
@@ -42,8 +46,20 @@ def test_a_child_whose_parent_has_gone_already_leaves_at_once() -> None:
     assert gone.returncode == 1 and gone.stdout == b""
 
 
-def test_it_runs_the_command_line() -> None:
-    command = ["info", "default", "--json"]
-    launch = [sys.executable, "-m", "partdistill_ros.nodes.child", str(os.getpid()), "0"]
-    done = subprocess.run([*launch, *command], capture_output=True, text=True, timeout=120)
+def test_it_becomes_the_command_line() -> None:
+    command = trainer_command(0, ["info", "default", "--json"])
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and '"name": "default"' in done.stdout
+
+
+@pytest.mark.parametrize("safe_path", ["", "1"])
+def test_the_folder_it_starts_in_shadows_no_module(tmp_path: Path, safe_path: str) -> None:
+    for name in ("numpy", "json", "runpy"):
+        (tmp_path / f"{name}.py").write_text("print('hostile'); raise SystemExit(66)")
+    code = "import json, numpy, sys, partdistill_ros; print(json.dumps([sys.argv[1:], partdistill_ros.__file__]))"
+    environment = {**os.environ, "PYTHONSAFEPATH": safe_path}
+    run = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True, "timeout": 120}
+    done = subprocess.run(python_command(code, "-x", "y"), **run)
+    assert json.loads(done.stdout) == [["-x", "y"], partdistill_ros.__file__], done
+    done = subprocess.run(trainer_command(0, ["info", "default", "--json"]), **run)
+    assert done.returncode == 0 and '"name": "default"' in done.stdout, done

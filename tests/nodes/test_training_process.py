@@ -22,7 +22,11 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def make(code: str) -> None:
         script = tmp_path / "program.py"
         script.write_text(f"import json, os, signal, sys, time\ntold = {json.dumps(TOLD)!r}\n{code}")
-        monkeypatch.setattr(training_process, "LAUNCH", (sys.executable, str(script)))
+
+        def trainer_command(niceness, command):
+            return [sys.executable, str(script), *command, str(niceness)]
+
+        monkeypatch.setattr(training_process, "trainer_command", trainer_command)
 
     return make
 
@@ -38,7 +42,7 @@ def test_progress_words_and_the_answer_are_told_apart(program) -> None:
 print(told, file=sys.stderr)
 print("a warning", file=sys.stderr)
 print('{"no": "progress"}', file=sys.stderr)
-print(json.dumps({"bundle": "b", "arguments": sys.argv[3:]}))
+print(json.dumps({"bundle": "b", "arguments": sys.argv[1:-1]}))
 """)
     outcome, told, said = run()
     assert outcome.record == {"bundle": "b", "arguments": ["distill", "x", "--json", "--progress", "json"]}
@@ -58,7 +62,7 @@ print("{}")
 def test_limits_reach_the_child(program) -> None:
     program("""
 names = "OMP_NUM_THREADS OMP_WAIT_POLICY TQDM_DISABLE".split()
-print(json.dumps({"niceness": sys.argv[2], **{name: os.environ.get(name) for name in names}}))
+print(json.dumps({"niceness": sys.argv[-1], **{name: os.environ.get(name) for name in names}}))
 """)
     outcome, *_ = run(limits=Limits(niceness=3, threads=2))
     wanted = {"niceness": "3", "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE", "TQDM_DISABLE": "1"}
