@@ -309,7 +309,7 @@ def _full_log(stand: Stand, full: Path) -> Row:
 def _full_report(full: Path) -> Row:
     for old in full.iterdir():
         old.unlink()
-    command = [sys.executable, "-m", "partdistill_ros.cli.main", "demo", "--out", str(full / "demo"), "--clouds", "1"]
+    command = [sys.executable, "-m", "partdistill_ros.cli", "demo", "--out", str(full / "demo"), "--clouds", "1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     words = (done.stderr.strip().splitlines() or [""])[-1]
     held = done.returncode in (1, 2) and "Traceback" not in done.stderr and "error:" in words

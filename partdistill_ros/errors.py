@@ -1,5 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one exception type of the project: a sentence for the user."""
+"""The one exception type of the project: a sentence for the user, and how text reaches terminals and logs."""
+
+from unicodedata import category
+
+OBEYED = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Categories of characters that a terminal obeys instead of showing them, or cannot encode."""
+
+
+def printable(text: str) -> str:
+    """`text` for a terminal or log: control characters, changes of the writing direction and lone surrogates are
+    shown as escapes (names come from files and from the network); lines and tabs stay."""
+    if text.isprintable():
+        return text
+    shown = (one if one in "\n\t" or category(one) not in OBEYED else ascii(one)[1:-1] for one in text)
+    return "".join(shown)
 
 
 class PartDistillError(Exception):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from partdistill_ros.errors import MissingDependencyError, PartDistillError
+from partdistill_ros.errors import MissingDependencyError, PartDistillError, printable
 from partdistill_ros.pointcloud.frames import AXES as DIRECTIONS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Answer:
 
 def say(words: str) -> None:
     """A line for the person at the terminal, on standard error."""
-    print(f"partdistill: {words}", file=sys.stderr, flush=True)
+    print(f"partdistill: {printable(words)}", file=sys.stderr, flush=True)
 
 
 def check_output(path: Path, suffixes: Sequence[str], inputs: Sequence[Path] = ()) -> None:

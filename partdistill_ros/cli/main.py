@@ -8,14 +8,18 @@ import contextlib
 import importlib
 import json
 import logging
+import math
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NoReturn
 
 from partdistill_ros import __version__
 from partdistill_ros.cli.common import Answer
-from partdistill_ros.errors import CommandFailed, PartDistillError
+from partdistill_ros.errors import CommandFailed, PartDistillError, printable
 
 COMMANDS = (
     "demo", "segment", "view", "info", "collect", "collection", "distill", "bundles", "pretrain", "teachers", "render",
@@ -52,7 +56,7 @@ asked for."""
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     layout = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="partdistill", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=layout, allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"partdistill_ros {__version__}")
@@ -78,15 +82,30 @@ def module_of(command: str) -> str:
     return f"partdistill_ros.cli.{command.replace('-', '_')}"
 
 
+class CommandParser(argparse.ArgumentParser):
+    """Its complaints are safe for a terminal."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
+class PrintableFormatter(logging.Formatter):
+    """Records that are safe for a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (wrong usage leaves through SystemExit with code 2)."""
     parsed = build_parser().parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="partdistill: %(message)s", stream=sys.stderr)
-    problem, code = "", 0
+    _log_to_stderr()
+    answer, problem, code = "", "", 0
     try:
         # Libraries print as they like: standard output belongs to the answer.
-        with contextlib.redirect_stdout(sys.stderr):
-            answer: Answer = parsed.run(parsed)
+        with contextlib.redirect_stdout(sys.stderr), _sigterm_as_ctrl_c():
+            found: Answer = parsed.run(parsed)
+            answer = json.dumps(_finite(found.record), allow_nan=False) if parsed.json else printable(found.text)
     except PartDistillError as error:
         problem, code = str(error), 1 if isinstance(error, CommandFailed) else 2
     except KeyboardInterrupt:
@@ -94,23 +113,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         problem, code = "not enough memory: use smaller or fewer scans", 1
     except Exception as error:  # the last place: a program that reads --json still gets its object
-        traceback.print_exc()
+        print(printable(traceback.format_exc()), file=sys.stderr)
         problem, code = f"{type(error).__name__}: {error} (an error of this program: please report it)", 1
     if problem:
-        print(f"partdistill: error: {problem}", file=sys.stderr)
-        return _print(json.dumps({"error": problem}), code) if parsed.json else code
-    return _print(json.dumps(answer.record, allow_nan=False) if parsed.json else answer.text, code)
+        print(f"partdistill: error: {printable(problem)}", file=sys.stderr)
+        answer = json.dumps({"error": problem}) if parsed.json else ""
+    return _print(answer, code) if answer else code
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableFormatter("partdistill: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+
+
+@contextlib.contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Files that were begun are removed on the way out."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _finite(value: Any) -> Any:
+    """A record as JSON has it: NaN and infinities are null."""
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _print(text: str, code: int) -> int:
     try:
         print(text, flush=True)
-    except BrokenPipeError:
-        # The reader has left (`| head`): the interpreter must not complain about it at its end.
+    except UnicodeEncodeError:  # of an output that is not UTF-8
+        print(ascii(text)[1:-1].replace("\\n", "\n"), flush=True)
+    except OSError as error:
+        # The reader has left (`| head`), or the disk is full: the interpreter must not complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print(f"partdistill: error: cannot write the answer: {error.strerror}", file=sys.stderr)
         return 1
     return code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

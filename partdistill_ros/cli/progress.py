@@ -12,6 +12,8 @@ from dataclasses import asdict
 from math import isnan
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from partdistill_ros.errors import printable
+
 if TYPE_CHECKING:
     from partdistill_ros.distillation.trainer import Progress
 
@@ -32,7 +34,7 @@ def progress(items: Iterable[Item], label: str, total: int | None = None) -> Ite
         from tqdm import tqdm
     except ImportError:
         return items
-    bar: Iterable[Item] = tqdm(items, desc=label, total=total, file=sys.stderr, disable=None, leave=False)
+    bar: Iterable[Item] = tqdm(items, desc=printable(label), total=total, file=sys.stderr, disable=None, leave=False)
     return bar
 
 

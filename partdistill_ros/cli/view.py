@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +62,7 @@ def run(arguments: Namespace) -> Answer:
         return _turntable(arguments)
     from partdistill_ros.visualization.browser import BrowserViewer
 
-    with _ended_by_sigterm(), BrowserViewer(arguments.host, arguments.port, arguments.most) as viewer:
+    with BrowserViewer(arguments.host, arguments.port, arguments.most) as viewer:
         shown = _serve(arguments, viewer)
         record = {"source": _source(arguments), "url": viewer.url, "shown": shown}
     return Answer(record, f"{shown} cloud{'s' * (shown != 1)} shown")
@@ -187,17 +185,3 @@ def _turntable(arguments: Namespace) -> Answer:
         "parts": counts,
     }
     return Answer(record, f"wrote {arguments.turntable}, {frames} views of {_source(arguments)}")
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends the page as Ctrl-C does."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -2,30 +2,33 @@
 """The frame of the command line: help that teaches, exit codes, a clean standard output, light imports."""
 
 import json
+import logging
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from partdistill_ros.cli import info
+from partdistill_ros.cli import common, info
 from partdistill_ros.cli import main as cli
 from partdistill_ros.cli.common import Answer
 from partdistill_ros.errors import CommandFailed, MissingDependencyError, PartDistillError
 
-ROOT = Path(cli.__file__).parents[1]
+ROOT = Path(cli.__file__).parents[2]
 HEAVY = {"torch", "rclpy", "onnxruntime", "scipy", "PIL", "trimesh", "rosbags", "tqdm"}
 
 
-def in_a_process(*arguments, code=None, **environment):
-    program = ["-c", code] if code else ["-m", "partdistill_ros.cli.main"]
+def in_a_process(*arguments, code=None, cwd=ROOT, **environment):
+    program = ["-c", code] if code else ["-m", "partdistill_ros.cli"]
     return subprocess.run(
         [sys.executable, *program, *arguments],
         capture_output=True,
         text=True,
-        cwd=ROOT,
+        cwd=cwd,
         env={**os.environ, **environment},
         timeout=120,
     )
@@ -131,7 +134,7 @@ def test_as_a_process_with_a_reader_that_leaves(tmp_path):
     code = """
 import os, sys
 from partdistill_ros.cli import main as cli
-from partdistill_ros.cli import info
+from partdistill_ros.cli import common, info
 from partdistill_ros.cli.common import Answer
 info.run = lambda _: Answer({}, "x" * 100_000)
 read, write = os.pipe()
@@ -141,3 +144,87 @@ sys.exit(cli.main(["info"]))
 """
     done = in_a_process(code=code)
     assert done.returncode == 1 and "Broken" not in done.stderr
+
+
+def test_numbers_that_json_has_not_are_null(monkeypatch, capsys):
+    record = {"loss": float("nan"), "deep": [{"more": (float("inf"), 1.5, "x")}], "none": None}
+    monkeypatch.setattr(info, "run", lambda _: Answer(record, ""))
+    assert cli.main(["info", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"loss": None, "deep": [{"more": [None, 1.5, "x"]}], "none": None}
+
+
+def test_a_record_that_json_cannot_hold_is_an_error_in_json(monkeypatch, capsys):
+    monkeypatch.setattr(info, "run", lambda _: Answer({"what": object()}, ""))
+    assert cli.main(["info", "--json"]) == 1
+    assert "not JSON serializable" in json.loads(capsys.readouterr().out)["error"]
+
+
+STRANGE = "\x1b]0;owned\x07\x1b[31mred \udcff \u202etxt.exe \x9b2J"
+
+
+def test_what_a_terminal_would_obey_is_shown(monkeypatch, capsys):
+    def fail(_):
+        common.say(STRANGE)
+        logging.getLogger("some.library").warning("%s", STRANGE)
+        raise RuntimeError(STRANGE)
+
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    monkeypatch.setattr(info, "run", lambda _: Answer({}, STRANGE + "\n\tcaf\xe9"))
+    assert cli.main(["info"]) == 0
+    printed = capsys.readouterr().out
+    assert not set(printed) & set("\x1b\x07\x9b\u202e\udcff") and printed.endswith("\n\tcaf\xe9\n")
+    monkeypatch.setattr(info, "run", fail)
+    assert cli.main(["info", "--json"]) == 1
+    caught = capsys.readouterr()
+    assert not set(caught.err) & set("\x1b\x07\x9b\u202e\udcff") and caught.err.count("\\x1b[31mred") >= 4
+    assert STRANGE in json.loads(caught.out)["error"]
+    with pytest.raises(SystemExit):
+        cli.main(["info", "a", STRANGE])
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_an_output_that_is_not_utf8_gets_escapes():
+    code = """
+import sys
+from partdistill_ros.cli import info, main as cli
+from partdistill_ros.cli.common import Answer
+info.run = lambda _: Answer({}, "caf\xe9\\nand more")
+sys.exit(cli.main(["info"]))
+"""
+    done = in_a_process(code=code, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stdout) == (0, "caf\\xe9\nand more\n"), done.stderr
+
+
+def test_a_full_disk_is_told():
+    code = "import sys; from partdistill_ros.cli import main; sys.exit(main.main(['info']))"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    assert done.returncode == 1 and "No space left" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_sigterm_is_an_interrupt(monkeypatch, capsys):
+    def ended(_):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(info, "run", ended)
+    assert cli.main(["info"]) == 1 and "interrupted" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.fixture
+def hostile_folder(tmp_path):
+    """Files in it have the names of modules, and leave a word where they are run."""
+    for name in ("numpy", "json", "msgspec", "rclpy", "PIL", "torch"):
+        (tmp_path / f"{name}.py").write_text("print('hostile'); raise SystemExit(66)")
+    return tmp_path
+
+
+def test_the_current_folder_shadows_no_module(hostile_folder):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    installed = Path(sys.executable).with_name("partdistill")
+    for program in (["-m", "partdistill_ros.cli"], *([[str(installed)]] if installed.exists() else [])):
+        command = [sys.executable, *program, "info", "default", "--json"]
+        done = subprocess.run(command, cwd=hostile_folder, env=environment, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0 and json.loads(done.stdout)["name"] == "default", done
