@@ -1,20 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one exception type of the project: a sentence for the user, and how text reaches terminals and logs."""
 
-from unicodedata import category
-
-OBEYED = ("Cc", "Cf", "Cs", "Zl", "Zp")
-"""Categories of characters that a terminal obeys instead of showing them, or cannot encode."""
-
-
-def printable(text: str) -> str:
-    """`text` for a terminal or log: control characters, changes of the writing direction and lone surrogates are
-    shown as escapes (names come from files and from the network); lines and tabs stay."""
-    if text.isprintable():
-        return text
-    shown = (one if one in "\n\t" or category(one) not in OBEYED else ascii(one)[1:-1] for one in text)
-    return "".join(shown)
-
 
 class PartDistillError(Exception):
     """Something the user can mend: the message names the file or field and the remedy.
@@ -47,7 +33,7 @@ def describe(error: BaseException) -> str:
     return str(error) if isinstance(error, PartDistillError) else f"{type(error).__name__}: {error}"
 
 
-def printable(text: str) -> str:
+def printable(text: str, keep: str = "") -> str:
     """Text from elsewhere, fit for a log or a terminal: control characters, those that turn the direction of writing,
-    and what is no character are written as escapes (`\\x1b`)."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    and what is no character are written as escapes (`\\x1b`). keep: control characters that stay, such as line ends."""
+    return "".join(one if one.isprintable() or one in keep else one.encode("unicode_escape").decode() for one in text)

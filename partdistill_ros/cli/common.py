@@ -15,6 +15,7 @@ from partdistill_ros.pointcloud.frames import AXES as DIRECTIONS
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
+LINES = "\n\t"  # control characters that a terminal may get
 DEVICES = ("auto", "cpu", "cuda")
 PICTURES = (".png", ".jpg", ".jpeg")
 LABELED = (".npz", ".ply")
@@ -31,7 +32,7 @@ class Answer:
 
 def say(words: str) -> None:
     """A line for the person at the terminal, on standard error."""
-    print(f"partdistill: {printable(words)}", file=sys.stderr, flush=True)
+    print(f"partdistill: {printable(words, LINES)}", file=sys.stderr, flush=True)
 
 
 def check_output(path: Path, suffixes: Sequence[str], inputs: Sequence[Path] = ()) -> None:

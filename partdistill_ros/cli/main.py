@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from partdistill_ros import __version__
-from partdistill_ros.cli.common import Answer
+from partdistill_ros.cli.common import LINES, Answer
 from partdistill_ros.errors import CommandFailed, PartDistillError, printable
 
 COMMANDS = (
@@ -86,14 +86,14 @@ class CommandParser(argparse.ArgumentParser):
     """Its complaints are safe for a terminal."""
 
     def error(self, message: str) -> NoReturn:
-        super().error(printable(message))
+        super().error(printable(message, LINES))
 
 
 class PrintableFormatter(logging.Formatter):
     """Records that are safe for a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+        return printable(super().format(record), LINES)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Libraries print as they like: standard output belongs to the answer.
         with contextlib.redirect_stdout(sys.stderr), _sigterm_as_ctrl_c():
             found: Answer = parsed.run(parsed)
-            answer = json.dumps(_finite(found.record), allow_nan=False) if parsed.json else printable(found.text)
+            answer = json.dumps(_finite(found.record), allow_nan=False) if parsed.json else printable(found.text, LINES)
     except PartDistillError as error:
         problem, code = str(error), 1 if isinstance(error, CommandFailed) else 2
     except KeyboardInterrupt:
@@ -113,10 +113,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         problem, code = "not enough memory: use smaller or fewer scans", 1
     except Exception as error:  # the last place: a program that reads --json still gets its object
-        print(printable(traceback.format_exc()), file=sys.stderr)
+        print(printable(traceback.format_exc(), LINES), file=sys.stderr)
         problem, code = f"{type(error).__name__}: {error} (an error of this program: please report it)", 1
     if problem:
-        print(f"partdistill: error: {printable(problem)}", file=sys.stderr)
+        print(f"partdistill: error: {printable(problem, LINES)}", file=sys.stderr)
         answer = json.dumps({"error": problem}) if parsed.json else ""
     return _print(answer, code) if answer else code
 
