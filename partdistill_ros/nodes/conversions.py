@@ -32,7 +32,7 @@ from partdistill_ros.pointcloud.layout import (
     pack_colors,
     unpack_colors,
 )
-from partdistill_ros.pointcloud.scan import Scan
+from partdistill_ros.pointcloud.scan import UNITS, Scan
 from partdistill_ros.visualization.colors import UNLABELED_COLOR, part_colors
 from partdistill_ros.visualization.legend import legend_picture
 
@@ -42,18 +42,21 @@ MIN_MARKER_POINTS = 20
 
 @dataclass(frozen=True)
 class Cloud:
-    """A received cloud: `scan` with every point in its order, `packed_colors [N] u4` as sent (None
-    without), the header, which goes out again unchanged, and what else is `kept` of it."""
+    """A received cloud: `scan` in meters with every point in its order, `packed_colors [N] u4` as sent (None
+    without), the header, which goes out again unchanged, what else is `kept` of it, and the `unit` it came in with
+    its `points [N, 3]` in that (None: those of the scan)."""
 
     scan: Scan
     packed_colors: NDArray[np.uint32] | None
     header: Header
     is_dense: bool
     kept: KeptFields | None = None
+    unit: str = "m"
+    points: NDArray[np.float32] | None = None
 
 
-def read_cloud(message: PointCloud2, name: str, *, keep_fields: bool = False) -> Cloud:
-    """Coordinates and colors of a cloud; `name` stands for it in messages to the user.
+def read_cloud(message: PointCloud2, name: str, *, unit: str = "m", keep_fields: bool = False) -> Cloud:
+    """Coordinates, which are in `unit`, and colors of a cloud; `name` stands for it in messages to the user.
 
     Raises PartDistillError for steps that do not fit the data and missing or invalid fields.
     """
@@ -61,14 +64,15 @@ def read_cloud(message: PointCloud2, name: str, *, keep_fields: bool = False) ->
     layout.check(len(message.data))
     if layout.count == 0:
         return Cloud(Scan(np.zeros((0, 3), np.float32), name=name), None, message.header, message.is_dense)
+    points = layout.points(message.data)
     scan = Scan(
-        layout.points(message.data),
+        points if unit == "m" else points * np.float32(UNITS[unit]),
         viewpoint=np.zeros(3, np.float32) if layout.grid else None,
         grid=layout.grid,
         name=name,
     )
     kept = kept_fields(layout, message.data) if keep_fields else None
-    return Cloud(scan, layout.packed_colors(message.data), message.header, message.is_dense, kept)
+    return Cloud(scan, layout.packed_colors(message.data), message.header, message.is_dense, kept, unit, points)
 
 
 def colors_of(cloud: Cloud, index: NDArray[np.intp] | None = None) -> NDArray[np.uint8] | None:
@@ -94,7 +98,8 @@ def labeled_message(cloud: Cloud, answer: SceneLabels) -> PointCloud2:
     else:
         colors, labeled = cloud.packed_colors.copy(), np.flatnonzero(answer.labels >= 0)
         colors[labeled] = table[answer.labels[labeled]]
-    packed = encode_labeled(cloud.scan.points, colors, answer.labels, answer.confidence, cloud.kept)
+    points = cloud.scan.points if cloud.points is None else cloud.points
+    packed = encode_labeled(points, colors, answer.labels, answer.confidence, cloud.kept)
     return _message(packed, cloud.header, cloud.scan, cloud.is_dense)
 
 
@@ -142,14 +147,18 @@ def markers_message(cloud: Cloud, answer: SceneLabels) -> MarkerArray:
             box = part_box(cloud.scan.points[found.index[labels == part]], found.up)
             if box is not None:
                 number_of_marker = number * len(colors) + int(part)
-                markers += _part_markers(cloud.header, number_of_marker, answer.parts[part], box, colors[part])
+                scale = 1 / UNITS[cloud.unit]
+                markers += _part_markers(cloud.header, number_of_marker, answer.parts[part], box, colors[part], scale)
     return MarkerArray(markers=markers)
 
 
-def _part_markers(header: Header, number: int, name: str, box: Box, rgb: NDArray[np.uint8]) -> list[Marker]:
+def _part_markers(
+    header: Header, number: int, name: str, box: Box, rgb: NDArray[np.uint8], scale: float
+) -> list[Marker]:
+    """Box and name of a part; `scale` units of the cloud are a meter."""
     x, y, z, w = box.quaternion()
-    center, size = _floats(box.center), _floats(box.size)
-    top = _floats(box.center + box.rotation[:, 2] * (box.size[2] / 2 + 0.02))
+    center, size = _floats(scale * box.center), _floats(scale * box.size)
+    top = _floats(scale * (box.center + box.rotation[:, 2] * (box.size[2] / 2 + 0.02)))
     shape = Marker(
         header=header,
         ns="boxes",
@@ -166,7 +175,7 @@ def _part_markers(header: Header, number: int, name: str, box: Box, rgb: NDArray
         type=Marker.TEXT_VIEW_FACING,
         text=name,
         pose=Pose(position=Point(x=top[0], y=top[1], z=top[2])),
-        scale=Vector3(z=0.03),
+        scale=Vector3(z=0.03 * scale),
         color=_color(rgb, 1.0),
     )
     return [shape, text]

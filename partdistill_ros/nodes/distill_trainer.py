@@ -160,7 +160,7 @@ class DistillTrainer(Node):
 
     def _learn_object(self, request: Any, response: Any) -> Any:
         begin, settings = time.monotonic(), self._settings
-        cloud = read_cloud(self._next_cloud(settings.learn_timeout), self._points_name())
+        cloud = read_cloud(self._next_cloud(settings.learn_timeout), self._points_name(), unit=settings.unit)
         at = np.array([request.at.x, request.at.y, request.at.z])
         limits = tabletop_limits(settings.tabletop)
         seen = object_in_view(cloud.scan, settings.scene_mode, limits, at if at.any() else None)

@@ -42,6 +42,7 @@ from partdistill_ros.nodes.qos import CloudSubscription, mismatch_warning, profi
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
 from partdistill_ros.nodes.tf import TransformListener
 from partdistill_ros.options import updated
+from partdistill_ros.pointcloud.scan import geometry_problems
 from partdistill_ros.recording.transforms import Pose
 from partdistill_ros.srv import LoadBundle, SetEnabled, SetQuery
 
@@ -209,7 +210,7 @@ class PartSegmenter(LifecycleNode):
         received, arrival = item
         (engine, _), settings = self._active(), self._settings
         begin = time.monotonic()
-        cloud = read_cloud(received, self._points_name(), keep_fields=settings.keep_fields)
+        cloud = read_cloud(received, self._points_name(), unit=settings.unit, keep_fields=settings.keep_fields)
         decoded = time.monotonic()
         answer = self._answer(engine, settings, cloud)
         labeled = time.monotonic()
@@ -242,7 +243,8 @@ class PartSegmenter(LifecycleNode):
         self._statistics.labeled(end, stages)
         outputs.times(stages)
         if result.answer.problem is not None:
-            self._problem(NOTHING, f"nothing to label: {result.answer.problem}")
+            cause = "; ".join(geometry_problems(result.cloud.scan)) or result.answer.problem
+            self._problem(NOTHING, f"nothing to label: {cause}")
 
     def _not_labeled(self, error: Exception) -> None:
         """A cloud that could not be labeled, on the worker's thread."""

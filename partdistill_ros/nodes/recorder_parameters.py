@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from partdistill_ros.nodes.qos import InputQos
 from partdistill_ros.options import option
 from partdistill_ros.pointcloud.crop import CropBox
+from partdistill_ros.pointcloud.scan import UNITS
 from partdistill_ros.recording.cut import CUTS, PICKS, Cut
 from partdistill_ros.recording.recorder import Recording
 
@@ -41,6 +42,7 @@ class RecorderParameters:
     collection: str = option("", "Folder of the collection to write into; made where it is not there.")
     name: str = option("scan", "What the scans are called; the second gets _2, and so on.")
     category: str = option("", "What the objects are, for example mug; may be empty.")
+    unit: str = option("m", "Unit of the clouds' coordinates; scans are in meters.", choices=tuple(UNITS))
     cut: str = option(
         "tabletop",
         "tabletop: what stands on the support plane. crop: what lies in the box crop.*. none: the whole cloud.",

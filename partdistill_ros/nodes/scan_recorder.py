@@ -24,6 +24,7 @@ from partdistill_ros.nodes.qos import CloudSubscription
 from partdistill_ros.nodes.recorder_parameters import RecorderParameters
 from partdistill_ros.nodes.tf import TransformListener
 from partdistill_ros.options import updated
+from partdistill_ros.pointcloud.scan import geometry_problems
 from partdistill_ros.recording.collection import Collection
 from partdistill_ros.recording.recorder import RecordedCloud, Recorder
 from partdistill_ros.recording.registration import require_library
@@ -137,7 +138,9 @@ class ScanRecorder(Node):
     def _take(self, message: PointCloud2) -> None:
         """One cloud, on the worker's thread."""
         settings = self._settings
-        cloud = read_cloud(message, self._points_name())
+        cloud = read_cloud(message, self._points_name(), unit=settings.unit)
+        for problem in geometry_problems(cloud.scan):
+            self._warn(f"the cloud on {self._points_name()}: {problem}")
         scan = cloud.scan.with_(name=settings.name, colors=colors_of(cloud))
         stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
         pose = self._pose(message.header)

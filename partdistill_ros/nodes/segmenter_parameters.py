@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from partdistill_ros.nodes.qos import CommandQos, InputQos, OutputQos
 from partdistill_ros.options import option
 from partdistill_ros.pointcloud.frames import AXES, parse_up
+from partdistill_ros.pointcloud.scan import UNITS
 
 YAML_HEADING = """Every parameter of part_segmenter with its default; copy it, change it, and launch with
 params_file:=YOURS.yaml. Those not marked as read at the start only can be changed with 'ros2 param set'."""
@@ -116,6 +117,7 @@ class SegmenterParameters:
         "several and keeps the most confident. In tabletop mode the plane tells.",
         choices=("auto", *AXES),
     )
+    unit: str = option("m", "Unit of the clouds' coordinates; labeled clouds keep it.", choices=tuple(UNITS))
     confidence_threshold: float = option(
         0.0, "Points below this confidence are left unlabeled.", minimum=0.0, maximum=1.0
     )

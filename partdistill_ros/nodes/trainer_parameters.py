@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from partdistill_ros.nodes.qos import InputQos
 from partdistill_ros.nodes.segmenter_parameters import Tabletop
 from partdistill_ros.options import option
+from partdistill_ros.pointcloud.scan import UNITS
 
 YAML_HEADING = """Every parameter of distill_trainer with its default; copy it, change it, and launch with
 params_file:=YOURS.yaml. Those not marked as read at the start only can be changed with 'ros2 param set'."""
@@ -47,5 +48,6 @@ class TrainerParameters:
         "How ~/learn_object finds its object. object: the whole cloud is one. tabletop: it stands on a support plane.",
         choices=("object", "tabletop"),
     )
+    unit: str = option("m", "Unit of the clouds' coordinates.", choices=tuple(UNITS))
     tabletop: Tabletop = field(default=Tabletop())
     qos: TrainerQos = field(default=TrainerQos())

@@ -291,6 +291,23 @@ def test_a_bundle_that_is_gone_goes_on_working(run_node, peer, toy_bundle_path, 
     assert (labels != UNLABELED_CODE).any()
 
 
+def test_millimeters_are_recognized_and_taken_where_told(segmenter, peer, table_scene):
+    cloud = peer.cloud(table_scene.with_(points=table_scene.points * 1000))
+    peer.ask(cloud)
+    said = segmenter.wait_for("nothing to label: its numbers look like millimeters")
+    assert "give the unit mm" in said and "bring the sensor closer" not in said
+    assert not change(peer, unit="inch").successful
+    assert change(peer, unit="mm").successful
+    layout, labels, _ = columns(peer.ask(peer.cloud(table_scene.with_(points=table_scene.points * 1000))))
+    assert set(np.unique(labels)) == {0, 1, UNLABELED_CODE}
+    np.testing.assert_array_equal(layout.points(peer.heard["labeled_points"][-1].data), table_scene.points * 1000)
+
+    def boxes():
+        return [one for array in peer.heard["part_markers"] for one in array.markers if one.ns == "boxes"]
+
+    assert max(box.scale.z for box in peer.until(boxes, "markers")) > 50
+
+
 def test_simulated_time_may_be_missing_and_jump_back(run_node, peer, toy_bundle_path, table_scene):
     rosgraph_msgs = pytest.importorskip("rosgraph_msgs.msg", reason="rosgraph_msgs is not installed: source ROS 2")
     parameters = {"bundle": str(toy_bundle_path), "query": QUERY, "diagnostics_period": 0.2}

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.tracking import TrackingOptions
 from partdistill_ros.nodes.segmenter_parameters import YAML_HEADING, SegmenterParameters
 from partdistill_ros.objects.params import TabletopParams
@@ -48,3 +49,11 @@ def test_up_axes(name):
 
 def test_up_is_searched_for_by_default():
     assert SegmenterParameters().up_vector() is None
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e308])
+def test_numbers_that_are_none_are_refused(value):
+    for known in options_of(SegmenterParameters()):
+        if type(known.default) is float:
+            with pytest.raises(PartDistillError, match=rf"'{known.name}' is .*; it must be"):
+                updated(SegmenterParameters(), {known.name: value})
