@@ -43,8 +43,8 @@ def load_public_encoder(path: Path, encoder: HierarchicalEncoder) -> None:
         ),
     ]
     if any(names for _, names in problems):
-        told = "; ".join(f"{what}: {_listed(names)}" for what, names in problems if names)
-        raise PartDistillError(f"{path} does not hold the encoder of Point-M2AE ({told}): name its pre-training file")
+        details = "; ".join(f"{what}: {_listed(names)}" for what, names in problems if names)
+        raise PartDistillError(f"{path} holds no encoder of Point-M2AE ({details}): name its pre-training file")
     encoder.load_state_dict(
         {name: value.float() if value.is_floating_point() else value for name, value in found.items()}
     )
@@ -85,7 +85,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _numpy_numbers() -> AbstractContextManager[Any]:
-    """Checkpoints keep their accuracy as a NumPy number, which torch reads only when told that it may."""
+    """Checkpoints keep their accuracy as a NumPy number, which torch reads only where that is allowed."""
     scalar: Any = np.float64(0).__reduce__()[0]
     # the module of `scalar` was renamed with NumPy 2
     known: list[Any] = [(scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]

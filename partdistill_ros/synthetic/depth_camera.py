@@ -146,8 +146,8 @@ def _candidates(corners: Floats, camera: DepthCamera) -> Iterator[tuple[NDArray[
     low_y, high_y = np.maximum(np.ceil(y.min(1)), 0), np.minimum(np.floor(y.max(1)), camera.height - 1)
     wide = np.maximum(high_x - low_x + 1, 0)
     count = (wide * np.maximum(high_y - low_y + 1, 0)).astype(np.int64)
-    edges, plane, flat = _coefficients(x, y, inverse)
-    count[flat] = 0
+    edges, plane, edge_on = _coefficients(x, y, inverse)
+    count[edge_on] = 0
     order = np.flatnonzero(count)
     for some in np.split(order, np.flatnonzero(np.diff(np.cumsum(count[order]) // _CHUNK)) + 1):
         of = np.repeat(some, count[some])
@@ -171,11 +171,11 @@ def _coefficients(x: Floats, y: Floats, inverse: Floats) -> tuple[list[Floats], 
         j, k = (i + 1) % 3, (i + 2) % 3
         edges.append(np.stack([y[:, j] - y[:, k], x[:, k] - x[:, j], x[:, j] * y[:, k] - x[:, k] * y[:, j]], -1))
     area = sum(edge[:, 2] for edge in edges)
-    flat = np.abs(area) < 1e-9
-    scale = 1 / np.where(flat, 1, area)
+    edge_on = np.abs(area) < 1e-9
+    scale = 1 / np.where(edge_on, 1, area)
     edges = [edge * scale[:, None] for edge in edges]
     plane = sum((edge * inverse[:, i, None] for i, edge in enumerate(edges)), np.zeros_like(edges[0]))
-    return edges, plane, flat
+    return edges, plane, edge_on
 
 
 def _degrade(

@@ -314,7 +314,7 @@ def entry_lines(text: str, field: str) -> list[int]:
 
 
 def _members(text: str, start: int) -> Iterator[tuple[str, int]]:
-    """Name ("" in a list) and place of each member of the object or list that begins at `start`."""
+    """Name ("" in a list) and position of each member of the object or list that begins at `start`."""
     is_object = text[start] == "{"
     at = _skip(text, start + 1)
     while text[at] not in "]}":
@@ -327,6 +327,6 @@ def _members(text: str, start: int) -> Iterator[tuple[str, int]]:
 
 
 def _skip(text: str, at: int) -> int:
-    """The next place that is neither space nor a comma or colon."""
+    """The next position that is neither space nor a comma or colon."""
     match = _SPACE.match(text, at)
     return at if match is None else match.end()

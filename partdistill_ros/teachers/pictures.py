@@ -70,7 +70,7 @@ def depth_pictures(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
         closeness = np.where(seen, 1 - (one - near) / max(far - near, 1e-9), 0)
         gray = np.where(seen, FARTHEST + (NEAREST - FARTHEST) * closeness, 0)
         sigma = BLUR * one.shape[0] / 224
-        # weighted by what is seen, so that the outline keeps its brightness and its place
+        # weighted by what is seen, so that the outline keeps its brightness and stays where it is
         blurred = ndimage.gaussian_filter(gray, sigma) / np.maximum(ndimage.gaussian_filter(seen * 1.0, sigma), 1e-6)
         pictures[view] = np.where(seen, np.rint(255 * blurred), 255).astype(np.uint8)[..., None]
     return pictures

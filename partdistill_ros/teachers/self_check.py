@@ -23,7 +23,7 @@ LARGEST = 800
 
 @dataclass(frozen=True)
 class SelfCheck:
-    """seconds: for ten views.  right: share of the mug's pixels that got their part (pixel teachers) or
+    """seconds: for ten views.  right: fraction of the mug's pixels that got their part (pixel teachers) or
     mean overlap of the best box of each part in each view with the true one (box teachers).
     boxes: how many there were.  picture: `[H, W, 3] u1`, what was seen and what was answered."""
 
@@ -40,8 +40,8 @@ def self_check(teacher: Teacher) -> SelfCheck:
     rendering = render_scan(mug, views_for(mug), size)
     if mug.point_labels is None:
         raise AssertionError("procedural shapes are labeled")
-    place = np.array([PARTS.index(part) for part in mug.parts])
-    truth = np.where(rendering.index >= 0, place[mug.point_labels[rendering.index]], -1)
+    part_index = np.array([PARTS.index(part) for part in mug.parts])
+    truth = np.where(rendering.index >= 0, part_index[mug.point_labels[rendering.index]], -1)
     start = time.perf_counter()
     answer = teacher.answer(rendering, PARTS, SHAPE)
     seconds = time.perf_counter() - start

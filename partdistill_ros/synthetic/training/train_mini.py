@@ -176,8 +176,8 @@ def batch_loss(
             continue
         target = target[keep]
         own = net.logits(embeddings[row : row + 1], names.sample(kind, rng))[0].flatten(1)[:, keep].T
-        share = torch.bincount(target, minlength=own.shape[1]).float()
-        weight = (1 / share.clamp(min=1).sqrt())[target]
+        pixels = torch.bincount(target, minlength=own.shape[1]).float()
+        weight = (1 / pixels.clamp(min=1).sqrt())[target]
         weight = weight / weight.sum()
         loss = (F.cross_entropy(own, target, reduction="none") * weight).sum()
         everywhere = F.cross_entropy(every[row][:, keep].T, names.column[kind][target], reduction="none")
