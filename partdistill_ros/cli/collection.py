@@ -74,8 +74,11 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> Answer:
     """One of the verbs."""
+    from partdistill_ros.io.atomic import cleanup_on_termination
+
     verbs = {"ls": _list, "check": _check, "merge": _merge, "add": _add}
-    return verbs[arguments.verb](arguments)
+    with cleanup_on_termination():
+        return verbs[arguments.verb](arguments)
 
 
 def _list(arguments: Namespace) -> Answer:

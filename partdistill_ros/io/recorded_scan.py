@@ -116,6 +116,19 @@ def read_recorded_scan(folder: Path) -> Scan:
         return read_ply(path).with_(name=folder.name, category=manifest.category)
 
 
+def files_to_copy(folder: Path) -> list[Path]:
+    """The files of a recorded scan that belong to it, and nothing else that may lie in its folder.
+
+    Raises PartDistillError for a link in it, which may lead anywhere.
+    """
+    link = next((path for path in (folder, *sorted(folder.rglob("*"))) if path.is_symlink()), None)
+    if link is not None:
+        raise PartDistillError(f"{link} is a link and not copied: put what it leads to in its place, or delete it")
+    single = [folder / name for name in (MANIFEST, CLOUD, PICTURE)]
+    several = [*sorted((folder / VIEWS).glob("*.png")), *sorted((folder / KNOWLEDGE).glob("*.npz"))]
+    return [path for path in (*single, *several) if path.is_file()]
+
+
 def file_hash(path: Path) -> str:
     """sha256 of a file in hexadecimal digits."""
     digest = hashlib.sha256()

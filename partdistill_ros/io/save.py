@@ -61,7 +61,7 @@ def save_labeled(
         raise PartDistillError(f"{path} is not written: labels must be -1 or below {len(parts)}, the number of parts")
     fields = _vectors(points, "x y z", "f4") + _vectors(colors, "red green blue", "u1")
     fields += [("label", "i2", labels), ("confidence", "f4", confidence)]
-    arrays = {
+    arrays: dict[str, Any] = {
         "points": points.astype(np.float32),
         "point_labels": labels.astype(np.int16),
         "confidence": confidence.astype(np.float32),

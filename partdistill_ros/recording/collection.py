@@ -33,6 +33,7 @@ from partdistill_ros.io.recorded_scan import (
     Capture,
     Manifest,
     file_hash,
+    files_to_copy,
     is_collection,
     read_manifest,
     recorded_scan_paths,
@@ -155,11 +156,19 @@ class Collection:
         return self._place(scan.name, write)
 
     def copy(self, recorded: RecordedScan) -> RecordedScan:
-        """A copy of another collection's scan with all that lies in its folder; renamed where its name is taken.
+        """A copy of another collection's scan, of the files that belong to it; renamed where its name is taken.
 
-        Raises PartDistillError where it cannot be read or written.
+        Raises PartDistillError for a folder with a link in it, and where it cannot be read or written.
         """
-        return self._place(recorded.name, lambda folder: _copy(recorded.folder, folder))
+        files = files_to_copy(recorded.folder)
+
+        def write(folder: Path) -> None:
+            for file in files:
+                target = folder / file.relative_to(recorded.folder)
+                target.parent.mkdir(exist_ok=True)
+                shutil.copyfile(file, target)
+
+        return self._place(recorded.name, write)
 
     def _place(self, name: str, write: Callable[[Path], None]) -> RecordedScan:
         """A new scan whose folder `write` fills, named `name`, with a number behind it where that is taken."""
@@ -247,9 +256,9 @@ def merge(
 ) -> Merged:
     """Copy the valid scans of `sources` into the collection `out`, made where it is not there.
 
-    Of a cloud that `out` holds already, only knowledge that is new is copied. Damaged ones go to
-    `on_skip(path, error)`. Raises PartDistillError for folders that are no collections, or an `out` that cannot be
-    written.
+    Of a cloud that `out` holds already, only knowledge that is new is copied. Damaged ones, and those with links in
+    their folders, go to `on_skip(path, error)`.
+    Raises PartDistillError for folders that are no collections, or an `out` that cannot be written.
     """
     opened = [Collection.open(source) for source in sources]
     for source in opened:
@@ -261,12 +270,17 @@ def merge(
     for source in opened:
         for recorded, _ in progress(source.load(on_skip), source.folder.name):
             there = known.get(recorded.manifest.sha256)
+            try:
+                files = files_to_copy(recorded.folder)
+            except PartDistillError as error:
+                (on_skip or _warn)(recorded.folder, error)
+                continue
             if there is None:
                 copied = target.copy(recorded)
                 known[recorded.manifest.sha256] = copied
                 merged.added.append(copied.name)
             else:
-                _add_knowledge(recorded, there)
+                _add_knowledge([file for file in files if file.parent == recorded.knowledge], there)
                 merged.known.append(there.name)
     return merged
 
@@ -274,13 +288,6 @@ def merge(
 def plain_name(name: str) -> str:
     """`name` as a folder's: letters, digits, `.`, `-` and `_`, no more than 100, not hidden."""
     return re.sub(r"[^\w.-]+", "_", Path(name).name).lstrip("._")[:100] or "scan"
-
-
-def _copy(source: Path, folder: Path) -> None:
-    try:
-        shutil.copytree(source, folder, dirs_exist_ok=True)
-    except shutil.Error as error:
-        raise PartDistillError(f"cannot copy {source}: {error.args[0][0][2]}; check its rights and the room") from error
 
 
 def _write(folder: Path, scan: Scan, source: dict[str, Any], captures: tuple[Capture, ...]) -> None:
@@ -315,8 +322,8 @@ def _warn(path: Path, error: PartDistillError) -> None:
     log.warning("left out: %s", error)
 
 
-def _add_knowledge(recorded: RecordedScan, there: RecordedScan) -> None:
-    for file in sorted(recorded.knowledge.glob("*.npz")):
+def _add_knowledge(files: Sequence[Path], there: RecordedScan) -> None:
+    for file in files:
         place = there.knowledge / file.name
         if not place.exists():
             with atomic_path(place) as temporary:

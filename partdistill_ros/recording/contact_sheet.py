@@ -44,8 +44,11 @@ def contact_sheet(scans: Sequence[RecordedScan]) -> Image.Image:
 
 def _paste(sheet: Image.Image, scan: RecordedScan, name: str, corner: tuple[int, int], size: tuple[int, int]) -> None:
     """A picture of the scan into its place, centered; nothing where it is missing or damaged."""
+    path = scan.folder / name
+    if not path.is_file() or not path.resolve().is_relative_to(scan.folder.resolve()):
+        return
     try:
-        with Image.open(scan.folder / name) as picture:
+        with Image.open(path) as picture:
             small = picture.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -118,3 +119,49 @@ def test_what_is_no_member_of_a_collection_is_left_out(collection: Path) -> None
     assert [scan.name for scan in scans] == ["a", "b"]
     assert [text.split(":")[0] for text in told] == ["c.npz", "d"]
     assert "a recorded scan is a folder" in told[0] and "add cloud.ply to the collection again" in told[1]
+
+
+def test_damaged_files_of_a_folder_do_not_stop_the_others(tmp_path: Path) -> None:
+    for name in ("a", "b", "c", "d"):
+        np.savez_compressed(tmp_path / f"{name}.npz", points=np.zeros((5000, 3)) + [[0], [1], [2], [3], [5]] * 1000)
+    for name, damage in (("b", b"\xff" * 8), ("c", b"\x07\x00\x01")):
+        content = bytearray((tmp_path / f"{name}.npz").read_bytes())
+        content[64 : 64 + len(damage)] = damage
+        (tmp_path / f"{name}.npz").write_bytes(content)
+    left_out: list[str] = []
+    scans = list(load_scans([tmp_path], on_skip=lambda path, error: left_out.append(path.name)))
+    assert [scan.name for scan in scans] == ["a", "d"] and left_out == ["b.npz", "c.npz"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes in folders")
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_pipe_is_refused_before_it_blocks(tmp_path: Path, suffix: str) -> None:
+    os.mkfifo(tmp_path / f"scan{suffix}")
+    with pytest.raises(PartDistillError, match=f"scan{suffix} is a pipe or a device"):
+        load_scan(tmp_path / f"scan{suffix}")
+
+
+def test_millimeters(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    meters = np.random.default_rng(0).uniform((-0.2, -0.2, 0.5), (0.2, 0.2, 0.9), (500, 3)).astype(np.float32)
+    save_scan(tmp_path / "m.npz", Scan(meters, viewpoint=np.zeros(3, np.float32)))
+    save_scan(tmp_path / "mm.npz", Scan(1000 * meters, viewpoint=np.zeros(3, np.float32)))
+    with caplog.at_level(logging.WARNING):
+        load_scan(tmp_path / "m.npz")
+        (scan,) = load_scans([tmp_path / "mm.npz"], unit="mm")
+        assert caplog.text == ""
+        load_scan(tmp_path / "mm.npz")
+    np.testing.assert_allclose(scan.points, meters, rtol=1e-6)
+    assert "mm.npz: its numbers look like millimeters" in caplog.text and "give the unit mm" in caplog.text
+    with pytest.raises(PartDistillError, match="unit must be one of m, mm; it is 'inch'"):
+        load_scan(tmp_path / "m.npz", unit="inch")
+
+
+@pytest.mark.parametrize(("points", "words"), [
+    (np.full((600, 3), 0.7), "all 600 points are in one place"),
+    (np.linspace(0, 1, 600)[:, None] * [1, 2, 3], "all 600 points are on one line"),
+])  # fmt: skip
+def test_points_without_a_shape_are_told(tmp_path: Path, points: np.ndarray, words: str, caplog) -> None:
+    save_scan(tmp_path / "a.ply", Scan(points.astype(np.float32)))
+    with caplog.at_level(logging.WARNING):
+        load_scan(tmp_path / "a.ply")
+    assert f"a.ply: {words}" in caplog.text

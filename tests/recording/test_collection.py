@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from PIL import Image
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.recorded_scan import CLOUD, MANIFEST, MARK, Capture
-from partdistill_ros.recording.collection import Collection, check, plain_name, valid_scans
+from partdistill_ros.recording.collection import Collection, check, merge, plain_name, valid_scans
 
 
 def test_what_goes_in_comes_out(tmp_path: Path, make_scan) -> None:
@@ -127,6 +130,50 @@ def test_a_manifest_is_checked_field_by_field(tmp_path: Path, make_scan, change,
     told: list[str] = []
     assert collection.scans(lambda _, error: told.append(str(error))) == []
     assert len(told) == 1 and words in told[0] and str(path) in told[0]
+
+
+def test_a_merge_follows_no_links(tmp_path: Path, make_scan) -> None:
+    source, secret = Collection.create(tmp_path / "a"), tmp_path / "secret"
+    secret.mkdir()
+    (secret / "key.png").write_text("secret")
+    for name in ("itself", "outside", "file", "whole", "cloud"):
+        source.add(make_scan(name, len(name)))
+    (source.folder / "itself" / "loop").symlink_to(".")
+    (source.folder / "outside" / "views").symlink_to(secret)
+    (source.folder / "file" / "knowledge").mkdir()
+    (source.folder / "file" / "knowledge" / "a.npz").symlink_to(secret / "key.png")
+    (source.folder / "cloud" / CLOUD).rename(secret / CLOUD)
+    (source.folder / "cloud" / CLOUD).symlink_to(secret / CLOUD)
+    (source.folder / "linked").symlink_to(source.folder / "whole")
+    (source.folder / "whole" / "notes.txt").write_text("mine")
+    reported: dict[str, str] = {}
+    merged = merge([source.folder], tmp_path / "b", lambda path, error: reported.update({path.name: str(error)}))
+    assert merged.added == ["whole"] and set(reported) == {"itself", "outside", "file", "cloud", "linked"}
+    assert all("is a link and not copied" in words for words in reported.values())
+    assert "itself/loop" in reported["itself"] and "views" in reported["outside"]
+    copied = {path.relative_to(tmp_path / "b").as_posix() for path in (tmp_path / "b").rglob("*")}
+    assert copied == {MARK, "whole", f"whole/{CLOUD}", f"whole/{MANIFEST}", "whole/picture.png"}
+
+
+def test_a_merge_that_is_ended_leaves_no_temporary_folder(tmp_path: Path, make_scan) -> None:
+    source = Collection.create(tmp_path / "a")
+    source.add(make_scan("mug"))
+    program = (
+        "import shutil, sys, time\n"
+        "from partdistill_ros.cli.main import main\n"
+        "def copy(source, target):\n"
+        "    print('copying', flush=True, file=sys.__stdout__)\n"
+        "    time.sleep(60)\n"
+        "shutil.copyfile = copy\n"
+        f"main(['collection', 'merge', {str(source.folder)!r}, '--out', {str(tmp_path / 'b')!r}])\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert process.stdout is not None and process.stdout.readline() == b"copying\n"
+    assert any(path.name.endswith(".tmp") for path in (tmp_path / "b").iterdir())
+    process.terminate()
+    assert process.wait(30) == 128 + signal.SIGTERM
+    process.stdout.close()
+    assert [path.name for path in (tmp_path / "b").iterdir()] == [MARK]
 
 
 def test_a_cut_cloud_anywhere_is_noticed(tmp_path: Path, make_scan) -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -33,3 +35,14 @@ def test_every_scan_has_its_tile(tmp_path, make_scan) -> None:
 def test_nothing_to_draw(tmp_path) -> None:
     with pytest.raises(PartDistillError, match="no valid scan to draw"):
         contact_sheet(Collection.create(tmp_path / "c").scans())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes in folders")
+def test_pictures_that_a_manifest_names_elsewhere_are_not_drawn(tmp_path, make_scan) -> None:
+    collection = Collection.create(tmp_path / "c")
+    Image.new("RGB", (40, 30), (255, 0, 0)).save(tmp_path / "red.png")
+    for name in ("../../red.png", str(tmp_path / "red.png"), "pipe"):
+        scan = collection.add(make_scan("mug"), captures=[Capture(0, "camera", picture=name)])
+        os.mkfifo(scan.folder / "pipe")
+    sheet = np.asarray(contact_sheet(collection.scans()))
+    assert not (sheet == (255, 0, 0)).all(-1).any()

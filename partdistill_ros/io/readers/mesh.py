@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,17 +53,23 @@ def read_mesh(path: Path) -> Scan:
     return Scan(vertices, colors=point_colors, mesh=mesh, name=path.stem)
 
 
-class _Beside:
+class _Beside(Mapping[str, bytes]):
     """What trimesh asks for the files that a mesh names: only regular ones in its folder, and not of any size."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def get(self, name: str) -> bytes:
+    def __getitem__(self, name: str) -> bytes:
         path = self.folder / os.path.basename(name.replace("\\", "/").strip())
         if not path.is_file() or path.stat().st_size > MAX_BESIDE:
-            raise FileNotFoundError(f"{path} is not there, no file, or too large")
+            raise KeyError(name)
         return path.read_bytes()
+
+    def __iter__(self) -> Iterator[str]:
+        return (path.name for path in self.folder.iterdir() if path.is_file())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def _colors(shape: Any, vertices: int, faces: int) -> tuple[NDArray[np.uint8] | None, NDArray[np.uint8] | None]:
@@ -74,7 +81,9 @@ def _colors(shape: Any, vertices: int, faces: int) -> tuple[NDArray[np.uint8] | 
             picture = getattr(material, "image", None) or getattr(material, "baseColorTexture", None)
             if picture is not None and picture.width * picture.height > MAX_PIXELS:
                 return None, None
-            visual = visual.to_color()
+            # of a mesh, without which trimesh cannot tell the colors of faces
+            plain = visual.to_color()
+            visual = type(plain)(shape, vertex_colors=plain.vertex_colors)
         if visual.kind not in ("vertex", "face"):
             return None, None
         point_colors = np.asarray(visual.vertex_colors)[:, :3].astype(np.uint8)

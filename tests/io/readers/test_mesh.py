@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.load import load_scan
@@ -108,14 +112,59 @@ def test_stl_that_claims_a_billion_faces(tmp_path: Path) -> None:
         load_scan(tmp_path / "shape.stl")
 
 
+def glb(path: Path, text: str) -> Path:
+    text += " " * (-len(text) % 4)
+    chunk = struct.pack("<I4s", len(text), b"JSON") + text.encode()
+    path.write_bytes(struct.pack("<4sII", b"glTF", 2, 12 + len(chunk)) + chunk)
+    return path
+
+
+@pytest.mark.parametrize("text", [
+    '{"accessors": [{"count": 1e999}]}',
+    '{"accessors": [{"count": NaN}]}',
+    '{"accessors": ' + "[" * 100_000,
+    "[" * 100_000,
+    '{"accessors": 5}',
+])  # fmt: skip
+def test_glb_with_a_description_that_nobody_can_mean(tmp_path: Path, text: str) -> None:
+    with pytest.raises(PartDistillError, match="shape.glb"):
+        load_scan(glb(tmp_path / "shape.glb", text))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes in folders")
+def test_obj_whose_materials_are_a_pipe_is_read_without_them(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "shape.mtl")
+    text = "mtllib shape.mtl\nusemtl red\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
+    (tmp_path / "shape.obj").write_text(text)
+    command = (
+        f"from partdistill_ros.io.load import load_scan; print(len(load_scan({str(tmp_path / 'shape.obj')!r}).points))"
+    )
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "3\n", done.stderr
+
+
+def test_obj_reads_materials_of_its_own_folder_only(tmp_path: Path) -> None:
+    def materials(folder: Path) -> None:
+        (folder / "red.mtl").write_text("newmtl red\nmap_Kd red.png\n")
+        Image.new("RGB", (4, 4), (255, 0, 0)).save(folder / "red.png")
+
+    folder = tmp_path / "inner"
+    folder.mkdir()
+    text = "mtllib ../red.mtl\nusemtl red\nv 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 0 1\nf 1/1 2/2 3/3\n"
+    (folder / "shape.obj").write_text(text)
+    materials(tmp_path)
+    assert load_scan(folder / "shape.obj").colors is None
+    materials(folder)
+    colors = load_scan(folder / "shape.obj").colors
+    assert colors is not None and colors.tolist() == [[255, 0, 0]] * 3
+
+
 @pytest.mark.parametrize("count", [10**12, "many", None, -5])
 def test_glb_that_claims_elements_it_has_no_bytes_for(tmp_path: Path, count: object) -> None:
     # without a bufferView the elements are zeros by definition: any number of them costs the file nothing
     accessor = {"componentType": 5126, "type": "VEC3", "count": count}
     mesh = {"primitives": [{"attributes": {"POSITION": 0}}]}
     text = json.dumps({"asset": {"version": "2.0"}, "accessors": [accessor], "meshes": [mesh]})
-    text += " " * (-len(text) % 4)
-    chunk = struct.pack("<I4s", len(text), b"JSON") + text.encode()
-    (tmp_path / "shape.glb").write_bytes(struct.pack("<4sII", b"glTF", 2, 12 + len(chunk)) + chunk)
+    glb(tmp_path / "shape.glb", text)
     with pytest.raises(PartDistillError, match="shape.glb"):
         load_scan(tmp_path / "shape.glb")

@@ -87,7 +87,9 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no up": ({"points": POINTS, "up": np.zeros(3)}, "'up' in .* must be three numbers"),
     "text up": ({"points": POINTS, "up": np.array("z")}, "'up' in .* must be three numbers"),
     "viewpoint": ({"points": POINTS, "viewpoint": np.zeros(4)}, "'viewpoint' must be three"),
+    "viewpoint inf": ({"points": POINTS, "viewpoint": np.array([0, np.inf, 0])}, "'viewpoint' must be three finite"),
     "grid": ({"points": POINTS, "grid": np.array([3, 2])}, "'grid' must be height and width"),
+    "negative grid": ({"points": POINTS, "grid": np.array([-2, -2])}, "'grid' must be height and width"),
     "empty": ({"points": POINTS[:0]}, "holds no points"),
     "all NaN": ({"points": POINTS * np.nan}, "no finite point"),
     "infinite in f4": ({"points": np.full((4, 3), 1e300)}, "no finite point"),
@@ -119,6 +121,56 @@ def test_damaged_inside(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(PartDistillError, match="shape.npz cannot be read"):
         load_scan(path)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_damaged_compression_is_a_sentence(tmp_path: Path, seed: int) -> None:
+    path = tmp_path / "shape.npz"
+    np.savez_compressed(path, points=np.zeros((5000, 3)))
+    content = bytearray(path.read_bytes())
+    content[60 + seed : 64 + seed] = np.random.default_rng(seed).bytes(4)  # zlib.error, most of the time
+    path.write_bytes(content)
+    with pytest.raises(PartDistillError, match="shape.npz cannot be read"):
+        load_scan(path)
+
+
+def test_an_encrypted_archive_is_a_sentence(tmp_path: Path) -> None:
+    path = write(tmp_path, points=POINTS)
+    content = bytearray(path.read_bytes())
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(mark) + flags] |= 1
+    path.write_bytes(content)
+    with pytest.raises(PartDistillError, match="shape.npz cannot be read.*encrypted"):
+        load_scan(path)
+
+
+def test_an_array_under_two_names_does_not_pass_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(common, "MAX_POINTS", 1000)
+    path = write(tmp_path, points=POINTS)
+    small = zipfile.ZipFile(path).read("points.npy")
+    large = io.BytesIO()
+    np.lib.format.write_array(large, np.ones((5000, 3)))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("points", large.getvalue())
+        archive.writestr("points.npy", small)
+    with pytest.raises(PartDistillError, match="it holds 'points' twice"):
+        load_scan(path)
+
+
+def test_names_of_any_size_are_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "shape.npz"
+    np.savez_compressed(path, points=POINTS, parts=np.array(["x" * 5_000_000]))
+    with pytest.raises(PartDistillError, match="'parts' takes 20,000,128 bytes"):
+        load_scan(path)
+
+
+def test_numbers_too_large_for_32_bits_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    points = POINTS.astype(np.float64)
+    points[1] = 1e308
+    with caplog.at_level("WARNING"):
+        scan = load_scan(write(tmp_path, points=points))
+    assert scan.finite().tolist() == [True, False, True, True]
+    assert "3 numbers in points are beyond 3.4e38 and taken for missing ones" in caplog.text
 
 
 def test_header_that_claims_a_trillion_points(tmp_path: Path) -> None:

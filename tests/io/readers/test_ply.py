@@ -142,6 +142,7 @@ REPLACED: dict[str, tuple[str, str, str]] = {
     "no number": ("0 4 0 1", "0 4 zero 1", "not a number"),
     "label without part": ("comment made by hand", 'comment partdistill {"parts": ["a"]}', "label holds -1..9"),
     "damaged comment": ("comment made by hand", "comment partdistill {", "comment"),
+    "property twice": ("property float y", "property float x", "element 'vertex' has the property 'x' twice"),
     "text parts": ("comment made by hand", 'comment partdistill {"parts": "aa"}', "must be a list"),
 }
 
@@ -157,6 +158,45 @@ def test_wrong_content_is_named(tmp_path: Path, case: str) -> None:
     with pytest.raises(PartDistillError, match=message) as caught:
         load_scan(path)
     assert "shape.ply" in str(caught.value)
+
+
+COMMENTS = {
+    "deep": "[" * 60_000, "deep parts": '{"parts": ' + "[" * 60_000, "number for parts": '{"parts": 3}',
+    "infinite grid": '{"grid": [1e999, 5]}', "number for grid": '{"grid": 5}', "negative grid": '{"grid": [-1, -5]}',
+    "fraction for grid": '{"grid": [2.5, 2]}', "infinite viewpoint": '{"viewpoint": [1e999, 0, 0]}',
+    "number for viewpoint": '{"viewpoint": 4}', "words for viewpoint": '{"viewpoint": ["a", 1, 2]}',
+    "infinite up": '{"up": [1e999, 0, 0]}', "huge viewpoint": '{"viewpoint": [1e300, 0, 0]}',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", COMMENTS)
+def test_damaged_comments_are_a_sentence(tmp_path: Path, case: str) -> None:
+    path = tmp_path / "shape.ply"
+    write(path, "ascii", MIXED)
+    path.write_text(path.read_text().replace("comment made by hand", f"comment partdistill {COMMENTS[case]}", 1))
+    with pytest.raises(PartDistillError, match="shape.ply cannot be read"):
+        load_scan(path)
+
+
+@pytest.mark.parametrize(("old", "new", "row"), [
+    ("list uchar int", "list float int", "<f4,<i4,<i4,<i4"),
+    ("list uchar int", "list double int", "<f8,<i4,<i4,<i4"),
+    ("list uchar int", "list uchar float", "u1,<f4,<f4,<f4"),
+])  # fmt: skip
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_none_in_lists_are_a_sentence(
+    tmp_path: Path, old: str, new: str, row: str, value: float
+) -> None:
+    header = "ply\nformat binary_little_endian 1.0\nelement vertex 3\n"
+    header += "".join(f"property float {axis}\n" for axis in "xyz")
+    header += f"element face 1\nproperty {old} vertex_indices\nend_header\n".replace(old, new)
+    face = np.zeros(1, row)
+    face["f0"] = value if row[1] == "f" else 3
+    if row[1] != "f":
+        face["f2"] = value
+    (tmp_path / "shape.ply").write_bytes(header.encode() + np.eye(3, dtype="<f4").tobytes() + face.tobytes())
+    with pytest.raises(PartDistillError, match="shape.ply cannot be read"):
+        load_scan(tmp_path / "shape.ply")
 
 
 def test_empty_and_all_nan(tmp_path: Path) -> None:
