@@ -20,7 +20,8 @@ from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.controlled_teacher import PRESETS
 from partdistill_ros.evaluation.evaluate import evaluate
-from partdistill_ros.evaluation.methods.registry import MethodConfig, make_method
+from partdistill_ros.evaluation.methods.distilled_student import MethodConfig
+from partdistill_ros.evaluation.methods.registry import make_method
 from partdistill_ros.evaluation.score_tables import comparison_table
 from partdistill_ros.evaluation.shapes import load_shapes
 

@@ -30,9 +30,9 @@ from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import Evaluation, evaluate
 from partdistill_ros.evaluation.hidden import hidden_samples
-from partdistill_ros.evaluation.methods.distilled_student import WHOLE, DistilledMethod, Recipe
+from partdistill_ros.evaluation.methods.distilled_student import WHOLE, DistilledMethod, MethodConfig, Recipe
 from partdistill_ros.evaluation.methods.protocol import TRAINED, parse_methods
-from partdistill_ros.evaluation.methods.registry import MethodConfig, collect, make_method
+from partdistill_ros.evaluation.methods.registry import collect, make_method
 from partdistill_ros.evaluation.miou import Summary, summarize
 from partdistill_ros.evaluation.shapes import Shape, load_shapes, prepare
 from partdistill_ros.synthetic.families import FAMILIES, generate

@@ -24,9 +24,9 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import Evaluation, evaluate
 from partdistill_ros.evaluation.methods.bundled_student import BundleMethod
 from partdistill_ros.evaluation.methods.constant import Constant
-from partdistill_ros.evaluation.methods.distilled_student import Recipe
+from partdistill_ros.evaluation.methods.distilled_student import MethodConfig, Recipe
 from partdistill_ros.evaluation.methods.protocol import Method
-from partdistill_ros.evaluation.methods.registry import MethodConfig, make_method
+from partdistill_ros.evaluation.methods.registry import make_method
 from partdistill_ros.evaluation.score_tables import comparison_table, record
 from partdistill_ros.evaluation.shapes import load_shapes
 from partdistill_ros.inference.segmenter import Segmenter

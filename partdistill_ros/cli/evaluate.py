@@ -27,8 +27,8 @@ from partdistill_ros.students.names import check_start
 
 if TYPE_CHECKING:
     from partdistill_ros.evaluation.evaluate import Evaluation
+    from partdistill_ros.evaluation.methods.distilled_student import MethodConfig
     from partdistill_ros.evaluation.methods.protocol import Method
-    from partdistill_ros.evaluation.methods.registry import MethodConfig
     from partdistill_ros.evaluation.shapes import Shape
 
 SUMMARY = "part mIoU of a student or of methods on labeled shapes"
@@ -148,8 +148,8 @@ def _check(arguments: Namespace, names: Sequence[str]) -> None:
 def _setting(arguments: Namespace, shapes: Sequence[Shape], skip: Any) -> MethodConfig:
     """What the methods are given. Raises MissingDependencyError without torch."""
     device = choose_device(arguments.device, "measuring a method")
-    from partdistill_ros.evaluation.methods.distilled_student import Recipe
-    from partdistill_ros.evaluation.methods.registry import MethodConfig, collect
+    from partdistill_ros.evaluation.methods.distilled_student import MethodConfig, Recipe
+    from partdistill_ros.evaluation.methods.registry import collect
 
     own = ("student", "start", "seed", "epochs", "work")
     return MethodConfig(

@@ -2,9 +2,9 @@
 """Is a new student fit for the robot? Files, export, a run on the scans, and a comparison with the student before,
 all without labels.
 
-What the two students are compared by is their agreement with the teacher's units: the share of each unit's points
-that get the unit's name, weighed by the unit's score and size. The scores are those that the teacher gave; those that
-backward distillation made would favour the student that it taught.
+What the two students are compared by is their agreement with the teacher's units: the fraction of each unit's points
+that get the unit's name, weighted by the unit's score and size. The scores are those that the teacher gave; those that
+backward distillation made would favor the student that it taught.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Answers:
 @dataclass(frozen=True)
 class BundleCheck:
     """parity: largest difference of a logit between torch and ONNX.  before: of the student before, None where it
-    cannot answer, for the reason `no_comparison`.  problem: why the new one is not put in force, None where it is."""
+    cannot answer, for the reason `no_comparison`.  problem: why the new one is not made active, None where it is."""
 
     parity: float
     new: Answers
@@ -65,8 +65,8 @@ class BundleCheck:
         }
 
 
-def _number(share: float) -> float | None:
-    return None if np.isnan(share) else round(share, 4)
+def _number(fraction: float) -> float | None:
+    return None if np.isnan(fraction) else round(fraction, 4)
 
 
 def check_bundle(
@@ -86,49 +86,50 @@ def check_bundle(
     if not difference < PARITY:
         raise PartDistillError(f"{new}: network and weights differ by {difference:.2g} in a logit: train anew")
     steps = 2 * len(samples)
-    told = iter(range(1, steps + 1))
+    done = iter(range(1, steps + 1))
 
-    def tell() -> None:
-        progress(Progress("evaluate", next(told), steps, float("nan")))
+    def step() -> None:
+        progress(Progress("evaluate", next(done), steps, float("nan")))
 
-    answers = ask(bundle, samples, query, tell)
+    answers = predict(bundle, samples, query, step)
     older, reason = None, ""
     try:
-        older = ask(Bundle.load(before, encoder=TextSpace.load()), samples, query, tell)
+        older = predict(Bundle.load(before, encoder=TextSpace.load()), samples, query, step)
     except PartDistillError as error:
         reason = str(error)
-    return BundleCheck(difference, answers, older, reason, _problem(answers, older, samples))
+    return BundleCheck(difference, answers, older, reason, refusal(answers, older, samples))
 
 
-def ask(bundle: Bundle, samples: Sequence[Sample], query: str, tell: Callable[[], None] = lambda: None) -> Answers:
+def predict(bundle: Bundle, samples: Sequence[Sample], query: str, step: Callable[[], None] = lambda: None) -> Answers:
     """The labels of every sample's points, as the live node gives them. Raises PartDistillError for a student that
     does not know the names, or leaves a point without an answer."""
     segmenter = Segmenter(bundle, "cpu")
-    asked = segmenter.query(query)
+    part_query = segmenter.query(query)
     labels, agreements, right, total = [], [], 0.0, 0.0
     for sample in samples:
-        answer = segmenter.segment([sample.points], asked, [None if sample.up_unknown else UP])[0]
+        answer = segmenter.segment([sample.points], part_query, [None if sample.up_unknown else UP])[0]
         if answer.problem or (answer.labels < 0).any() or not np.isfinite(answer.confidence).all():
             reason = answer.problem or "some of its points got no label"
             raise PartDistillError(f"{bundle.path}: the student does not answer about {sample.name}: {reason}")
-        good, weight = agreed(sample.units, answer.labels)
+        good, weight = agreeing_weight(sample.units, answer.labels)
         labels.append(answer.labels)
         agreements.append(good / weight if weight else float("nan"))
         right, total = right + good, total + weight
-        tell()
+        step()
     return Answers(bundle.path.name, tuple(labels), tuple(agreements), right / total if total else float("nan"))
 
 
-def agreed(units: KnowledgeUnits, labels: NDArray[np.int16]) -> tuple[float, float]:
+def agreeing_weight(units: KnowledgeUnits, labels: NDArray[np.int16]) -> tuple[float, float]:
     """The weight of the units that `labels [N]` agree with, and of all: score times size."""
     weight = units.score.astype(np.float64) * units.sizes()
     return float((weight * agreement(units, labels)).sum()), float(weight.sum())
 
 
-def _problem(new: Answers, before: Answers | None, samples: Sequence[Sample]) -> str | None:
-    said = np.unique(np.concatenate([np.unique(one) for one in new.labels])) if new.labels else np.zeros(0)
+def refusal(new: Answers, before: Answers | None, samples: Sequence[Sample]) -> str | None:
+    """Why a student that gave the answers `new` must not replace the one `before`; None where it may."""
+    answered = np.unique(np.concatenate([np.unique(one) for one in new.labels])) if new.labels else np.zeros(0)
     named = np.unique(np.concatenate([sample.units.part for sample in samples])) if samples else np.zeros(0)
-    if len(said) < 2 <= len(named):
+    if len(answered) < 2 <= len(named):
         return "it calls every point of every scan the same part, of which the teacher saw several"
     if before is not None and new.overall < before.overall - MARGIN:
         return (

@@ -23,22 +23,23 @@ from partdistill_ros.distillation.units import NEIGHBORS
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.rasterize import Rendering
+from partdistill_ros.teachers.boxes import box_iou
 from partdistill_ros.teachers.protocol import BoxAnswer, PixelAnswer
 
-WHOLE_OFF = 0.06  # sigma of the sides of a whole-object box in shares of the object: half of them miss some of it
+WHOLE_OFF = 0.06  # sigma of the sides of a whole-object box in fractions of the object: half of them miss some of it
 PATCHES = 14  # a side of the picture in CLIP ViT-B/16 patches
 
 
 @dataclass(frozen=True)
 class Preset:
-    """How a controlled teacher fails; rates are shares of the patches or boxes.
+    """How a controlled teacher fails; rates are fractions of the patches or boxes.
 
     wrong: the range of the parts' error rates; the squares of even steps between them, in an order drawn from
         the category's name, so that one part or two are hard and the others easy.
     vary: largest change of a rate from shape to shape, either way.
     flips: independent errors, any other name.
     missed: boxes that are not given (box kind); what is easily named is easily missed.
-    off: sigma of a box's sides, in shares of its size.
+    off: sigma of a box's sides, in fractions of its size.
     spurious, whole: mean number a view of boxes around nothing, and of boxes around everything.
     """
 
@@ -89,7 +90,7 @@ class ControlledTeacher:
     def answer(self, rendering: Rendering, parts: Sequence[str], category: str | None) -> PixelAnswer | BoxAnswer:
         """Damaged truth about every view. Raises PartDistillError for a scan that was never revealed."""
         truth = self._label_map(rendering, parts)
-        errors = _Errors(self.preset, category or "", tuple(parts), rendering.name)
+        errors = ErrorRates(self.preset, category or "", tuple(parts), rendering.name)
         if self.kind == "pixel":
             return PixelAnswer(np.stack([_patches(errors, view, labels) for view, labels in enumerate(truth)]))
         return _boxes(errors, truth, rendering.index >= 0)
@@ -107,7 +108,7 @@ class ControlledTeacher:
         return place[np.append(labels, -1)[rendering.index]]
 
 
-class _Errors:
+class ErrorRates:
     """The error rates of one shape: `wrong [P]`, `missed [P]`, the name each part is mistaken for `[P]`, and the
     favorite, which boxes around the whole object get."""
 
@@ -116,19 +117,19 @@ class _Errors:
         count = len(parts)
         kind = generator(preset.seed, "category", category, *parts)
         order = kind.permutation(count)
-        spread = (np.linspace(0, 1, count) ** 2)[order] if count > 1 else np.zeros(1)
+        steepness = (np.linspace(0, 1, count) ** 2)[order] if count > 1 else np.zeros(1)
         step = int(kind.integers(1, count)) if count > 1 else 0
         self.mistaken = (np.arange(count) + step) % count
         own = generator(preset.seed, "shape", category, shape)
-        self.wrong = self._vary(own, preset.wrong, spread)
-        self.missed = self._vary(own, preset.missed, 1 - spread)
+        self.wrong = self._vary(own, preset.wrong, steepness)
+        self.missed = self._vary(own, preset.missed, 1 - steepness)
         self.favorite = int(own.integers(count))
 
     def _vary(
-        self, rng: np.random.Generator, rates: tuple[float, float], spread: NDArray[np.float64]
+        self, rng: np.random.Generator, rates: tuple[float, float], steepness: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        drawn = rates[0] + (rates[1] - rates[0]) * spread + self.preset.vary * rng.uniform(-1, 1, len(spread))
-        return np.clip(drawn, 0, 0.9) if rates[1] > 0 else np.zeros(len(spread))
+        drawn = rates[0] + (rates[1] - rates[0]) * steepness + self.preset.vary * rng.uniform(-1, 1, len(steepness))
+        return np.clip(drawn, 0, 0.9) if rates[1] > 0 else np.zeros(len(steepness))
 
     def view(self, number: int) -> np.random.Generator:
         """The random numbers of one view."""
@@ -136,9 +137,9 @@ class _Errors:
 
     def name(self, rng: np.random.Generator, part: NDArray[np.int64]) -> NDArray[np.int64]:
         """The names that the teacher gives to true parts `[K]`."""
-        told = np.where(rng.random(len(part)) < self.wrong[part], self.mistaken[part], part)
-        other = (told + rng.integers(1, max(len(self.parts), 2), len(part))) % len(self.parts)
-        return np.where(rng.random(len(part)) < self.preset.flips, other, told)
+        given = np.where(rng.random(len(part)) < self.wrong[part], self.mistaken[part], part)
+        other = (given + rng.integers(1, max(len(self.parts), 2), len(part))) % len(self.parts)
+        return np.where(rng.random(len(part)) < self.preset.flips, other, given)
 
 
 def generator(seed: int, *words: str) -> np.random.Generator:
@@ -147,22 +148,22 @@ def generator(seed: int, *words: str) -> np.random.Generator:
     return np.random.default_rng(np.frombuffer(digest, np.uint32))
 
 
-def _patches(errors: _Errors, view: int, truth: NDArray[np.int16]) -> NDArray[np.float32]:
+def _patches(errors: ErrorRates, view: int, truth: NDArray[np.int16]) -> NDArray[np.float32]:
     """Scores `[P, 14, 14]`: the commonest part of each patch, damaged, with a confidence that tells little."""
     count, rng = len(errors.parts), errors.view(view)
     height, width = truth.shape
     row, column = np.nonzero(truth >= 0)
     patch = row * PATCHES // height * PATCHES + column * PATCHES // width
     votes = np.bincount(patch * count + truth[row, column], minlength=PATCHES * PATCHES * count).reshape(-1, count)
-    told = errors.name(rng, votes.argmax(1))
-    sure = 1 / count + (1 - 1 / count) * rng.uniform(0.2, 0.8, len(told))
+    given = errors.name(rng, votes.argmax(1))
+    sure = 1 / count + (1 - 1 / count) * rng.uniform(0.2, 0.8, len(given))
     scores = np.repeat((1 - sure)[:, None] / max(count - 1, 1), count, 1)
-    scores[np.arange(len(told)), told] = sure
+    scores[np.arange(len(given)), given] = sure
     scores[votes.sum(1) == 0] = 0
     return scores.T.reshape(count, PATCHES, PATCHES).astype(np.float32)
 
 
-def _boxes(errors: _Errors, truth: NDArray[np.int16], shown: NDArray[np.bool_]) -> BoxAnswer:
+def _boxes(errors: ErrorRates, truth: NDArray[np.int16], shown: NDArray[np.bool_]) -> BoxAnswer:
     """The boxes of all views: of each connected region of a part, and those around nothing or everything."""
     rows: list[tuple[NDArray[np.float64], int, float, int]] = []
     for view, labels in enumerate(truth):
@@ -170,11 +171,11 @@ def _boxes(errors: _Errors, truth: NDArray[np.int16], shown: NDArray[np.bool_]) 
         true = _regions(labels, len(errors.parts), max(0.002 * shown[view].sum(), 4))
         seen = rng.random(len(true)) >= errors.missed[np.array([part for _, part in true], np.int64)]
         kept = [region for region, one in zip(true, seen, strict=True) if one]
-        told = errors.name(rng, np.array([part for _, part in kept], np.int64))
-        for (box, part), name in zip(kept, told, strict=True):
+        given = errors.name(rng, np.array([part for _, part in kept], np.int64))
+        for (box, part), name in zip(kept, given, strict=True):
             moved = box + rng.normal(0, errors.preset.off, 4) * np.tile(box[2:] - box[:2], 2)
             moved = np.concatenate([np.minimum(moved[:2], moved[2:]), np.maximum(moved[:2], moved[2:])])
-            quality = overlap(moved, box) if name == part else 0.2
+            quality = float(box_iou(moved, box[None])[0]) if name == part else 0.2
             rows.append((moved, int(name), 0.3 + 0.3 * quality + rng.normal(0, 0.15), view))
         if shown[view].any():
             rows += [(box, part, rng.uniform(0.2, 0.7), view) for box, part in _idle(errors, rng, shown[view])]
@@ -195,23 +196,18 @@ def _regions(labels: NDArray[np.int16], count: int, least: float) -> list[tuple[
     return found
 
 
-def _idle(errors: _Errors, rng: np.random.Generator, shown: NDArray[np.bool_]) -> list[tuple[NDArray[np.float64], int]]:
+def _idle(
+    errors: ErrorRates, rng: np.random.Generator, shown: NDArray[np.bool_]
+) -> list[tuple[NDArray[np.float64], int]]:
     """Boxes around nothing in particular, with any name, and around the whole object, with the shape's favorite."""
     rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
     low = np.array([columns[0], rows[0]], float)
     extent = np.array([columns[-1], rows[-1]]) + 1 - low
     boxes = []
     for _ in range(rng.poisson(errors.preset.spurious)):
-        middle, half = low + extent * rng.random(2), extent * rng.uniform(0.08, 0.35, 2)
-        boxes.append((np.concatenate([middle - half, middle + half]), int(rng.integers(len(errors.parts)))))
+        center, half = low + extent * rng.random(2), extent * rng.uniform(0.08, 0.35, 2)
+        boxes.append((np.concatenate([center - half, center + half]), int(rng.integers(len(errors.parts)))))
     around, loose = np.concatenate([low, low + extent]), WHOLE_OFF * np.tile(extent, 2)
     for _ in range(rng.poisson(errors.preset.whole)):
         boxes.append((around + rng.normal(0, loose), errors.favorite))
     return boxes
-
-
-def overlap(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Intersection over union of two boxes (left, top, right, bottom)."""
-    shared = np.prod(np.maximum(np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2]), 0))
-    area = np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2]) - shared
-    return float(shared / area) if area > 0 else 0.0

@@ -104,14 +104,14 @@ def _answers(shape: Shape, row: int, evaluations: Sequence[Evaluation]) -> tuple
 def _asked(question: Question, teacher: Teacher | None) -> tuple[tuple[Panel, ...], str]:
     if teacher is None:
         return (), ""
-    from partdistill_ros.evaluation.methods.vote import ask  # needs torch
+    from partdistill_ros.evaluation.methods.vote import query_views  # needs torch
 
     try:
-        asked = ask(teacher, question)
+        found = query_views(teacher, question)
     except PartDistillError as error:
         return (), str(error)
-    names = asked.views.names or tuple(f"view {number}" for number in range(len(asked.views)))
-    panels = (view_panel(asked.rendering, asked.answer, v, question.parts, name) for v, name in enumerate(names))
+    names = found.views.names or tuple(f"view {number}" for number in range(len(found.views)))
+    panels = (view_panel(found.rendering, found.answer, v, question.parts, name) for v, name in enumerate(names))
     return tuple(panels), ""
 
 

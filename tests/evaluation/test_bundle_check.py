@@ -14,8 +14,7 @@ from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation import bundle_check as acceptance
-from partdistill_ros.evaluation.bundle_check import MARGIN, Answers, agreed, check_bundle
+from partdistill_ros.evaluation.bundle_check import MARGIN, Answers, agreeing_weight, check_bundle, refusal
 from partdistill_ros.inference.bundle import DEFAULT_PATH
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.pointcloud.scan import sample_surface
@@ -64,7 +63,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_agreement_weighs_units_by_score_and_size() -> None:
     labels = np.array([0, 0, 0, 1], np.int16)
     units = units_of(np.array([0, 0, 1, 1]), (1.0, 0.5))  # 2 of 2 points right, and 1 of 2
-    assert agreed(units, labels) == (pytest.approx(1.0 * 2 + 0.5 * 1), pytest.approx(1.0 * 2 + 0.5 * 2))
+    assert agreeing_weight(units, labels) == (pytest.approx(1.0 * 2 + 0.5 * 1), pytest.approx(1.0 * 2 + 0.5 * 2))
 
 
 def test_the_shipped_student_against_itself_is_accepted(samples) -> None:
@@ -85,9 +84,9 @@ def test_a_worse_student_is_told_with_both_numbers(samples, untrained: Path) -> 
 
 def test_an_answer_of_one_part_only_is_refused_whatever_it_agrees_with(samples) -> None:
     one = Answers("x", tuple(np.zeros(3000, np.int16) for _ in samples), (0.5, 0.5), 0.5)
-    assert "same part" in str(acceptance._problem(one, None, samples))
+    assert "same part" in str(refusal(one, None, samples))
     both = replace(one, labels=(np.arange(3000, dtype=np.int16) % 2,) * 2)
-    assert acceptance._problem(both, None, samples) is None
+    assert refusal(both, None, samples) is None
 
 
 def test_weights_that_are_not_those_of_the_network_are_found(samples, untrained: Path, tmp_path: Path) -> None:

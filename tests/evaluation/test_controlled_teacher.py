@@ -11,7 +11,7 @@ import pytest
 from partdistill_ros.distillation.teacher_query import query_teacher
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation import controlled_teacher
-from partdistill_ros.evaluation.controlled_teacher import PATCHES, PRESETS, ControlledTeacher, Preset, overlap
+from partdistill_ros.evaluation.controlled_teacher import PATCHES, PRESETS, ControlledTeacher, ErrorRates, Preset
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.cameras import ten_views
 from partdistill_ros.rendering.rasterize import Rendering, render_scan
@@ -175,7 +175,7 @@ def test_a_wrong_name_is_always_the_same_wrong_name(teach) -> None:
 
 def test_no_part_is_ever_mistaken_for_itself() -> None:
     preset = Preset("pixel", (0, 0.6), 0, 0)
-    chosen = [controlled_teacher._Errors(preset, f"kind{number}", PARTS, "a").mistaken for number in range(40)]
+    chosen = [ErrorRates(preset, f"kind{number}", PARTS, "a").mistaken for number in range(40)]
     assert all((one != np.arange(4)).all() for one in chosen)
     assert len({tuple(one.tolist()) for one in chosen}) == 3, "which other part, the category decides"
 
@@ -189,10 +189,7 @@ def test_flips_take_any_other_name_at_their_rate(teach) -> None:
 
 def test_rates_vary_from_shape_to_shape_by_as_much_as_asked(teach) -> None:
     rates = np.array(
-        [
-            controlled_teacher._Errors(Preset("pixel", (0.4, 0.4), 0.2, 0), "fish", PARTS, f"fish{number}").wrong
-            for number in range(200)
-        ]
+        [ErrorRates(Preset("pixel", (0.4, 0.4), 0.2, 0), "fish", PARTS, f"fish{number}").wrong for number in range(200)]
     )
     assert 0.2 <= rates.min() < 0.22 and 0.58 < rates.max() <= 0.6
     assert abs(rates.mean() - 0.4) < 0.02
@@ -221,7 +218,7 @@ def test_boxes_around_the_whole_object_appear_all_with_one_name(teach) -> None:
     assert len(set(answer.part[large].tolist())) == 1
     off = (answer.boxes[large] - [0, 16, SIZE, SIZE - 16]) / ([SIZE, SIZE - 32] * 2)
     assert abs(off.mean()) < 0.02 and abs(off.std() - controlled_teacher.WHOLE_OFF) < 0.01
-    names = {controlled_teacher._Errors(EXACT["box"], f"kind{number}", PARTS, "a").favorite for number in range(40)}
+    names = {ErrorRates(EXACT["box"], f"kind{number}", PARTS, "a").favorite for number in range(40)}
     assert names == {0, 1, 2, 3}, "which name, the category decides"
 
 
@@ -249,12 +246,9 @@ def test_confidence_tells_little_of_what_is_right(teach) -> None:
 
 def test_hard_parts_belong_to_the_category_and_its_names(teach) -> None:
     preset = Preset("pixel", (0, 0.6), 0, 0)
-    rates = {
-        word: tuple(controlled_teacher._Errors(preset, word, PARTS, "a").wrong.round(3))
-        for word in ("fish", "bird", "dog")
-    }
+    rates = {word: tuple(ErrorRates(preset, word, PARTS, "a").wrong.round(3)) for word in ("fish", "bird", "dog")}
     assert len(set(rates.values())) > 1
-    assert rates["fish"] == tuple(controlled_teacher._Errors(preset, "fish", PARTS, "b").wrong.round(3))
+    assert rates["fish"] == tuple(ErrorRates(preset, "fish", PARTS, "b").wrong.round(3))
 
 
 def test_a_single_name_cannot_be_mistaken(teach) -> None:
@@ -279,10 +273,3 @@ def test_rendered_views_know_their_shape(make_post) -> None:
         teacher.answer(rendering, ("top", "bottom"), "post")
     teacher.reveal(post)
     assert teacher.answer(rendering, ("top", "bottom"), "post").scores.shape == (10, 2, PATCHES, PATCHES)
-
-
-def test_overlap_by_hand() -> None:
-    assert overlap(np.array([0, 0, 2, 2]), np.array([0, 0, 2, 2])) == 1
-    assert overlap(np.array([0, 0, 2, 2]), np.array([1, 0, 3, 2])) == pytest.approx(1 / 3)
-    assert overlap(np.array([0, 0, 1, 1]), np.array([2, 2, 3, 3])) == 0
-    assert overlap(np.zeros(4), np.zeros(4)) == 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +33,8 @@ DRAWS = 4  # samples of a cloud, turned about the vertical, whose answers are av
 WHOLE = Augmentation(partial_view=0.0, free_rotation=0.0, roll_pitch=0.05)
 
 
-Gather = Callable[[Sequence[Shape]], list[Sample]]
-"""Shapes to the samples of a collection, with what teaches them."""
+MakeSamples = Callable[[Sequence[Shape]], list[Sample]]
+"""Shapes to the samples of a training, with what teaches them."""
 
 
 @dataclass(frozen=True)
@@ -52,70 +52,78 @@ class Recipe:
     augmentation: Augmentation = WHOLE
 
 
+@dataclass(frozen=True)
+class MethodConfig:
+    """What every method of a comparison is given.
+
+    teacher: as `load_teacher` takes it, or `controlled:PRESET`.  train: the collection to distill on (pre), None
+    for the evaluated shapes (tta).  each: one evaluated shape at a time.  backward: the rule of the method
+    `backward`.  generated, generated_share: shapes added to the collection, see `samples.weighted`.
+    """
+
+    teacher: str = "mini"
+    train: Sequence[Shape] | None = None
+    each: bool = False
+    backward: str = "posterior"
+    generated: Sequence[Shape] = ()
+    generated_share: float | None = None
+    recipe: Recipe = field(default_factory=Recipe)
+
+    def __post_init__(self) -> None:
+        if self.train is not None and self.each:
+            raise PartDistillError("one shape at a time is a way of test-time alignment: leave the training shapes out")
+
+
 class DistilledMethod:
-    """name: for the tables.  gather: shapes -> samples with what teaches them.  rule: of backward distillation,
-    `none` for forward alone.  train: the collection of the setting `pre`, None for the evaluated shapes.
-    each: every evaluated shape by itself.  generated, generated_share: shapes added to the collection, see
-    `weighed`."""
+    """name: for the tables.  make_samples: shapes -> samples with what teaches them.  shapes: the evaluated ones.
+    rule: of backward distillation, `none` for forward alone."""
+
+    trainer_type: Callable[..., Trainer] = Trainer
 
     def __init__(
-        self,
-        name: str,
-        gather: Gather,
-        shapes: Sequence[Shape],
-        rule: str,
-        recipe: Recipe,
-        *,
-        train: Sequence[Shape] | None = None,
-        each: bool = False,
-        generated: Sequence[Shape] = (),
-        generated_share: float | None = None,
+        self, name: str, make_samples: MakeSamples, shapes: Sequence[Shape], rule: str, config: MethodConfig
     ) -> None:
-        if train is not None and each:
-            raise PartDistillError("one shape at a time is a way of test-time alignment: leave the training shapes out")
-        self.name, self._gather, self._rule, self._recipe = name, gather, rule, recipe
-        self._shapes, self._train, self._each = shapes, train, each
-        self._generated, self._generated_share = generated, generated_share
-        self.setting = "pre" if train is not None else "tta-each" if each else "tta"
+        self.name, self._make_samples, self._shapes, self._rule = name, make_samples, shapes, rule
+        self._config, self._recipe = config, config.recipe
+        self.setting = "pre" if config.train is not None else "tta-each" if config.each else "tta"
         self.curves: list[LossCurve] = []
         self.trainer: Trainer | None = None
-        self._kind: Callable[..., Trainer] = Trainer
 
     def answer(self, questions: Sequence[Question]) -> Iterator[NDArray[np.int16]]:
         """Train, then label; in the setting `tta-each` in turns."""
         space = TextSpace.load()
-        if not self._each:
-            collection = self._shapes if self._train is None else self._train
+        if not self._config.each:
+            collection = self._shapes if self._config.train is None else self._config.train
             student = self._distill(collection, questions, space, f"{len(collection)} shapes")
         for number, question in enumerate(questions):
-            if self._each:
+            if self._config.each:
                 student = self._distill([self._shapes[number]], [question], space, question.name)
             yield self._label(student, question, space)
 
     def _distill(
         self, collection: Sequence[Shape], questions: Sequence[Question], space: TextSpace, of: str
     ) -> Student:
-        recipe, tta = self._recipe, self._train is None
+        recipe, tta = self._recipe, self._config.train is None
         parts = {question.category: question.parts for question in questions}
         own, made = (
             [aligned(shape, parts) for shape in shapes if shape.question.category in parts]
-            for shapes in (collection, self._generated)
+            for shapes in (collection, self._config.generated)
         )
         if not own and not made:
             raise PartDistillError("the training shapes are of other categories than the evaluated ones")
-        samples = self._gather([*own, *made])
-        samples = weighted(samples[: len(own)], samples[len(own) :], self._generated_share)
+        samples = self._make_samples([*own, *made])
+        samples = weighted(samples[: len(own)], samples[len(own) :], self._config.generated_share)
         names = {sample.category: [space.encode([part]) for part in parts[sample.category]] for sample in samples}
         trained = recipe.start == "default" or Path(recipe.start).is_dir()
         schedule = schedule_for(len(samples), tta=tta, trained=trained, epochs=recipe.epochs)
         torch.manual_seed(recipe.seed)
-        trainer = self._fit(samples, names, space, schedule)
+        trainer = self._trainer(samples, names, space, schedule)
         student = trainer.run()
         self.trainer = trainer
         self.curves.append(LossCurve(of, tuple(trainer.state.losses), trainer.state.backward_from))
         return student
 
-    def _fit(
+    def _trainer(
         self,
         samples: Sequence[Sample],
         names: dict[str, list[NDArray[np.float32]]],
@@ -128,7 +136,7 @@ class DistilledMethod:
             key = _key(recipe, schedule, samples)
             checkpoint = recipe.work / f"fit-{key}-{self._rule}.pt"
             forward = recipe.work / f"forward-{key}.pt"
-        return self._kind(
+        return self.trainer_type(
             new_student(recipe.student, space.dim, recipe.start),
             samples,
             names,

@@ -18,7 +18,7 @@ from torch import Tensor
 from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.trainer import Batch, Trainer
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation.methods.distilled_student import DistilledMethod, Recipe
+from partdistill_ros.evaluation.methods.distilled_student import DistilledMethod, MethodConfig
 from partdistill_ros.evaluation.methods.vote import pixel_votes
 from partdistill_ros.evaluation.shapes import Shape
 from partdistill_ros.evaluation.training_samples import teacher_samples
@@ -41,24 +41,15 @@ class FeatureTeacher(Protocol):
 
 
 class FeaturesMethod(DistilledMethod):
-    """teacher: one that gives features.  train, each: as in `DistilledMethod`."""
+    """teacher: one that gives features."""
 
-    def __init__(
-        self,
-        teacher: Teacher,
-        shapes: Sequence[Shape],
-        recipe: Recipe,
-        *,
-        train: Sequence[Shape] | None = None,
-        each: bool = False,
-    ) -> None:
+    def __init__(self, teacher: Teacher, shapes: Sequence[Shape], config: MethodConfig) -> None:
         if not isinstance(teacher, FeatureTeacher):
             raise PartDistillError(f"the teacher '{teacher.name}' gives no features to distill: choose mini")
-        recipe = replace(recipe, work=None)  # such a training writes no checkpoints
-        super().__init__(
-            "features", partial(teacher_samples, teacher=teacher), shapes, "none", recipe, train=train, each=each
-        )
-        self._kind = partial(FeatureTrainer, teacher)
+        # Neither checkpoints nor generated shapes: such a training knows of none.
+        config = replace(config, recipe=replace(config.recipe, work=None), generated=())
+        super().__init__("features", partial(teacher_samples, teacher=teacher), shapes, "none", config)
+        self.trainer_type = partial(FeatureTrainer, teacher)
 
 
 class FeatureTrainer(Trainer):

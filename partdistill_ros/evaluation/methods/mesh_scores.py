@@ -31,7 +31,7 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
 from partdistill_ros.distillation.units import KnowledgeUnits, units_from_answer
-from partdistill_ros.evaluation.methods.vote import ask, decide
+from partdistill_ros.evaluation.methods.vote import most_voted, query_views
 from partdistill_ros.evaluation.shapes import Question
 from partdistill_ros.pointcloud.scan import Mesh, sample_mesh
 from partdistill_ros.rendering.cameras import bounding_sphere
@@ -67,15 +67,15 @@ class MeshScoresMethod:
     def answer(self, questions: Sequence[Question]) -> Iterator[NDArray[np.int16]]:
         """Scores per face, and of each point the face it lies on."""
         for question in questions:
-            asked, mesh = ask(self._teacher, question), question.scan.mesh
-            rendering, cloud = asked.rendering, question.cloud.points
+            found, mesh = query_views(self._teacher, question), question.scan.mesh
+            rendering, cloud = found.rendering, question.cloud.points
             if mesh is None or not len(mesh.faces):
                 surface, row = cloud_surface(cloud), np.arange(len(cloud))
             else:
                 surface, row = mesh_surface(mesh), faces_under(mesh, cloud, question.cloud.normals)
-                rendering = locate_points(rendering, mesh.triangles().mean(1), asked.views)
-            units = units_from_answer(asked.answer, rendering, len(surface.place), question.parts)
-            yield decide(gather_scores(units, surface)[row])
+                rendering = locate_points(rendering, mesh.triangles().mean(1), found.views)
+            units = units_from_answer(found.answer, rendering, len(surface.place), question.parts)
+            yield most_voted(gather_scores(units, surface)[row])
 
 
 def gather_scores(units: KnowledgeUnits, surface: Surface) -> NDArray[np.float32]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from partdistill_ros.distillation.generated import check_generated, generated_sc
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.controlled_teacher import ControlledTeacher
 from partdistill_ros.evaluation.methods.constant import Constant
-from partdistill_ros.evaluation.methods.distilled_student import DistilledMethod, Gather, Recipe
+from partdistill_ros.evaluation.methods.distilled_student import DistilledMethod, MethodConfig
 from partdistill_ros.evaluation.methods.features import FeaturesMethod
 from partdistill_ros.evaluation.methods.mesh_scores import MeshScoresMethod
 from partdistill_ros.evaluation.methods.protocol import PROCEDURAL, Method
@@ -28,47 +27,29 @@ Skip = Callable[[Path, PartDistillError], None]
 CONTROLLED = "controlled"
 
 
-@dataclass(frozen=True)
-class MethodConfig:
-    """What every method of a comparison is given.
-
-    teacher: as `load_teacher` takes it, or `controlled:PRESET`.  train: the collection to distill on (pre), None
-    for the evaluated shapes (tta).  each: one evaluated shape at a time.  backward: the rule of the method
-    `backward`.  generated, generated_share: shapes added to the collection, see `weighed`.
-    """
-
-    teacher: str = "mini"
-    train: Sequence[Shape] | None = None
-    each: bool = False
-    backward: str = "posterior"
-    generated: Sequence[Shape] = ()
-    generated_share: float | None = None
-    recipe: Recipe = field(default_factory=Recipe)
-
-
-def make_method(name: str, shapes: Sequence[Shape], setting: MethodConfig) -> Method:
-    """The method `name` of `methods.METHODS` for these shapes."""
+def make_method(name: str, shapes: Sequence[Shape], config: MethodConfig) -> Method:
+    """The method `name` of `METHODS` for these shapes."""
     if name == "constant":
         return Constant.of(shapes)
     if name == "supervised":
-        return _distilled(name, true_samples, shapes, "none", setting)
-    teacher = method_teacher(setting, shapes)
+        return DistilledMethod(name, true_samples, shapes, "none", config)
+    teacher = method_teacher(config, shapes)
     if name == "vote":
         return VoteMethod(teacher)
     if name == "mesh-scores":
         return MeshScoresMethod(teacher)
     if name == "features":
-        return FeaturesMethod(teacher, shapes, setting.recipe, train=setting.train, each=setting.each)
-    rule = "none" if name == "forward" else setting.backward
-    return _distilled(name, partial(teacher_samples, teacher=teacher), shapes, rule, setting)
+        return FeaturesMethod(teacher, shapes, config)
+    rule = "none" if name == "forward" else config.backward
+    return DistilledMethod(name, partial(teacher_samples, teacher=teacher), shapes, rule, config)
 
 
-def method_teacher(setting: MethodConfig, shapes: Sequence[Shape]) -> Teacher:
-    """The teacher of a setting; a controlled one knows the truth of `shapes`, and is one for each method, since
+def method_teacher(config: MethodConfig, shapes: Sequence[Shape]) -> Teacher:
+    """The teacher of a comparison; a controlled one knows the truth of `shapes`, and is one for each method, since
     it remembers which clouds of a shape it was told about."""
-    kind, _, preset = setting.teacher.partition(":")
+    kind, _, preset = config.teacher.partition(":")
     if kind != CONTROLLED:
-        return load_teacher(setting.teacher, setting.recipe.device)
+        return load_teacher(config.teacher, config.recipe.device)
     teacher = ControlledTeacher(preset)
     for shape in shapes:
         teacher.reveal(shape.labeled)
@@ -89,17 +70,3 @@ def collect(sources: Sequence[str], shapes: Sequence[Shape], on_skip: Skip | Non
                 check_generated(source, category)
                 found += prepare(list(generated_scans(source, category)))
     return found
-
-
-def _distilled(name: str, gather: Gather, shapes: Sequence[Shape], rule: str, setting: MethodConfig) -> DistilledMethod:
-    return DistilledMethod(
-        name,
-        gather,
-        shapes,
-        rule,
-        setting.recipe,
-        train=setting.train,
-        each=setting.each,
-        generated=setting.generated,
-        generated_share=setting.generated_share,
-    )

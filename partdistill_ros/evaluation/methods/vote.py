@@ -24,7 +24,7 @@ from partdistill_ros.teachers.protocol import BoxAnswer, PixelAnswer, Teacher
 
 
 @dataclass(frozen=True)
-class Asked:
+class TeacherVotes:
     """What a teacher said of a question's `views`: its `answer` about the `rendering`, whose `pixel`
     locates the question's cloud, and the `votes [N, P]` of that cloud's points."""
 
@@ -35,7 +35,7 @@ class Asked:
 
 
 class VoteMethod:
-    """teacher: who is asked.  The views are those that distillation would take."""
+    """teacher: who is queried.  The views are those that distillation would take."""
 
     setting = "zero-shot"
 
@@ -46,13 +46,13 @@ class VoteMethod:
     def answer(self, questions: Sequence[Question]) -> Iterator[NDArray[np.int16]]:
         """Views and votes per shape."""
         for question in questions:
-            yield decide(ask(self._teacher, question).votes)
+            yield most_voted(query_views(self._teacher, question).votes)
 
 
-def ask(teacher: Teacher, question: Question) -> Asked:
-    """Render, ask and vote; an unknown up is the candidate about which the teacher is surest."""
-    tries = [_ask(teacher, question, question.scan.with_(up=up)) for up in _candidate_ups(teacher, question)]
-    return max(tries, key=lambda asked: confidence(asked.votes))
+def query_views(teacher: Teacher, question: Question) -> TeacherVotes:
+    """Render, query the teacher and vote; an unknown up is the candidate about which the teacher is surest."""
+    tries = [_query_pose(teacher, question, question.scan.with_(up=up)) for up in _candidate_ups(teacher, question)]
+    return max(tries, key=lambda found: mean_confidence(found.votes))
 
 
 def _candidate_ups(teacher: Teacher, question: Question) -> Sequence[NDArray[np.float32] | None]:
@@ -62,14 +62,14 @@ def _candidate_ups(teacher: Teacher, question: Question) -> Sequence[NDArray[np.
     return [up.astype(np.float32) for up in candidate_ups(question.cloud.points)]
 
 
-def _ask(teacher: Teacher, question: Question, scan: Scan) -> Asked:
+def _query_pose(teacher: Teacher, question: Question, scan: Scan) -> TeacherVotes:
     views = views_for(scan)
     rendering = locate_points(render_scan(scan, views, teacher.size), question.cloud.points, views)
     answer = teacher.answer(rendering, question.parts, question.category)
     if isinstance(answer, PixelAnswer):
-        return Asked(views, rendering, answer, pixel_votes(answer, rendering))
+        return TeacherVotes(views, rendering, answer, pixel_votes(answer, rendering))
     units = units_from_boxes(answer, rendering, len(question.cloud.points), question.parts)
-    return Asked(views, rendering, answer, units.votes(units.score[units.owner()]))
+    return TeacherVotes(views, rendering, answer, units.votes(units.score[units.owner()]))
 
 
 def pixel_votes(answer: PixelAnswer, rendering: Rendering) -> NDArray[np.float32]:
@@ -87,11 +87,11 @@ def pixel_votes(answer: PixelAnswer, rendering: Rendering) -> NDArray[np.float32
     return mean
 
 
-def decide(votes: NDArray[np.float32]) -> NDArray[np.int16]:
+def most_voted(votes: NDArray[np.float32]) -> NDArray[np.int16]:
     """The part with the most votes, -1 without any; `votes [N, P]`."""
     return np.where(votes.max(1) > 0, votes.argmax(1), -1).astype(np.int16)
 
 
-def confidence(votes: NDArray[np.float32]) -> float:
+def mean_confidence(votes: NDArray[np.float32]) -> float:
     """Mean over points of the winner's votes: how sure the teacher is of this pose, without any truth."""
     return float(votes.max(1).mean())

@@ -12,7 +12,7 @@ import pytest
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.controlled_teacher import ControlledTeacher
 from partdistill_ros.evaluation.evaluate import evaluate
-from partdistill_ros.evaluation.methods.distilled_student import DistilledMethod, Recipe, aligned
+from partdistill_ros.evaluation.methods.distilled_student import DistilledMethod, MethodConfig, Recipe, aligned
 from partdistill_ros.evaluation.shapes import prepare
 from partdistill_ros.evaluation.training_samples import teacher_samples, true_samples
 from partdistill_ros.synthetic.families import generate
@@ -45,13 +45,13 @@ def test_the_shapes_themselves_or_another_collection(bottles):
         return true_samples(shapes)
 
     every = [shape.question.name for shape in bottles]
-    evaluate(bottles, DistilledMethod("supervised", gather, bottles, "none", QUICK))
+    evaluate(bottles, DistilledMethod("supervised", gather, bottles, "none", MethodConfig(recipe=QUICK)))
     other = prepare([generate("bottle", 9)])
     more = {"generated": other, "generated_share": 0.2}
-    pre = DistilledMethod("supervised", gather, bottles, "none", QUICK, train=other, **more)
+    pre = DistilledMethod("supervised", gather, bottles, "none", MethodConfig(recipe=QUICK, train=other, **more))
     evaluate(bottles, pre)
     assert pre.trainer is not None and [sample.weight for sample in pre.trainer.samples] == [1.0, 0.2]
-    each = DistilledMethod("supervised", gather, bottles, "none", QUICK, each=True)
+    each = DistilledMethod("supervised", gather, bottles, "none", MethodConfig(recipe=QUICK, each=True))
     evaluate(bottles, each)
     assert seen == [every, ["bottle_00009"] * 2, *([name] for name in every)]
     assert (pre.setting, each.setting) == ("pre", "tta-each")
@@ -65,7 +65,13 @@ def test_labels_of_the_evaluated_shapes_change_nothing(bottles):
     answers = [
         evaluate(
             shapes,
-            DistilledMethod("b", partial(teacher_samples, teacher=teacher), shapes, "posterior", QUICK, train=other),
+            DistilledMethod(
+                "b",
+                partial(teacher_samples, teacher=teacher),
+                shapes,
+                "posterior",
+                MethodConfig(recipe=QUICK, train=other),
+            ),
         )
         for shapes in (bottles, wrong)
     ]
@@ -74,22 +80,23 @@ def test_labels_of_the_evaluated_shapes_change_nothing(bottles):
 
 
 def test_a_collection_of_other_objects_is_refused(bottles):
-    method = DistilledMethod("f", true_samples, bottles, "none", QUICK, train=prepare([generate("mug", 1)]))
+    mugs = prepare([generate("mug", 1)])
+    method = DistilledMethod("f", true_samples, bottles, "none", MethodConfig(recipe=QUICK, train=mugs))
     with pytest.raises(PartDistillError, match="other categories"):
         evaluate(bottles, method)
 
 
 def test_one_at_a_time_takes_no_collection(bottles):
     with pytest.raises(PartDistillError, match="leave the training shapes out"):
-        DistilledMethod("f", true_samples, bottles, "none", QUICK, train=bottles, each=True)
+        DistilledMethod("f", true_samples, bottles, "none", MethodConfig(recipe=QUICK, train=bottles, each=True))
 
 
 def test_checkpoints_make_a_second_run_quick_and_equal(bottles, tmp_path):
     recipe = replace(QUICK, work=tmp_path)
-    first = evaluate(bottles, DistilledMethod("b", true_samples, bottles, "posterior", recipe))
+    first = evaluate(bottles, DistilledMethod("b", true_samples, bottles, "posterior", MethodConfig(recipe=recipe)))
     files = {path.name.split("-")[0] for path in tmp_path.iterdir()}
     assert files == {"fit", "forward"}
-    second = evaluate(bottles, DistilledMethod("b", true_samples, bottles, "posterior", recipe))
+    second = evaluate(bottles, DistilledMethod("b", true_samples, bottles, "posterior", MethodConfig(recipe=recipe)))
     np.testing.assert_array_equal(first.answers[0], second.answers[0])
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from partdistill_ros.evaluation.evaluate import evaluate
 from partdistill_ros.evaluation.methods import distilled_student
-from partdistill_ros.evaluation.methods.distilled_student import Recipe
+from partdistill_ros.evaluation.methods.distilled_student import MethodConfig, Recipe
 from partdistill_ros.evaluation.methods.features import FeaturesMethod, fused_features
 from partdistill_ros.evaluation.shapes import prepare
 from partdistill_ros.evaluation.training_samples import true_samples
@@ -60,7 +60,7 @@ def test_the_student_learns_their_direction(bottles, monkeypatch):
         "schedule_for",
         lambda samples, **known: replace(usual(samples, **known), min_steps=5, batch=2),
     )
-    method = FeaturesMethod(Painter(), bottles, Recipe(epochs=4))
+    method = FeaturesMethod(Painter(), bottles, MethodConfig(recipe=Recipe(epochs=4)))
     evaluation = evaluate(bottles, method)
     losses = method.curves[0].losses
     assert losses[-1] < 0.7 * losses[0] and method.curves[0].backward_from is None

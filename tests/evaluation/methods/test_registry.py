@@ -7,8 +7,9 @@ import pytest
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import evaluate
+from partdistill_ros.evaluation.methods.distilled_student import MethodConfig
 from partdistill_ros.evaluation.methods.protocol import METHODS, parse_methods
-from partdistill_ros.evaluation.methods.registry import MethodConfig, collect, make_method
+from partdistill_ros.evaluation.methods.registry import collect, make_method
 from partdistill_ros.evaluation.shapes import prepare
 from partdistill_ros.synthetic.families import generate
 

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch", reason="rendering needs torch: the extra 'train'")
 
 from partdistill_ros.evaluation.evaluate import evaluate
-from partdistill_ros.evaluation.methods.vote import VoteMethod, ask, confidence, decide, pixel_votes
+from partdistill_ros.evaluation.methods.vote import VoteMethod, mean_confidence, most_voted, pixel_votes, query_views
 from partdistill_ros.evaluation.shapes import prepare
 from partdistill_ros.pointcloud.scan import Mesh
 from partdistill_ros.rendering.rasterize import Rendering
@@ -64,8 +64,8 @@ def test_votes_are_means_over_the_views_that_see_a_point():
     # Point 0 is seen by both views, point 1 by the second, point 2 by none.
     votes = pixel_votes(PixelAnswer(scores), rendering_of([[1, -1, -1], [7, 7, -1]]))
     assert votes == pytest.approx(np.array([[0.45, 0.45], [0.1, 0.7], [0, 0]]))
-    assert decide(np.array([[0.45, 0.4], [0.1, 0.7], [0, 0]])).tolist() == [0, 1, -1]
-    assert confidence(votes) == pytest.approx((0.45 + 0.7) / 3)
+    assert most_voted(np.array([[0.45, 0.4], [0.1, 0.7], [0, 0]])).tolist() == [0, 1, -1]
+    assert mean_confidence(votes) == pytest.approx((0.45 + 0.7) / 3)
 
 
 def test_scores_of_a_coarser_grid_belong_to_the_pixels_they_cover():
@@ -127,5 +127,5 @@ def test_the_views_of_an_unknown_up_are_about_the_surest(make_post):
             return PixelAnswer(scores * drawn[:, None])
 
     question = prepare([make_post(points=3000, up=None)])[0].question
-    views = ask(LikesTall(), question).views
+    views = query_views(LikesTall(), question).views
     assert abs(-views.rotation[:4, 1] @ [0, 0, 1]).min() > 0.9, "the post stands upright in the level views"
