@@ -6,7 +6,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from partdistill_ros.cli.common import Answer, check_folder, check_inputs, positive, say
+from partdistill_ros.cli.common import Answer, LeftOut, check_folder, check_inputs, positive
 from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
 
@@ -65,19 +65,14 @@ def _write(arguments: Namespace) -> Answer:
     from partdistill_ros.io.readers.bag import read_bag
     from partdistill_ros.io.save import save_scan
 
-    left_out: list[str] = []
-
-    def skip(path: Path, error: PartDistillError) -> None:
-        left_out.append(str(error))
-        say(f"left out: {error}")
-
+    left_out = LeftOut()
     written: list[str] = []
     for bag in arguments.bags:
-        scans = read_bag(bag, arguments.topic, arguments.every or 1, skip)
+        scans = read_bag(bag, arguments.topic, arguments.every or 1, left_out)
         for scan in progress(islice(scans, arguments.limit), bag.stem):
             path = arguments.out / f"{scan.name}.{arguments.format or 'npz'}"
             save_scan(path, scan)
             written.append(str(path))
-    lost = f", {len(left_out)} left out" if left_out else ""
-    record = {"out": str(arguments.out), "scans": written, "left_out": left_out}
+    lost = f", {len(left_out.found)} left out" if left_out.found else ""
+    record = {"out": str(arguments.out), "scans": written, "left_out": left_out.reasons}
     return Answer(record, f"wrote {len(written)} scan{'s' * (len(written) != 1)} to {arguments.out}{lost}")

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from partdistill_ros.cli.common import Answer, check_folder, check_inputs, positive, say
+from partdistill_ros.cli.common import Answer, LeftOut, add_unit, check_folder, check_inputs, positive, say
 from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.text.space import clean_category
 
 if TYPE_CHECKING:
     from partdistill_ros.recording.recorder import Recording
@@ -57,6 +58,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--object-frame", metavar="FRAME", help="frame in which the object stands still")
     parser.add_argument("--join", action="store_true", help="views of one object become one scan")
     parser.add_argument("--keep-still", action="store_true", help="keep clouds in which nothing has changed too")
+    add_unit(parser)
     parser.add_argument("--category", metavar="NAME", help="what the objects are, for example mug")
 
 
@@ -71,7 +73,7 @@ def run(arguments: Namespace) -> Answer:
     collection = Collection.create(arguments.out)
     written: list[str] = []
     records: list[dict[str, Any]] = []
-    left_out: list[str] = []
+    left_out = LeftOut()
     for bag in arguments.bags:
         try:
             tally = collect_bag(
@@ -81,20 +83,21 @@ def run(arguments: Namespace) -> Answer:
                 topic=arguments.topic,
                 every=arguments.every,
                 object_frame=arguments.object_frame,
+                unit=arguments.unit,
                 report=say,
                 progress=progress,
             )
         except PartDistillError as error:
-            say(f"left out: {error}")
-            left_out.append(str(error))
+            left_out(bag, error)
             continue
         written += [recorded.name for recorded in tally.written]
         records.append({"bag": str(bag), **_numbers(tally)})
     if not records:
-        raise PartDistillError(left_out[0] if len(left_out) == 1 else f"no bag could be read: {left_out[0]}")
-    record = {"collection": str(arguments.out), "scans": written, "bags": records, "left_out": left_out}
+        reasons = left_out.reasons
+        raise PartDistillError(reasons[0] if len(reasons) == 1 else f"no bag could be read: {reasons[0]}")
+    record = {"collection": str(arguments.out), "scans": written, "bags": records, "left_out": left_out.reasons}
     lines = [f"{one['bag']}: {one['text']}" for one in records]
-    lost = f"; {len(left_out)} bags left out, named above" if left_out else ""
+    lost = f"; {len(left_out.found)} bags left out, named above" if left_out.found else ""
     return Answer(record, "\n".join([*lines, f"{len(written)} scans added to {arguments.out}{lost}"]))
 
 
@@ -105,9 +108,7 @@ def _recording(arguments: Namespace) -> Recording:
         raise PartDistillError("--join needs --object-frame: the frame in which the object stands still")
     if arguments.join and arguments.pick == "all":
         raise PartDistillError("--join follows one object: leave out --pick all")
-    category = None if arguments.category is None else " ".join(arguments.category.split()).lower()
-    if category == "":
-        raise PartDistillError("--category is empty: name the objects, or leave the option out")
+    category = clean_category(arguments.category)
     from partdistill_ros.pointcloud.crop import CropBox
     from partdistill_ros.recording.cut import Cut
     from partdistill_ros.recording.recorder import Recording

@@ -7,9 +7,19 @@ from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpForm
 from pathlib import Path
 from typing import Any
 
-from partdistill_ros.cli.common import PICTURES, Answer, check_folder, check_inputs, check_output, say
+from partdistill_ros.cli.common import (
+    PICTURES,
+    Answer,
+    LeftOut,
+    add_unit,
+    check_folder,
+    check_inputs,
+    check_output,
+    say,
+)
 from partdistill_ros.cli.progress import progress
-from partdistill_ros.errors import CommandFailed, PartDistillError
+from partdistill_ros.errors import CommandFailed
+from partdistill_ros.text.space import clean_category
 
 SUMMARY = "list, check, merge and fill collections of scans"
 DESCRIPTION = """\
@@ -69,6 +79,7 @@ def configure(parser: ArgumentParser) -> None:
     add = verb("add", "bring scan files in", ADD, "partdistill collection add cup.ply scans/ --to mugs/ --category mug")
     add.add_argument("scans", nargs="+", type=Path, metavar="SCAN", help="scan, mesh, bag, or folder of them")
     add.add_argument("--to", type=Path, required=True, metavar="COLLECTION", help="made where it is not there")
+    add_unit(add)
     add.add_argument("--category", metavar="NAME", help="what the objects are (default: what their files say)")
 
 
@@ -87,9 +98,9 @@ def _list(arguments: Namespace) -> Answer:
 
     if arguments.picture is not None:
         check_output(arguments.picture, PICTURES)
-    damaged: dict[str, str] = {}
+    damaged = LeftOut()
     rows: list[dict[str, Any]] = []
-    recorded_scans = Collection.open(arguments.collection).scans(_note(damaged))
+    recorded_scans = Collection.open(arguments.collection).scans(damaged)
     if arguments.picture is not None:
         from partdistill_ros.recording.contact_sheet import contact_sheet
         from partdistill_ros.visualization.pictures import save_picture
@@ -106,7 +117,7 @@ def _list(arguments: Namespace) -> Answer:
                 "source": recorded.manifest.source,
             }
         )
-    record = {"collection": str(arguments.collection), "scans": rows, "damaged": damaged}
+    record = {"collection": str(arguments.collection), "scans": rows, "damaged": dict(damaged.found)}
     if not rows:
         return Answer(record, f"{arguments.collection} holds no valid scan" + _lost(damaged))
     heads = ("scan", "category", "points", "views", "knowledge", "from")
@@ -140,9 +151,9 @@ def _merge(arguments: Namespace) -> Answer:
     check_inputs(arguments.collections)
     from partdistill_ros.recording.collection import merge
 
-    damaged: dict[str, str] = {}
-    merged = merge(arguments.collections, arguments.out, _note(damaged), progress)
-    record = {"out": str(arguments.out), "added": merged.added, "known": merged.known, "damaged": damaged}
+    damaged = LeftOut()
+    merged = merge(arguments.collections, arguments.out, damaged, progress)
+    record = {"out": str(arguments.out), "added": merged.added, "known": merged.known, "damaged": dict(damaged.found)}
     text = f"{len(merged.added)} scans added to {arguments.out}, {len(merged.known)} there already"
     return Answer(record, text + _lost(damaged))
 
@@ -150,33 +161,23 @@ def _merge(arguments: Namespace) -> Answer:
 def _add(arguments: Namespace) -> Answer:
     check_folder(arguments.to)
     check_inputs(arguments.scans)
-    category = None if arguments.category is None else " ".join(arguments.category.split()).lower()
-    if category == "":
-        raise PartDistillError("--category is empty: name the objects, or leave the option out")
+    category = clean_category(arguments.category)
     from partdistill_ros.io.load import load_scans
     from partdistill_ros.recording.collection import Collection
 
     collection = Collection.create(arguments.to)
-    left_out: dict[str, str] = {}
+    left_out = LeftOut()
     added: list[str] = []
-    for scan in progress(load_scans(arguments.scans, on_skip=_note(left_out)), "add"):
+    for scan in progress(load_scans(arguments.scans, on_skip=left_out, unit=arguments.unit), "add"):
         named = scan if category is None else scan.with_(category=category)
         added.append(collection.add(named, source={"file": scan.name}).name)
-    record = {"collection": str(arguments.to), "added": added, "left_out": left_out}
-    lost = f", {len(left_out)} left out" if left_out else ""
+    record = {"collection": str(arguments.to), "added": added, "left_out": dict(left_out.found)}
+    lost = f", {len(left_out.found)} left out" if left_out.found else ""
     return Answer(record, f"{len(added)} scan{'s' * (len(added) != 1)} added to {arguments.to}{lost}")
 
 
-def _note(problems: dict[str, str]) -> Any:
-    def skip(path: Path, error: PartDistillError) -> None:
-        problems[str(path)] = str(error)
-        say(f"left out: {error}")
-
-    return skip
-
-
-def _lost(damaged: dict[str, str]) -> str:
-    return f"\n{len(damaged)} damaged, named above" if damaged else ""
+def _lost(damaged: LeftOut) -> str:
+    return f"\n{len(damaged.found)} damaged, named above" if damaged.found else ""
 
 
 def _origin(source: dict[str, Any]) -> str:

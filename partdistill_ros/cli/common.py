@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from partdistill_ros.errors import MissingDependencyError, PartDistillError, printable
 from partdistill_ros.pointcloud.frames import AXES as DIRECTIONS
+from partdistill_ros.pointcloud.scan import UNITS
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -33,6 +34,28 @@ class Answer:
 def say(words: str) -> None:
     """A line for the person at the terminal, on standard error."""
     print(f"partdistill: {printable(words, LINES)}", file=sys.stderr, flush=True)
+
+
+class LeftOut:
+    """Files that cannot be read while the work goes on: each is named on standard error."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, str]] = []
+
+    def __call__(self, path: Path | str, error: PartDistillError) -> None:
+        """Call it with each; readers take this as their `on_skip`."""
+        self.found.append((str(path), str(error)))
+        say(f"left out: {error}")
+
+    @property
+    def paths(self) -> list[str]:
+        """What was left out."""
+        return [path for path, _ in self.found]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why, in words."""
+        return [reason for _, reason in self.found]
 
 
 def check_output(path: Path, suffixes: Sequence[str], inputs: Sequence[Path] = ()) -> None:
@@ -79,6 +102,12 @@ def choose_device(device: str, purpose: str) -> str:
     if device == "auto":
         return "cuda" if available else "cpu"
     return device
+
+
+def add_unit(parser: ArgumentParser) -> None:
+    """`--unit` of the files that are read."""
+    words = "of what is read (default m); what is written is in meters"
+    parser.add_argument("--unit", choices=tuple(UNITS), default="m", help=words)
 
 
 def add_device(parser: ArgumentParser, words: str) -> None:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from partdistill_ros.cli.common import (
     Answer,
+    LeftOut,
     add_engine,
     check_folder,
     check_inputs,
     choose_device,
     natural,
     positive,
-    say,
 )
 from partdistill_ros.cli.progress import progress
 from partdistill_ros.distillation.config import BACKWARD, DistillConfig, check_share
@@ -96,14 +96,9 @@ def run(arguments: Namespace) -> Answer:
     from partdistill_ros.evaluation.score_tables import category_table, comparison_table, record
     from partdistill_ros.evaluation.shapes import load_shapes
 
-    left_out: list[str] = []
-
-    def skip(path: Path, error: PartDistillError) -> None:
-        left_out.append(str(path))
-        say(f"left out: {error}")
-
-    shapes = load_shapes(arguments.shapes, skip)
-    setting = _setting(arguments, shapes, skip) if names else None
+    left_out = LeftOut()
+    shapes = load_shapes(arguments.shapes, left_out)
+    setting = _setting(arguments, shapes, left_out) if names else None
     methods = [_bundle(arguments)] if setting is None else _methods(names, shapes, setting)
     hidden = None
     if setting is not None:
@@ -113,9 +108,9 @@ def run(arguments: Namespace) -> Answer:
     evaluations = [_evaluate(shapes, method, hidden) for method in methods]
     report = {} if arguments.report is None else {"report": str(_report(arguments, shapes, evaluations, setting))}
     if len(evaluations) == 1:
-        answer = {**record(evaluations[0]), "left_out": left_out, **report}
+        answer = {**record(evaluations[0]), "left_out": left_out.paths, **report}
         return Answer(answer, category_table(evaluations[0]))
-    answer = {"methods": [record(one) for one in evaluations], "left_out": left_out, **report}
+    answer = {"methods": [record(one) for one in evaluations], "left_out": left_out.paths, **report}
     return Answer(answer, comparison_table(evaluations))
 
 

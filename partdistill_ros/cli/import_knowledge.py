@@ -7,10 +7,10 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from partdistill_ros.cli.common import AXES, Answer, check_folder, check_inputs, choose_device, say
+from partdistill_ros.cli.common import AXES, Answer, LeftOut, check_folder, check_inputs, choose_device
 from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.text.space import split_names
+from partdistill_ros.text.space import clean_category, split_names
 
 SUMMARY = "prepared preprocess.h5 files of PartDistill's authors into scans that know"
 DESCRIPTION = """\
@@ -37,9 +37,7 @@ def configure(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> Answer:
     """Read, check and write each file; those that cannot be used are named."""
     parts = split_names(arguments.parts)
-    category = None if arguments.category is None else " ".join(arguments.category.split()).lower()
-    if category == "":
-        raise PartDistillError("--category is empty: name the shapes, or leave the option out")
+    category = clean_category(arguments.category)
     check_inputs(arguments.files)
     check_folder(arguments.out)
     choose_device("cpu", "importing knowledge")
@@ -51,15 +49,14 @@ def run(arguments: Namespace) -> Answer:
     up = None if arguments.up is None else parse_up(arguments.up)
     named = _by_name(arguments.files, shape_name)
     written: list[dict[str, Any]] = []
-    left_out: list[dict[str, str]] = []
+    left_out = LeftOut()
     for name, path in progress(named.items(), "import", len(named)):
         try:
             found = read_preprocess(path, parts, category, up)
             target = arguments.out / f"{name}.npz"
             save_known(target, found.scan, found.units)
         except PartDistillError as error:
-            say(f"left out: {error}")
-            left_out.append({"file": str(path), "reason": str(error)})
+            left_out(path, error)
             continue
         counts = {part: int((found.units.part == index).sum()) for index, part in enumerate(parts)}
         written.append(
@@ -73,8 +70,10 @@ def run(arguments: Namespace) -> Answer:
             }
         )
     if not written:
-        raise PartDistillError(f"none of {len(left_out)} files could be imported: {left_out[0]['reason']}")
-    record = {"out": str(arguments.out), "parts": parts, "category": category, "shapes": written, "left_out": left_out}
+        reasons = left_out.reasons
+        raise PartDistillError(f"none of {len(reasons)} files could be imported: {reasons[0]}")
+    lost = [{"file": path, "reason": reason} for path, reason in left_out.found]
+    record = {"out": str(arguments.out), "parts": parts, "category": category, "shapes": written, "left_out": lost}
     return Answer(record, _text(record))
 
 

@@ -4,18 +4,15 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from partdistill_ros.cli.common import AXES, LABELED, PICTURES, Answer, add_engine, check_output, say
+from partdistill_ros.cli.common import AXES, LABELED, PICTURES, Answer, add_engine, add_unit, check_output, say
 from partdistill_ros.errors import PartDistillError
 
 if TYPE_CHECKING:
-    from partdistill_ros.inference.query import PartQuery
-    from partdistill_ros.inference.scene import SceneLabels, SceneOptions
+    from partdistill_ros.inference.scene import SceneLabels
     from partdistill_ros.inference.segmenter import Segmenter
-    from partdistill_ros.pointcloud.scan import Scan
 
 SUMMARY = "label the parts of one cloud or mesh"
 DESCRIPTION = """\
@@ -29,8 +26,6 @@ EXAMPLES = """\
   partdistill segment scene.pcd --scene tabletop --query "mug: handle, cup; bottle: cap, body" \\
       --out labeled.npz --picture before_after.png
   partdistill segment chair.obj --bundle my_chairs --query "back, seat, leg" --out chair.npz --json"""
-
-MESH_SAMPLES = 20_000  # surface points that stand for a mesh: its vertices lie where the shape is complicated
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -48,6 +43,7 @@ def configure(parser: ArgumentParser) -> None:
         help="object: the whole cloud is one (default); tabletop: cut objects from a support plane",
     )
     parser.add_argument("--up", choices=AXES, help="axis that points up, if the file does not tell")
+    add_unit(parser)
     parser.add_argument("--picture", type=Path, metavar="PNG", help="also draw the cloud before and after")
     parser.add_argument(
         "--min-confidence", type=float, default=0.0, metavar="C", help="leave points below it unlabeled, 0 to 1"
@@ -58,7 +54,7 @@ def configure(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> Answer:
     """Read, label, write."""
     _check(arguments)
-    from partdistill_ros.inference.scene import SceneOptions
+    from partdistill_ros.inference.scene import SceneOptions, label_scan
     from partdistill_ros.inference.segmenter import Segmenter
     from partdistill_ros.io.load import load_scan
     from partdistill_ros.io.save import save_labeled
@@ -66,9 +62,9 @@ def run(arguments: Namespace) -> Answer:
 
     segmenter = Segmenter(arguments.bundle, arguments.device, arguments.threads)
     query = segmenter.query(arguments.query)
-    scan = load_scan(arguments.cloud, up=arguments.up)
+    scan = load_scan(arguments.cloud, up=arguments.up, unit=arguments.unit)
     options = SceneOptions(mode=arguments.scene, min_confidence=arguments.min_confidence)
-    answer = label(segmenter, query, scan, options)
+    answer = label_scan(segmenter, query, scan, options)
     if answer.problem is not None:
         if not answer.objects or not (answer.labels >= 0).any():
             raise PartDistillError(f"{arguments.cloud}: {answer.problem}")
@@ -90,27 +86,6 @@ def _check(arguments: Namespace) -> None:
         raise PartDistillError(f"--min-confidence is {arguments.min_confidence}: it must lie between 0 and 1")
     if arguments.scene == "tabletop" and arguments.up is not None:
         raise PartDistillError("--up does not go with --scene tabletop: there the support plane tells what is up")
-
-
-def label(segmenter: Segmenter, query: PartQuery, scan: Scan, options: SceneOptions) -> SceneLabels:
-    """Labels of `scan.points`; a mesh is asked about by samples of its surface, and each vertex takes
-    the answer of the nearest sample."""
-    from partdistill_ros.inference.scene import label_scene
-
-    if scan.mesh is None or not len(scan.mesh.faces):
-        return label_scene(segmenter, query, scan, options)
-    import numpy as np
-    from scipy.spatial import cKDTree
-
-    from partdistill_ros.pointcloud.scan import sample_surface
-
-    surface = sample_surface(scan, MESH_SAMPLES)
-    answer = label_scene(segmenter, query, surface, options)
-    usable = np.flatnonzero(scan.finite())
-    nearest = cKDTree(surface.points).query(scan.points[usable])[1]
-    labels, confidence = np.full(len(scan.points), -1, np.int16), np.zeros(len(scan.points), np.float32)
-    labels[usable], confidence[usable] = answer.labels[nearest], answer.confidence[nearest]
-    return replace(answer, labels=labels, confidence=confidence)
 
 
 def _report(arguments: Namespace, segmenter: Segmenter, answer: SceneLabels) -> Answer:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from partdistill_ros.cli.common import Answer, check_folder, check_inputs, choose_device, positive, say
+from partdistill_ros.cli.common import Answer, LeftOut, check_folder, check_inputs, choose_device, positive
 from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
 
@@ -46,7 +46,7 @@ def run(arguments: Namespace) -> Answer:
 
     sheets: dict[str, Sheet] = {}
     rows: list[tuple[Any, ...]] = []
-    left_out: list[str] = []
+    left_out = LeftOut()
     files = _found(arguments.work)
     for file in progress(files, "units", len(files)):
         graded = _read(file, file in arguments.work, left_out)
@@ -56,14 +56,14 @@ def run(arguments: Namespace) -> Answer:
             sheets[name] = Sheet.of(graded, name)
             rows += unit_rows(graded)
     if not sheets:
-        raise PartDistillError(f"none of {len(left_out)} files of re-scored units could be read: train anew")
+        raise PartDistillError(f"none of {len(left_out.found)} files of re-scored units could be read: train anew")
     write_csv(arguments.out / "units.csv", rows)
     index = arguments.out / "index.html"
     write_index(index, tuple(sheets.values()))
     scans = [asdict(sheet) for sheet in sheets.values()]
     lowered, raised = sum(one.lowered for one in sheets.values()), sum(one.raised for one in sheets.values())
     words = f"{len(rows)} units of {len(scans)} scans, {lowered} lowered, {raised} raised"
-    record = {"out": str(arguments.out), "index": str(index), "scans": scans, "left_out": left_out}
+    record = {"out": str(arguments.out), "index": str(index), "scans": scans, "left_out": left_out.paths}
     return Answer(record, f"{words}\nlook at {index}")
 
 
@@ -77,7 +77,7 @@ def _found(paths: list[Path]) -> list[Path]:
     return files
 
 
-def _read(file: Path, named: bool, left_out: list[str]) -> RescoredUnits | None:
+def _read(file: Path, named: bool, left_out: LeftOut) -> RescoredUnits | None:
     """None for a damaged file of a folder, which goes to `left_out`; one that was named is an error."""
     from partdistill_ros.distillation.rescored_units import RescoredUnits
 
@@ -86,8 +86,7 @@ def _read(file: Path, named: bool, left_out: list[str]) -> RescoredUnits | None:
     except PartDistillError as error:
         if named:
             raise
-        say(f"left out: {error}")
-        left_out.append(str(file))
+        left_out(file, error)
         return None
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from partdistill_ros.cli.common import AXES, Answer, add_engine, check_output, positive, say
+from partdistill_ros.cli.common import AXES, Answer, add_engine, add_unit, check_output, positive, say
 from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import CommandFailed, PartDistillError
 
@@ -46,6 +46,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--bundle", metavar="B", help="the student to ask (default: the shipped one)")
     parser.add_argument("--scene", choices=("object", "tabletop"), help="what FILE shows (default: object)")
     parser.add_argument("--up", choices=AXES, help="axis that points up, if the cloud does not tell")
+    add_unit(parser)
     parser.add_argument("--turntable", type=Path, metavar="OUT", help="write pictures (.gif .webp .png .jpg) instead")
     parser.add_argument("--frames", type=positive, metavar="N", help="views of a turntable (36; side by side: 4)")
     parser.add_argument("--host", default="127.0.0.1", help="serve for others too: 0.0.0.0 (default: this machine)")
@@ -81,6 +82,8 @@ def _check(arguments: Namespace) -> None:
                 raise PartDistillError(f"--{option} needs --query: which parts to look for")
     if arguments.scene == "tabletop" and arguments.up is not None:
         raise PartDistillError("--up does not go with --scene tabletop: there the support plane tells what is up")
+    if arguments.topic is not None and arguments.unit != "m":
+        raise PartDistillError("--unit is that of a FILE; the live node has a parameter 'unit' for its clouds")
     if not arguments.port < 65536:
         raise PartDistillError(f"--port is {arguments.port}: it must be below 65536")
     if arguments.turntable is not None:
@@ -100,7 +103,7 @@ def _from_file(arguments: Namespace) -> Content:
     from partdistill_ros.io.load import load_scan
     from partdistill_ros.visualization.browser import Content, content_of
 
-    scan = load_scan(arguments.file, up=arguments.up)
+    scan = load_scan(arguments.file, up=arguments.up, unit=arguments.unit)
     if arguments.query is None:
         return content_of(scan)
     from partdistill_ros.inference.scene import SceneOptions, label_scene

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,10 @@ from partdistill_ros.objects.object_in_view import ObjectInView
 from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.pointcloud.crop import CropBox
 from partdistill_ros.pointcloud.sampling import finite_rows
-from partdistill_ros.pointcloud.scan import Scan
+from partdistill_ros.pointcloud.scan import Scan, sample_surface
 
 SCENE_MODES = ("object", "tabletop", "crop")
+MESH_SAMPLES = 20_000  # surface points that stand for a mesh: its vertices lie where the shape is complicated
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,22 @@ def label_scene(
     objects = [SceneObject(index, answer.category, answer.up) for index, answer in zip(indices, answers, strict=True)]
     problem = next((answer.problem for answer in answers if answer.problem), None)
     return SceneLabels(labels, confidence, query.names, tuple(objects), stages, plane, problem)
+
+
+def label_scan(segmenter: Segmenter, query: PartQuery, scan: Scan, options: SceneOptions) -> SceneLabels:
+    """Labels of `scan.points`; a mesh is asked about by samples of its surface, and each vertex takes the answer of
+    the nearest sample."""
+    if scan.mesh is None or not len(scan.mesh.faces):
+        return label_scene(segmenter, query, scan, options)
+    from scipy.spatial import cKDTree
+
+    surface = sample_surface(scan, MESH_SAMPLES)
+    answer = label_scene(segmenter, query, surface, options)
+    usable = np.flatnonzero(scan.finite())
+    nearest = cKDTree(surface.points).query(scan.points[usable])[1]
+    labels, confidence = np.full(len(scan.points), -1, np.int16), np.zeros(len(scan.points), np.float32)
+    labels[usable], confidence[usable] = answer.labels[nearest], answer.confidence[nearest]
+    return replace(answer, labels=labels, confidence=confidence)
 
 
 def label_object(bundle: str, text: str, scan: Scan, found: ObjectInView) -> SceneLabels:

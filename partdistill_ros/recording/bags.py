@@ -10,6 +10,7 @@ from pathlib import Path
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.readers.bag import BagCloud, bag_name, count_clouds, read_clouds, read_transforms
+from partdistill_ros.pointcloud.scan import UNITS
 from partdistill_ros.recording.collection import Collection
 from partdistill_ros.recording.recorder import RecordedCloud, Recorder, Recording, Tally
 from partdistill_ros.recording.transforms import TransformTree, pose_of
@@ -28,14 +29,15 @@ def collect_bag(
     topic: str | None = None,
     every: int = 1,
     object_frame: str | None = None,
+    unit: str = "m",
     report: Callable[[str], None] = log.info,
     progress: Progress = lambda clouds, label, total: clouds,
 ) -> Tally:
     """Cut the objects out of a bag's clouds and keep them as scans named after the bag and the message.
 
     object_frame: the frame in which the object stands still (a map for a moving camera, the turntable's frame for a
-    turntable); the bag's tf is then asked for the sensor's pose in it.  A bag that was collected before adds only what
-    is missing. A message that cannot be used is reported and left out.
+    turntable); the bag's tf is then asked for the sensor's pose in it.  unit: of the clouds, `m` or `mm`.
+    A bag that was collected before adds only what is missing. A message that cannot be used is reported and left out.
     Raises PartDistillError for a bag that cannot be read, a missing topic, or an object frame unknown to its tf.
     """
     total = count_clouds(bag, topic)
@@ -47,7 +49,8 @@ def collect_bag(
     posed = 0
     for cloud in progress(clouds, bag_name(bag), -(-total // every)):
         source = {"bag": bag_name(bag), "topic": cloud.topic, "message": cloud.number}
-        recorded = RecordedCloud(cloud.scan, cloud.stamp, cloud.frame, None, source)
+        scan = cloud.scan if unit == "m" else cloud.scan.scaled(UNITS[unit])
+        recorded = RecordedCloud(scan, cloud.stamp, cloud.frame, None, source)
         if tree is not None:
             try:
                 recorded = replace(recorded, pose=tree.pose(cloud.frame, str(object_frame), cloud.stamp))

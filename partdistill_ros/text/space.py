@@ -39,8 +39,10 @@ def clean_name(name: str) -> str:
     return re.sub(r"[\s_]+", " ", name).strip().lower()
 
 
-def clean_category(text: str) -> str:
+def clean_category(text: str | None) -> str | None:
     """What objects are, in lower case and single spaces. Raises PartDistillError for no word."""
+    if text is None:
+        return None
     category = " ".join(text.split()).lower()
     if not category:
         raise PartDistillError("--category is empty: name the objects, or leave the option out")

@@ -92,6 +92,14 @@ def test_merge_is_repeated_without_harm(partdistill, mugs, tmp_path) -> None:
     np.testing.assert_array_equal(load_scan(out / "a_2").points, other.scans()[0].load().points)
 
 
+def test_millimeters_become_meters(partdistill, tmp_path) -> None:
+    save_scan(tmp_path / "a.npz", scan("a", 1).scaled(1000))
+    done = partdistill("collection", "add", tmp_path / "a.npz", "--to", tmp_path / "c", "--unit", "mm")
+    assert done.code == 0, done.err
+    (kept,) = Collection.open(tmp_path / "c").scans()
+    assert kept.load().points == pytest.approx(scan("a", 1).points, abs=1e-5)
+
+
 def test_wrong_use_is_one_sentence(partdistill, mugs, tmp_path) -> None:
     (tmp_path / "plain").mkdir()
     for arguments, words in (

@@ -12,7 +12,7 @@ from PIL import Image
 import partdistill_ros
 from partdistill_ros.io.load import load_scan
 from partdistill_ros.io.save import save_scan
-from partdistill_ros.pointcloud.scan import Scan
+from partdistill_ros.pointcloud.scan import Scan, sample_surface
 
 QUERY = "top, bottom"
 ROOT = Path(partdistill_ros.__file__).parents[1]
@@ -33,6 +33,19 @@ def test_a_cloud_keeps_its_points_and_order(partdistill, toy_bundle, cloud_file,
     assert record["points"] == 3000 and record["labeled"] == finite.sum()
     assert record["parts"] == {"top": int((labels == 0).sum()), "bottom": int((labels == 1).sum())}
     assert record["problem"] is None and set(record["milliseconds"]) >= {"network"}
+
+
+def test_millimeters_are_read_as_such_and_suspected(partdistill, toy_bundle, post, tmp_path, caplog):
+    cloud = sample_surface(post, 3000)
+    for name, factor in (("m", 1.0), ("mm", 1000.0)):
+        save_scan(tmp_path / f"{name}.npz", cloud.scaled(factor))
+        ask = ("--bundle", toy_bundle, "--query", QUERY, "--out", tmp_path / f"{name}_labeled.npz", "--unit", name)
+        assert partdistill("segment", tmp_path / f"{name}.npz", *ask).code == 0
+    meters, millimeters = np.load(tmp_path / "m_labeled.npz"), np.load(tmp_path / "mm_labeled.npz")
+    assert millimeters["points"] == pytest.approx(meters["points"], rel=1e-5)
+    assert (millimeters["point_labels"] == meters["point_labels"]).mean() > 0.999
+    done = partdistill("segment", tmp_path / "mm.npz", *ask[:-2])
+    assert done.code == 0 and "look like millimeters" in caplog.text and "give the unit mm" in caplog.text
 
 
 def test_a_mesh_keeps_its_vertices_and_a_picture_is_drawn(partdistill, toy_bundle, mesh_file, tmp_path):

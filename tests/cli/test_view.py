@@ -32,6 +32,8 @@ needs_viser = pytest.mark.skipif(
         (("FILE", "--frames", "3"), "--frames needs --turntable"),
         (("FILE", "--turntable", "out.mp4"), "ends in .gif or .webp or .png"),
         (("FILE", "--port", "70000"), "below 65536"),
+        (("--topic", "labeled_points", "--unit", "mm"), "parameter 'unit'"),
+        (("FILE", "--unit", "inch"), "invalid choice"),
         (("FILE", "--port", "0"), "whole number from 1"),
         (("missing.ply", "--turntable", "out.gif"), "missing.ply"),
     ],
