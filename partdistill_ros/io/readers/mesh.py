@@ -79,7 +79,7 @@ def _colors(shape: Any, vertices: int, faces: int) -> tuple[NDArray[np.uint8] | 
         if visual.kind == "texture":
             material = visual.material
             picture = getattr(material, "image", None) or getattr(material, "baseColorTexture", None)
-            if picture is not None and picture.width * picture.height > MAX_PIXELS:
+            if picture is None or picture.width * picture.height > MAX_PIXELS:
                 return None, None
             # of a mesh, without which trimesh cannot tell the colors of faces
             plain = visual.to_color()
