@@ -85,11 +85,8 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> Answer:
     """One of the verbs."""
-    from partdistill_ros.io.atomic import cleanup_on_termination
-
     verbs = {"ls": _list, "check": _check, "merge": _merge, "add": _add}
-    with cleanup_on_termination():
-        return verbs[arguments.verb](arguments)
+    return verbs[arguments.verb](arguments)
 
 
 def _list(arguments: Namespace) -> Answer:

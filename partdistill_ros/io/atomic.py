@@ -7,34 +7,11 @@ import errno
 import os
 import secrets
 import shutil
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from partdistill_ros.errors import PartDistillError
-
-
-@contextmanager
-def cleanup_on_termination() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the block by SystemExit, so that temporary files and folders within go, as on Ctrl-C.
-
-    For commands: in other threads than the main one, and where somebody else handles the signals, nothing changes.
-    """
-
-    def leave(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
-
-    signals = [signal.SIGTERM, signal.SIGHUP] if threading.current_thread() is threading.main_thread() else []
-    previous = {
-        number: signal.signal(number, leave) for number in signals if signal.getsignal(number) is signal.SIG_DFL
-    }
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

@@ -22,6 +22,9 @@ MAX_BESIDE = 1 << 26
 MAX_PIXELS = 1 << 25
 """Of a texture; larger ones are left out, and the shape has no colors."""
 
+STAND_IN = (2, 2)
+"""Pixels of the gray picture that trimesh gives for a texture that is not there."""
+
 
 def read_mesh(path: Path) -> Scan:
     """Read a mesh: its vertices in order (those of an STL file merged where they coincide) and faces.
@@ -79,7 +82,7 @@ def _colors(shape: Any, vertices: int, faces: int) -> tuple[NDArray[np.uint8] | 
         if visual.kind == "texture":
             material = visual.material
             picture = getattr(material, "image", None) or getattr(material, "baseColorTexture", None)
-            if picture is None or picture.width * picture.height > MAX_PIXELS:
+            if picture is None or picture.size == STAND_IN or picture.width * picture.height > MAX_PIXELS:
                 return None, None
             # of a mesh, without which trimesh cannot tell the colors of faces
             plain = visual.to_color()
