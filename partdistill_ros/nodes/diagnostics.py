@@ -13,20 +13,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from partdistill_ros.errors import printable
+from partdistill_ros.nodes.environment import PROFILE, profile_variable
 
 if TYPE_CHECKING:
     from partdistill_ros.nodes.engine import Engine
 
 OK, WARN = b"\0", b"\1"
 """Levels of diagnostic_msgs/DiagnosticStatus."""
-SILENCE_SECONDS = 5.0
-"""After so long without a cloud the diagnostics warn."""
+SILENCE_SECONDS = 2.5
+"""After so long without a cloud there is a warning, after a longer time where clouds came seldom before."""
 WINDOW = 100
 """Results that the rate and the latencies are taken over."""
 REPEAT_SECONDS = 5.0
-"""The same words are said at most this often."""
+"""The same words are said at most this often; warnings, which need somebody to come, `WARNING_SECONDS`."""
+WARNING_SECONDS = 60.0
 MAX_LINES = 10
-"""So many different lines in that time; the rest is counted."""
+"""So many different lines in `REPEAT_SECONDS`; the rest is counted."""
 
 IGNORED = "clouds ignored"
 MALFORMED = "clouds refused: malformed"
@@ -48,7 +50,8 @@ class Summary:
 
     `counts` by kind since the node was activated, `rate` in Hz, `latency` (median, greatest) by stage
     in seconds, `idle` seconds since the last cloud arrived (None before the first), `problem` the last
-    one since the previous summary, `last_problem` the last one of all and how many seconds ago.
+    one since the previous summary, `last_problem` the last one of all and how many seconds ago, `silent`
+    whether a cloud should have come by now.
     """
 
     received: int
@@ -60,12 +63,14 @@ class Summary:
     idle: float | None
     problem: str | None
     last_problem: tuple[str, float] | None = None
+    silent: bool = False
 
 
 class Statistics:
-    """Counts from several threads; times are seconds of one monotonic clock."""
+    """Counts from several threads, from `begin` on; times are seconds of one monotonic clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, begin: float = 0.0) -> None:
+        self._expected = begin + SILENCE_SECONDS
         self._lock = threading.Lock()
         self._finished: deque[float] = deque(maxlen=WINDOW)
         self._stages: deque[Mapping[str, float]] = deque(maxlen=WINDOW)
@@ -80,7 +85,8 @@ class Statistics:
         with self._lock:
             self._received += 1
             self._counts[IGNORED] += ignored
-            self._arrival = now
+            interval = 0.0 if self._arrival is None else now - self._arrival
+            self._arrival, self._expected = now, now + max(SILENCE_SECONDS, 4 * interval)
 
     def labeled(self, now: float, stages: Mapping[str, float]) -> None:
         """A result went out; `stages` are seconds by name."""
@@ -111,6 +117,7 @@ class Statistics:
                 None if self._arrival is None else now - self._arrival,
                 problem,
                 None if last is None else (last[0], now - last[1]),
+                now > self._expected,
             )
 
     def _rate(self, now: float) -> float:
@@ -127,15 +134,27 @@ class Statistics:
         return {name: (float(np.median(values)), max(values)) for name, values in times.items()}
 
 
-def verdict(summary: Summary, topic: str, enabled: bool, fallback: str = "") -> tuple[bytes, str]:
-    """Level and sentence: the last problem, silence on `topic`, why the GPU is not in use (`fallback`,
-    empty where it is or need not be), or the rate."""
+def silence(topic: str, publishers: int) -> str:
+    """Why nothing may come on a topic, and what helps."""
+    if not publishers:
+        return f"no clouds on {topic}: check the topic's name, its publisher and its QoS"
+    ours = f"{profile_variable()}={PROFILE}"
+    return (
+        f"no clouds on {topic}, though somebody publishes there: either it sends nothing ('ros2 topic hz {topic}'), or "
+        f"its clouds are lost, as large best-effort ones are over default transports: start it with {ours}, "
+        "or let it publish reliable"
+    )
+
+
+def verdict(summary: Summary, topic: str, enabled: bool, fallback: str = "", publishers: int = 0) -> tuple[bytes, str]:
+    """Level and sentence: the last problem, silence on `topic` with so many publishers, why the GPU is not in use
+    (`fallback`, empty where it is or need not be), or the rate."""
     if summary.problem is not None:
         return WARN, summary.problem
     if not enabled:
         return OK, "switched off: the parameter 'enable' is false (service ~/set_enabled)"
-    if summary.idle is None or summary.idle > SILENCE_SECONDS:
-        return WARN, f"no clouds on {topic}: check the topic's name, its publisher and its QoS"
+    if summary.idle is None or summary.silent:
+        return WARN, silence(topic, publishers)
     rate = f"labeling at {summary.rate:.1f} Hz"
     if fallback:
         return WARN, f"{rate} on the CPU though there is a GPU: {fallback}; set device to 'cpu' if that is meant"
@@ -171,8 +190,14 @@ class Throttle:
     """
 
     # Not rclpy's throttle_duration_sec: it goes by the line of code, and would hold back other problems too.
-    def __init__(self, say: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
-        self._say, self._clock = say, clock
+    def __init__(
+        self,
+        say: Callable[[str], object],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        repeat: float = REPEAT_SECONDS,
+    ) -> None:
+        self._say, self._clock, self._repeat = say, clock, repeat
         self._lock = threading.Lock()
         self._said: dict[str, float] = {}
         self._held_back = 0
@@ -182,10 +207,10 @@ class Throttle:
         words = printable(words)
         with self._lock:
             now = self._clock()
-            self._said = {line: then for line, then in self._said.items() if now - then < REPEAT_SECONDS}
+            self._said = {line: then for line, then in self._said.items() if now - then < self._repeat}
             if words in self._said:
                 return
-            if len(self._said) >= MAX_LINES:
+            if sum(now - then < REPEAT_SECONDS for then in self._said.values()) >= MAX_LINES:
                 self._held_back += 1
                 return
             self._said[words] = now

@@ -45,7 +45,12 @@ def cloud_transports(environment: Mapping[str, str]) -> dict[str, str]:
         return {}
     if _shared_memory() < ROOM:
         return {TRANSPORTS: "LARGE_DATA"}
-    return {PROFILE_VARIABLES[environment.get("ROS_DISTRO") in OLD_DISTRIBUTIONS]: str(PROFILE)}
+    return {profile_variable(environment): str(PROFILE)}
+
+
+def profile_variable(environment: Mapping[str, str] = os.environ) -> str:
+    """Where Fast DDS of this distribution looks for a profile."""
+    return PROFILE_VARIABLES[environment.get("ROS_DISTRO") in OLD_DISTRIBUTIONS]
 
 
 def check_shared_memory() -> None:

@@ -29,9 +29,11 @@ from partdistill_ros.nodes.diagnostics import (
     MALFORMED,
     NOTHING,
     QUERIES,
+    WARNING_SECONDS,
     Statistics,
     Throttle,
     figures,
+    silence,
     verdict,
 )
 from partdistill_ros.nodes.engine import Engine, needs_student, scene_options
@@ -71,7 +73,7 @@ class PartSegmenter(LifecycleNode):
         self._transforms = TransformListener(self)
         self._clouds: CloudSubscription | None = None
         self._say = Throttle(lambda words: self.get_logger().info(words))
-        self._warn = Throttle(lambda words: self.get_logger().warning(words))
+        self._warn = Throttle(lambda words: self.get_logger().warning(words), repeat=WARNING_SECONDS)
         on_change(self, self._change)
         serve_changes(self, self._apply)
         # For good, not from configure to cleanup: a bundle that is being loaded is answered after its cleanup.
@@ -122,7 +124,7 @@ class PartSegmenter(LifecycleNode):
         return result
 
     def _begin(self) -> None:
-        self._statistics = Statistics()
+        self._statistics = Statistics(time.monotonic())
         self._worker = LatestWorker(self._label, self._publish, self._not_labeled)
         self._worker.start()
         self._clouds = CloudSubscription(self, self._settings.qos.points, self._on_points, self._warn)
@@ -362,7 +364,11 @@ class PartSegmenter(LifecycleNode):
         (engine, outputs), worker = self._active(), self._worker
         summary = self._statistics.summary(time.monotonic(), 0 if worker is None else worker.dropped)
         fallback = engine.segmenter.provider_note if engine.segmenter.fell_back else ""
-        level, words = verdict(summary, self._points_name(), self._settings.enable, fallback)
+        topic = self._points_name()
+        publishers = self.count_publishers(topic)
+        if summary.silent and publishers and self._settings.enable:
+            self._warn(silence(topic, publishers))
+        level, words = verdict(summary, topic, self._settings.enable, fallback, publishers)
         outputs.report(level, words, figures(summary, engine))
 
     def _points_name(self) -> str:

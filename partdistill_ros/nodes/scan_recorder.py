@@ -18,7 +18,7 @@ from partdistill_ros.errors import PartDistillError, describe, printable
 from partdistill_ros.nodes.background import LatestWorker
 from partdistill_ros.nodes.commands import run_node
 from partdistill_ros.nodes.conversions import colors_of, read_cloud
-from partdistill_ros.nodes.diagnostics import Throttle
+from partdistill_ros.nodes.diagnostics import WARNING_SECONDS, Throttle
 from partdistill_ros.nodes.parameters import declare, on_change
 from partdistill_ros.nodes.qos import CloudSubscription
 from partdistill_ros.nodes.recorder_parameters import RecorderParameters
@@ -49,7 +49,7 @@ class ScanRecorder(Node):
         # The recorder is used by the worker, and by services between two clouds.
         self._lock = threading.Lock()
         self._taken = -float("inf")
-        self._warn = Throttle(lambda words: self.get_logger().warning(words))
+        self._warn = Throttle(lambda words: self.get_logger().warning(words), repeat=WARNING_SECONDS)
         self._worker: LatestWorker[PointCloud2, None] = LatestWorker(self._take, lambda taken: None, self._left_out)
         self._clouds: CloudSubscription | None = None
         self._services_offered = self._offer()

@@ -100,7 +100,7 @@ FINE = Summary(
     ({}, True, OK, "labeling at 4.2 Hz"),
     ({"problem": "no field 'z'"}, True, WARN, "no field 'z'"),
     ({"idle": None}, True, WARN, "no clouds on /cam/points: check the topic's name"),
-    ({"idle": SILENCE_SECONDS + 1}, True, WARN, "no clouds on /cam/points"),
+    ({"silent": True}, True, WARN, "no clouds on /cam/points: check"),
     ({"idle": None, "problem": "no field 'z'"}, True, WARN, "no field 'z'"),
     ({"idle": None}, False, OK, "switched off"),
     ({"idle": None, "problem": "unknown part name"}, False, WARN, "unknown part name"),
@@ -108,6 +108,24 @@ FINE = Summary(
 def test_verdicts(changes, enabled, level, words):
     answered_level, answered = verdict(replace(FINE, **changes), "/cam/points", enabled)
     assert answered_level == level and answered.startswith(words)
+
+
+def test_a_publisher_that_is_not_heard_is_another_thing():
+    level, words = verdict(replace(FINE, silent=True), "/points", True, publishers=1)
+    assert level == WARN and "though somebody publishes there" in words
+    assert "ros2 topic hz /points" in words and "fastdds.xml" in words
+
+
+def test_silence_is_longer_where_clouds_come_seldom():
+    statistics = Statistics(100.0)
+    assert not statistics.summary(100.0 + SILENCE_SECONDS, 0).silent
+    assert statistics.summary(100.1 + SILENCE_SECONDS, 0).silent
+    for moment in (110.0, 112.0):
+        statistics.arrived(moment)
+    assert not statistics.summary(119.9, 0).silent and statistics.summary(120.1, 0).silent
+    statistics.arrived(120.2)
+    statistics.arrived(120.3)
+    assert statistics.summary(120.4 + SILENCE_SECONDS, 0).silent
 
 
 def test_a_silent_fall_to_the_cpu_is_a_warning():
@@ -163,6 +181,18 @@ def test_ever_new_words_are_counted_instead(log):
     assert log.lines[MAX_LINES:] == ["field 'z' (7 other messages were left out before this one)"]
     log.warn("field 'y'")
     assert log.lines[-1] == "field 'y'"
+
+
+def test_warnings_come_once_a_minute():
+    lines, now = [], [0.0]
+    warn = Throttle(lines.append, lambda: now[0], repeat=60.0)
+    for now[0] in range(0, 61, 10):
+        warn("no plane")
+    assert lines == ["no plane"] * 2
+    for number in range(MAX_LINES):
+        now[0] += REPEAT_SECONDS
+        warn(f"another {number}")
+    assert len(lines) == 2 + MAX_LINES
 
 
 def test_escapes_of_a_terminal_are_written_out(log):

@@ -308,6 +308,28 @@ def test_millimeters_are_recognized_and_taken_where_told(segmenter, peer, table_
     assert max(box.scale.z for box in peer.until(boxes, "markers")) > 50
 
 
+def test_a_publisher_that_is_not_heard_is_told_once(segmenter, peer, table_scene):
+    said = segmenter.wait_for("no clouds on /points, though somebody publishes there")
+    assert "ros2 topic hz /points" in said and "fastdds.xml" in said
+    peer.until(lambda: [a for a in peer.heard["/diagnostics"] if "though somebody" in a.status[0].message], "the same")
+    peer.ask(peer.cloud(table_scene))
+    peer.until(lambda: peer.heard["/diagnostics"][-1].status[0].message.startswith("labeling at"), "all is well")
+    peer.until(lambda: "though somebody" in peer.heard["/diagnostics"][-1].status[0].message, "silence again")
+    assert segmenter.output().count("though somebody publishes there") == 1
+
+
+@pytest.mark.parametrize(("points", "words"), [
+    (lambda points: np.full_like(points, np.nan), "is finite: check that the sensor"),
+    (lambda points: np.random.default_rng(0).uniform(0.3, 2.0, points.shape).astype("f4"), "nothing to label: no"),
+])  # fmt: skip
+def test_a_cloud_with_nothing_to_label_is_told_once(segmenter, peer, table_scene, points, words):
+    for _ in range(3):
+        peer.ask(peer.cloud(table_scene.with_(points=points(table_scene.points))))
+    segmenter.wait_for(words)
+    peer.until(lambda: [a for a in peer.heard["/diagnostics"] if words in a.status[0].message], "the same words")
+    assert segmenter.output().count(words) == 1
+
+
 def test_simulated_time_may_be_missing_and_jump_back(run_node, peer, toy_bundle_path, table_scene):
     rosgraph_msgs = pytest.importorskip("rosgraph_msgs.msg", reason="rosgraph_msgs is not installed: source ROS 2")
     parameters = {"bundle": str(toy_bundle_path), "query": QUERY, "diagnostics_period": 0.2}
