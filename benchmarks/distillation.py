@@ -29,7 +29,6 @@ from unit_quality import UnitQuality, unit_quality
 from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import Evaluation, evaluate
-from partdistill_ros.evaluation.hidden import hidden_samples
 from partdistill_ros.evaluation.methods.distilled_student import WHOLE, DistilledMethod, MethodConfig, Recipe
 from partdistill_ros.evaluation.methods.protocol import TRAINED, parse_methods
 from partdistill_ros.evaluation.methods.registry import collect, make_method
@@ -43,13 +42,12 @@ SETTINGS = ("pre", "tta", "tta-each")
 
 @dataclass(frozen=True)
 class Row:
-    """One method in one setting.  runs, unseen: a summary for each seed; one where nothing is random.
+    """One method in one setting.  runs: a summary for each seed; one where nothing is random.
     units: what backward distillation made of right and of wrong units."""
 
     method: str
     setting: str
     runs: tuple[Summary, ...]
-    unseen: tuple[Summary, ...]
     units: tuple[UnitQuality, ...] = ()
 
     @property
@@ -98,7 +96,6 @@ class Bench:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.shapes = measured(options)
-        self.hidden = dict(zip(map(id, self.shapes), hidden_samples(self.shapes), strict=True))
         self.train = None if options.train is None else collect(options.train, self.shapes)
         recipe = Recipe(
             options.student,
@@ -115,17 +112,15 @@ class Bench:
     def row(self, method: str, setting: str, rule: str = "posterior") -> Row:
         """Measure one method in one setting with every seed."""
         name = method if method != "backward" or rule == "posterior" else f"backward ({rule})"
-        runs, unseen, units = [], [], []
+        runs, units = [], []
         for seed in self.options.seeds if method in TRAINED else self.options.seeds[:1]:
             chosen = replace(self.setting, backward=rule, recipe=replace(self.setting.recipe, seed=seed))
             found = self._settings(method, setting, chosen, f"{name} {setting} seed {seed}")
             scores = [score for evaluation, _ in found for score in evaluation.scores]
-            hidden = [score for evaluation, _ in found for score in evaluation.unseen_scores]
             runs.append(summarize(scores))
-            unseen += [summarize(hidden)] if hidden else []
             units += [quality for _, quality in found if quality is not None]
             print(f"{name} {setting} seed {seed}: {runs[-1].overall:.1f}", file=sys.stderr, flush=True)
-        return Row(name, setting, tuple(runs), tuple(unseen), tuple(units))
+        return Row(name, setting, tuple(runs), tuple(units))
 
     def _settings(
         self, method: str, setting: str, chosen: MethodConfig, label: str
@@ -147,8 +142,7 @@ class Bench:
         self, method: str, shapes: Sequence[Shape], setting: MethodConfig, label: str
     ) -> tuple[Evaluation, UnitQuality | None]:
         asked = make_method(method, shapes, setting)
-        hidden = [self.hidden[id(shape)] for shape in shapes]
-        evaluation = evaluate(shapes, asked, lambda items: progress(items, label, len(shapes)), hidden)
+        evaluation = evaluate(shapes, asked, lambda items: progress(items, label, len(shapes)))
         trainer = asked.trainer if isinstance(asked, DistilledMethod) and method == "backward" else None
         labeled = [*shapes, *(setting.train or ()), *setting.generated]
         return evaluation, None if trainer is None else unit_quality(trainer, labeled)
@@ -167,15 +161,14 @@ def measure(bench: Bench, methods: Sequence[str], settings: Sequence[str], rules
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows with every category, the overall mean, its spread over the seeds, and the points no view shows."""
+    """The rows with every category, the overall mean, and its spread over the seeds."""
     categories = list(rows[0].runs[0].categories)
-    lines = [("method", "setting", *categories, "overall", "seeds", "unseen")]
+    lines = [("method", "setting", *categories, "overall", "seeds")]
     for row in rows:
         cells = [_pair(row.runs, partial(_of_category, name)) for name in categories]
         overall = _pair(row.runs, lambda run: (run.overall, run.present))
-        unseen = _pair(row.unseen, lambda run: (run.overall, run.present)) if row.unseen else ""
         seeds = f"{len(row.runs)}, spread {row.spread:.1f}" if len(row.runs) > 1 else ""
-        lines.append((row.method, row.setting, *cells, overall, seeds, unseen))
+        lines.append((row.method, row.setting, *cells, overall, seeds))
     return aligned(lines)
 
 
@@ -238,7 +231,6 @@ def record(rows: Sequence[Row]) -> list[dict[str, object]]:
             "overall": [round(run.overall, 2) for run in row.runs],
             "present": [round(run.present, 2) for run in row.runs],
             "categories": [run.categories for run in row.runs],
-            "unseen": [round(run.overall, 2) for run in row.unseen],
         }
         for row in rows
     ]

@@ -100,12 +100,7 @@ def run(arguments: Namespace) -> Answer:
     shapes = load_shapes(arguments.shapes, left_out)
     setting = _setting(arguments, shapes, left_out) if names else None
     methods = [_bundle(arguments)] if setting is None else _methods(names, shapes, setting)
-    hidden = None
-    if setting is not None:
-        from partdistill_ros.evaluation.hidden import hidden_samples
-
-        hidden = hidden_samples(shapes)
-    evaluations = [_evaluate(shapes, method, hidden) for method in methods]
+    evaluations = [_evaluate(shapes, method) for method in methods]
     report = {} if arguments.report is None else {"report": str(_report(arguments, shapes, evaluations, setting))}
     if len(evaluations) == 1:
         answer = {**record(evaluations[0]), "left_out": left_out.paths, **report}
@@ -171,13 +166,13 @@ def _bundle(arguments: Namespace) -> Method:
     return BundleMethod(Segmenter(arguments.bundle, arguments.device, arguments.threads), arguments.votes)
 
 
-def _evaluate(shapes: Sequence[Shape], method: Method, hidden: Any) -> Evaluation:
+def _evaluate(shapes: Sequence[Shape], method: Method) -> Evaluation:
     from partdistill_ros.evaluation.evaluate import evaluate
 
     def watched(items: Iterable[Shape]) -> Iterable[Shape]:
         return progress(items, method.name, len(shapes))
 
-    return evaluate(shapes, method, watched, hidden)
+    return evaluate(shapes, method, watched)
 
 
 def _report(

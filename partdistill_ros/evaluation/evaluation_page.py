@@ -59,7 +59,6 @@ def write_report(
             category: {part: [one.sampled.part_iou[category][part] for one in evaluations] for part in parts}
             for category, parts in evaluations[0].sampled.part_iou.items()
         },
-        "with_unseen": any(one.unseen for one in evaluations),
         "curves": _charts(evaluations),
         "gallery": shown,
         "teacher": "" if teacher is None else teacher.name,

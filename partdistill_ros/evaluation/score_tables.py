@@ -28,7 +28,6 @@ def record(evaluation: Evaluation) -> dict[str, Any]:
         "present_categories": _rounded(sampled.present_categories),
         "parts": {category: _rounded(parts) for category, parts in sampled.part_iou.items()},
         "all_points": _means(evaluation.every),
-        "unseen": None if evaluation.unseen is None else _means(evaluation.unseen),
     }
 
 
@@ -62,10 +61,6 @@ def category_table(evaluation: Evaluation) -> str:
             "spread, mean over categories",
         )
     )
-    if evaluation.unseen is not None:
-        found = evaluation.unseen
-        pair = (f"{found.overall:.1f}", f"{found.present:.1f}")
-        rows.append(("unseen", str(found.shapes), *pair, "samples that no view shows"))
     return f"{evaluation.method} ({evaluation.setting}), mIoU in per cent\n{aligned(rows)}"
 
 
@@ -84,9 +79,6 @@ def comparison_table(evaluations: Sequence[Evaluation]) -> str:
         )
     rows.append(("overall", str(first.shapes), *(_pair(e.sampled.overall, e.sampled.present) for e in evaluations)))
     rows.append(("all points", str(first.shapes), *(_pair(e.every.overall, e.every.present) for e in evaluations)))
-    if all(e.unseen is not None for e in evaluations):
-        found = [e.unseen for e in evaluations if e.unseen is not None]
-        rows.append(("unseen points", str(found[0].shapes), *(_pair(one.overall, one.present) for one in found)))
     return aligned(rows)
 
 

@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
 
 def row(benchmark, method, setting, *scores):
     runs = tuple(Summary(one, one, one, {"mug": one}, {"mug": one - 5}, {"mug": {}}, 4) for one in scores)
-    return benchmark.Row(method, setting, runs, ())
+    return benchmark.Row(method, setting, runs)
 
 
 def test_folds_part_every_category_and_share_no_shape(benchmark, folder):
