@@ -28,9 +28,11 @@ from numpy.typing import NDArray
 
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.errors import MissingDependencyError, PartDistillError
+from partdistill_ros.io.parsing import check_regular, parsing
 from partdistill_ros.pointcloud.scan import Scan
 
-LARGEST = 2**29  # numbers in one field: 2 GB, 50 times the largest that 10,000 points and 250 boxes of 4 parts need
+LARGEST = 2**25  # numbers in one field: three times what 10,000 points and 250 boxes of 4 parts need
+MAX_RATIO = 1100  # bytes of a field to those that it takes in the file; deflate packs at most 1,032 into one
 UNKNOWN_VIEW = -1
 SAME = 1e-4  # confidences of one box in both listings
 LISTED = 0.999  # share of its points at which a view must list a box
@@ -65,11 +67,10 @@ def read_preprocess(
     or range, and for a shape without any box; MissingDependencyError without h5py.
     """
     h5py = require_h5py()
-    try:
+    with parsing(path, "HDF5 file", "download or copy it again"):
+        check_regular(path)
         with h5py.File(path, "r") as file:
             return _imported(_Fields(file, Path(path)), tuple(parts), category, up)
-    except OSError as error:
-        raise PartDistillError(f"{path} is not a whole HDF5 file ({error}): download or copy it again") from error
 
 
 def require_h5py() -> Any:
@@ -106,6 +107,9 @@ class _Fields:
             raise self.wrong(name, f"must be numbers {words}, not {found.dtype} {list(shape)}")
         if found.size > LARGEST:
             raise self.wrong(name, f"claims {found.size:,} numbers, {LARGEST:,} at most can be read")
+        stored = found.id.get_storage_size()
+        if found.size * found.dtype.itemsize > MAX_RATIO * stored:
+            raise self.wrong(name, f"claims {found.size:,} numbers, but the file holds {stored:,} bytes of them")
         return found
 
     def read(self, name: str, wanted: Sequence[int | str]) -> NDArray[Any]:

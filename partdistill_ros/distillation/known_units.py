@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.distillation.unit_store import ARRAYS, DAMAGE
+from partdistill_ros.distillation.unit_store import ARRAYS, MAX_BYTES
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.io.load import expand, load_scan
+from partdistill_ros.io.parsing import parsing, read_arrays
 from partdistill_ros.pointcloud.scan import Scan
 
 TYPES = {"part": np.int16, "score": np.float32, "view": np.int16, "indptr": np.int64, "indices": np.int32}
@@ -47,13 +48,16 @@ def load_known(path: str | os.PathLike[str]) -> tuple[Scan, KnowledgeUnits]:
     scan = load_scan(path)
     if scan.mesh is not None:
         raise PartDistillError(f"{path} holds a mesh, units belong to the points of a cloud: import it again")
+    names = {f"unit_{name}": name for name in ARRAYS}
+    arrays = read_arrays(Path(path), dict.fromkeys(names, MAX_BYTES))
+    missing = next((name for name in names if name not in arrays), None)
+    if missing is not None:
+        raise PartDistillError(f"{path} carries no knowledge ('{missing}'): make it with import-knowledge")
+    with parsing(path, "file with knowledge", "import it again"):
+        fields = {name: arrays[key].astype(TYPES[name], casting="same_kind") for key, name in names.items()}
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[f"unit_{name}"].astype(TYPES[name], casting="same_kind") for name in ARRAYS}
-        units = KnowledgeUnits(**arrays, n_points=len(scan.points), parts=scan.parts)
-    except KeyError as error:
-        raise PartDistillError(f"{path} carries no knowledge ({error}): make it with import-knowledge") from error
-    except (*DAMAGE, TypeError) as error:
+        units = KnowledgeUnits(**fields, n_points=len(scan.points), parts=scan.parts)
+    except PartDistillError as error:
         raise PartDistillError(f"{path} is damaged ({error}): import it again") from error
     if not ((units.score >= 0) & (units.score <= 1)).all():
         raise PartDistillError(f"{path}: 'unit_score' must lie in 0..1: import it again")

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.distillation.unit_store import ARRAYS, DAMAGE
+from partdistill_ros.distillation.unit_store import ARRAYS
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.atomic import atomic_path
+from partdistill_ros.io.parsing import parsing
 from partdistill_ros.rendering.cameras import Views
 
 SCHEMA = 1
@@ -62,7 +63,9 @@ class RescoredUnits:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> RescoredUnits:
         """Read what `save` wrote. Raises PartDistillError for a damaged file or one of another kind."""
-        try:
+        if not os.path.exists(path):
+            raise PartDistillError(f"{path} does not exist: check the path")
+        with parsing(path, "file of rescored units", "train anew"):
             with np.load(path, allow_pickle=False) as file:
                 if int(file["graded_schema"]) != SCHEMA:
                     raise ValueError(f"version {int(file['graded_schema'])}, known is {SCHEMA}")
@@ -73,10 +76,6 @@ class RescoredUnits:
                 cameras = {name: file[name] for name in CAMERAS}
                 views = Views(**cameras, orthographic=bool(file["orthographic"]), names=names)
                 graded = cls(str(file["name"]), str(file["category"]), points, units, new_score, views)
-        except FileNotFoundError as error:
-            raise PartDistillError(f"{path} does not exist: check the path") from error
-        except DAMAGE as error:
-            raise PartDistillError(f"{path} holds no graded units, or is damaged ({error}): train anew") from error
         if not (np.isfinite(graded.new_score).all() and np.isfinite(units.score).all()):
             raise PartDistillError(f"{path}: the scores are not all finite: train anew")
         return graded

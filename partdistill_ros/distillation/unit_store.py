@@ -6,8 +6,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,25 +16,15 @@ import numpy as np
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.atomic import atomic_path
+from partdistill_ros.io.parsing import parsing, read_arrays
 from partdistill_ros.io.recorded_scan import KNOWLEDGE, is_recorded_scan
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.cameras import Views
 
 SCHEMA = 1
 ARRAYS = ("part", "score", "view", "indptr", "indices")
-# What reading a truncated or altered npz was seen to raise, and contents that contradict themselves.
-DAMAGE = (
-    EOFError,
-    IndexError,
-    KeyError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-    PartDistillError,
-)
+MAX_BYTES = 1 << 28
+"""Of one array; a thousand units about 60,000 points each."""
 log = logging.getLogger(__name__)
 
 
@@ -53,18 +41,20 @@ class KnowledgeStore:
     def load(self, key: str) -> KnowledgeUnits | None:
         """The entry, or None where there is none or it is damaged (which is logged)."""
         path = self.path(key)
+        if not path.exists():
+            return None
         try:
-            with np.load(path, allow_pickle=False) as entry:
+            entry = read_arrays(path, dict.fromkeys((*ARRAYS, "n_points", "parts", "schema"), MAX_BYTES))
+            with parsing(path, "entry of knowledge"):
                 if int(entry["schema"]) != SCHEMA:
                     return None
-                arrays = {name: entry[name] for name in ARRAYS}
                 return KnowledgeUnits(
-                    **arrays, n_points=int(entry["n_points"]), parts=tuple(str(name) for name in entry["parts"])
+                    **{name: entry[name] for name in ARRAYS},
+                    n_points=int(entry["n_points"]),
+                    parts=tuple(str(name) for name in entry["parts"]),
                 )
-        except FileNotFoundError:
-            return None
-        except DAMAGE as error:
-            log.warning("%s is damaged (%s) and is made anew", path, error)
+        except PartDistillError as error:
+            log.warning("%s; it is made anew", error)
             return None
 
     def save(self, key: str, units: KnowledgeUnits) -> None:

@@ -29,6 +29,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.onnx_header import FLOAT, INT64, TensorSpec, read_header
 from partdistill_ros.inference.text_encoder import GRAPH, TOKENIZER, OnnxTextEncoder
 from partdistill_ros.inference.vocabulary import TextEncoder, Vocabulary
+from partdistill_ros.io.parsing import parse_json
 
 SCHEMA = 1
 MODEL, VOCABULARY, MANIFEST = "student.onnx", "vocabulary.npz", "bundle.json"
@@ -198,8 +199,8 @@ def _swap(fresh: Path, target: Path) -> None:
 
 def _read_manifest(path: Path) -> _Manifest:
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        content = parse_json(path, path.read_bytes(), "the bundle is damaged, fetch it again", allow_nan=True)
+    except OSError as error:
         raise PartDistillError(f"{path} cannot be read ({error}): the bundle is damaged, fetch it again") from None
     if not isinstance(content, dict):
         raise PartDistillError(f"{path} holds no JSON object: the bundle is damaged, fetch it again")

@@ -7,10 +7,14 @@ import json
 import math
 import os
 import stat
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
 
@@ -68,26 +72,49 @@ def check_regular(path: str | os.PathLike[str]) -> None:
         raise PartDistillError(f"{path} is a pipe or a device, not a file; save its content in a file first")
 
 
-def read_json(path: Path, remedy: str = "") -> Any:
-    """The content of a JSON file of at most 32 MB. Raises PartDistillError as `parse_json` does."""
-    with parsing(path, "JSON file", remedy):
+def read_arrays(path: Path, max_bytes: Mapping[str, int]) -> dict[str, NDArray[Any]]:
+    """The arrays of a `.npz` file under the names of `max_bytes`, as far as it has them; none is unpacked that claims
+    more bytes than its name may take. Raises PartDistillError."""
+    with parsing(path, ".npz file"):
         check_regular(path)
-        if path.stat().st_size > MAX_JSON_BYTES:
-            raise malformed(path, f"it has more than {MAX_JSON_BYTES:,} bytes", remedy or REMEDY)
-        content = path.read_bytes()
-    return parse_json(path, content, remedy)
+        with zipfile.ZipFile(path) as archive:
+            entries = [(entry.filename.removesuffix(".npy"), entry.file_size) for entry in archive.infolist()]
+        sizes = dict(entries)
+        if len(sizes) < len(entries):
+            raise malformed(path, "it holds an array twice")
+        for name in max_bytes.keys() & sizes.keys():
+            if sizes[name] > max_bytes[name]:
+                raise malformed(path, f"'{name}' takes {sizes[name]:,} bytes, {max_bytes[name]:,} at most can be read")
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: np.asarray(arrays[name]) for name in max_bytes if name in arrays.files}
 
 
-def parse_json(path: str | os.PathLike[str], content: bytes | str, remedy: str = "") -> Any:
+def read_json(path: Path, remedy: str = "", max_bytes: int = MAX_JSON_BYTES) -> Any:
+    """The content of a JSON file. Raises PartDistillError as `parse_json` does, and for one that is larger."""
+    return parse_json(path, read_text_bytes(path, remedy, max_bytes), remedy)
+
+
+def read_text_bytes(path: Path, remedy: str = "", max_bytes: int = MAX_JSON_BYTES) -> bytes:
+    """The bytes of a regular file. Raises PartDistillError where it cannot be opened, and for one that is larger."""
+    with parsing(path, remedy=remedy):
+        check_regular(path)
+        if path.stat().st_size > max_bytes:
+            raise malformed(path, f"it has more than {max_bytes:,} bytes", remedy or REMEDY)
+        return path.read_bytes()
+
+
+def parse_json(path: str | os.PathLike[str], content: bytes | str, remedy: str = "", *, allow_nan: bool = False) -> Any:
     """The value of a JSON text in UTF-8.
 
     Raises PartDistillError, naming `path`, for what is no JSON, and for what Python's parser would take but nobody can
-    mean: NaN, numbers beyond every float, a name that an object has twice.
+    mean: NaN and numbers beyond every float (unless `allow_nan`), numbers of hundreds of digits, a name that an object
+    has twice.
     """
+    number = float if allow_nan else _finite
     with parsing(path, "JSON text", remedy):
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
         return json.loads(
-            text, parse_constant=_finite, parse_float=_finite, parse_int=_integer, object_pairs_hook=_object
+            text, parse_constant=number, parse_float=number, parse_int=_integer, object_pairs_hook=_object
         )
 
 

@@ -27,12 +27,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.io.parsing import parse_json, read_text_bytes
 from partdistill_ros.rendering.rasterize import Rendering
 from partdistill_ros.teachers.protocol import BoxAnswer
 from partdistill_ros.teachers.spec import TeacherSpec
 
 MANIFEST = "manifest.json"
 BEYOND = 0.01  # fraction of the picture's side that a box may lie outside, by rounding; it is cut off
+MAX_BYTES = 1 << 28  # of a file; a million boxes
+MAX_SIDE = 65_536  # pixels
 _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[\s,:]*")
 log = logging.getLogger(__name__)
@@ -211,13 +214,8 @@ class BoxFileTeacher:
 
 
 def _read(path: Path) -> tuple[bytes, Any]:
-    try:
-        content = path.read_bytes()
-        return content, json.loads(content)
-    except OSError as error:
-        raise PartDistillError(f"cannot read the detections {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise PartDistillError(f"{path} is not valid JSON: {error}") from error
+    content = read_text_bytes(path, max_bytes=MAX_BYTES)
+    return content, parse_json(path, content)
 
 
 def _parse(
@@ -232,7 +230,7 @@ def _parse(
     for number, (entry, line) in enumerate(zip(entries["annotations"], lines, strict=True)):
         try:
             detections.append(_detection(entry, images, names, line))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             reason = f"no {error}" if isinstance(error, KeyError) else str(error)
             raise PartDistillError(f"{path}, line {line}: detection {number}: {reason}") from error
     sizes = [int(max(d.size)) for d in detections if d.size]
@@ -269,8 +267,8 @@ def _detection(
     if not 0 <= score <= 1 or not np.isfinite([left, top, width, height]).all() or width < 0 or height < 0:
         raise ValueError("the score must be within 0-1 and the box finite with a size of 0 or more")
     size = (float(image["width"]), float(image["height"])) if "width" in image and "height" in image else None
-    if size and min(size) <= 0:
-        raise ValueError("the picture's width and height must be positive")
+    if size and not 0 < min(size) <= max(size) <= MAX_SIDE:
+        raise ValueError(f"the picture's width and height must lie within 0 and {MAX_SIDE:,}")
     box = (left, top, left + width, top + height)
     return Detection(scan, view, _part(entry, names), box, score, size, line)
 

@@ -6,8 +6,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.atomic import atomic_path
+from partdistill_ros.io.parsing import parsing
 from partdistill_ros.rendering.rasterize import Rendering
 from partdistill_ros.teachers.pictures import shown_pictures
 
 VARIABLE = "PARTDISTILL_CACHE"
-DAMAGE = (EOFError, KeyError, OSError, ValueError, zipfile.BadZipFile, zlib.error)
 log = logging.getLogger(__name__)
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -46,13 +45,14 @@ class AnswerCache:
         """The arrays of a key; None where there are none or the file is damaged."""
         if self.folder is None:
             return None
-        try:
-            with np.load(self._path(key), allow_pickle=False) as entry:
-                return {name: entry[name] for name in entry.files}
-        except FileNotFoundError:
+        path = self._path(key)
+        if not path.exists():
             return None
-        except DAMAGE as error:
-            log.warning("%s is damaged (%s) and is made anew", self._path(key), error)
+        try:
+            with parsing(path, ".npz file"), np.load(path, allow_pickle=False) as entry:
+                return {name: entry[name] for name in entry.files}
+        except PartDistillError as error:
+            log.warning("%s; it is made anew", error)
             return None
 
     def put(self, key: str, arrays: Arrays) -> None:

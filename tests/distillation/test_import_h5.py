@@ -175,6 +175,23 @@ def test_damaged_files_are_named(path, damage):
         assert "'conf_bbox' cannot be read" in str(error.value)
 
 
+def test_links_that_lead_round_are_a_sentence(path):
+    with h5py.File(write(path, layout()), "r+") as file:
+        del file["xyz"]
+        file["xyz"] = h5py.SoftLink("/more")
+        file["more"] = h5py.SoftLink("/xyz")
+    with pytest.raises(PartDistillError, match="preprocess.h5"):
+        read_preprocess(path, PARTS)
+
+
+def test_a_claim_without_bytes_takes_no_memory(path):
+    with h5py.File(write(path, layout()), "r+") as file:
+        del file["xyz"]
+        file.create_dataset("xyz", (10_000_000, 3), "f4", fillvalue=1.0)
+    with pytest.raises(PartDistillError, match="'xyz' claims 30,000,000 numbers, but the file holds 0 bytes"):
+        read_preprocess(path, PARTS)
+
+
 def test_shapes_are_named_by_their_folder():
     assert shape_name(Path("03797390/a1b2/extracted/preprocess.h5")) == "a1b2"
     assert shape_name(Path("a1b2/preprocess.h5")) == "a1b2"

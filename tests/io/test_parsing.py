@@ -68,11 +68,16 @@ def test_json_as_it_should_be() -> None:
     }
 
 
-def test_json_of_any_size_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parsing, "MAX_JSON_BYTES", 10)
+def test_json_of_any_size_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[1, 2, 3, 4]")
     with pytest.raises(PartDistillError, match="more than 10 bytes"):
-        read_json(tmp_path / "a.json")
+        read_json(tmp_path / "a.json", max_bytes=10)
+
+
+def test_numbers_that_are_none_where_they_are_allowed() -> None:
+    assert str(parse_json("a.json", "[NaN, 1e999]", allow_nan=True)) == "[nan, inf]"
+    with pytest.raises(PartDistillError, match="has 400 digits"):
+        parse_json("a.json", "7" * 400, allow_nan=True)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes in folders")

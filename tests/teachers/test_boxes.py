@@ -20,7 +20,8 @@ RENDERING = render_scan(Scan(POINTS, name="mug_1"), VIEWS, 50)
 
 def write(tmp_path, content):
     path = tmp_path / "found.json"
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    text = content if isinstance(content, str | bytes) else json.dumps(content)
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
     return path
 
 
@@ -73,7 +74,7 @@ def test_nothing_found_is_an_answer(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("{", "not valid JSON"),
+        ("{", "not a whole JSON text"),
         ("3", "list of detections"),
         ({"images": []}, "list of detections"),
         ({"images": [{}], "annotations": []}, "needs an 'id'"),
@@ -90,7 +91,15 @@ def test_nothing_found_is_an_answer(tmp_path):
             {"images": [{"id": 1, "file_name": "view_1.png"}], "annotations": [entry(image_id=2)]},
             "not among the images",
         ),
-        ({"images": [{"id": 0, "width": 0, "height": 9}], "annotations": [entry()]}, "must be positive"),
+        ({"images": [{"id": 0, "width": "nan", "height": 9}], "annotations": [entry()]}, "must lie within 0"),
+        ({"images": [{"id": 0, "width": 1e300, "height": 9}], "annotations": [entry()]}, "must lie within 0"),
+        ('{"images": [{"id": 0, "width": NaN, "height": 9}], "annotations": []}', "NaN is no number"),
+        ('{"images": [{"id": 0, "width": 1e999, "height": 9}], "annotations": []}', "1e999 is no number"),
+        (f'[{{"image_id": 0, "category": "cup", "score": 1, "bbox": [0, 0, 1, {"7" * 400}]}}]', "has 400 digits"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"annotations": [], "annotations": []}', "'annotations' is there twice"),
+        (json.dumps([entry()]).encode("utf-16"), "not a whole JSON text"),
+        ({"images": [{"id": 0, "width": 0, "height": 9}], "annotations": [entry()]}, "must lie within 0 and 65,536"),
     ],
 )
 def test_wrong_files_are_told(tmp_path, content, reason):
@@ -99,7 +108,7 @@ def test_wrong_files_are_told(tmp_path, content, reason):
 
 
 def test_a_missing_file_is_told(tmp_path):
-    with pytest.raises(PartDistillError, match="cannot read the detections"):
+    with pytest.raises(PartDistillError, match="cannot open"):
         BoxFileTeacher.load(tmp_path / "none.json")
 
 

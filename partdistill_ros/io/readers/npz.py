@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.io.parsing import malformed
+from partdistill_ros.io.parsing import malformed, read_arrays
 from partdistill_ros.io.readers import common
 from partdistill_ros.pointcloud.frames import unit_vector
 from partdistill_ros.pointcloud.scan import Mesh, Scan
 
 _ROWS = {"vertices", "faces", "face_labels", "face_colors", "points", "normals", "colors", "point_labels"}
 _OTHERS = {"parts", "category", "up", "viewpoint", "grid"}
-_MAX_OTHERS = 1 << 24  # bytes
+ROW_BYTES = 24  # of three f8
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -50,24 +50,12 @@ def read_npz(path: Path) -> Scan:
 
 
 def _load(path: Path) -> Arrays:
-    """The known arrays of the archive, each checked against the limits before it is unpacked."""
-    with zipfile.ZipFile(path) as archive:
-        sizes: dict[str, int] = {}
-        for info in archive.infolist():
-            key = info.filename.removesuffix(".npy")
-            if key in sizes:
-                raise malformed(path, f"it holds '{key[:40]}' twice")
-            sizes[key] = info.file_size
-    for key in _ROWS & sizes.keys():
-        # 24 bytes: a row of three f8
-        common.check_count(path, f"rows of '{key}'", sizes[key] // 24)
-    for key in _OTHERS & sizes.keys():
-        if sizes[key] > _MAX_OTHERS:
-            raise malformed(path, f"'{key}' takes {sizes[key]:,} bytes, more than {_MAX_OTHERS:,}")
-    with np.load(path, allow_pickle=False) as archive:
-        arrays = {key: archive[key] for key in archive.files if key in _ROWS | _OTHERS}
+    """The known arrays of the archive."""
+    limits = dict.fromkeys(_ROWS, ROW_BYTES * common.MAX_POINTS) | dict.fromkeys(_OTHERS, 1 << 24)
+    arrays = read_arrays(path, limits)
     if "points" not in arrays and not {"vertices", "faces"} <= arrays.keys():
-        found = ", ".join(sorted(sizes)) or "nothing"
+        with zipfile.ZipFile(path) as archive:
+            found = ", ".join(sorted(name.removesuffix(".npy") for name in archive.namelist())) or "nothing"
         raise malformed(path, f"it needs the keys 'points', or 'vertices' and 'faces'; it holds {found:.200}")
     return arrays
 

@@ -153,14 +153,14 @@ def test_an_array_under_two_names_does_not_pass_the_limit(tmp_path: Path, monkey
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("points", large.getvalue())
         archive.writestr("points.npy", small)
-    with pytest.raises(PartDistillError, match="it holds 'points' twice"):
+    with pytest.raises(PartDistillError, match="it holds an array twice"):
         load_scan(path)
 
 
 def test_names_of_any_size_are_not_unpacked(tmp_path: Path) -> None:
     path = tmp_path / "shape.npz"
     np.savez_compressed(path, points=POINTS, parts=np.array(["x" * 5_000_000]))
-    with pytest.raises(PartDistillError, match="'parts' takes 20,000,128 bytes"):
+    with pytest.raises(PartDistillError, match="'parts' takes 20,000,128 bytes, 16,777,216 at most"):
         load_scan(path)
 
 
@@ -187,5 +187,5 @@ def test_header_that_claims_a_trillion_points(tmp_path: Path) -> None:
 def test_archive_is_not_unpacked_beyond_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(common, "MAX_POINTS", 1000)
     path = write(tmp_path, points=np.ones((1001, 3)))
-    with pytest.raises(PartDistillError, match="claims 1,006 rows of 'points'"):
+    with pytest.raises(PartDistillError, match="'points' takes 24,152 bytes, 24,000 at most"):
         load_scan(path)
