@@ -18,7 +18,6 @@ import numpy as np
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
-from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import PointCloud2
 
 from partdistill_ros.action import Distill
@@ -32,7 +31,7 @@ from partdistill_ros.nodes.conversions import colors_of, labeled_message, read_c
 from partdistill_ros.nodes.engine import tabletop_limits
 from partdistill_ros.nodes.goals import distill_command, learn_command, learned_name, query_of
 from partdistill_ros.nodes.parameters import declare, on_change
-from partdistill_ros.nodes.qos import profile
+from partdistill_ros.nodes.qos import CloudSubscription
 from partdistill_ros.nodes.trainer_parameters import TrainerParameters
 from partdistill_ros.nodes.training_process import Limits, Outcome, follow
 from partdistill_ros.objects.object_in_view import object_in_view
@@ -113,13 +112,13 @@ class DistillTrainer(Node):
         begin, goal = time.monotonic(), handle.request
         feedback = Distill.Feedback(loss=math.nan, remaining=math.nan)
 
-        def tell(progress: Mapping[str, Any]) -> None:
+        def report(progress: Mapping[str, Any]) -> None:
             _fill(feedback, progress)
             if handle.is_active:
                 handle.publish_feedback(feedback)
 
         command = distill_command(goal, self._settings.store, self._settings.device)
-        outcome = self._follow(command, self._settings.threads, tell, lambda: handle.is_cancel_requested)
+        outcome = self._follow(command, self._settings.threads, report, lambda: handle.is_cancel_requested)
         if outcome.record is None:
             words = outcome.problem
             if outcome.stopped:
@@ -127,7 +126,7 @@ class DistillTrainer(Node):
             return _failed(words, time.monotonic() - begin)
         record = outcome.record
         result = Distill.Result(success=True, bundle=record["bundle"], report=record["report"])
-        result.message = _told(record)
+        result.message = _summary(record)
         if goal.load_into and record["in_force"]:
             query = goal.query or query_of(goal.category, goal.parts)
             result.loaded, words = self._load(goal.load_into, record["bundle"], query)
@@ -139,15 +138,15 @@ class DistillTrainer(Node):
         self,
         command: Sequence[str],
         threads: int,
-        tell: Callable[[Mapping[str, Any]], None],
+        report: Callable[[Mapping[str, Any]], None],
         stop: Callable[[], bool] = lambda: False,
     ) -> Outcome:
         limits = Limits(self._settings.niceness, threads)
 
-        def say(line: str) -> None:
+        def log(line: str) -> None:
             self.get_logger().info(printable(line))
 
-        return follow(command, limits, tell, say, lambda: self._ending.is_set() or stop())
+        return follow(command, limits, report, log, lambda: self._ending.is_set() or stop())
 
     # --- learning the object in view ----------------------------------------------------------
 
@@ -179,7 +178,7 @@ class DistillTrainer(Node):
         answer = label_object(outcome.record["bundle"], query, cloud.scan, seen)
         response.success, response.bundle = True, outcome.record["bundle"]
         response.labeled, response.names = labeled_message(cloud, answer), list(answer.parts)
-        response.message = _told(outcome.record)
+        response.message = _summary(outcome.record)
         if request.load_into:
             response.message += self._load(request.load_into, response.bundle, query)[1]
         response.seconds = time.monotonic() - begin
@@ -193,11 +192,7 @@ class DistillTrainer(Node):
             clouds.append(cloud)
             arrived.set()
 
-        qos = self._settings.qos.points
-        offered = [one.qos_profile.reliability for one in self.get_publishers_info_by_topic(self._points_name())]
-        loose = qos.reliability == "auto" and ReliabilityPolicy.BEST_EFFORT in offered
-        reliability = "best_effort" if loose else qos.reliability
-        subscription = self.create_subscription(PointCloud2, "points", keep, profile(reliability, qos.depth))
+        subscription = CloudSubscription(self, self._settings.qos.points, keep, self.get_logger().warning)
         try:
             if not arrived.wait(seconds):
                 raise PartDistillError(
@@ -205,7 +200,7 @@ class DistillTrainer(Node):
                     "remapped? 'ros2 topic hz' shows it"
                 )
         finally:
-            self.destroy_subscription(subscription)
+            subscription.close()
         return clouds[0]
 
     # --- the live node ------------------------------------------------------------------------
@@ -254,7 +249,7 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def _told(record: Mapping[str, Any]) -> str:
+def _summary(record: Mapping[str, Any]) -> str:
     left = len(record["left_out"])
     return str(record["verdict"]) + (f"; {left} scans were left out, see the report" if left else "")
 

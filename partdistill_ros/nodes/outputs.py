@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Float64, Header
@@ -25,7 +24,7 @@ from partdistill_ros.nodes.conversions import (
     markers_message,
 )
 from partdistill_ros.nodes.engine import Engine
-from partdistill_ros.nodes.qos import OutputQos, latched, mismatch_warning, profile
+from partdistill_ros.nodes.qos import OutputQos, latched, profile, publisher_events
 from partdistill_ros.nodes.segmenter_parameters import SegmenterQos
 
 STAGES = ("wait", "decode", "extract", "recall", "sample", "network", "spread", "encode", "publish", "total")
@@ -56,19 +55,11 @@ class Outputs:
         self._times = {name: node.create_lifecycle_publisher(Float64, f"~/debug/{name}_ms", 10) for name in STAGES}
 
     def _publisher(self, kind: Any, name: str, qos: OutputQos) -> Any:
-        topic = self._node.resolve_topic_name(name)
-        warning = mismatch_warning(
-            topic,
-            f"qos.{name}.reliability",
-            qos.reliability,
-            lambda: self._node.get_subscriptions_info_by_topic(topic),
-            self._warn,
-        )
         return self._node.create_lifecycle_publisher(
             kind,
             name,
             profile(qos.reliability, qos.depth),
-            event_callbacks=PublisherEventCallbacks(incompatible_qos=warning),
+            event_callbacks=publisher_events(self._node, name, qos.reliability, self._warn),
         )
 
     def free(self) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
@@ -40,7 +39,7 @@ from partdistill_ros.nodes.engine import Engine, needs_student, scene_options
 from partdistill_ros.nodes.environment import release_memory
 from partdistill_ros.nodes.outputs import Labeled, Outputs
 from partdistill_ros.nodes.parameters import declare, on_change, serve_changes
-from partdistill_ros.nodes.qos import CloudSubscription, mismatch_warning, profile
+from partdistill_ros.nodes.qos import CloudSubscription, profile, subscription_events
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
 from partdistill_ros.nodes.tf import TransformListener
 from partdistill_ros.options import updated
@@ -128,20 +127,13 @@ class PartSegmenter(LifecycleNode):
         self._worker = LatestWorker(self._label, self._publish, self._not_labeled)
         self._worker.start()
         self._clouds = CloudSubscription(self, self._settings.qos.points, self._on_points, self._warn)
-        query, topic = self._settings.qos.part_query, self.resolve_topic_name("part_query")
-        warning = mismatch_warning(
-            topic,
-            "qos.part_query.reliability",
-            query.reliability,
-            lambda: self.get_publishers_info_by_topic(topic),
-            self._warn,
-        )
+        query = self._settings.qos.part_query
         self._queries = self.create_subscription(
             String,
             "part_query",
             self._on_query,
             profile(query.reliability, query.depth),
-            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=warning),
+            event_callbacks=subscription_events(self, "part_query", query.reliability, self._warn),
         )
         # Reports go on where simulated time stands still, jumps or never comes.
         steady = Clock(clock_type=ClockType.STEADY_TIME)

@@ -100,21 +100,11 @@ class CloudSubscription:
         from rclpy.event_handler import SubscriptionEventCallbacks
         from sensor_msgs.msg import PointCloud2
 
-        incompatible = mismatch_warning(
-            self.topic,
-            "qos.points.reliability",
-            reliability,
-            lambda: self._node.get_publishers_info_by_topic(self.topic),
-            self._warn,
-        )
+        events = subscription_events(self._node, "points", reliability, self._warn)
+        if reliability == "auto":
+            events = SubscriptionEventCallbacks(incompatible_qos=self._fall_back_to_best_effort)
         self._subscription = self._node.create_subscription(
-            PointCloud2,
-            "points",
-            self._receive,
-            profile(reliability, self._qos.depth),
-            event_callbacks=SubscriptionEventCallbacks(
-                incompatible_qos=self._fall_back_to_best_effort if reliability == "auto" else incompatible
-            ),
+            PointCloud2, "points", self._receive, profile(reliability, self._qos.depth), event_callbacks=events
         )
 
     def _fall_back_to_best_effort(self, event: Any) -> None:
@@ -128,6 +118,30 @@ class CloudSubscription:
         if self._subscription is not None:  # not closed meanwhile
             self.close()
             self._subscribe("best_effort")
+
+
+def subscription_events(node: Node, name: str, reliability: str, warn: Callable[[str], None]) -> Any:
+    """The events of a subscription to `name`: a warning where a publisher does not fit it."""
+    from rclpy.event_handler import SubscriptionEventCallbacks
+
+    topic = node.resolve_topic_name(name)
+    return SubscriptionEventCallbacks(
+        incompatible_qos=mismatch_warning(
+            topic, f"qos.{name}.reliability", reliability, lambda: node.get_publishers_info_by_topic(topic), warn
+        )
+    )
+
+
+def publisher_events(node: Node, name: str, reliability: str, warn: Callable[[str], None]) -> Any:
+    """The same of a publisher, for subscriptions that do not fit it."""
+    from rclpy.event_handler import PublisherEventCallbacks
+
+    topic = node.resolve_topic_name(name)
+    return PublisherEventCallbacks(
+        incompatible_qos=mismatch_warning(
+            topic, f"qos.{name}.reliability", reliability, lambda: node.get_subscriptions_info_by_topic(topic), warn
+        )
+    )
 
 
 def mismatch_warning(

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rclpy.duration import Duration
-from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
@@ -18,7 +17,7 @@ from partdistill_ros.nodes.commands import NodeEnded, run_node
 from partdistill_ros.nodes.conversions import cloud_message
 from partdistill_ros.nodes.parameters import declare, on_change
 from partdistill_ros.nodes.publisher_parameters import PublisherParameters
-from partdistill_ros.nodes.qos import mismatch_warning, profile
+from partdistill_ros.nodes.qos import profile, publisher_events
 from partdistill_ros.options import updated
 
 ACKNOWLEDGE_SECONDS = 2.0
@@ -41,16 +40,7 @@ class ScanPublisher(Node):
         )
         self._upcoming = next(self._scans)
         qos = settings.qos.points
-        topic = self.resolve_topic_name("points")
-        events = PublisherEventCallbacks(
-            incompatible_qos=mismatch_warning(
-                topic,
-                "qos.points.reliability",
-                qos.reliability,
-                lambda: self.get_subscriptions_info_by_topic(topic),
-                self._warn,
-            )
-        )
+        events = publisher_events(self, "points", qos.reliability, self._warn)
         self._publisher = self.create_publisher(
             PointCloud2, "points", profile(qos.reliability, qos.depth), event_callbacks=events
         )

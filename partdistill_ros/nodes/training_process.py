@@ -54,13 +54,13 @@ class Outcome:
 def follow(
     command: Sequence[str],
     limits: Limits,
-    tell: Callable[[Mapping[str, Any]], None],
-    say: Callable[[str], None],
+    report: Callable[[Mapping[str, Any]], None],
+    log: Callable[[str], None],
     stop: Callable[[], bool],
 ) -> Outcome:
     """Run `partdistill COMMAND... --json --progress json` to its end, on the calling thread.
 
-    tell: gets each line of progress.  say: gets every other line of standard error.  stop: asked ten times a
+    report: gets each line of progress.  log: gets every other line of standard error.  stop: asked ten times a
     second; True ends the process, which keeps its checkpoints, within `PATIENCE` and a beat.
     The process ends with the calling thread, and so with this process.
     """
@@ -76,7 +76,7 @@ def follow(
         assert child.stderr is not None
         with child.stderr:
             try:
-                tail, stopped = _listen(child, child.stderr, tell, say, stop)
+                tail, stopped = _listen(child, child.stderr, report, log, stop)
             finally:
                 end(child)
         if stopped:
@@ -99,8 +99,8 @@ def end(child: subprocess.Popen[bytes]) -> None:
 def _listen(
     child: subprocess.Popen[bytes],
     stream: IO[bytes],
-    tell: Callable[[Mapping[str, Any]], None],
-    say: Callable[[str], None],
+    report: Callable[[Mapping[str, Any]], None],
+    log: Callable[[str], None],
     stop: Callable[[], bool],
 ) -> tuple[list[str], bool]:
     """The last lines that were no progress, and whether it was told to stop."""
@@ -122,10 +122,10 @@ def _listen(
                 words = line.decode(errors="replace").strip()
                 progress = _progress(words)
                 if progress is not None:
-                    tell(progress)
+                    report(progress)
                 elif words:
                     tail = [*tail[1 - TAIL :], words]
-                    say(words)
+                    log(words)
 
 
 def _progress(line: str) -> dict[str, Any] | None:
