@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Animals stand on four legs, figures on two, with their heads in front or on top."""
+
+import numpy as np
+import pytest
+
+from partdistill_ros.synthetic.archetypes.limbs import CATEGORIES
+from partdistill_ros.synthetic.families.family import draw
+
+ANIMALS = [category for category in CATEGORIES if "arm" not in category.parts]
+FIGURES = [category for category in CATEGORIES if "arm" in category.parts]
+
+
+def part_points(scan, part):
+    return scan.mesh.triangles()[scan.mesh.face_labels == scan.parts.index(part)].mean(1)
+
+
+@pytest.mark.parametrize("category", ANIMALS, ids=lambda category: category.name)
+def test_an_animal_stands_on_its_legs_and_looks_along_x(category):
+    for seed in range(8):
+        scan = draw(category, seed)
+        legs, body, head = (part_points(scan, part) for part in ("leg", "body", "head"))
+        assert legs[:, 2].min() <= scan.points[:, 2].min() + 0.02 * np.ptp(scan.points[:, 2])
+        assert legs[:, 2].mean() < body[:, 2].mean() < head[:, 2].max()
+        assert head[:, 0].mean() > body[:, 0].max() - 0.1 * np.ptp(body[:, 0])
+
+
+@pytest.mark.parametrize("category", FIGURES, ids=lambda category: category.name)
+def test_a_figure_has_its_head_on_top_and_an_arm_on_each_side(category):
+    for seed in range(8):
+        scan = draw(category, seed)
+        legs, body, head, arms = (part_points(scan, part)[:, 1:] for part in ("leg", "body", "head", "arm"))
+        assert legs[:, 1].mean() < body[:, 1].mean() < head[:, 1].mean()
+        assert arms[:, 0].min() < body[:, 0].min() and arms[:, 0].max() > body[:, 0].max()
