@@ -109,6 +109,11 @@ class Bench:
             options.teacher, recipe=recipe, generated=made, generated_share=options.generated_share
         )
 
+    @property
+    def measures_half(self) -> bool:
+        """Whether `pre` measures the second half of the shapes only, so that others must be measured on it too."""
+        return self.train is None and self.options.folds == 1
+
     def row(self, method: str, setting: str, rule: str = "posterior") -> Row:
         """Measure one method in one setting with every seed."""
         name = method if method != "backward" or rule == "posterior" else f"backward ({rule})"
@@ -128,6 +133,8 @@ class Bench:
         if setting == "tta-each":
             few = first_of_each(self.shapes, self.options.each_of)
             return [self._one(method, few, replace(chosen, each=True), label)]
+        if method not in TRAINED and setting == "pre":
+            return [self._one(method, folds(self.shapes)[1], chosen, label)]
         if method not in TRAINED or setting == "tta":
             return [self._one(method, self.shapes, chosen, label)]
         if self.train is not None:
@@ -150,7 +157,10 @@ class Bench:
 
 def measure(bench: Bench, methods: Sequence[str], settings: Sequence[str], rules: Sequence[str]) -> list[Row]:
     """A row for every method, setting and rule, in the order of the table."""
-    rows = [bench.row(method, "") for method in methods if method not in TRAINED]
+    untrained = [method for method in methods if method not in TRAINED]
+    rows = [bench.row(method, "") for method in untrained]
+    if "pre" in settings and bench.measures_half:
+        rows += [bench.row(method, "pre") for method in untrained]
     if "tta-each" in settings and bench.options.each_of is not None and "vote" in methods:
         rows.append(bench.row("vote", "tta-each"))
     for setting in settings:
@@ -197,8 +207,8 @@ def unit_lines(rows: Sequence[Row]) -> list[str]:
 def verdicts(rows: Sequence[Row], teacher: str) -> dict[str, bool]:
     """The targets that these rows can tell of."""
     score = {(row.method, row.setting): row.overall for row in rows}
-    vote = score.get(("vote", ""))
-    vote_of_few = score.get(("vote", "tta-each"), vote)
+    vote = score.get(("vote", "pre"), score.get(("vote", "")))
+    vote_of_few = score.get(("vote", "tta-each"), score.get(("vote", "")))
     found: dict[str, bool] = {}
 
     def check(words: str, setting: str, least: float | None) -> None:

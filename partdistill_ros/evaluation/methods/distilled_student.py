@@ -28,7 +28,7 @@ from partdistill_ros.students.student import Student
 from partdistill_ros.text.space import TextSpace
 from partdistill_ros.visualization.loss_chart import LossCurve
 
-DRAWS = 4  # samples of a cloud, turned about the vertical, whose answers are averaged
+DRAWS = 1  # samples of a cloud, turned about the vertical, whose answers are averaged: as the live node does
 # The evaluated clouds are whole and upright, so the training clouds are.
 WHOLE = Augmentation(partial_view=0.0, free_rotation=0.0, roll_pitch=0.05)
 

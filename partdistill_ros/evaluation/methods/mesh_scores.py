@@ -75,7 +75,7 @@ class MeshScoresMethod:
                 surface, row = mesh_surface(mesh), faces_under(mesh, cloud, question.cloud.normals)
                 rendering = locate_points(rendering, mesh.triangles().mean(1), found.views)
             units = units_from_answer(found.answer, rendering, len(surface.place), question.parts)
-            yield most_voted(gather_scores(units, surface)[row])
+            yield most_voted(gather_scores(units, surface)[row], cloud)
 
 
 def gather_scores(units: KnowledgeUnits, surface: Surface) -> NDArray[np.float32]:

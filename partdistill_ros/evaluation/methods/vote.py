@@ -3,7 +3,8 @@
 
 A pixel teacher's probabilities are averaged over the views that see a point, a box teacher's
 confidences are added up over the boxes around it. A point that no view sees, or that nothing was
-said about, gets no label and counts as wrong: that is what a student has to mend.
+said about, takes the label of the nearest point that has one. A shape stands as the students see
+it: a pose chosen by the teacher's own confidence would be an advantage that no student has.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from partdistill_ros.distillation.units import units_from_boxes
 from partdistill_ros.evaluation.shapes import Question
-from partdistill_ros.pointcloud.frames import candidate_ups
-from partdistill_ros.pointcloud.scan import Scan
+from partdistill_ros.evaluation.training_samples import posed
 from partdistill_ros.rendering.cameras import Views, views_for
 from partdistill_ros.rendering.rasterize import Rendering, locate_points, render_scan
 from partdistill_ros.teachers.protocol import BoxAnswer, PixelAnswer, Teacher
@@ -46,23 +47,13 @@ class VoteMethod:
     def answer(self, questions: Sequence[Question]) -> Iterator[NDArray[np.int16]]:
         """Views and votes per shape."""
         for question in questions:
-            yield most_voted(query_views(self._teacher, question).votes)
+            yield most_voted(query_views(self._teacher, question).votes, question.cloud.points)
 
 
 def query_views(teacher: Teacher, question: Question) -> TeacherVotes:
-    """Render, query the teacher and vote; an unknown up is the candidate about which the teacher is surest."""
-    tries = [_query_pose(teacher, question, question.scan.with_(up=up)) for up in _candidate_ups(teacher, question)]
-    return max(tries, key=lambda found: mean_confidence(found.votes))
-
-
-def _candidate_ups(teacher: Teacher, question: Question) -> Sequence[NDArray[np.float32] | None]:
-    # Detections of a file belong to the views that were rendered for it: no other can be asked for.
-    if question.scan.up is not None or teacher.kind == "box":
-        return [question.scan.up]
-    return [up.astype(np.float32) for up in candidate_ups(question.cloud.points)]
-
-
-def _query_pose(teacher: Teacher, question: Question, scan: Scan) -> TeacherVotes:
+    """Render the shape in the pose of `posed`, query the teacher and vote."""
+    # Detections of a file belong to the views that were rendered for it, with +z up where no up is known.
+    scan = question.scan if teacher.kind == "box" else question.scan.with_(up=posed(question).up)
     views = views_for(scan)
     rendering = locate_points(render_scan(scan, views, teacher.size), question.cloud.points, views)
     answer = teacher.answer(rendering, question.parts, question.category)
@@ -87,11 +78,11 @@ def pixel_votes(answer: PixelAnswer, rendering: Rendering) -> NDArray[np.float32
     return mean
 
 
-def most_voted(votes: NDArray[np.float32]) -> NDArray[np.int16]:
-    """The part with the most votes, -1 without any; `votes [N, P]`."""
-    return np.where(votes.max(1) > 0, votes.argmax(1), -1).astype(np.int16)
-
-
-def mean_confidence(votes: NDArray[np.float32]) -> float:
-    """Mean over points of the winner's votes: how sure the teacher is of this pose, without any truth."""
-    return float(votes.max(1).mean())
+def most_voted(votes: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.int16]:
+    """The part with the most `votes [N, P]`; a point without any takes the label of the nearest of
+    `points [N, 3]` that has one. -1 everywhere where nothing was said at all."""
+    labels = np.where(votes.max(1) > 0, votes.argmax(1), -1).astype(np.int16)
+    known = np.flatnonzero(labels >= 0)
+    if 0 < len(known) < len(labels):
+        labels = labels[known[cKDTree(points[known]).query(points)[1]]]
+    return labels
