@@ -31,7 +31,7 @@ def unit_quality(trainer: Trainer, shapes: Sequence[Shape]) -> UnitQuality | Non
     """By the truth of the shapes that a training learned on: a region is right where half of its labeled points are of
     the part it names, a box where the part that it names fits it best, since a good box of a small part holds more
     points of its neighbors. None where there are no units of either kind."""
-    by_name = {(shape.question.category, shape.question.name): shape for shape in shapes}
+    by_name = {(shape.question.category, shape.question.name): shape for shape in shapes if (shape.truth >= 0).any()}
     right, before, after = [], [], []
     for sample, graded in zip(trainer.samples, trainer.rescored, strict=True):
         shape = by_name.get((sample.category, sample.name))

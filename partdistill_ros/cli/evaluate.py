@@ -42,7 +42,7 @@ Methods, several separated by commas:
 {methods}
 
 A method that trains learns from the evaluated shapes themselves, without their labels (test-time
-alignment; --each: from one shape at a time), or from another collection: --train PATH...
+alignment; --each: from one shape at a time), or from other shapes and scans: --train PATH...
 The teacher controlled:PRESET (pixel, pixel-independent, box) damages true labels in known ways:
 for experiments on labeled shapes only.""".format(
     methods="\n".join(f"  {name:<12}{words}" for name, words in METHODS.items())
@@ -68,7 +68,9 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--teacher", metavar="T", help="who is asked: mini (default), as in `distill --help`, or controlled:PRESET"
     )
-    parser.add_argument("--train", nargs="+", metavar="PATH", help="distill on these shapes (or procedural:N)")
+    parser.add_argument(
+        "--train", nargs="+", metavar="PATH", help="distill on these shapes, labeled or not (or procedural:N)"
+    )
     parser.add_argument("--each", action="store_true", help="distill on one evaluated shape at a time")
     parser.add_argument(
         "--generated", nargs="+", default=[], metavar="PATH", help="shapes (or procedural:N) added to the collection"

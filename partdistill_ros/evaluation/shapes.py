@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from partdistill_ros.pointcloud.scan import Scan, sample_surface
 
 POINTS = 2048  # the protocol's points a shape
 SEED = 0
+
+Skip = Callable[[Path, PartDistillError], None]
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Question:
 class Shape:
     """A question with its truth: `truth [POINTS] i2` of the samples; `every_point [M, 3]` and
     `every_truth [M] i2` of the whole shape (a mesh's face centers, a cloud's finite points).
-    labeled: the shape as its file has it, for a ceiling and for controlled teachers."""
+    labeled: the shape as its file has it, for a ceiling and for controlled teachers. A shape to learn from may have
+    no truth: all labels are -1."""
 
     question: Question
     truth: NDArray[np.int16]
@@ -48,17 +51,35 @@ class Shape:
 
 
 def load_shapes(
-    paths: Iterable[str | Path], on_skip: Callable[[Path, PartDistillError], None] | None = None
+    paths: Iterable[str | Path], on_skip: Skip | None = None
 ) -> list[Shape]:
     """The labeled shapes of files and folders, by category and name.
 
     A file that was named and cannot be read is an error; one found in a folder goes to `on_skip`.
     Raises PartDistillError also for a shape without labels or category, and where nothing is left.
     """
+    return prepare(_scans(paths, on_skip))
+
+
+def load_training_shapes(
+    paths: Iterable[str | Path], parts: Mapping[str, tuple[str, ...]], on_skip: Skip | None = None
+) -> list[Shape]:
+    """The shapes of files and folders to learn from, with labels or without, as real scans are.
+
+    parts: of each category that is asked about; a file that names no category is of the only one there is.
+    Raises PartDistillError as `load_shapes` does, and for a file without category where there are several.
+    """
+    scans = _scans(paths, on_skip)
+    labeled = [scan for scan in scans if _labels(scan) is not None]
+    others = [_unlabeled(scan, parts) for scan in scans if _labels(scan) is None]
+    return [*(prepare(labeled) if labeled else ()), *others]
+
+
+def _scans(paths: Iterable[str | Path], on_skip: Skip | None) -> list[Scan]:
     scans: list[Scan] = []
     for path in map(Path, paths):
         scans += load_scans([path], on_skip=on_skip) if path.is_dir() else [load_scan(path)]
-    return prepare(scans)
+    return scans
 
 
 def prepare(scans: Sequence[Scan], points: int = POINTS, seed: int = SEED) -> list[Shape]:
@@ -75,10 +96,29 @@ def prepare(scans: Sequence[Scan], points: int = POINTS, seed: int = SEED) -> li
     return [_shape(scan, parts[str(scan.category)], points, seed) for scan in ordered]
 
 
+def _labels(scan: Scan) -> NDArray[np.int16] | None:
+    """The true labels of a scan's points or its mesh's faces; None where it has none."""
+    labels = scan.point_labels if scan.mesh is None else scan.mesh.face_labels
+    return labels if labels is not None and (labels >= 0).any() else None
+
+
+def _unlabeled(scan: Scan, parts: Mapping[str, tuple[str, ...]]) -> Shape:
+    """A shape without a truth."""
+    if scan.category is None and len(parts) != 1:
+        raise PartDistillError(
+            f"{scan.name}: the file names no category, and shapes of {', '.join(parts)} are evaluated: evaluate one "
+            "category, or give shapes whose files name theirs"
+        )
+    category = scan.category or next(iter(parts))
+    asked, cloud = parts.get(category, ()), sample_surface(scan, POINTS, SEED)
+    question = Question(scan.name, category, asked, _blind(cloud, asked), _blind(scan, asked))
+    everywhere = scan.points[scan.finite()]
+    return Shape(question, np.full(POINTS, -1, np.int16), everywhere, np.full(len(everywhere), -1, np.int16), scan)
+
+
 def _checked(scan: Scan) -> Scan:
-    mesh_labels = None if scan.mesh is None else scan.mesh.face_labels
-    labels = scan.point_labels if scan.mesh is None else mesh_labels
-    if labels is None or not (labels >= 0).any():
+    labels = _labels(scan)
+    if labels is None:
         raise PartDistillError(
             f"{scan.name}: the shape carries no part labels to compare with; give .npz shapes with "
             "face_labels or point_labels"

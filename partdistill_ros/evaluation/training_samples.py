@@ -10,6 +10,7 @@ import numpy as np
 from partdistill_ros.distillation.samples import Sample, make_sample, upright_cloud
 from partdistill_ros.distillation.unit_store import KnowledgeStore
 from partdistill_ros.distillation.units import KnowledgeUnits
+from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.controlled_teacher import ControlledTeacher
 from partdistill_ros.evaluation.shapes import Question, Shape
 from partdistill_ros.pointcloud.frames import stable_pose
@@ -22,9 +23,10 @@ Watch = Callable[[Iterable[Shape]], Iterable[Shape]]
 
 
 def posed(question: Question) -> Scan:
-    """The question's cloud with an up: its own, or that of its steadiest resting pose."""
+    """The question's cloud with an up: its own, or that of its steadiest resting pose; one that was seen from one
+    side keeps the camera's."""
     cloud = question.cloud
-    return cloud if cloud.up is not None else cloud.with_(up=stable_pose(cloud.points))
+    return cloud if cloud.up is not None or cloud.viewpoint is not None else cloud.with_(up=stable_pose(cloud.points))
 
 
 def teacher_samples(
@@ -49,7 +51,8 @@ def true_samples(shapes: Sequence[Shape]) -> list[Sample]:
     for shape in shapes:
         question, cloud = shape.question, _cloud(shape)
         labels = cloud.point_labels
-        assert labels is not None
+        if labels is None:
+            raise PartDistillError(f"{question.name}: 'supervised' learns from true labels, which this shape lacks")
         own = [question.parts.index(part) if part in question.parts else -1 for part in cloud.parts]
         place = np.array([*own, -1], np.int16)
         units = true_units(place[labels], question.parts)

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 from partdistill_ros.distillation.generated import check_generated, generated_scans
 from partdistill_ros.errors import PartDistillError
@@ -16,13 +15,11 @@ from partdistill_ros.evaluation.methods.features import FeaturesMethod
 from partdistill_ros.evaluation.methods.mesh_scores import MeshScoresMethod
 from partdistill_ros.evaluation.methods.protocol import PROCEDURAL, Method
 from partdistill_ros.evaluation.methods.vote import VoteMethod
-from partdistill_ros.evaluation.shapes import Shape, load_shapes, prepare
+from partdistill_ros.evaluation.shapes import Shape, Skip, load_training_shapes, prepare
 from partdistill_ros.evaluation.training_samples import teacher_samples, true_samples
 from partdistill_ros.synthetic.families import FAMILIES
 from partdistill_ros.teachers.protocol import Teacher
 from partdistill_ros.teachers.registry import load_teacher
-
-Skip = Callable[[Path, PartDistillError], None]
 
 CONTROLLED = "controlled"
 
@@ -57,11 +54,12 @@ def method_teacher(config: MethodConfig, shapes: Sequence[Shape]) -> Teacher:
 
 
 def collect(sources: Sequence[str], shapes: Sequence[Shape], on_skip: Skip | None = None) -> list[Shape]:
-    """The labeled shapes of files, folders and `procedural:N`: N shapes of the family of each category of `shapes`
-    that has one. Raises PartDistillError where a source gives nothing."""
+    """The shapes to learn from, labeled or not, of files, folders and `procedural:N`: N shapes of the family of each
+    category of `shapes` that has one. Raises PartDistillError where a source gives nothing."""
+    parts = {shape.question.category: shape.question.parts for shape in shapes}
     files = [source for source in sources if not source.startswith(PROCEDURAL)]
-    found = load_shapes(files, on_skip) if files else []
-    categories = sorted({shape.question.category for shape in shapes} & FAMILIES.keys())
+    found = load_training_shapes(files, parts, on_skip) if files else []
+    categories = sorted(parts.keys() & FAMILIES.keys())
     for source in sources:
         if source.startswith(PROCEDURAL) and not categories:
             raise PartDistillError(f"'{source}': none of the evaluated categories has a procedural family")
