@@ -9,6 +9,12 @@ bundle:   its files deleted, overwritten and restored while the node runs on the
 disk:     no space left for the node's log and standard output, nor for the report of `partdistill demo`.
           The node itself writes no other file.
 signals:  Ctrl-C and SIGTERM while a node starts, idles and works on a million points.
+starts:   every node started and ended, and one configured and cleaned up: shared memory and threads as before.
+flood:    clouds at 100 Hz before a node is there and while it starts.
+silence:  a camera whose large clouds do not arrive.
+clock:    simulated time missing, jumping back and standing still.
+shared_memory: a full /dev/shm.
+homeless: no HOME, or one that is no folder.
 """
 
 from __future__ import annotations
@@ -53,6 +59,7 @@ END_SECONDS = 2.0
 SETTLE_SECONDS = 1.0
 """From the first contact with a node until it has started: one that is still starting is another row."""
 HUGE = 1_000_000
+LARGE = 307_200  # points of a depth camera's picture
 QUERY = "handle, cup"
 OBJECT = {"query": QUERY, "scene_mode": "object", "up": "z", "device": "cpu", "threads": 1, "diagnostics_period": 0.1}
 
@@ -286,14 +293,8 @@ def _full_log(stand: Stand, full: Path) -> Row:
     from ros_peer import own_namespace
 
     fill(full / "filler")
-    before = os.environ.get("ROS_LOG_DIR")
-    os.environ["ROS_LOG_DIR"] = str(full)
-    try:
+    with changed_environment(ROS_LOG_DIR=str(full)):
         node = NodeProcess("part_segmenter", dict(OBJECT), Path("/dev/full"), own_namespace())
-    finally:
-        os.environ.pop("ROS_LOG_DIR")
-        if before is not None:
-            os.environ["ROS_LOG_DIR"] = before
     stand.nodes.append(node)
     with stand.peer() as peer:
         peer.nodes = [node]
@@ -406,6 +407,24 @@ def flood(stand: Stand) -> list[Row]:
     return [Row("100 clouds a second while it starts", stand.options.restarts, held, seen)]
 
 
+def silence(stand: Stand) -> list[Row]:
+    """A camera whose clouds of 5 MB are best effort over default transports: they come, or it is said why not."""
+    source = stand.folder / "large.npz"
+    save_scan(source, sample_surface(generate("mug", seed=0), LARGE))
+    node = stand.start("part_segmenter", dict(OBJECT))
+    wait_for_words(node, "labeling")
+    with changed_environment(FASTDDS_BUILTIN_TRANSPORTS="DEFAULT", FASTDDS_DEFAULT_PROFILES_FILE=None):
+        camera = {"source": str(source), "rate": 5.0, "qos.points.reliability": "best_effort"}
+        publisher = stand.start("scan_publisher", camera)
+    wait_for_words(publisher, "playing")
+    with stand.peer() as peer:
+        begin = time.monotonic()
+        peer.until(lambda: peer.answers or "though somebody publishes" in node.log.read_text(), "an end", SECONDS)
+        seconds = time.monotonic() - begin
+    seen = "labeled clouds" if peer.answers else "the warning"
+    return [Row("large clouds over default transports", 1, int(1 < seconds < 6), f"{seen} after {seconds:.1f} s")]
+
+
 def clock(stand: Stand) -> list[Row]:
     """Simulated time: none yet, forward, back by a minute, back to zero, standing still."""
     from rosgraph_msgs.msg import Clock
@@ -453,22 +472,29 @@ def homeless(stand: Stand) -> list[Row]:
     """No HOME, and one that is no folder."""
     rows = []
     for home in ("", "/dev/null"):
-        before = dict(os.environ)
-        for name in ("HOME", "ROS_HOME", "ROS_LOG_DIR"):
-            os.environ.pop(name, None)
-        if home:
-            os.environ["HOME"] = home
-        try:
+        with changed_environment(HOME=home or None, ROS_HOME=None, ROS_LOG_DIR=None):
             node = stand.start("part_segmenter", dict(OBJECT))
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
         with stand.peer() as peer:
             peer.connect(SECONDS)
             held = stand.good(peer, node)
         clean = node.end() == 0 and quiet(node) and "ROS logs to" in node.log.read_text(errors="replace")
         rows.append(Row(f"HOME is '{home}'", 1, int(held and clean), "logs elsewhere and says where"))
     return rows
+
+
+@contextmanager
+def changed_environment(**changes: str | None) -> Iterator[None]:
+    """Variables that a process started meanwhile finds; None: not set."""
+    before = dict(os.environ)
+    for name, value in changes.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def fill(path: Path) -> None:
@@ -553,7 +579,7 @@ def quiet(node: NodeProcess) -> bool:
 
 FAULTS: dict[str, Callable[[Stand], list[Row]]] = {
     "messages": messages, "restarts": restarts, "bundle": bundle, "disk": disk, "signals": signals, "starts": starts,
-    "flood": flood, "clock": clock, "shared_memory": shared_memory, "homeless": homeless,
+    "flood": flood, "silence": silence, "clock": clock, "shared_memory": shared_memory, "homeless": homeless,
 }  # fmt: skip
 
 

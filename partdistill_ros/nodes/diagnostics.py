@@ -88,6 +88,11 @@ class Statistics:
             interval = 0.0 if self._arrival is None else now - self._arrival
             self._arrival, self._expected = now, now + max(SILENCE_SECONDS, 4 * interval)
 
+    def expect(self, now: float) -> None:
+        """A publisher has come: its first cloud may take a while."""
+        with self._lock:
+            self._expected = max(self._expected, now + SILENCE_SECONDS)
+
     def labeled(self, now: float, stages: Mapping[str, float]) -> None:
         """A result went out; `stages` are seconds by name."""
         with self._lock:
@@ -154,7 +159,7 @@ def verdict(summary: Summary, topic: str, enabled: bool, fallback: str = "", pub
     if not enabled:
         return OK, "switched off: the parameter 'enable' is false (service ~/set_enabled)"
     if summary.idle is None or summary.silent:
-        return WARN, silence(topic, publishers)
+        return WARN, silence(topic, publishers if summary.silent else 0)
     rate = f"labeling at {summary.rate:.1f} Hz"
     if fallback:
         return WARN, f"{rate} on the CPU though there is a GPU: {fallback}; set device to 'cpu' if that is meant"

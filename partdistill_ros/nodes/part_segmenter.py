@@ -68,7 +68,7 @@ class PartSegmenter(LifecycleNode):
         self._background = Background()
         self._outputs: Outputs | None = None
         self._worker: LatestWorker[tuple[PointCloud2, float], tuple[Labeled, float, dict[str, float]]] | None = None
-        self._statistics = Statistics()
+        self._statistics, self._num_publishers = Statistics(), 0
         self._transforms = TransformListener(self)
         self._clouds: CloudSubscription | None = None
         self._say = Throttle(lambda words: self.get_logger().info(words))
@@ -123,7 +123,7 @@ class PartSegmenter(LifecycleNode):
         return result
 
     def _begin(self) -> None:
-        self._statistics = Statistics(time.monotonic())
+        self._statistics, self._num_publishers = Statistics(time.monotonic()), 0
         self._worker = LatestWorker(self._label, self._publish, self._not_labeled)
         self._worker.start()
         self._clouds = CloudSubscription(self, self._settings.qos.points, self._on_points, self._warn)
@@ -353,14 +353,16 @@ class PartSegmenter(LifecycleNode):
     # --- reports ------------------------------------------------------------------------------
 
     def _report(self) -> None:
-        (engine, outputs), worker = self._active(), self._worker
-        summary = self._statistics.summary(time.monotonic(), 0 if worker is None else worker.dropped)
-        fallback = engine.segmenter.provider_note if engine.segmenter.fell_back else ""
+        (engine, outputs), worker, now = self._active(), self._worker, time.monotonic()
         topic = self._points_name()
-        publishers = self.count_publishers(topic)
-        if summary.silent and publishers and self._settings.enable:
-            self._warn(silence(topic, publishers))
-        level, words = verdict(summary, topic, self._settings.enable, fallback, publishers)
+        before, self._num_publishers = self._num_publishers, self.count_publishers(topic)
+        if self._num_publishers > before:
+            self._statistics.expect(now)
+        summary = self._statistics.summary(now, 0 if worker is None else worker.dropped)
+        if summary.silent and self._num_publishers and self._settings.enable:
+            self._warn(silence(topic, self._num_publishers))
+        fallback = engine.segmenter.provider_note if engine.segmenter.fell_back else ""
+        level, words = verdict(summary, topic, self._settings.enable, fallback, self._num_publishers)
         outputs.report(level, words, figures(summary, engine))
 
     def _points_name(self) -> str:

@@ -113,6 +113,7 @@ def test_verdicts(changes, enabled, level, words):
 def test_a_publisher_that_is_not_heard_is_another_thing():
     level, words = verdict(replace(FINE, silent=True), "/points", True, publishers=1)
     assert level == WARN and "though somebody publishes there" in words
+    assert "though" not in verdict(replace(FINE, idle=None), "/points", True, publishers=1)[1]
     assert "ros2 topic hz /points" in words and "fastdds.xml" in words
 
 
@@ -120,6 +121,8 @@ def test_silence_is_longer_where_clouds_come_seldom():
     statistics = Statistics(100.0)
     assert not statistics.summary(100.0 + SILENCE_SECONDS, 0).silent
     assert statistics.summary(100.1 + SILENCE_SECONDS, 0).silent
+    statistics.expect(103.0)
+    assert not statistics.summary(103.0 + SILENCE_SECONDS, 0).silent
     for moment in (110.0, 112.0):
         statistics.arrived(moment)
     assert not statistics.summary(119.9, 0).silent and statistics.summary(120.1, 0).silent
