@@ -59,7 +59,7 @@ class Tabletop:
 class Crop:
     """The box of crop mode."""
 
-    frame: str = option("", "Frame of the box, with z up; empty: the cloud's own, whatever its z is. Others need tf2.")
+    frame: str = option("", "Frame of the box, with z up; empty: the cloud's own, whatever its z is. Others need /tf.")
     min_x: float = option(-0.5, "Least x in the box, in meters.", minimum=-100.0, maximum=100.0)
     max_x: float = option(0.5, "Greatest x in the box, in meters.", minimum=-100.0, maximum=100.0)
     min_y: float = option(-0.5, "Least y in the box, in meters.", minimum=-100.0, maximum=100.0)
@@ -88,7 +88,7 @@ class Memory:
     )
     fixed_frame: str = option(
         "",
-        "Frame in which objects stand still while the camera moves, such as map or base_link; needs tf2. Empty: the "
+        "Frame in which objects stand still while the camera moves, such as map or base_link; needs /tf. Empty: the "
         "camera stands still, or everything moves and is asked about.",
     )
 

@@ -330,6 +330,33 @@ def test_a_cloud_with_nothing_to_label_is_told_once(segmenter, peer, table_scene
     assert segmenter.output().count(words) == 1
 
 
+def test_a_box_in_another_frame_follows_tf(segmenter, peer, table_scene):
+    tf2_msgs = pytest.importorskip("tf2_msgs.msg", reason="tf2_msgs is not installed: run make or source ROS 2")
+    from geometry_msgs.msg import TransformStamped
+
+    box = {"min_x": -0.1, "max_x": 0.1, "min_y": -0.1, "max_y": 0.1, "min_z": 0.01, "max_z": 0.3}
+    values = {f"crop__{name}": value for name, value in box.items()}
+    assert change(peer, scene_mode="crop", crop__frame="post", **values).successful
+    peer.points.publish(peer.cloud(table_scene))
+    segmenter.wait_for("no transform from the cloud's frame 'camera' to 'post' (crop.frame)")
+    publisher = peer.node.create_publisher(tf2_msgs.TFMessage, "/tf", 10)
+    peer.until(publisher.get_subscription_count, "the node's subscription to tf")
+    cloud = peer.cloud(table_scene)
+    # The camera in the frame of the first post's foot, a little before and after the cloud.
+    for nanoseconds in (-(10**8), 10**8):
+        one = TransformStamped(child_frame_id="camera")
+        one.header.frame_id = "post"
+        moment = cloud.header.stamp.sec * 10**9 + cloud.header.stamp.nanosec + nanoseconds
+        one.header.stamp.sec, one.header.stamp.nanosec = divmod(moment, 10**9)
+        one.transform.translation.x, one.transform.translation.y, one.transform.translation.z = 0.2, -0.9, 0.5
+        one.transform.rotation.w = 1.0
+        publisher.publish(tf2_msgs.TFMessage(transforms=[one]))
+    _, labels, _ = columns(peer.ask(cloud))
+    offset = table_scene.points - np.array([-0.2, 0.9, -0.5])
+    in_box = (np.abs(offset[:, :2]) < 0.1).all(axis=1) & (offset[:, 2] > 0.01) & (offset[:, 2] < 0.3)
+    np.testing.assert_array_equal(labels != UNLABELED_CODE, in_box)
+
+
 def test_simulated_time_may_be_missing_and_jump_back(run_node, peer, toy_bundle_path, table_scene):
     rosgraph_msgs = pytest.importorskip("rosgraph_msgs.msg", reason="rosgraph_msgs is not installed: source ROS 2")
     parameters = {"bundle": str(toy_bundle_path), "query": QUERY, "diagnostics_period": 0.2}
