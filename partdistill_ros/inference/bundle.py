@@ -16,7 +16,6 @@ import os
 import shutil
 import stat
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,7 +28,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.onnx_header import FLOAT, INT64, TensorSpec, read_header
 from partdistill_ros.inference.text_encoder import GRAPH, TOKENIZER, OnnxTextEncoder
 from partdistill_ros.inference.vocabulary import TextEncoder, Vocabulary
-from partdistill_ros.io.parsing import parse_json
+from partdistill_ros.io.parsing import parse_json, parsing
 
 SCHEMA = 1
 MODEL, VOCABULARY, MANIFEST = "student.onnx", "vocabulary.npz", "bundle.json"
@@ -277,12 +276,10 @@ def _from_manifest(directory: Path, manifest: _Manifest, content: Mapping[str, b
 
 def _read_vocabulary(directory: Path, content: bytes, manifest: _Manifest) -> Vocabulary:
     path, dim = directory / VOCABULARY, manifest.text.dim
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            names = tuple(str(name) for name in arrays["names"])
-            embeddings = np.asarray(arrays["embeddings"], np.float32)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise PartDistillError(f"{path} cannot be read ({error}): fetch the bundle again") from None
+    with parsing(path, ".npz file", "fetch the bundle again"):
+        arrays = np.load(io.BytesIO(content), allow_pickle=False)
+        names = tuple(str(name) for name in arrays["names"])
+        embeddings = np.asarray(arrays["embeddings"], np.float32)
     if embeddings.shape != (len(names), dim) or not names:
         raise PartDistillError(
             f"{path}: {len(names)} names with embeddings {embeddings.shape}, but {MANIFEST} states text.dim {dim}"
@@ -300,7 +297,7 @@ def _read_vocabulary(directory: Path, content: bytes, manifest: _Manifest) -> Vo
 
 
 def _check_network(bundle: Bundle) -> None:
-    header = read_header(bundle.model)
+    header = read_header(bundle.model, str(bundle.path / MODEL))
     points, dim = bundle.points, bundle.text_dim
     wanted = {
         "points": (header.inputs, TensorSpec(FLOAT, (None, points, 3))),

@@ -44,7 +44,7 @@ def read_header(model: bytes, name: str = "student.onnx") -> OnnxHeader:
     """Parse the header of an ONNX model; `name` stands in errors. Raises PartDistillError where it is not one."""
     try:
         header = _read_model(memoryview(model))
-    except (IndexError, ValueError, UnicodeDecodeError) as error:
+    except (IndexError, TypeError, ValueError) as error:  # TypeError: a number where a message belongs
         raise PartDistillError(f"{name} is not an ONNX model ({error}): export it again") from None
     if not header.inputs or not header.outputs:
         raise PartDistillError(f"{name} is not an ONNX model with inputs and outputs: export it again")

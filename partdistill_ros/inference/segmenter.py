@@ -95,7 +95,10 @@ class Segmenter:
         self, bundle: Bundle | str | os.PathLike[str] = "default", device: str = "auto", threads: int | None = None
     ) -> None:
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
-        self._session = StudentSession(self.bundle.model, device, threads)
+        try:
+            self._session = StudentSession(self.bundle.model, device, threads)
+        except PartDistillError as error:
+            raise PartDistillError(f"bundle {self.bundle.path}: {error}") from error
         self.timings = Timings()
 
     @property

@@ -45,7 +45,7 @@ def parsing(path: str | os.PathLike[str], kind: str = "file", remedy: str = "") 
         raise
     except OSError as error:
         if error.errno is None:  # h5py, numpy and Pillow raise it for content too
-            raise malformed(path, f"it is not a whole {kind} ({_reason(error)})", remedy or REMEDY) from error
+            raise malformed(path, f"it is not a whole {kind} ({reason(error)})", remedy or REMEDY) from error
         raise PartDistillError(
             f"cannot open {path}: {error.strerror or error}; {remedy or 'check the path and its rights'}"
         ) from error
@@ -54,10 +54,11 @@ def parsing(path: str | os.PathLike[str], kind: str = "file", remedy: str = "") 
     except RecursionError as error:
         raise malformed(path, "it is nested too deeply", remedy or REMEDY) from error
     except Exception as error:
-        raise malformed(path, f"it is not a whole {kind} ({_reason(error)})", remedy or REMEDY) from error
+        raise malformed(path, f"it is not a whole {kind} ({reason(error)})", remedy or REMEDY) from error
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What a parser says, on one line that is not too long for a sentence."""
     text = " ".join(str(error).split())
     return text[:200] if text else type(error).__name__
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.io.parsing import reason
 from partdistill_ros.pointcloud.layout import decode
 from partdistill_ros.pointcloud.scan import Scan
 
@@ -174,8 +175,8 @@ def _opened(bag: Path) -> Iterator[AnyReader]:
         raise
     except Exception as error:  # rosbags passes on what sqlite3, mcap chunks, yaml and zstd run into
         raise PartDistillError(
-            f"{bag} cannot be read as a rosbag2 recording ({error}); it may be cut off: try `ros2 bag reindex`, "
-            "or record it again"
+            f"{bag} cannot be read as a rosbag2 recording ({reason(error)}); it may be cut off: "
+            "try `ros2 bag reindex`, or record it again"
         ) from error
 
 
@@ -241,7 +242,7 @@ def _message(reader: AnyReader, connection: Any, content: bytes, name: str) -> A
             content = _zstd().decompress(content)
         return reader.deserialize(content, connection.msgtype)
     except Exception as error:  # a cut message makes the generated decoder run into anything
-        raise PartDistillError(f"{name} is damaged ({error}); record it again") from error
+        raise PartDistillError(f"{name} is damaged ({reason(error)}); record it again") from error
 
 
 def _scan(message: Any, name: str) -> Scan:
