@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from partdistill_ros.cli.common import (
+    AXES,
     Answer,
     LeftOut,
     add_engine,
@@ -21,6 +22,7 @@ from partdistill_ros.cli.common import (
 from partdistill_ros.cli.progress import progress
 from partdistill_ros.distillation.config import BACKWARD, DistillConfig, check_share
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.evaluation.datasets.shapenetpart import SPLITS, is_shapenetpart
 from partdistill_ros.evaluation.methods.protocol import METHODS, PROCEDURAL, TRAINED, parse_methods
 from partdistill_ros.options import add_arguments
 from partdistill_ros.students.names import check_start
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
 
 SUMMARY = "part mIoU of a student or of methods on labeled shapes"
 DESCRIPTION = """\
-Measure part mIoU as ShapeNetPart does, on labeled shapes (.npz) or folders of them:
+Measure part mIoU as ShapeNetPart does, on labeled shapes (.npz), folders of them, or ShapeNetPart
+itself as it is downloaded (text with normals, points with expert labels, or hdf5_data):
 2,048 points a shape sampled with a fixed seed, the mean over the parts of the category, then over
 shapes, then over categories. `present` counts only parts that the truth holds; ShapeNetPart's
 own number gives 1 for a part that is in neither. Labels of the evaluated shapes choose nothing.
@@ -51,7 +54,8 @@ EXAMPLES = """\
   partdistill evaluate shapes/ --bundle default
   partdistill evaluate shapes/mug_*.npz --method vote --teacher mini --json
   partdistill evaluate test/ --method vote,forward,backward --train train/ --report report/
-  partdistill evaluate test/ --method backward --train procedural:50 --teacher controlled:box"""
+  partdistill evaluate test/ --method backward --train procedural:50 --teacher controlled:box
+  partdistill evaluate SHAPENETPART/ --split val --categories cap mug --bundle default"""
 
 STUDENT_ONLY = ("votes", "threads")
 TEACHER_ONLY = ("teacher",)
@@ -61,7 +65,14 @@ TRAINED_ONLY = ("train", "each", "generated", *DISTILL_OPTIONS, "work")
 
 def configure(parser: ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("shapes", nargs="+", type=Path, metavar="SHAPE", help="labeled shape, or folder of them")
+    parser.add_argument(
+        "shapes", nargs="+", type=Path, metavar="SHAPE", help="labeled shape, folder of them, or data set"
+    )
+    parser.add_argument(
+        "--up", choices=AXES, help="axis that points up in shapes whose files do not tell (y in ShapeNet's)"
+    )
+    parser.add_argument("--split", choices=SPLITS, default="test", help="of a data set (test); --train takes train")
+    parser.add_argument("--categories", nargs="+", default=[], metavar="C", help="of a data set (default: all of them)")
     asked = parser.add_mutually_exclusive_group(required=True)
     asked.add_argument("--bundle", metavar="B", help="measure this student; `default` is the shipped one")
     asked.add_argument("--method", metavar="M", help="measure these methods, separated by commas")
@@ -96,10 +107,11 @@ def run(arguments: Namespace) -> Answer:
     names = parse_methods(arguments.method) if arguments.method else ()
     _check(arguments, names)
     from partdistill_ros.evaluation.score_tables import category_table, comparison_table, record
-    from partdistill_ros.evaluation.shapes import load_shapes
+    from partdistill_ros.evaluation.shapes import Selection, load_shapes
 
     left_out = LeftOut()
-    shapes = load_shapes(arguments.shapes, left_out)
+    selection = Selection(arguments.up, arguments.split, tuple(arguments.categories))
+    shapes = load_shapes(arguments.shapes, left_out, selection)
     setting = _setting(arguments, shapes, left_out) if names else None
     methods = [_bundle(arguments)] if setting is None else _methods(names, shapes, setting)
     evaluations = [_evaluate(shapes, method) for method in methods]
@@ -118,6 +130,8 @@ def _check(arguments: Namespace, names: Sequence[str]) -> None:
     check_inputs(Path(source) for source in sources if not source.startswith(PROCEDURAL))
     if arguments.report is not None:
         check_folder(arguments.report)
+    if not any(map(is_shapenetpart, arguments.shapes)) and (arguments.split != "test" or arguments.categories):
+        raise PartDistillError("--split and --categories choose from a data set, and none of the paths is one")
     unfit = [] if arguments.bundle else list(STUDENT_ONLY)
     if not any(name in TRAINED for name in names):
         unfit += TRAINED_ONLY
@@ -146,10 +160,10 @@ def _setting(arguments: Namespace, shapes: Sequence[Shape], skip: Any) -> Method
     own = ("student", "start", "seed", "epochs", "work")
     return MethodConfig(
         teacher=arguments.teacher or "mini",
-        train=None if arguments.train is None else collect(arguments.train, shapes, skip),
+        train=None if arguments.train is None else collect(arguments.train, shapes, skip, arguments.up),
         each=arguments.each,
         backward=arguments.backward,
-        generated=collect(arguments.generated, shapes, skip),
+        generated=collect(arguments.generated, shapes, skip, arguments.up),
         generated_share=arguments.generated_share,
         recipe=Recipe(device=device, **{name: getattr(arguments, name) for name in own}),
     )

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.evaluation.datasets.shapenetpart import CATEGORIES, is_shapenetpart, read_shapenetpart
 from partdistill_ros.io.load import load_scan, load_scans
+from partdistill_ros.pointcloud.frames import parse_up
 from partdistill_ros.pointcloud.scan import Scan, sample_surface
 
 POINTS = 2048  # the protocol's points a shape
@@ -50,36 +52,64 @@ class Shape:
     labeled: Scan
 
 
+@dataclass(frozen=True)
+class Selection:
+    """What is taken of the files and folders that are named.
+
+    up: axis (x, -x, ...) that points up in shapes whose files do not tell.  split, categories: of a folder that holds
+    a public data set; no category means all.
+    """
+
+    up: str | None = None
+    split: str = "test"
+    categories: tuple[str, ...] = ()
+
+
+EVERYTHING = Selection()
+
+
 def load_shapes(
-    paths: Iterable[str | Path], on_skip: Skip | None = None
+    paths: Iterable[str | Path], on_skip: Skip | None = None, selection: Selection = EVERYTHING
 ) -> list[Shape]:
-    """The labeled shapes of files and folders, by category and name.
+    """The labeled shapes of files, folders and data sets (`datasets/`), by category and name.
 
     A file that was named and cannot be read is an error; one found in a folder goes to `on_skip`.
     Raises PartDistillError also for a shape without labels or category, and where nothing is left.
     """
-    return prepare(_scans(paths, on_skip))
+    return prepare(_scans(paths, on_skip, selection))
 
 
 def load_training_shapes(
-    paths: Iterable[str | Path], parts: Mapping[str, tuple[str, ...]], on_skip: Skip | None = None
+    paths: Iterable[str | Path],
+    parts: Mapping[str, tuple[str, ...]],
+    on_skip: Skip | None = None,
+    up: str | None = None,
 ) -> list[Shape]:
-    """The shapes of files and folders to learn from, with labels or without, as real scans are.
+    """The shapes of files and folders to learn from, with labels or without, as real scans are; of data sets the
+    training split.
 
     parts: of each category that is asked about; a file that names no category is of the only one there is.
+    up: see `Selection`.
     Raises PartDistillError as `load_shapes` does, and for a file without category where there are several.
     """
-    scans = _scans(paths, on_skip)
+    scans = _scans(paths, on_skip, Selection(up, "train", tuple(parts)))
     labeled = [scan for scan in scans if _labels(scan) is not None]
     others = [_unlabeled(scan, parts) for scan in scans if _labels(scan) is None]
     return [*(prepare(labeled) if labeled else ()), *others]
 
 
-def _scans(paths: Iterable[str | Path], on_skip: Skip | None) -> list[Scan]:
+def _scans(paths: Iterable[str | Path], on_skip: Skip | None, selection: Selection) -> list[Scan]:
     scans: list[Scan] = []
     for path in map(Path, paths):
-        scans += load_scans([path], on_skip=on_skip) if path.is_dir() else [load_scan(path)]
-    return scans
+        if is_shapenetpart(path):
+            known = [name for name in selection.categories if name in CATEGORIES]
+            scans += read_shapenetpart(path, selection.split, known or selection.categories)
+        else:
+            scans += load_scans([path], on_skip=on_skip) if path.is_dir() else [load_scan(path)]
+    if selection.up is None:
+        return scans
+    up = parse_up(selection.up)
+    return [scan.with_(up=up) if scan.up is None else scan for scan in scans]
 
 
 def prepare(scans: Sequence[Scan], points: int = POINTS, seed: int = SEED) -> list[Shape]:

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation.shapes import POINTS, load_shapes, prepare
+from partdistill_ros.evaluation.datasets.shapenetpart import CATEGORIES
+from partdistill_ros.evaluation.shapes import POINTS, Selection, load_shapes, load_training_shapes, prepare
 from partdistill_ros.io.save import save_scan
 
 
@@ -50,6 +51,33 @@ def test_files_and_folders(make_post, tmp_path):
     assert [shape.question.name for shape in shapes] == ["good"] and skipped == ["bad.npz"]
     with pytest.raises(PartDistillError, match="bad.npz"):
         load_shapes([tmp_path / "folder" / "bad.npz"])
+
+
+def test_the_up_of_a_selection_is_for_shapes_that_do_not_tell(make_post, tmp_path):
+    save_scan(tmp_path / "told.npz", make_post("told"))
+    save_scan(tmp_path / "silent.npz", make_post("silent", up=None))
+    shapes = load_shapes([tmp_path], selection=Selection(up="y"))
+    ups = {shape.question.name: shape.question.cloud.up.tolist() for shape in shapes}
+    assert ups == {"told": [0, 0, 1], "silent": [0, 1, 0]}
+
+
+def test_a_data_set_gives_its_split_and_the_training_split_to_learn_from(tmp_path):
+    home = tmp_path / CATEGORIES["cap"]["synset"]
+    (tmp_path / "train_test_split").mkdir()
+    home.mkdir()
+    for split in ("train", "val", "test"):
+        (tmp_path / "train_test_split" / f"shuffled_{split}_file_list.json").write_text(
+            f'["shape_data/{home.name}/{split}"]'
+        )
+        table = np.random.default_rng(0).normal(size=(50, 7))
+        table[:, 6] = CATEGORIES["cap"]["first_label"] + (table[:, 1] > 0)
+        np.savetxt(home / f"{split}.txt", table)
+    assert [shape.question.name for shape in load_shapes([tmp_path])] == ["cap_test"]
+    assert [shape.question.name for shape in load_shapes([tmp_path], selection=Selection(split="val"))] == ["cap_val"]
+    (learned,) = load_training_shapes([tmp_path], {"cap": ("visor", "crown"), "post": ("top",)})
+    assert learned.question.name == "cap_train" and learned.question.cloud.up.tolist() == [0, 1, 0]
+    with pytest.raises(PartDistillError, match="no category 'boat'"):
+        load_shapes([tmp_path], selection=Selection(categories=("boat",)))
 
 
 def test_unusable_shapes_are_named(make_post):

@@ -53,12 +53,17 @@ def method_teacher(config: MethodConfig, shapes: Sequence[Shape]) -> Teacher:
     return teacher
 
 
-def collect(sources: Sequence[str], shapes: Sequence[Shape], on_skip: Skip | None = None) -> list[Shape]:
+def collect(
+    sources: Sequence[str], shapes: Sequence[Shape], on_skip: Skip | None = None, up: str | None = None
+) -> list[Shape]:
     """The shapes to learn from, labeled or not, of files, folders and `procedural:N`: N shapes of the family of each
-    category of `shapes` that has one. Raises PartDistillError where a source gives nothing."""
+    category of `shapes` that has one.  up: see `shapes.Selection`.
+
+    Raises PartDistillError where a source gives nothing.
+    """
     parts = {shape.question.category: shape.question.parts for shape in shapes}
     files = [source for source in sources if not source.startswith(PROCEDURAL)]
-    found = load_training_shapes(files, parts, on_skip) if files else []
+    found = load_training_shapes(files, parts, on_skip, up) if files else []
     categories = sorted(parts.keys() & FAMILIES.keys())
     for source in sources:
         if source.startswith(PROCEDURAL) and not categories:
