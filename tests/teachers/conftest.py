@@ -135,10 +135,10 @@ def mug_views() -> Rendering:
 
 
 @pytest.fixture(scope="session")
-def two_hundred_views(mug_views) -> Rendering:
-    """Those ten, twenty times over."""
+def sixty_views(mug_views) -> Rendering:
+    """Those ten, six times over."""
     repeated = {
-        name: np.concatenate([getattr(mug_views, name)] * 20) for name in ("picture", "index", "depth", "light")
+        name: np.concatenate([getattr(mug_views, name)] * 6) for name in ("picture", "index", "depth", "light")
     }
     return replace(mug_views, **repeated)
 

@@ -71,8 +71,8 @@ def test_batches_do_not_change_the_answer(model, mug_views):
 
 
 @pytest.mark.parametrize(("picture", "windows"), [("color", 1 + 9), ("shaded", 1), ("auto", 1)])  # auto: depth
-def test_two_hundred_views_take_the_memory_of_a_batch(
-    model, mug_views, two_hundred_views, memory_of, monkeypatch, picture, windows
+def test_sixty_views_take_the_memory_of_a_batch(
+    model, mug_views, sixty_views, memory_of, monkeypatch, picture, windows
 ):
     scales = "1" if windows == 1 else "1+2"
     teacher, seen = ClipTeacher(model, ClipOptions(batch=8, picture=picture, scales=scales, cache="off")), []
@@ -85,12 +85,12 @@ def test_two_hundred_views_take_the_memory_of_a_batch(
     teacher.answer(mug_views, PARTS, "mug")  # what is made once
     few, many = (
         memory_of(lambda views: teacher.answer(views, PARTS, "mug").scores, views)
-        for views in (mug_views, two_hundred_views)
+        for views in (mug_views, sixty_views)
     )
-    assert sum(seen) == (10 + 10 + 200) * windows and max(seen) == 8
+    assert sum(seen) == (10 + 10 + 60) * windows and max(seen) == 8
     assert many[1] == few[1], "torch saw no more at once"
     assert many[2] - many[0].nbytes < few[2] - few[0].nbytes + 500_000, "beside the answer"
-    np.testing.assert_allclose(many[0][190:], few[0], atol=1e-4)
+    np.testing.assert_allclose(many[0][50:], few[0], atol=1e-4)
 
 
 def test_one_covering_tile_is_the_picture(model, mug_views):
