@@ -12,6 +12,7 @@ from partdistill_ros.distillation.units import NEIGHBORS, KnowledgeUnits
 from partdistill_ros.rendering.cameras import Views
 from partdistill_ros.rendering.rasterize import render_points, visible_points
 from partdistill_ros.rendering.zbuffer import project
+from partdistill_ros.teachers.boxes import box_iou
 
 GRID = 32  # cells along a picture, in which the points of a part hang together
 SIZE = 128  # pixels of the pictures that tell which points a view sees
@@ -49,7 +50,7 @@ def box_fits(
         if view not in boxes:
             boxes[view] = [_boxes(spots[view][seen[view] & (labels == part)]) for part in parts]
         own = _around(spots[view][samples])
-        found[number] = [_overlap(own, others).max(initial=0) for others in boxes[view]]
+        found[number] = [box_iou(own, others).max(initial=0) for others in boxes[view]]
     return found
 
 
@@ -88,10 +89,3 @@ def _boxes(spots: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def _around(spots: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.concatenate([spots.min(0), spots.max(0)]).astype(np.float64)
-
-
-def _overlap(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intersection over union `[R]` of `box [4]` (left, top, right, bottom) with each of `others [R, 4]`."""
-    shared = np.prod(np.maximum(np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2]), 0), 1)
-    areas = np.prod(others[:, 2:] - others[:, :2], 1) + np.prod(box[2:] - box[:2])
-    return shared / np.maximum(areas - shared, 1e-12)
