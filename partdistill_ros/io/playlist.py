@@ -17,7 +17,7 @@ def play(
 ) -> Iterator[Scan]:
     """Scans in the order of their names, again from the start with `loop`; meshes as `samples` points.
 
-    What cannot be read is told to `skip` and left out.  One file is read once.  Raises
+    What cannot be read is reported to `skip` and left out.  One file is read once.  Raises
     PartDistillError for a source that is not there, or in which nothing can be read.
     """
     if not source:

@@ -48,7 +48,7 @@ def parse_up(up: ArrayLike | str) -> NDArray[np.float32]:
 
 
 def center_max_radius(points: NDArray[np.floating]) -> NDArray[np.float32]:
-    """`points [N, 3]` minus the middle of their bounding box, divided by the largest radius left.
+    """`points [N, 3]` minus the center of their bounding box, divided by the largest radius left.
 
     A cloud without extent becomes all zeros.
     """
@@ -99,7 +99,7 @@ def candidate_ups(points: NDArray[np.floating]) -> NDArray[np.float64]:
 def stable_pose(points: NDArray[np.floating]) -> NDArray[np.float32]:
     """The up direction `[3]` of the steadiest resting pose of finite `points [N, 3]`.
 
-    Of the planes that the convex hull can stand on, the one with the largest share of the hull's surface over
+    Of the planes that the convex hull can stand on, the one with the largest part of the hull's surface over
     the height of the center of mass: wide and low is hard to tip over. Flat things lie on a broad side. +z
     for points without a volume.
     """

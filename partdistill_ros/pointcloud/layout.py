@@ -244,7 +244,7 @@ OWN = ("rgb", "label", "confidence")
 @dataclass(frozen=True)
 class KeptFields:
     """fields: as they go out, packed, offsets from the first of them.  values: `[N]` structured
-    view into the received buffer, one member a field, in its byte order."""
+    view into the received buffer, one column a field, in its byte order."""
 
     fields: tuple[FieldTuple, ...]
     values: NDArray[np.void]

@@ -97,7 +97,7 @@ def interpolate_labels(
     """Carry `values [S, P]` of the sampled points `[S, 3]` to all finite `points [N, 3]`: `[N, P]`.
 
     Each point takes the values of the nearest sampled point. In clouds over 4,096 points those in one voxel
-    (1/64 of the longest side) share the answer of one of them, unless the cloud is so uneven that hardly any voxels
+    (1/64 of the longest side) get the answer of one of them, unless the cloud is so uneven that hardly any voxels
     would be left.
     """
     if points is sampled:

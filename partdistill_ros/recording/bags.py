@@ -36,7 +36,7 @@ def collect_bag(
     """Cut the objects out of a bag's clouds and keep them as scans named after the bag and the message.
 
     object_frame: the frame in which the object stands still (a map for a moving camera, the turntable's frame for a
-    turntable); the bag's tf is then asked for the sensor's pose in it.  unit: of the clouds, `m` or `mm`.
+    turntable); the bag's tf then gives the sensor's pose in it.  unit: of the clouds, `m` or `mm`.
     A bag that was collected before adds only what is missing. A message that cannot be used is reported and left out.
     Raises PartDistillError for a bag that cannot be read, a missing topic, or an object frame unknown to its tf.
     """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`Collection`: recorded scans in a folder, each whole or not there; checked and merged.
 
-`io/recorded_scan.py` tells what lies where.
+`io/recorded_scan.py` describes what lies where.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class Recording:
 @dataclass(frozen=True)
 class RecordedCloud:
     """A cloud of the stream: `stamp` in nanoseconds and `frame` of its header; `pose [4, 4]`, the sensor's in the
-    object's frame, None where tf does not tell; `source` for the manifest."""
+    object's frame, None where tf does not know it; `source` for the manifest."""
 
     scan: Scan
     stamp: int
@@ -252,5 +252,5 @@ def _up(scan: Scan, pose: Pose) -> NDArray[np.float32]:
 
 
 def _key(source: dict[str, Any]) -> str:
-    """What tells that the same clouds have been recorded already."""
+    """By what it is seen that the same clouds have been recorded already."""
     return json.dumps(source, sort_keys=True)

@@ -129,7 +129,7 @@ def count_clouds(path: str | PathLike[str], topic: str | None = None) -> int:
 
 
 def read_transforms(path: str | PathLike[str]) -> Iterator[BagTransform]:
-    """What a bag's tf topics tell, none where it has none; damaged messages are left out.
+    """What a bag's tf topics say, none where it has none; damaged messages are left out.
 
     Raises PartDistillError where the bag cannot be opened.
     """
@@ -158,7 +158,7 @@ def read_transforms(path: str | PathLike[str]) -> Iterator[BagTransform]:
 
 @contextmanager
 def _opened(bag: Path) -> Iterator[AnyReader]:
-    """The bag open for reading; whatever goes wrong inside is told as a PartDistillError."""
+    """The bag open for reading; whatever goes wrong inside becomes a PartDistillError."""
     try:
         from rosbags.highlevel import AnyReader
         from rosbags.typesys import Stores, get_typestore
@@ -181,7 +181,7 @@ def _opened(bag: Path) -> Iterator[AnyReader]:
 
 
 def _storage(bag: Path, stack: ExitStack) -> list[Path]:
-    """What rosbags opens: the folder where its metadata.yaml tells what belongs together, else its files, unpacked
+    """What rosbags opens: the folder where its metadata.yaml lists what belongs together, else its files, unpacked
     where they are compressed whole (until `stack` is closed)."""
     if bag.is_dir() and (bag / "metadata.yaml").is_file():
         return [bag]
@@ -238,7 +238,7 @@ def _choose(bag: Path, reader: AnyReader, topic: str | None) -> list[Any]:
 
 def _message(reader: AnyReader, connection: Any, content: bytes, name: str) -> Any:
     try:
-        if bytes(content[:4]) == ZSTD_MAGIC:  # only metadata.yaml, if there is one, tells that messages are compressed
+        if bytes(content[:4]) == ZSTD_MAGIC:  # only metadata.yaml, if there is one, says that messages are compressed
             content = _zstd().decompress(content)
         return reader.deserialize(content, connection.msgtype)
     except Exception as error:  # a cut message makes the generated decoder run into anything

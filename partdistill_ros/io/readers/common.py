@@ -131,7 +131,8 @@ def as_viewpoint(path: Path, values: ArrayLike) -> NDArray[np.float32] | None:
     Raises PartDistillError for anything but three numbers.
     """
     try:
-        position = np.asarray(values, np.float32)
+        with np.errstate(over="ignore"):
+            position = np.asarray(values, np.float32)
     except (TypeError, ValueError):
         position = np.empty(0, np.float32)
     if position.shape != (3,) or np.isinf(position).any():

@@ -69,9 +69,9 @@ def read_pcd(path: Path) -> Scan:
         ids = np.where(ids == UNLABELED_ID, -1, ids.astype(np.int64))
     labels, parts = common.named_labels(path, header.extra, ids)
     organized = header.height > 1
-    origin = np.array(header.viewpoint[:3], np.float32)
+    origin = header.viewpoint[:3]
     fields: dict[str, Any] = {
-        "viewpoint": origin if np.isfinite(origin).all() and (organized or origin.any()) else None,
+        "viewpoint": common.as_viewpoint(path, origin) if organized or any(origin) else None,
         "grid": (header.height, header.width) if organized else None,
     }
     return Scan(

@@ -155,6 +155,7 @@ REPLACED: dict[str, tuple[bytes, bytes, str]] = {
     "no number": (b"1 2\t3", b"1 2 x", "not a number"),
     "another product": (b"HEIGHT 3", b"HEIGHT 2", "WIDTH x HEIGHT = 8, but POINTS 12"),
     "negative sides": (b"WIDTH 4\nHEIGHT 3", b"WIDTH -4\nHEIGHT -3", "WIDTH x HEIGHT"),
+    "infinite origin": (b"VIEWPOINT 0 0 0", b"VIEWPOINT 0 inf 0", "'viewpoint' must be three finite numbers"),
     "deep comment": (b"# .PCD v0.7", b"# partdistill " + b"[" * 60_000, "nested too deeply"),
     "infinite viewpoint": (b"# .PCD v0.7", b'# partdistill {"viewpoint": [0, 0, 1e999]}', "1e999"),
     "huge COUNT": (b"COUNT 3", b"COUNT 99999999", "FIELDS, SIZE, TYPE and COUNT"),
