@@ -43,7 +43,7 @@ def distill(folder: Path, count: int, mode: str) -> float:
     config = DistillConfig((scans,), FAMILIES[FAMILY].parts, folder / mode, category=FAMILY, mode=mode)
     start = time.perf_counter()
     with EpochBar(mode) as bar:
-        pipeline.run(config, bar)
+        pipeline.distill(config, bar)
     return time.perf_counter() - start
 
 

@@ -102,7 +102,7 @@ class Bench:
             options.start,
             epochs=options.epochs,
             work=options.work,
-            augmentation=replace(WHOLE, mix=options.mix),
+            augmentation=WHOLE,
         )
         made = collect(options.generated, self.shapes)
         self.setting = MethodConfig(
@@ -263,7 +263,6 @@ def options_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--student", default="patch_transformer")
     parser.add_argument("--start", default="scratch")
-    parser.add_argument("--mix", type=float, default=0.0, help="chance of Point MixSwap")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--work", type=Path, help="checkpoints, from which a stopped run goes on")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from partdistill_ros.distillation.boxes import box_names
+from partdistill_ros.distillation.boxes import best_fitting_parts
 from partdistill_ros.distillation.samples import Sample, upright
 from partdistill_ros.distillation.trainer import Trainer
 from partdistill_ros.evaluation.shapes import Shape
@@ -55,7 +55,7 @@ def _is_right(sample: Sample, shape: Shape) -> NDArray[np.bool_]:
     labels = place[truth]
     found: NDArray[np.bool_]
     if sample.box_views is not None:
-        found = box_names(sample.points, sample.box_views, units, labels) == units.part
+        found = best_fitting_parts(sample.points, sample.box_views, units, labels) == units.part
         return found
     true, owner = labels[units.indices], units.owner()
     known = np.bincount(owner, true >= 0, len(units))

@@ -73,7 +73,7 @@ def run(arguments: Namespace) -> Answer:
 
     start = time.monotonic()
     with run_progress(arguments.progress) as report:
-        run = pipeline.train(config, report)
+        run = pipeline.distill(config, report)
         run = replace(run, left_out=(*damaged.values(), *run.left_out))
         final = finalize(run, config, arguments.store, report)
     seconds = round(time.monotonic() - start, 1)

@@ -15,8 +15,8 @@ from partdistill_ros.pointcloud.sampling import farthest_points
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """One training cloud: points `[N, 3]` normalized, centers `[G]`, source `[N]` rows of the member's
+class AugmentedCloud:
+    """One training cloud: points `[N, 3]` normalized, centers `[G]`, source `[N]` rows of the sample's
     points, -1 for points that belong to no object."""
 
     points: NDArray[np.float32]
@@ -31,7 +31,7 @@ def random_rotation(rng: np.random.Generator) -> NDArray[np.float64]:
     return q if np.linalg.det(q) > 0 else q[:, [1, 0, 2]]
 
 
-def turn(rng: np.random.Generator, free: float, tilt: float) -> NDArray[np.float64]:
+def random_turn(rng: np.random.Generator, free: float, tilt: float) -> NDArray[np.float64]:
     """A rotation about the vertical with a slight tilt, or with chance `free` any rotation."""
     if rng.random() < free:
         return random_rotation(rng)
@@ -44,7 +44,7 @@ def turn(rng: np.random.Generator, free: float, tilt: float) -> NDArray[np.float
     return rotation
 
 
-def uneven(rng: np.random.Generator, points: NDArray[np.floating], count: int) -> NDArray[np.int64]:
+def sample_unevenly(rng: np.random.Generator, points: NDArray[np.floating], count: int) -> NDArray[np.int64]:
     """Rows of `count` points, denser towards a random side (up to 4 : 1) half of the time."""
     if len(points) < count:
         return np.concatenate([rng.permutation(len(points)), rng.integers(0, len(points), count - len(points))])
@@ -57,7 +57,7 @@ def uneven(rng: np.random.Generator, points: NDArray[np.floating], count: int) -
     return np.argpartition(-keys, count - 1)[:count]
 
 
-def strays(rng: np.random.Generator, points: NDArray[np.floating], how: Augmentation) -> NDArray[np.float64]:
+def draw_clutter(rng: np.random.Generator, points: NDArray[np.floating], how: Augmentation) -> NDArray[np.float64]:
     """Points of no object: a few anywhere, and at times a strip of the table under it."""
     low, high = points.min(0), points.max(0)
     loose = rng.uniform(low, high, (int(rng.uniform(0, how.outliers) * len(points)), 3))
@@ -68,7 +68,7 @@ def strays(rng: np.random.Generator, points: NDArray[np.floating], how: Augmenta
     return np.concatenate([loose, strip])
 
 
-def draw(
+def augment(
     rng: np.random.Generator,
     points: NDArray[np.float32],
     one_sided: NDArray[np.bool_] | None,
@@ -76,7 +76,7 @@ def draw(
     how: Augmentation,
     count: int,
     patches: int,
-) -> Drawn:
+) -> AugmentedCloud:
     """A random cloud of `count` points of a member's `points [M, 3]` (up = +z).
 
     one_sided: `[V, M]` what V cameras see, None for scans that are one-sided already.
@@ -88,9 +88,10 @@ def draw(
     cloud = points[rows].astype(np.float64) * rng.uniform(1 - how.stretch, 1 + how.stretch, 3)
     if up_unknown and rng.random() < 0.5:  # it may as well lie on the other side
         cloud = cloud * [1, -1, -1]
-    cloud = cloud @ turn(rng, how.free_rotation_up_unknown if up_unknown else how.free_rotation, how.roll_pitch).T
-    extra = strays(rng, cloud, how)
-    chosen = uneven(rng, cloud, count - min(len(extra), count // 4))
+    free = how.free_rotation_up_unknown if up_unknown else how.free_rotation
+    cloud = cloud @ random_turn(rng, free, how.roll_pitch).T
+    extra = draw_clutter(rng, cloud, how)
+    chosen = sample_unevenly(rng, cloud, count - min(len(extra), count // 4))
     extra = extra[: count - len(chosen)]
     cloud = np.concatenate([cloud[chosen], extra])
     source = np.concatenate([rows[chosen], np.full(len(extra), -1)])
@@ -99,4 +100,4 @@ def draw(
     if rng.random() < 0.7:
         cloud = cloud + rng.normal(0, rng.uniform(0, how.noise), cloud.shape)
     final = center_max_radius(cloud)
-    return Drawn(final, farthest_points(final, patches), source)
+    return AugmentedCloud(final, farthest_points(final, patches), source)

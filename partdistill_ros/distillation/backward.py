@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Backward distillation: the student re-scores the units that taught it. docs/backward.md tells the why."""
+"""Backward distillation: the student re-scores the units that taught it. docs/notes/backward.md tells the why."""
 
 from __future__ import annotations
 
@@ -9,21 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.distillation.boxes import box_match, box_names
+from partdistill_ros.distillation.boxes import best_fitting_parts, box_fit, specificity_weights
+from partdistill_ros.distillation.config import BackwardConfig
 from partdistill_ros.distillation.samples import Sample
-from partdistill_ros.distillation.units import KnowledgeUnits, specific
+from partdistill_ros.distillation.units import KnowledgeUnits, soft_labels
 
-CORRELATION = 0.5  # what a unit's word counts beside the student's: views of one part err alike
-FAIR = 0.2  # kappa above which agreement is fair (Landis and Koch, 1977): below it a student has no say
-SMOOTH = 1e-3  # share of every name in every row of the confusion matrix
-MEMORY = 0.5  # share of the earlier rounds in what is believed: a student on few scans changes its mind at random
-POWER = 2  # of a unit's fit: wrong names lose half of their score and right ones gain
-ROUNDS = 2  # of the confusion matrix and the posterior, each from the other
+DEFAULT = BackwardConfig()
 
 
 @dataclass(frozen=True)
 class Rescored:
-    """Units with new scores, and the probability of each part at each point, `belief [N, P]` (None: not asked)."""
+    """A sample's units with new scores, and the posterior probability `[N, P]` of each part at each point (None: the
+    rule has none, or the student may not re-score the category yet)."""
 
     units: KnowledgeUnits
     posterior: NDArray[np.float16] | None = None
@@ -31,25 +28,24 @@ class Rescored:
 
 def rescore(
     samples: Sequence[Sample],
-    shown: Sequence[NDArray[np.int64] | None],
     probabilities: Sequence[NDArray[np.float32]],
     rule: str,
     earlier: Sequence[Rescored] | None = None,
+    config: BackwardConfig = DEFAULT,
 ) -> list[Rescored]:
-    """Grade the teacher's units of all samples of one category by the student's probabilities `[N, P]` of their points.
+    """Re-score the teacher's units of all samples of one category by the student's `probabilities [N, P]`.
 
-    shown: of box units how many points each view shows, see `specific`; None for regions.
-    rule `published`: a unit's score is the share of its points where the student agrees.  `kept-mass`: the same,
-    rescaled so that every part name keeps its total weight over the category.  `posterior`: scores and labels follow
-    what is believed of each point, where the student agrees with the teacher by more than chance (else nothing is
-    graded yet); what was believed `earlier`, in the round before, counts too, and scores keep the mass.
+    `published`: a unit's score is the fraction of its points where the student agrees.
+    `kept-mass`: the same, rescaled so that every part name keeps its total weight over the category.
+    `posterior`: scores and labels follow the posterior of each point, blended with the `earlier` one, where the
+    student agrees with the teacher by more than chance (else nothing changes yet); scores keep the total weights.
     """
-    if rule == "posterior":
-        return _by_belief(samples, shown, probabilities, earlier or [Rescored(sample.units) for sample in samples])
     units = [sample.units for sample in samples]
+    if rule == "posterior":
+        return _rescore_by_posterior(samples, probabilities, earlier or [Rescored(own) for own in units], config)
     scores = [agreement(own, answer.argmax(1)) for own, answer in zip(units, probabilities, strict=True)]
     if rule == "kept-mass":
-        scores = keep_mass(units, scores)
+        scores = preserve_mass(units, scores)
     return [Rescored(own.with_scores(score)) for own, score in zip(units, scores, strict=True)]
 
 
@@ -60,64 +56,97 @@ def agreement(units: KnowledgeUnits, labels: NDArray[np.integer]) -> NDArray[np.
     return (np.bincount(owner, agrees, len(units)) / np.maximum(units.sizes(), 1)).astype(np.float32)
 
 
-def keep_mass(
+def preserve_mass(
     units: Sequence[KnowledgeUnits],
     scores: Sequence[NDArray[np.float32]],
     weights: Sequence[NDArray[np.float32]] | None = None,
 ) -> list[NDArray[np.float32]]:
-    """`scores` rescaled so that every part name keeps the weight `sum s|M|` that its units have: otherwise units
-    of a dominant part score high, those of small parts fade, and the student forgets them.
+    """`scores` rescaled so that every part name keeps the weight `sum s|M|` of its units over the category: otherwise
+    units of a dominant part score high, those of small parts fade, and the student forgets them. A part none of whose
+    units fits keeps its old scores.
 
     weights: `[K]` of each unit in that sum, as the loss weighs boxes.
     """
-    parts = len(units[0].parts)
-    before, after = np.zeros(parts), np.zeros(parts)
+    num_parts = len(units[0].parts)
+    before, after = np.zeros(num_parts), np.zeros(num_parts)
     for number, (own, score) in enumerate(zip(units, scores, strict=True)):
         size = own.sizes() if weights is None else own.sizes() * weights[number]
-        before += np.bincount(own.part, own.score * size, parts)
-        after += np.bincount(own.part, score * size, parts)
+        before += np.bincount(own.part, own.score * size, num_parts)
+        after += np.bincount(own.part, score * size, num_parts)
     factor = np.where(after > 0, before / np.maximum(after, 1e-9), 1.0).astype(np.float32)
-    return [score * factor[own.part] for own, score in zip(units, scores, strict=True)]
+    lost = (after <= 0) & (before > 0)
+    return [
+        np.where(lost[own.part], own.score, score * factor[own.part])
+        for own, score in zip(units, scores, strict=True)
+    ]
 
 
-def confusion(units: Sequence[KnowledgeUnits], probabilities: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """`E [P, P]`: how often the teacher says name c about points that are truly part t, row t, as far as
-    `probabilities [N, P]` know (the M-step of Dawid and Skene, 1979, with the student as the judge)."""
-    parts = len(units[0].parts)
-    counts = np.zeros((parts, parts))
-    for own, belief in zip(units, probabilities, strict=True):
-        said = own.part[own.owner()]
-        weight = own.score[own.owner()]
-        for part in range(parts):
-            counts[part] += np.bincount(said, weight * belief[own.indices, part], parts)
-    known = counts.sum(1, keepdims=True)
-    rows = np.where(known > 1e-9, counts / np.maximum(known, 1e-9), 1 / parts)  # of an unknown part any name is said
-    return (rows + SMOOTH) / (1 + parts * SMOOTH)
+def confusion(
+    units: Sequence[KnowledgeUnits], probabilities: Sequence[NDArray[np.float32]], smoothing: float = 1e-3
+) -> NDArray[np.float64]:
+    """`E [P, P]`: how often the teacher names part c (column) at points that are truly part t (row), as far as
+    `probabilities [N, P]` tell (the M-step of Dawid and Skene, 1979, with the student as the judge)."""
+    num_parts = len(units[0].parts)
+    counts = np.zeros((num_parts, num_parts))
+    for own, probability in zip(units, probabilities, strict=True):
+        named, weight = own.part[own.owner()], own.score[own.owner()]
+        for part in range(num_parts):
+            counts[part] += np.bincount(named, weight * probability[own.indices, part], num_parts)
+    total = counts.sum(1, keepdims=True)
+    rows = np.where(total > 1e-9, counts / np.maximum(total, 1e-9), 1 / num_parts)
+    return (rows + smoothing) / (1 + num_parts * smoothing)
 
 
 def posterior(
-    units: KnowledgeUnits, probability: NDArray[np.float32], matrix: NDArray[np.float64], trust: float
+    units: KnowledgeUnits, probability: NDArray[np.float32], matrix: NDArray[np.float64], evidence_weight: float
 ) -> NDArray[np.float32]:
-    """What student and units together say of each point, `[N, P]` (the E-step): proportional to
-    `p(t) * prod_k E[t, c_k] ** (trust * s_k)` over the units k that hold the point."""
+    """Posterior `[N, P]` of each point from the student and the units (the E-step): proportional to
+    `p(t) * prod_k E[t, c_k] ** (evidence_weight * s_k)` over the units k that hold the point."""
     owner = units.owner()
-    said = trust * units.score[owner, None] * np.log(matrix)[:, units.part[owner]].T
-    evidence = [np.bincount(units.indices, said[:, part], units.n_points) for part in range(len(matrix))]
+    named = evidence_weight * units.score[owner, None] * np.log(matrix)[:, units.part[owner]].T
+    evidence = [np.bincount(units.indices, named[:, part], units.n_points) for part in range(len(matrix))]
     total = np.log(np.maximum(probability, 1e-6)) + np.stack(evidence, 1)
     raised = np.exp(total - total.max(1, keepdims=True))
     return (raised / raised.sum(1, keepdims=True)).astype(np.float32)
 
 
-def named_alike(sample: Sample, units: KnowledgeUnits, probability: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Weight `[P, P]` of the sample's units by the student's name, row, and the teacher's, column.
+def category_posteriors(
+    units: Sequence[KnowledgeUnits], probabilities: Sequence[NDArray[np.float32]], config: BackwardConfig = DEFAULT
+) -> list[NDArray[np.float32]]:
+    """Confusion matrix and posteriors of a category, each from the other. A part that the student answers nowhere in
+    the category keeps the student's probability: its row of the matrix is what is left over of other parts."""
+    scores = np.concatenate([own.score for own in units])
+    evidence_weight = config.evidence_weight / max(float(scores.sum()) / max(len(scores), 1), 1e-9)
+    answered = np.unique(np.concatenate([probability.argmax(1) for probability in probabilities]))
+    known = np.isin(np.arange(len(units[0].parts)), answered)
+    found = list(probabilities)
+    for _ in range(config.num_rounds):
+        matrix = confusion(units, found, config.confusion_smoothing)
+        found = [
+            _replace_unknown(posterior(own, probability, matrix, evidence_weight), probability, known)
+            for own, probability in zip(units, probabilities, strict=True)
+        ]
+    return found
 
-    units: the sample's, with the scores that weigh them.  The student names a region point by point, and a box by the
-    part that fits it best: a box takes in so much that point by point the truth itself reaches a kappa of 0.13 on mugs.
+
+def _replace_unknown(
+    found: NDArray[np.float32], probability: NDArray[np.float32], known: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    kept, rest = np.where(known, 0, probability), np.where(known, found, 0)
+    scale = (1 - kept.sum(1, keepdims=True)) / np.maximum(rest.sum(1, keepdims=True), 1e-9)
+    return (kept + rest * scale).astype(np.float32)
+
+
+def joint_names(sample: Sample, units: KnowledgeUnits, probability: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Weight `[P, P]` of the sample's `units` by the student's name (row) and the teacher's (column).
+
+    The student names a region point by point, and a box by the part that fits it best: a box takes in so much that
+    point by point the truth itself reaches a kappa of 0.13 on mugs.
     """
-    parts, labels = len(units.parts), probability.argmax(1)
-    joint = np.zeros((parts, parts))
+    num_parts, labels = len(units.parts), probability.argmax(1)
+    joint = np.zeros((num_parts, num_parts))
     if sample.box_views is not None:
-        names = box_names(sample.points, sample.box_views, units, labels)
+        names = best_fitting_parts(sample.points, sample.box_views, units, labels)
         fitted = names >= 0
         np.add.at(joint, (names[fitted], units.part[fitted]), units.score[fitted])
     else:
@@ -127,108 +156,99 @@ def named_alike(sample: Sample, units: KnowledgeUnits, probability: NDArray[np.f
 
 
 def kappa(joint: NDArray[np.float64]) -> float:
-    """How far the student's names agree with the teacher's, beyond chance: Cohen's kappa (1960) of `named_alike`, 1 for
-    all and 0 for no more than two who answer at random; 0 too where one name is all there is."""
-    share = joint / max(float(joint.sum()), 1e-9)
-    chance = float((share.sum(0) * share.sum(1)).sum())
-    return float((np.trace(share) - chance) / (1 - chance)) if chance < 1 - 1e-9 else 0.0
+    """Cohen's kappa (1960) of `joint_names`: agreement of student and teacher beyond chance, 1 for all and 0 for no
+    more than two who answer at random; 0 too where one name is all there is."""
+    fraction = joint / max(float(joint.sum()), 1e-9)
+    chance = float((fraction.sum(0) * fraction.sum(1)).sum())
+    return float((np.trace(fraction) - chance) / (1 - chance)) if chance < 1 - 1e-9 else 0.0
 
 
-def _by_belief(
+def _rescore_by_posterior(
     samples: Sequence[Sample],
-    shown: Sequence[NDArray[np.int64] | None],
     probabilities: Sequence[NDArray[np.float32]],
     earlier: Sequence[Rescored],
+    config: BackwardConfig,
 ) -> list[Rescored]:
-    heard = [
-        sample.units if views is None else specific(sample.units, views)
-        for sample, views in zip(samples, shown, strict=True)
-    ]
-    rows = _judged(samples, heard, probabilities, first=all(old.posterior is None for old in earlier))
-    graded = list(earlier)
-    if rows:
-        found = _judge(
-            [samples[i] for i in rows],
-            [heard[i] for i in rows],
-            [probabilities[i] for i in rows],
-            [earlier[i].posterior for i in rows],
-        )
-        for i, one in zip(rows, found, strict=True):
-            graded[i] = one
-    return graded
+    weighted = [weighted_units(sample, sample.units) for sample in samples]
+    rows = _may_rescore(samples, weighted, probabilities, all(old.posterior is None for old in earlier), config)
+    if not rows:
+        return list(earlier)
+    chosen = [samples[i] for i in rows]
+    answers, units = [probabilities[i] for i in rows], [weighted[i] for i in rows]
+    # What a box says of one point makes the student's answer worse: there the student is the only judge.
+    found = answers if chosen[0].boxes else category_posteriors(units, answers, config)
+    blended = [_blend(new, earlier[i].posterior, config.memory) for new, i in zip(found, rows, strict=True)]
+    scores = [unit_fit(sample, one) ** config.fit_power for sample, one in zip(chosen, blended, strict=True)]
+    own = [sample.units for sample in chosen]
+    ratios = [one.score / np.maximum(old.score, 1e-9) for one, old in zip(units, own, strict=True)]
+    weights = [ratio.astype(np.float32) for ratio in ratios]
+    result = list(earlier)
+    for i, old, score, one in zip(rows, own, preserve_mass(own, scores, weights), blended, strict=True):
+        result[i] = Rescored(old.with_scores(score), one.astype(np.float16))
+    return result
 
 
-def _judged(
+def _may_rescore(
     samples: Sequence[Sample],
     units: Sequence[KnowledgeUnits],
     probabilities: Sequence[NDArray[np.float32]],
     first: bool,
+    config: BackwardConfig,
 ) -> list[int]:
-    """The samples about which the student may judge: none until it agrees fairly with the teacher about the category,
-    and of boxes, where it is the only judge, those whose boxes it calls by more than one name (if their views are
-    known, see `named_alike`)."""
+    """The samples that the student may re-score: none until it agrees fairly with the teacher about the category, and
+    of boxes, where it is the only judge, those whose boxes it calls by more than one name."""
     if len(units[0].parts) < 2 or not (first or samples[0].boxes):
         return list(range(len(samples)))
-    joints = [named_alike(*one) for one in zip(samples, units, probabilities, strict=True)]
-    if first and kappa(np.sum(joints, 0)) < FAIR:
+    joints = [joint_names(*one) for one in zip(samples, units, probabilities, strict=True)]
+    if first and kappa(np.sum(joints, 0)) < config.min_kappa:
         return []
     return [i for i, joint in enumerate(joints) if samples[i].box_views is None or (joint.sum(1) > 0).sum() > 1]
 
 
-def _judge(
-    samples: Sequence[Sample],
-    heard: Sequence[KnowledgeUnits],
-    probabilities: Sequence[NDArray[np.float32]],
-    earlier: Sequence[NDArray[np.float16] | None],
-) -> list[Rescored]:
-    """Belief and scores of the samples that are judged."""
-    found = list(probabilities) if samples[0].boxes else _posteriors(heard, probabilities)
-    beliefs = [
-        new if old is None else MEMORY * old.astype(np.float32) + (1 - MEMORY) * new
-        for new, old in zip(found, earlier, strict=True)
-    ]
-    scores = [_fit(sample, belief) ** POWER for sample, belief in zip(samples, beliefs, strict=True)]
-    units = [sample.units for sample in samples]
-    weights = [
-        (one.score / np.maximum(own.score, 1e-9)).astype(np.float32) for one, own in zip(heard, units, strict=True)
-    ]
-    return [
-        Rescored(own.with_scores(score), belief.astype(np.float16))
-        for own, score, belief in zip(units, keep_mass(units, scores, weights), beliefs, strict=True)
-    ]
+def _blend(new: NDArray[np.float32], old: NDArray[np.float16] | None, memory: float) -> NDArray[np.float32]:
+    return new if old is None else memory * old.astype(np.float32) + (1 - memory) * new
 
 
-def _posteriors(
-    units: Sequence[KnowledgeUnits], probabilities: Sequence[NDArray[np.float32]]
-) -> list[NDArray[np.float32]]:
-    """Confusion matrix and posteriors of a category, each from the other."""
-    every = np.concatenate([own.score for own in units])
-    trust = CORRELATION / max(float(every.sum()) / max(len(every), 1), 1e-9)
-    answered = np.unique(np.concatenate([answer.argmax(1) for answer in probabilities]))
-    known = np.isin(np.arange(len(units[0].parts)), answered)
-    beliefs = list(probabilities)
-    for _ in range(ROUNDS):
-        matrix = confusion(units, beliefs)
-        beliefs = [
-            _within(posterior(own, answer, matrix, trust), answer, known)
-            for own, answer in zip(units, probabilities, strict=True)
-        ]
-    return beliefs
-
-
-def _within(belief: NDArray[np.float32], answer: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """`belief [N, P]` with the student's own `answer` for parts that are not `known [P]`, of which it calls no point of
-    the category: their rows of the confusion matrix are leftovers of other parts, and would make arms of backs."""
-    kept, rest = np.where(known, 0, answer), np.where(known, belief, 0)
-    share = (1 - kept.sum(1, keepdims=True)) / np.maximum(rest.sum(1, keepdims=True), 1e-9)
-    return (kept + rest * share).astype(np.float32)
-
-
-def _fit(sample: Sample, belief: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How well each unit fits `belief [N, P]`: a region by its mean, a box by its overlap with the belief's box."""
+def unit_fit(sample: Sample, probability: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How well each unit fits `probability [N, P]`, `[K]`: a region by its mean, a box by its overlap with the box
+    around its part."""
     units = sample.units
     if sample.box_views is not None:
-        return box_match(sample.points, sample.box_views, units, belief.argmax(1))
+        return box_fit(sample.points, sample.box_views, units, probability.argmax(1))
     owner = units.owner()
-    own = belief[units.indices, units.part[owner]]
+    own = probability[units.indices, units.part[owner]]
     return (np.bincount(owner, own, len(units)) / np.maximum(units.sizes(), 1)).astype(np.float32)
+
+
+def weighted_units(sample: Sample, units: KnowledgeUnits) -> KnowledgeUnits:
+    """The sample's units with the scores that enter the loss: those of boxes times their specificity."""
+    if sample.num_visible is None:
+        return units
+    weights = specificity_weights(units, sample.num_visible)
+    return units.with_scores((units.score * weights).astype(np.float32))
+
+
+def training_labels(
+    sample: Sample, rescored: Rescored, class_weight: NDArray[np.float32], config: BackwardConfig = DEFAULT
+) -> NDArray[np.float16]:
+    """Soft labels `[N, P]` that the student learns.
+
+    Without a posterior those of the units. With one, the units' labels count as far as they are probable; of regions a
+    part of the label is the posterior itself, which for boxes is only the student's own answer and would hold it there.
+    The sum over the points stays as it was. Class weights are left out then: they keep small parts alive while nobody
+    knows which units are right, and make them too large from there on.
+    """
+    units = weighted_units(sample, rescored.units)
+    if rescored.posterior is None:
+        return soft_labels(units, class_weight).astype(np.float16)
+    labels, probable = soft_labels(units, np.ones_like(class_weight)), rescored.posterior.astype(np.float32)
+    total = float(labels.sum())
+    if sample.boxes:
+        return _with_sum(labels * probable**config.box_posterior_power, total).astype(np.float16)
+    weight = config.posterior_weight
+    mixed = (1 - weight) * _with_sum(labels * probable, total) + weight * _with_sum(probable, total)
+    return mixed.astype(np.float16)
+
+
+def _with_sum(values: NDArray[np.float32], total: float) -> NDArray[np.float32]:
+    return values * np.float32(total / max(float(values.sum()), 1e-9))

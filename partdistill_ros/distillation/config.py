@@ -21,53 +21,63 @@ BACKWARD = ("posterior", "kept-mass", "published", "none")
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Chances and sizes, in units of the object's radius unless said otherwise.
+    """What turns one cloud into the many that a robot may meet; lengths in units of the object's radius."""
 
-    one_sided: chance of a cloud as one camera sees it.  free_rotation, free_rotation_up_unknown: chance of a free
-    rotation for standing objects and for flat tools; the others turn about the vertical and tilt by
-    `tilt` radians (one sigma: the error of a support plane and of objects that lean).
-    stretch: per axis.  noise: largest sigma.  outliers, table: largest share of the points.
-    mix: chance of a cloud that swaps parts with another of its category (Point MixSwap).
-    """
-
-    partial_view: float = 0.5
-    free_rotation: float = 0.1
-    free_rotation_up_unknown: float = 0.3
-    roll_pitch: float = 0.08
-    stretch: float = 0.15
-    noise: float = 0.015
-    outliers: float = 0.01
-    table: float = 0.06
-    mix: float = 0.0
+    partial_view: float = 0.5  # chance of a cloud as one camera sees it
+    free_rotation: float = 0.1  # chance of any rotation; the others turn about the vertical
+    free_rotation_up_unknown: float = 0.3  # the same for scans of which nobody knows up
+    roll_pitch: float = 0.08  # radians, one sigma: the error of a support plane, and objects that lean
+    stretch: float = 0.15  # largest, of each axis
+    noise: float = 0.015  # largest sigma
+    outliers: float = 0.01  # largest fraction of the points
+    table: float = 0.06  # largest fraction of the points: a strip of the table under the object
+    num_partial_views: int = 8  # cameras around a whole object, whose visible points make partial views
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """epochs: at most, forward and backward together; one epoch shows every member once, and small
-    collections are repeated until an epoch has `min_steps` batches.
-    rate: peak of the learning rate, one cycle down to a hundredth.  decay: of the moving average of the weights
-    that becomes the student (it smooths noisy labels).
-    window, tolerance, patience: forward distillation has converged when the moving average of the
-    epoch losses over `window` changes by less than `tolerance`, after `patience` epochs (the method's 5 are fewer
-    than a student needs that starts from scratch: its loss rests before it finds small parts).
-    forward_fraction: backward distillation starts at the latest after this share of the epochs.
-    rescore_every: epochs after which the rule `posterior` rescores the units anew, by a student that has learned
-    from its grades; the others do it once.
-    checkpoint_minutes: a checkpoint of 19 MB takes 0.1 s; what a kill costs is this and an epoch at most.
-    """
+    """How long, how fast, and when forward distillation ends."""
 
-    epochs: int = 30
-    batch: int = 8
-    min_steps: int = 20
-    learning_rate: float = 4e-3
-    ema_decay: float = 0.998
-    window: int = 5
-    tolerance: float = 0.01
-    patience: int = 12
-    forward_fraction: float = 0.5
-    rescore_every: int = 3
-    negative_weight: float = 0.3
-    checkpoint_minutes: float = 0.25
+    epochs: int = 30  # at most, forward and backward together; one shows every sample once
+    batch: int = 8  # clouds a step
+    min_steps: int = 20  # an epoch of a small data set is repeated up to so many batches
+    learning_rate: float = 4e-3  # peak; warm-up, then a cosine down to a hundredth
+    weight_decay: float = 0.02
+    ema_decay: float = 0.998  # of the moving average of the weights, which is the student: it smooths noisy labels
+    num_loss_points: int = 768  # points of each cloud that enter the loss: a third faster than all 2,048
+    negative_weight: float = 0.3  # of telling a part from all other names of the data set
+    window: int = 5  # epochs of the moving average of the loss
+    tolerance: float = 0.01  # forward distillation has converged when that average changes by less,
+    patience: int = 12  # after so many epochs: the method's 5 are too few from scratch, small parts come late
+    forward_fraction: float = 0.5  # of the epochs, after which backward distillation starts at the latest
+    rescore_every: int = 3  # epochs between two re-scorings by the rule `posterior`; the others do it once
+    checkpoint_minutes: float = 0.25  # a checkpoint of 19 MB takes 0.1 s; a kill costs this and an epoch at most
+
+
+@dataclass(frozen=True)
+class BackwardConfig:
+    """Numbers of the rule `posterior` (docs/notes/backward.md)."""
+
+    min_kappa: float = 0.2  # agreement beyond chance from which a student may re-score: "fair" (Landis, Koch, 1977)
+    evidence_weight: float = 0.5  # of a unit beside the student's answer: views of one part err together
+    confusion_smoothing: float = 1e-3  # of every name in every row of the confusion matrix
+    num_rounds: int = 2  # of confusion matrix and posterior, each from the other
+    memory: float = 0.5  # of the earlier posterior: a student on few scans changes its mind at random
+    fit_power: int = 2  # of a unit's fit: wrong names lose half of their score and right ones gain
+    posterior_weight: float = 0.3  # of the posterior itself in a point's soft label, whatever its regions say
+    box_posterior_power: float = 1.5  # of the posterior that weighs what boxes say: the likelier name counts
+
+
+@dataclass(frozen=True)
+class BoxConfig:
+    """Numbers of box units."""
+
+    whole_object: float = 0.98  # a box with this fraction of a view's visible points says nothing about a part
+    specificity_power: float = -0.7  # of the fraction of a view's visible points inside a box, as its weight
+    max_specificity: float = 5.0
+    whole_object_fade: float = 0.05  # the weight goes down to nothing over this last fraction
+    grid: int = 32  # cells along a picture, in which the points of a part are connected
+    picture_size: int = 128  # pixels of the pictures that tell which points a view shows
 
 
 def schedule_for(samples: int, *, tta: bool = False, trained: bool = False, epochs: int | None = None) -> Schedule:
@@ -100,8 +110,8 @@ class DistillConfig:
     its docs are made from it. Checkpoints and knowledge lie beside `out` in `<out>.work`, from which a run that was
     stopped goes on. `start`, `freeze_encoder`: see `students.build.new_student`.
     cloud_points: points a sample keeps (more than the student sees at once, for variety).
-    schedule, augmentation: instead of those that suit mode and collection.  name: the bundle's, by default its
-    directory's.
+    schedule, augmentation, backward_config: instead of those that suit mode and collection.
+    name: the bundle's, by default its directory's.
     """
 
     scans: tuple[Path, ...] = option(
@@ -147,7 +157,7 @@ class DistillConfig:
     freeze_encoder: bool = option(False, "only the head learns, as in the paper (point_m2ae)")
     backward: str = option(
         "posterior",
-        "how the student grades the teacher: posterior (default), kept-mass, as published, or not at all",
+        "how the student re-scores the teacher: posterior (default), kept-mass, as published, or not at all",
         choices=BACKWARD,
     )
     device: str = "cpu"
@@ -171,12 +181,16 @@ class DistillConfig:
     )
     schedule: Schedule | None = None
     augmentation: Augmentation | None = None
+    backward_config: BackwardConfig | None = None
     name: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot work before any work is done."""
         from partdistill_ros.distillation.generated import check_generated
 
+        for name, kind in (("scans", Path), ("parts", str), ("generated", str)):  # lists and text are welcome too
+            object.__setattr__(self, name, tuple(kind(one) for one in getattr(self, name)))
+        object.__setattr__(self, "out", Path(self.out))
         check(self)
         if len(self.parts) < 2:
             raise PartDistillError(f"a student needs at least two parts to tell apart, got {', '.join(self.parts)}")

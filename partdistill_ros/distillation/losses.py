@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 
-def padded_text(rows: Sequence[NDArray[np.float32]], device: str) -> Tensor:
+def pad_parts(rows: Sequence[NDArray[np.float32]], device: str) -> Tensor:
     """Arrays `[Pi, D]` stacked to `[B, max P, D]`; rows of NaN mark the parts a category lacks."""
     most = max(len(row) for row in rows)
     stacked = np.full((len(rows), most, rows[0].shape[1]), np.nan, np.float32)
@@ -44,20 +44,26 @@ def soft_cross_entropy(logits: Tensor, soft_labels: Tensor) -> Tensor:
 
 
 def part_loss(
-    embeddings: Tensor, scale: Tensor, weights: Tensor, text: Tensor, canonical: Tensor, every: Tensor, negatives: float
+    embeddings: Tensor,
+    scale: Tensor,
+    soft_labels: Tensor,
+    text: Tensor,
+    canonical: Tensor,
+    all_names: Tensor,
+    negative_weight: float,
 ) -> Tensor:
-    """Forward distillation among the parts of each cloud's category, plus `negatives` times the same
-    against all names of the collection, so that a query tells a mug from a bottle.
+    """Forward distillation among the parts of each cloud's category, plus `negative_weight` times the same
+    against all names of the data set, so that a query tells a mug from a bottle.
 
-    embeddings `[B, N, D]`; weights `[B, P, N]`, text and canonical `[B, P, D]` as `padded_text` gives
-    them; every `[M, D]`.
+    embeddings `[B, N, D]`; soft_labels `[B, P, N]`, text and canonical `[B, P, D]` as `pad_parts` gives them;
+    all_names `[M, D]`.
     """
     absent = text[:, None, :, 0].isnan()
-    soft = weights.nan_to_num(0).transpose(1, 2)
+    soft = soft_labels.nan_to_num(0).transpose(1, 2)
     own = scale * embeddings @ text.nan_to_num(0).transpose(1, 2)
     loss = soft_cross_entropy(own.masked_fill(absent, float("-inf")), soft)
-    if negatives <= 0 or len(every) <= text.shape[1]:
+    if negative_weight <= 0 or len(all_names) <= text.shape[1]:
         return loss
     named = scale * embeddings @ canonical.nan_to_num(0).transpose(1, 2)
-    among_all = torch.logsumexp(scale * embeddings @ every.T, dim=-1, keepdim=True)
-    return loss - negatives * (soft * (named - among_all)).sum(-1).mean()
+    among_all = torch.logsumexp(scale * embeddings @ all_names.T, dim=-1, keepdim=True)
+    return loss - negative_weight * (soft * (named - among_all)).sum(-1).mean()

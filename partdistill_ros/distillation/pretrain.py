@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from partdistill_ros.distillation.augmentation import draw
+from partdistill_ros.distillation.augmentation import augment
 from partdistill_ros.distillation.config import Augmentation
+from partdistill_ros.distillation.optimizer import lr_schedule, step_seed
 from partdistill_ros.distillation.samples import partial_view_masks, upright_cloud
-from partdistill_ros.distillation.trainer import Progress, cycle, step_seed
+from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.io.load import load_scans
@@ -184,7 +185,7 @@ class Pretraining:
         visible = self.model.sample_visible(len(chosen), torch.Generator().manual_seed(seed)).to(config.device)
         done = (epoch * self.steps_per_epoch + step) / (config.epochs * self.steps_per_epoch)
         for group in self.optimizer.param_groups:
-            group["lr"] = config.rate * cycle(done)
+            group["lr"] = config.rate * lr_schedule(done)
         loss: Tensor = self.model(points, centers, visible)
         self.optimizer.zero_grad()
         loss.backward()
@@ -195,7 +196,7 @@ class Pretraining:
     def _batch(self, chosen: NDArray[np.int64], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         sizes, how = self.model.student.config, self.config.augmentation
         drawn = [
-            draw(rng, cloud.points, cloud.partial_views, cloud.up_unknown, how, sizes.points, sizes.centers)
+            augment(rng, cloud.points, cloud.partial_views, cloud.up_unknown, how, sizes.points, sizes.centers)
             for cloud in (self.clouds[i] for i in chosen)
         ]
         points = torch.from_numpy(np.stack([one.points for one in drawn]))

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import zipfile
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partdistill_ros.distillation.backward import Rescored
+from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.unit_store import ARRAYS
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.errors import PartDistillError
@@ -75,21 +79,47 @@ class RescoredUnits:
                 names = tuple(str(name) for name in file["view_names"])
                 cameras = {name: file[name] for name in CAMERAS}
                 views = Views(**cameras, orthographic=bool(file["orthographic"]), names=names)
-                graded = cls(str(file["name"]), str(file["category"]), points, units, new_score, views)
-        if not (np.isfinite(graded.new_score).all() and np.isfinite(units.score).all()):
+                rescored = cls(str(file["name"]), str(file["category"]), points, units, new_score, views)
+        if not (np.isfinite(rescored.new_score).all() and np.isfinite(units.score).all()):
             raise PartDistillError(f"{path}: the scores are not all finite: train anew")
-        return graded
+        return rescored
+
+
+def rescored_units(samples: Sequence[Sample], rescored: Sequence[Rescored]) -> tuple[RescoredUnits, ...]:
+    """Every sample's units with their old scores and the present ones."""
+    return tuple(
+        RescoredUnits(
+            sample.name,
+            sample.category,
+            sample.points,
+            sample.units,
+            one.units.score,
+            Views.none() if sample.views is None else sample.views,
+        )
+        for sample, one in zip(samples, rescored, strict=True)
+    )
+
+
+def save_rescored(rescored: Sequence[RescoredUnits], folder: Path) -> None:
+    """Write a file for each scan into `folder`, instead of those of an earlier run (`partdistill units` draws them)."""
+    for stale in folder.glob("*.npz"):
+        stale.unlink()
+    names: Counter[str] = Counter()
+    for one in rescored:
+        stem = Path(one.name).name
+        names[stem] += 1
+        one.save(folder / f"{stem if names[stem] == 1 else f'{stem}_{names[stem]}'}.npz")
 
 
 def find_rescored(path: Path) -> list[Path]:
-    """The graded files that a work folder of `distill`, a folder or a file stands for, by name."""
+    """The files that a work folder of `distill`, a folder or a file stands for, by name."""
     if not path.is_dir():
         return [path]
     folder = path / "backward" if (path / "backward").is_dir() else path
-    return sorted(file for file in folder.glob("*.npz") if not file.name.startswith(".") and _is_graded(file))
+    return sorted(file for file in folder.glob("*.npz") if not file.name.startswith(".") and _is_rescored(file))
 
 
-def _is_graded(path: Path) -> bool:
+def _is_rescored(path: Path) -> bool:
     """By the table of contents; a file whose table cannot be read counts, so that it is reported."""
     try:
         with zipfile.ZipFile(path) as archive:

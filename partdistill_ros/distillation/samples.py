@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from partdistill_ros.distillation.boxes import count_visible
+from partdistill_ros.distillation.config import Augmentation
 from partdistill_ros.distillation.teacher_query import Renderer, query_teacher
 from partdistill_ros.distillation.unit_store import KnowledgeStore
 from partdistill_ros.distillation.units import KnowledgeUnits
@@ -21,15 +24,13 @@ from partdistill_ros.rendering.rasterize import render_points, render_scan, visi
 from partdistill_ros.students.names import LEAST_POINTS
 from partdistill_ros.teachers.protocol import Teacher
 
-ONE_SIDED_VIEWS = 8  # cameras whose visible points make one-sided training clouds of a whole object
-
 
 @dataclass(frozen=True)
 class Sample:
-    """One scan of a collection: points `[N, 3]` in the unit ball with up = +z, the units that the
-    teacher's views gave, what single cameras see of it `[V, N]` (None: the scan is one-sided).
+    """What the trainer sees of a scan: points `[N, 3]` in the unit ball with up = +z, and the teacher's units.
 
-    up_unknown: nobody knows which way is up, so it is learned upside down and under free turns too.
+    partial_views: what single cameras see of it `[V, N]` (None: the scan is a partial view itself).
+    up_unknown: nobody knows which way is up, so it is learned upside down and under free rotations too.
     views: the cameras of the units, in the frame of the points (None: unknown).
     boxes: the units are boxes of a detector, which take in neighbors of the part.
     weight: how often it is drawn, next to the other samples.
@@ -50,18 +51,25 @@ class Sample:
         """The views of its boxes; None where the units are regions, or boxes of unknown views."""
         return self.views if self.boxes else None
 
+    @cached_property
+    def num_visible(self) -> NDArray[np.int64] | None:
+        """Of boxes how many points each view shows `[V]`, empty where the views are unknown; None for regions."""
+        if not self.boxes:
+            return None
+        return np.zeros(0, np.int64) if self.views is None else count_visible(self.points, self.views)
 
-def weighted(own: Sequence[Sample], made: Sequence[Sample], share: float | None) -> list[Sample]:
-    """Own and generated samples, each generated one drawn `share` times as often as one of the own; None for all of
+
+def with_weights(own: Sequence[Sample], generated: Sequence[Sample], weight: float | None) -> list[Sample]:
+    """Own and generated samples, each generated one drawn `weight` times as often as one of the own; None for all of
     them together as often as all own ones, but none oftener than one of these."""
-    if share is None:
-        share = min(1.0, len(own) / len(made)) if own and made else 1.0
-    return [*own, *(replace(sample, weight=share) for sample in made)]
+    if weight is None:
+        weight = min(1.0, len(own) / len(generated)) if own and generated else 1.0
+    return [*own, *(replace(sample, weight=weight) for sample in generated)]
 
 
 def upright_cloud(scan: Scan, count: int, seed: int = 0) -> Scan:
     """A cloud of at most `count` surface points in the unit ball, up = +z: where the scan does not know up, that
-    of its steadiest resting pose (one-sided scans keep their frame).
+    of its stable pose (partial views keep their frame).
 
     Raises PartDistillError for a scan with fewer than `LEAST_POINTS` finite points.
     """
@@ -91,13 +99,18 @@ def upright(cloud: Scan) -> Scan:
 
 
 def partial_view_masks(cloud: Scan, seed: int, size: int = 128) -> NDArray[np.bool_] | None:
-    """What each of `ONE_SIDED_VIEWS` random cameras sees of a whole object `[V, N]`, None for a scan
-    that is one-sided itself."""
+    """What each of some random cameras sees of a whole object `[V, N]`, None for a scan that is a partial view
+    itself."""
     if cloud.viewpoint is not None:
         return None
     center, radius = bounding_sphere(cloud.points)
     views = random_views(
-        np.random.default_rng(seed), ONE_SIDED_VIEWS, center=center, radius=radius, elevation=(5, 65), distance=4.0
+        np.random.default_rng(seed),
+        Augmentation.num_partial_views,
+        center=center,
+        radius=radius,
+        elevation=(5, 65),
+        distance=4.0,
     )
     return visible_points(render_points(cloud.points, views, size), len(cloud.points))
 

@@ -77,12 +77,12 @@ class KnowledgeStore:
         return os.path.exists(self.path(key))
 
 
-def member_stores(paths: Iterable[Path]) -> dict[str, KnowledgeStore]:
-    """A store within each member of a collection that can be written, by the name of its scan; none for names that
+def recorded_scan_stores(paths: Iterable[Path]) -> dict[str, KnowledgeStore]:
+    """A store within each recorded scan that can be written, by the name of its scan; none for names that
     come twice, from two collections."""
-    members = [path for path in paths if is_recorded_scan(path) and os.access(path, os.W_OK)]
-    count = Counter(path.name for path in members)
-    return {path.name: KnowledgeStore(path / KNOWLEDGE) for path in members if count[path.name] == 1}
+    scans = [path for path in paths if is_recorded_scan(path) and os.access(path, os.W_OK)]
+    count = Counter(path.name for path in scans)
+    return {path.name: KnowledgeStore(path / KNOWLEDGE) for path in scans if count[path.name] == 1}
 
 
 def knowledge_key(

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from partdistill_ros.distillation.config import BoxConfig
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.rendering.rasterize import Rendering, visible_points
+from partdistill_ros.rendering.rasterize import Rendering, point_pixels
 from partdistill_ros.teachers.protocol import BoxAnswer, PixelAnswer
 
-WHOLE_OBJECT = 0.98  # a box with this share of a view's visible points says nothing about a part
-NEIGHBORS = np.ones((3, 3), bool)  # regions hold together over corners
+NEIGHBORS = np.ones((3, 3), bool)  # regions are connected over corners
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class KnowledgeUnits:
             and (not len(samples) or (samples.min() >= 0 and samples.max() < self.n_points))
             and (not count or (self.part.min() >= 0 and self.part.max() < len(self.parts)))
         ):
-            raise PartDistillError("the arrays of these knowledge units do not fit together: gather them anew")
+            raise PartDistillError("the arrays of these knowledge units do not fit together: query the teacher again")
 
     def __len__(self) -> int:
         return len(self.part)
@@ -64,13 +64,13 @@ class KnowledgeUnits:
         return np.repeat(np.arange(len(self)), self.sizes())
 
     def with_scores(self, score: NDArray[np.float32]) -> KnowledgeUnits:
-        """The same units graded anew."""
+        """The same units with other scores."""
         return replace(self, score=np.asarray(score, np.float32))
 
-    def votes(self, worth: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Sum `[N, P]` of what the units give to their part in each point: `worth` of each entry of `indices`."""
+    def votes(self, weight: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Sum `[N, P]` of what the units give to their part in each point: `weight` of each entry of `indices`."""
         flat = self.indices.astype(np.int64) * len(self.parts) + self.part[self.owner()]
-        total = np.bincount(flat, worth, self.n_points * len(self.parts))
+        total = np.bincount(flat, weight, self.n_points * len(self.parts))
         return total.reshape(self.n_points, len(self.parts)).astype(np.float32)
 
     def coverage(self) -> NDArray[np.int64]:
@@ -97,38 +97,42 @@ def units_from_pixels(
         raise PartDistillError(
             f"the teacher answered for {views} views and {names} parts, asked were {len(rendering)} and {len(parts)}"
         )
-    point_pixel = _answer_pixels(rendering, n_points, height, width)
+    point_pixel = point_pixels(rendering, n_points, height, width)
     rows = []
     for view in range(views):
         scores = answer.scores[view]
         best = np.where(scores.max(0) > 0, scores.argmax(0), -1)
-        seen = np.flatnonzero(point_pixel[view] >= 0)
-        at = point_pixel[view, seen]
+        visible = np.flatnonzero(point_pixel[view] >= 0)
+        at = point_pixel[view, visible]
         for part in range(names):
             region, count = ndimage.label(best == part, NEIGHBORS)
             if count:
                 flat = region.ravel()
                 mean = np.bincount(flat, scores[part].ravel()) / np.maximum(np.bincount(flat), 1)
-                rows += _rows(part, view, mean, flat[at], seen, min_points)
-    return _assemble(rows, n_points, parts)
+                rows += _region_rows(part, view, mean, flat[at], visible, min_points)
+    return _units_of_rows(rows, n_points, parts)
 
 
 def units_from_boxes(
-    answer: BoxAnswer, rendering: Rendering, n_points: int, parts: Sequence[str], whole: float = WHOLE_OBJECT
+    answer: BoxAnswer,
+    rendering: Rendering,
+    n_points: int,
+    parts: Sequence[str],
+    whole_object: float = BoxConfig.whole_object,
 ) -> KnowledgeUnits:
-    """One unit per box: the visible points whose pixel lies inside. Boxes with at least the share
-    `whole` of the view's visible points, or with none, are dropped."""
+    """One unit per box: the visible points whose pixel lies inside. Boxes with at least the fraction
+    `whole_object` of the view's visible points say nothing about a part: they are dropped, as those without a point."""
     height, width = rendering.size
-    point_pixel = _answer_pixels(rendering, n_points, height, width)
+    point_pixel = point_pixels(rendering, n_points, height, width)
     rows = []
     for box, part, score, view in zip(answer.boxes, answer.part, answer.confidence, answer.view, strict=True):
-        seen = np.flatnonzero(point_pixel[view] >= 0)
-        row, column = np.divmod(point_pixel[view, seen], width)
+        visible = np.flatnonzero(point_pixel[view] >= 0)
+        row, column = np.divmod(point_pixel[view, visible], width)
         left, top, right, bottom = box
         inside = (column + 0.5 >= left) & (column + 0.5 <= right) & (row + 0.5 >= top) & (row + 0.5 <= bottom)
-        if 0 < inside.sum() < whole * len(seen):
-            rows.append((int(part), float(score), int(view), seen[inside]))
-    return _assemble(rows, n_points, parts)
+        if 0 < inside.sum() < whole_object * len(visible):
+            rows.append((int(part), float(score), int(view), visible[inside]))
+    return _units_of_rows(rows, n_points, parts)
 
 
 def covered_counts(units: KnowledgeUnits) -> NDArray[np.int64]:
@@ -140,28 +144,14 @@ def covered_counts(units: KnowledgeUnits) -> NDArray[np.int64]:
 
 def class_weights(units: KnowledgeUnits | Iterable[KnowledgeUnits], n_parts: int) -> NDArray[np.float32]:
     """w(c) = clip(1 + log4(N_total / (P * N_c)), 1, 4), `[P]`: N_c counts the points that units of
-    part c cover, in one scan or over a collection; N_total is their sum. 4 for a part never seen."""
-    collection = [units] if isinstance(units, KnowledgeUnits) else list(units)
+    part c cover, in one scan or over a collection; N_total is their sum. 4 for a part never visible."""
+    group = [units] if isinstance(units, KnowledgeUnits) else list(units)
     counts = np.zeros(n_parts, np.float64)
-    for one in collection:
+    for one in group:
         counts += covered_counts(one)
-    share = counts.sum() / (n_parts * np.maximum(counts, 1e-9))
+    ratio = counts.sum() / (n_parts * np.maximum(counts, 1e-9))
     with np.errstate(divide="ignore"):
-        return np.clip(1 + np.log(share) / np.log(4), 1, 4).astype(np.float32)
-
-
-def specific(units: KnowledgeUnits, shown: NDArray[np.integer]) -> KnowledgeUnits:
-    """Boxes weighed by how much they single out: scores times the share of the view's points inside, to the power
-    -0.7, at most 5, since a large box takes in neighbors of its part; over 95 % the weight goes down to nothing
-    at 100 %, since such a box is about the object and not about a part.
-
-    shown: `[V]` how many points each view shows. Units of an unknown view (-1) keep their scores.
-    """
-    if not len(shown):
-        return units
-    share = np.clip(units.sizes() / np.maximum(shown[units.view], 1), 1e-6, 1)
-    weight = np.minimum(share**-0.7, 5) * np.clip((1 - share) / 0.05, 0, 1)
-    return units.with_scores(np.where(units.view < 0, units.score, units.score * weight))
+        return np.clip(1 + np.log(ratio) / np.log(4), 1, 4).astype(np.float32)
 
 
 def soft_labels(units: KnowledgeUnits, class_weight: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -175,49 +165,30 @@ def soft_labels(units: KnowledgeUnits, class_weight: NDArray[np.float32]) -> NDA
     return (weight / np.maximum(units.coverage(), 1)[:, None]).astype(np.float32)
 
 
-def _answer_pixels(rendering: Rendering, n_points: int, height: int, width: int) -> NDArray[np.int64]:
-    """Pixel `row * width + column` of the answer in which each point is seen, `[V, N]`, -1 unseen."""
-    tall, wide = rendering.size
-    pixel = _winning_pixels(rendering, n_points) if rendering.pixel is None else rendering.pixel
-    if pixel.shape[1] != n_points:
-        raise PartDistillError(f"the rendering is of {pixel.shape[1]} points, not of {n_points}")
-    row, column = np.divmod(pixel.astype(np.int64), wide)
-    return np.where(pixel >= 0, row * height // tall * width + column * width // wide, -1)
-
-
-def _winning_pixels(rendering: Rendering, n_points: int) -> NDArray[np.int64]:
-    """Without located points: the middle one of the pixels that show each point or face."""
-    visible_points(rendering, n_points)
-    views = len(rendering)
-    pixel = np.full((views, n_points), -1, np.int64)
-    for view in range(views):
-        flat = rendering.index[view].ravel()
-        at = np.flatnonzero(flat >= 0)
-        order = at[np.argsort(flat[at], kind="stable")]
-        shown, first, count = np.unique(flat[order], return_index=True, return_counts=True)
-        pixel[view, shown] = order[first + count // 2]
-    return pixel
-
-
 Row = tuple[int, float, int, NDArray[np.intp]]
 
 
-def _rows(
-    part: int, view: int, mean: NDArray[np.float64], region: NDArray[np.int32], seen: NDArray[np.intp], least: int
+def _region_rows(
+    part: int,
+    view: int,
+    mean: NDArray[np.float64],
+    region: NDArray[np.int32],
+    visible: NDArray[np.intp],
+    min_points: int,
 ) -> list[Row]:
-    """A row for each region number above 0 that at least `least` points fall in."""
+    """A row for each region number above 0 that at least `min_points` points fall in."""
     order = np.argsort(region, kind="stable")
     numbers, start, count = np.unique(region[order], return_index=True, return_counts=True)
     return [
-        (part, float(mean[number]), view, seen[order[first : first + size]])
+        (part, float(mean[number]), view, visible[order[first : first + size]])
         for number, first, size in zip(numbers, start, count, strict=True)
-        if number > 0 and size >= least
+        if number > 0 and size >= min_points
     ]
 
 
-def _assemble(rows: Sequence[Row], n_points: int, parts: Sequence[str]) -> KnowledgeUnits:
-    sizes = [len(samples) for _, _, _, samples in rows]
-    indices = np.concatenate([samples for _, _, _, samples in rows]) if rows else np.zeros(0)
+def _units_of_rows(rows: Sequence[Row], n_points: int, parts: Sequence[str]) -> KnowledgeUnits:
+    sizes = [len(points) for _, _, _, points in rows]
+    indices = np.concatenate([points for _, _, _, points in rows]) if rows else np.zeros(0)
     return KnowledgeUnits(
         np.array([part for part, _, _, _ in rows], np.int16),
         np.array([score for _, score, _, _ in rows], np.float32),

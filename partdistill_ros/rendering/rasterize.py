@@ -40,6 +40,7 @@ __all__ = [
     "disc_radius",
     "load_backend",
     "locate_points",
+    "point_pixels",
     "point_spacing",
     "project",
     "render_clouds",
@@ -222,6 +223,31 @@ def visible_points(rendering: Rendering, count: int) -> NDArray[np.bool_]:
     seen = np.zeros((len(rendering), count + 1), bool)
     seen[np.arange(len(seen))[:, None], rendering.index.reshape(len(seen), -1)] = True
     return seen[:, :-1]
+
+
+def point_pixels(rendering: Rendering, n_points: int, height: int, width: int) -> NDArray[np.int64]:
+    """Pixel `row * width + column` in which each point is seen, `[V, N]`, -1 unseen, of pictures resized to `height`
+    and `width`. Raises PartDistillError where `n_points` is not the number of points rendered."""
+    tall, wide = rendering.size
+    pixel = _winning_pixels(rendering, n_points) if rendering.pixel is None else rendering.pixel
+    if pixel.shape[1] != n_points:
+        raise PartDistillError(f"the rendering is of {pixel.shape[1]} points, not of {n_points}")
+    row, column = np.divmod(pixel.astype(np.int64), wide)
+    return np.where(pixel >= 0, row * height // tall * width + column * width // wide, -1)
+
+
+def _winning_pixels(rendering: Rendering, n_points: int) -> NDArray[np.int64]:
+    """Without located points: the middle one of the pixels that show each point or face."""
+    visible_points(rendering, n_points)
+    views = len(rendering)
+    pixel = np.full((views, n_points), -1, np.int64)
+    for view in range(views):
+        flat = rendering.index[view].ravel()
+        at = np.flatnonzero(flat >= 0)
+        order = at[np.argsort(flat[at], kind="stable")]
+        shown, first, count = np.unique(flat[order], return_index=True, return_counts=True)
+        pixel[view, shown] = order[first + count // 2]
+    return pixel
 
 
 def locate_points(

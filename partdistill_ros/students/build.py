@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.bundle import DEFAULT_PATH, write_bundle
+from partdistill_ros.inference.bundle import DEFAULT_PATH, Bundle, write_bundle
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.students.names import LEAST_POINTS, PUBLIC, STUDENTS, check_start
@@ -96,6 +96,18 @@ def load_student(bundle: Path) -> Student:
         raise PartDistillError(
             f"{path} cannot be read ({error}): start from scratch, or fetch the bundle again"
         ) from error
+
+
+def check_start_space(start: str, space: TextSpace) -> None:
+    """Raises PartDistillError for first weights of a bundle whose head has learned another text space."""
+    if not Path(start).is_dir():
+        return
+    learned = Bundle.load(start).text_space
+    if learned != space.identity:
+        raise PartDistillError(
+            f"{start} has learned the text space '{learned}', this run has '{space.identity}': start from scratch, or "
+            "choose the same teacher and --text-space"
+        )
 
 
 def save_student(

@@ -10,7 +10,7 @@ import numpy as np
 from unit_quality import unit_quality
 
 from partdistill_ros.distillation.backward import Rescored
-from partdistill_ros.distillation.boxes import _project
+from partdistill_ros.distillation.boxes import project_points
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.evaluation.shapes import prepare
 from partdistill_ros.evaluation.training_samples import true_samples
@@ -44,7 +44,7 @@ def test_a_box_is_right_where_its_part_fits_best_whatever_it_takes_in():
     # Seen from the handle's side, its box holds more of the cup behind it.
     side = sample.points[handle].mean(0) - sample.points.mean(0)
     views = orbit_views([0], [float(np.degrees(np.arctan2(side[1], side[0])))])
-    spots = _project(sample.points, views)[0]
+    spots = project_points(sample.points, views)[0]
     low, high = spots[handle].min(0), spots[handle].max(0)
     held = np.flatnonzero(((spots >= low) & (spots <= high)).all(1)).astype(np.int32)
     assert np.isin(held, handle).mean() < 0.5

@@ -31,7 +31,7 @@ def asked(monkeypatch, toy_bundle, tmp_path):
     def finalize(run, config, store, report):
         return ending.Finalized(Bundle.load(run.bundle), run.work / "report.html", {"accepted": True}, None, "checked")
 
-    monkeypatch.setattr(pipeline, "train", train)
+    monkeypatch.setattr(pipeline, "distill", train)
     monkeypatch.setattr(ending, "finalize", finalize)
     return configs
 

@@ -9,21 +9,20 @@ import numpy as np
 import pytest
 
 from partdistill_ros.distillation.backward import (
-    MEMORY,
-    POWER,
-    SMOOTH,
     Rescored,
-    _posteriors,
     agreement,
+    category_posteriors,
     confusion,
+    joint_names,
     kappa,
-    named_alike,
     posterior,
+    preserve_mass,
     rescore,
+    training_labels,
 )
-from partdistill_ros.distillation.boxes import box_match
+from partdistill_ros.distillation.boxes import box_fit, specificity_weights
 from partdistill_ros.distillation.samples import Sample
-from partdistill_ros.distillation.units import KnowledgeUnits
+from partdistill_ros.distillation.units import KnowledgeUnits, class_weights, soft_labels
 from partdistill_ros.rendering.cameras import orbit_views
 
 # unit 0: part 0, points 0-3; unit 1: part 1, points 2-3; unit 2: part 0, points 4-5
@@ -38,6 +37,7 @@ UNITS = KnowledgeUnits(
 )
 LABELS = np.array([0, 0, 1, 1, 0, 1])
 PARTS = ("handle", "cup", "lid")
+MEMORY, FIT_POWER, SMOOTHING = 0.5, 2, 1e-3  # the numbers of docs/notes/backward.md
 
 
 def sure(labels: np.ndarray, parts: int = 2) -> np.ndarray:
@@ -50,7 +50,7 @@ def sample(units: KnowledgeUnits) -> Sample:
 
 
 def rescore_every(units: list[KnowledgeUnits], answers: list[np.ndarray], rule: str) -> list[Rescored]:
-    return rescore([sample(own) for own in units], [None] * len(units), answers, rule)
+    return rescore([sample(own) for own in units], answers, rule)
 
 
 def masses(group: list[KnowledgeUnits]) -> np.ndarray:
@@ -112,7 +112,7 @@ def test_kept_mass_keeps_the_weight_of_every_part() -> None:
 def test_a_part_without_any_agreement_does_not_divide_by_zero(rule: str) -> None:
     graded = rescore_every([UNITS], [sure(np.zeros(6, int))], rule)[0]
     assert np.isfinite(graded.units.score).all()
-    assert rule == "posterior" or graded.units.score[1] == 0
+    assert graded.units.score[1] == {"published": 0, "kept-mass": UNITS.score[1]}.get(rule, graded.units.score[1])
 
 
 @pytest.mark.parametrize("rule", ["published", "kept-mass", "posterior"])
@@ -127,7 +127,7 @@ def test_confusion_by_hand() -> None:
     # truly handle: called handle 0.9 * (1 + 0.5 + 0.25) + 0.4 * 1, called cup 0.5 * 0.25; truly cup accordingly
     counts = np.array([[0.9 * 1.75 + 0.4, 0.5 * 0.25], [0.9 * 2.25 + 0.4, 0.5 * 1.75]])
     rows = counts / counts.sum(1, keepdims=True)
-    np.testing.assert_allclose(confusion([UNITS], [belief]), (rows + SMOOTH) / (1 + 2 * SMOOTH), rtol=1e-5)
+    np.testing.assert_allclose(confusion([UNITS], [belief]), (rows + SMOOTHING) / (1 + 2 * SMOOTHING), rtol=1e-5)
 
 
 def test_confusion_adds_up_over_a_category() -> None:
@@ -205,13 +205,13 @@ def test_a_part_that_the_student_sees_nowhere_is_not_made_of_others() -> None:
     ]
     answer = np.full((len(truth), 3), 0.05, np.float32) + 0.85 * sure(truth, 3)
     answer[odd] = (0.1, 0.5, 0.4)
-    for belief in _posteriors(units, [answer] * len(units)):
+    for belief in category_posteriors(units, [answer] * len(units)):
         np.testing.assert_allclose(belief[:, 2], answer[:, 2], rtol=1e-5)
         np.testing.assert_allclose(belief.sum(1), 1, rtol=1e-5)
         assert (belief.argmax(1) == truth).all()
     seen = answer.copy()
     seen[-1] = (0.1, 0.4, 0.5)
-    made = _posteriors(units, [seen, *[answer] * (len(units) - 1)])
+    made = category_posteriors(units, [seen, *[answer] * (len(units) - 1)])
     assert np.mean([(belief.argmax(1) == 2)[odd].mean() for belief in made]) > 0.5, "it is known, and its units count"
 
 
@@ -222,8 +222,8 @@ def test_the_belief_remembers_earlier_rounds() -> None:
     earlier = [Rescored(own, rolled) for own in units]
     samples = [sample(own) for own in units]
     for new, old in zip(
-        rescore(samples, [None] * len(units), answers, "posterior"),
-        rescore(samples, [None] * len(units), answers, "posterior", earlier),
+        rescore(samples, answers, "posterior"),
+        rescore(samples, answers, "posterior", earlier),
         strict=True,
     ):
         assert new.posterior is not None and old.posterior is not None
@@ -259,14 +259,13 @@ def test_a_box_is_graded_by_how_it_fits_not_by_the_mean_of_its_points() -> None:
     boxes = boxed(points, held, [1, 1, 0])
     units = boxes.units
     answer = np.where(sure(labels) > 0, 0.9, 0.1).astype(np.float32)
-    none_shown = np.zeros(0, np.int64)
-    answered = rescore([boxes], [none_shown], [answer], "posterior")[0]
+    answered = rescore([boxes], [answer], "posterior")[0]
     np.testing.assert_array_equal(answered.posterior, answer.astype(np.float16), "loose boxes say nothing of a point")
     graded = answered.units.score
-    fit = box_match(points, boxes.views, units, labels)
+    fit = box_fit(points, boxes.views, units, labels)
     np.testing.assert_allclose(fit[:2], [1, 0.56 / 1.2], atol=1e-3)
-    np.testing.assert_allclose(graded[1] / graded[0], fit[1] ** POWER, rtol=1e-5)
-    regions = rescore([replace(boxes, boxes=False)], [None], [answer], "posterior")[0].units.score
+    np.testing.assert_allclose(graded[1] / graded[0], fit[1] ** FIT_POWER, rtol=1e-5)
+    regions = rescore([replace(boxes, boxes=False)], [answer], "posterior")[0].units.score
     assert regions[1] / regions[0] > 0.98, "one point of many"
 
 
@@ -299,18 +298,18 @@ def test_an_object_that_is_all_one_part_to_the_student_is_not_graded() -> None:
     labels = (points[:, 2] > 0).astype(int)
     halves = [np.flatnonzero(labels == part) for part in (0, 1)]
     right = boxed(points, [halves[0], halves[1], halves[1]], [0, 1, 0])
-    said = rescore([right] * 2, [np.zeros(0, np.int64)] * 2, [sure(labels), sure(np.zeros_like(labels))], "posterior")
+    said = rescore([right] * 2, [sure(labels), sure(np.zeros_like(labels))], "posterior")
     assert said[0].posterior is not None and said[0].units.score[2] < 0.1
     assert said[1].posterior is None and (said[1].units.score == right.units.score).all(), "the teacher's word stands"
-    later = rescore([right] * 2, [np.zeros(0, np.int64)] * 2, [sure(labels)] * 2, "posterior", said)
+    later = rescore([right] * 2, [sure(labels)] * 2, "posterior", said)
     assert later[1].posterior is not None and later[1].units.score[2] < 0.1
-    silent = rescore([right], [np.zeros(0, np.int64)], [sure(np.zeros_like(labels))], "posterior", later[:1])
+    silent = rescore([right], [sure(np.zeros_like(labels))], "posterior", later[:1])
     assert silent[0] is later[0], "what it knew before stands"
 
 
 def agreed(samples: list[Sample], units: list[KnowledgeUnits], answers: list[np.ndarray]) -> float:
     """Kappa of the names that the student and the teacher give."""
-    return kappa(np.sum([named_alike(*one) for one in zip(samples, units, answers, strict=True)], 0))
+    return kappa(np.sum([joint_names(*one) for one in zip(samples, units, answers, strict=True)], 0))
 
 
 def kappa_of_table(joint: list[list[float]]) -> float:
@@ -328,7 +327,7 @@ def test_a_student_that_agrees_by_chance_grades_nothing_yet() -> None:
         np.testing.assert_array_equal(new.units.score, old.score)
     earlier = [Rescored(own, sure(truth, 3).astype(np.float16)) for own in units]
     samples = [sample(own) for own in units]
-    again = rescore(samples, [None] * len(units), answers, "posterior", earlier)
+    again = rescore(samples, answers, "posterior", earlier)
     assert all(one.posterior is not None for one in again), "grades are not taken back"
 
 
@@ -337,3 +336,48 @@ def test_a_single_part_is_graded() -> None:
     assert all(
         one.posterior is not None for one in rescore_every(units, [np.ones((240, 1), np.float32)] * 12, "posterior")
     )
+
+
+def test_a_part_of_which_no_unit_fits_keeps_its_old_scores() -> None:
+    units = [UNITS, UNITS]
+    scores = [np.array([0.5, 0.0, 0.25], np.float32)] * 2
+    kept = preserve_mass(units, scores)
+    for one in kept:
+        assert one[1] == UNITS.score[1], "its weight would be gone for good"
+        assert one[0] / one[2] == pytest.approx(2)
+    rescored = [own.with_scores(one) for own, one in zip(units, kept, strict=True)]
+    np.testing.assert_allclose(masses(rescored), masses(units))
+
+
+def test_units_count_as_far_as_they_are_probable(samples: list[Sample]) -> None:
+    units, weight = samples[0].units, class_weights(samples[0].units, 2)
+    plain = training_labels(samples[0], Rescored(units), weight)
+    assert plain.dtype == np.float16
+    np.testing.assert_allclose(plain, soft_labels(units, weight), rtol=1e-3)
+    first = np.random.default_rng(0).random(units.n_points).astype(np.float16)
+    probable = np.stack([first, 1 - first], 1)
+    found = training_labels(samples[0], Rescored(units, probable), weight).astype(float)
+    labels = soft_labels(units, np.ones(2, np.float32)).astype(float)
+    assert found.sum() == pytest.approx(labels.sum(), rel=2e-3), "class weights are left out"
+    from_units = found - 0.3 * probable.astype(float) * labels.sum() / len(labels)
+    ratio = from_units[labels > 0] / (labels * probable.astype(float))[labels > 0]
+    np.testing.assert_allclose(ratio[probable[labels > 0] > 0.1], np.median(ratio), rtol=0.05)
+    assert np.isfinite(training_labels(samples[0], Rescored(units, np.zeros_like(probable)), weight)).all()
+    boxes = replace(samples[0], boxes=True, views=None)
+    found = training_labels(boxes, Rescored(units, probable), weight).astype(float)
+    assert found.sum() == pytest.approx(labels.sum(), rel=2e-3)
+    ratio = found[labels > 0] / (labels * probable.astype(float) ** 1.5)[labels > 0]
+    np.testing.assert_allclose(ratio[probable[labels > 0] > 0.1], np.median(ratio), rtol=0.05)
+
+
+def test_boxes_are_weighed_by_what_they_single_out(samples: list[Sample]) -> None:
+    units, weight = samples[0].units, class_weights(samples[0].units, 2)
+    boxes = replace(samples[0], boxes=True)
+    assert boxes.num_visible is not None and samples[0].num_visible is None
+    weighted = units.with_scores(units.score * specificity_weights(units, boxes.num_visible))
+    expected = soft_labels(weighted, weight).astype(np.float16)
+    np.testing.assert_array_equal(training_labels(boxes, Rescored(units), weight), expected)
+    regions = training_labels(samples[0], Rescored(units), weight)
+    assert (regions != expected).any()
+    unknown = training_labels(replace(boxes, views=None), Rescored(units), weight)
+    np.testing.assert_array_equal(unknown, regions)

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import torch
 
-from partdistill_ros.distillation.losses import distinct_names, padded_text, part_loss, soft_cross_entropy
+from partdistill_ros.distillation.losses import distinct_names, pad_parts, part_loss, soft_cross_entropy
 
 
 def test_soft_cross_entropy_by_hand() -> None:
@@ -28,7 +28,7 @@ def test_points_without_units_add_nothing() -> None:
 
 
 def test_padding_marks_missing_parts() -> None:
-    rows = padded_text([np.ones((2, 4), np.float32), np.ones((3, 4), np.float32)], "cpu")
+    rows = pad_parts([np.ones((2, 4), np.float32), np.ones((3, 4), np.float32)], "cpu")
     assert rows.shape == (2, 3, 4)
     assert rows[0, 2].isnan().all() and not rows[1].isnan().any()
 
@@ -39,8 +39,8 @@ def test_a_category_with_fewer_parts_has_no_loss_for_the_missing_ones() -> None:
     text = [np.eye(4, dtype=np.float32)[:2], np.eye(4, dtype=np.float32)[:3]]
     weights = [np.full((2, 5), 0.5, np.float32), np.full((3, 5), 0.3, np.float32)]
     scale = torch.tensor(2.0)
-    padded = padded_text(text, "cpu")
-    both = part_loss(embeddings, scale, padded_text(weights, "cpu"), padded, padded, torch.zeros(0, 4), 0.3)
+    padded = pad_parts(text, "cpu")
+    both = part_loss(embeddings, scale, pad_parts(weights, "cpu"), padded, padded, torch.zeros(0, 4), 0.3)
     alone = [
         soft_cross_entropy(2.0 * embeddings[i] @ torch.from_numpy(text[i]).T, torch.from_numpy(weights[i].T))
         for i in range(2)
@@ -55,9 +55,9 @@ def test_a_name_of_several_categories_counts_once() -> None:
 
 
 def test_negatives_push_away_from_names_of_other_categories() -> None:
-    text = padded_text([np.eye(4, dtype=np.float32)[:2]], "cpu")
+    text = pad_parts([np.eye(4, dtype=np.float32)[:2]], "cpu")
     every = torch.eye(4)
-    weights = padded_text([np.array([[1.0], [0.0]], np.float32)], "cpu")
+    weights = pad_parts([np.array([[1.0], [0.0]], np.float32)], "cpu")
     own = torch.nn.functional.normalize(torch.tensor([[[1.0, 0, 0, 0]]]), dim=-1)
     mixed = torch.nn.functional.normalize(torch.tensor([[[1.0, 0, 0, 1.0]]]), dim=-1)
     scale = torch.tensor(5.0)

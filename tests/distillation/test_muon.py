@@ -4,8 +4,8 @@
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch: the extra 'train'")
-from partdistill_ros.distillation import muon  # noqa: E402
-from partdistill_ros.distillation.muon import Muon, orthogonal  # noqa: E402
+from partdistill_ros.distillation import optimizer  # noqa: E402
+from partdistill_ros.distillation.optimizer import Muon, orthogonal  # noqa: E402
 
 SHAPES = [(48, 16), (16, 48), (48, 16), (24, 24)]
 
@@ -18,7 +18,7 @@ def matrices() -> list[torch.nn.Parameter]:
 @pytest.mark.parametrize(("half", "tolerance"), [(True, 0.02), (False, 0.1)])
 def test_moves_as_pytorch_does(monkeypatch, half, tolerance):
     """PyTorch's own products are in bfloat16 of three digits, which five iterations spread."""
-    monkeypatch.setattr(muon, "has_bfloat16", lambda kind: half)
+    monkeypatch.setattr(optimizer, "has_bfloat16", lambda kind: half)
     own, reference = matrices(), matrices()
     ours = Muon(own, 0.02, 0.02)
     theirs = torch.optim.Muon(reference, lr=0.02, weight_decay=0.02, adjust_lr_fn="match_rms_adamw")

@@ -8,8 +8,7 @@ import copy
 import torch
 from torch import nn
 
-from partdistill_ros.distillation.muon import Muon
-from partdistill_ros.distillation.optimizer import Optimizer
+from partdistill_ros.distillation.optimizer import Muon, Optimizer
 from partdistill_ros.students.patch_transformer import PatchTransformer
 from tests.distillation.conftest import SMALL
 

@@ -10,14 +10,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from partdistill_ros.cli.render import as_taught
-from partdistill_ros.distillation import pipeline
-from partdistill_ros.distillation.config import SCRATCH_EPOCHS, TRAINED_RATE, Augmentation, DistillConfig, Schedule
+from partdistill_ros.distillation import collect, pipeline
+from partdistill_ros.distillation.collect import collect_samples, count_scans
+from partdistill_ros.distillation.config import (
+    SCRATCH_EPOCHS,
+    TRAINED_RATE,
+    Augmentation,
+    BackwardConfig,
+    DistillConfig,
+    Schedule,
+)
 from partdistill_ros.distillation.known_units import save_known
 from partdistill_ros.distillation.rescored_units import RescoredUnits, find_rescored
-from partdistill_ros.distillation.samples import make_sample, upright_cloud
+from partdistill_ros.distillation.samples import Sample, make_sample, upright_cloud
 from partdistill_ros.distillation.trainer import Progress
+from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import DEFAULT_PATH, Bundle
 from partdistill_ros.inference.segmenter import Segmenter
@@ -55,8 +65,12 @@ def config(scans: Path, out: Path, **changes: object) -> DistillConfig:
     return replace(base, **changes)
 
 
+def collected(how: DistillConfig, parts: tuple[str, ...], work: Path) -> list[Sample]:
+    return collect_samples(how, parts, work, lambda _: None, [])
+
+
 def test_scans_to_bundle(scans: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    out = pipeline.run(config(scans, tmp_path / "bottles"))
+    out = pipeline.distill(config(scans, tmp_path / "bottles")).bundle
     assert "broken.ply" in caplog.text
     segmenter = Segmenter(out, "cpu")
     cloud = generate("bottle", 9).points
@@ -67,7 +81,7 @@ def test_scans_to_bundle(scans: Path, tmp_path: Path, caplog: pytest.LogCaptureF
 
 
 def test_weights_can_be_trained_on(scans: Path, tmp_path: Path) -> None:
-    out = pipeline.run(config(scans, tmp_path / "bottles"))
+    out = pipeline.distill(config(scans, tmp_path / "bottles")).bundle
     student = load_student(out)
     assert student.config.points == 2048
 
@@ -75,8 +89,8 @@ def test_weights_can_be_trained_on(scans: Path, tmp_path: Path) -> None:
 def test_a_student_that_starts_from_a_file(scans: Path, tmp_path: Path) -> None:
     learned = new_student("patch_transformer", 64)
     save_encoder(learned, tmp_path / "encoder.pt", {})
-    out = pipeline.run(config(scans, tmp_path / "bottles", start=str(tmp_path / "encoder.pt")))
-    again = pipeline.run(config(scans, tmp_path / "more", start=str(out)))
+    out = pipeline.distill(config(scans, tmp_path / "bottles", start=str(tmp_path / "encoder.pt"))).bundle
+    again = pipeline.distill(config(scans, tmp_path / "more", start=str(out))).bundle
     assert Bundle.load(again).training["start"] == str(out)
     moved = load_student(out).state_dict()["blocks.0.qkv.weight"] - learned.state_dict()["blocks.0.qkv.weight"]
     assert 0 < moved.abs().mean() < 0.01, "four steps from where it began"
@@ -89,14 +103,14 @@ def test_a_start_that_learned_another_text_space_is_refused(scans: Path, tmp_pat
     manifest["text"]["space"] = "clip-x-64"
     (other / "bundle.json").write_text(json.dumps(manifest))
     with pytest.raises(PartDistillError, match="clip-x-64.*this run has 'minilm64'"):
-        pipeline.run(config(scans, tmp_path / "x", start=str(other)))
+        pipeline.distill(config(scans, tmp_path / "x", start=str(other)))
     assert not (tmp_path / "x.work").exists(), "before any work"
 
 
 def test_knowledge_is_not_asked_twice(scans: Path, tmp_path: Path, teacher) -> None:
-    pipeline.run(config(scans, tmp_path / "bottles"))
+    pipeline.distill(config(scans, tmp_path / "bottles"))
     asked = teacher.asked
-    pipeline.run(config(scans, tmp_path / "bottles", seed=0))
+    pipeline.distill(config(scans, tmp_path / "bottles", seed=0))
     assert teacher.asked == asked == 2
 
 
@@ -104,9 +118,9 @@ def test_the_renderer_asked_for_is_used(scans: Path, tmp_path: Path, monkeypatch
     def refuse(name: str, device: str) -> None:
         raise PartDistillError(f"{name} on {device} was asked for")
 
-    monkeypatch.setattr(pipeline, "load_backend", refuse)
+    monkeypatch.setattr(collect, "load_backend", refuse)
     with pytest.raises(PartDistillError, match="pytorch3d on cpu"):
-        pipeline.run(config(scans, tmp_path / "x", renderer="pytorch3d"))
+        pipeline.distill(config(scans, tmp_path / "x", renderer="pytorch3d"))
 
 
 @pytest.mark.parametrize(
@@ -129,19 +143,20 @@ def test_wrong_options_are_refused_before_any_work(
 
 
 def test_a_student_that_agrees_by_chance_is_told(
-    scans: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    scans: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("partdistill_ros.distillation.backward.FAIR", 1.1)
-    pipeline.run(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS))
-    assert "no unit was graded: the student agrees with its teacher by chance only" in caplog.text
+    never = BackwardConfig(min_kappa=1.1)
+    pipeline.distill(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS, backward_config=never))
+    assert "no unit was re-scored: the student agrees with its teacher by chance only" in caplog.text
 
 
 def test_what_became_of_the_units_is_written(
-    scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    scans: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("partdistill_ros.distillation.backward.FAIR", -1.0)  # six steps make no student that agrees
-    out = pipeline.run(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS))
-    assert "no unit was graded" not in caplog.text
+    always = BackwardConfig(min_kappa=-1.0)  # six steps make no student that agrees
+    run = pipeline.distill(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS, backward_config=always))
+    out = run.bundle
+    assert "no unit was re-scored" not in caplog.text
     assert Bundle.load(out).training["backward_from"] == 2
     graded = [RescoredUnits.load(path) for path in find_rescored(tmp_path / "bottles.work")]
     assert [one.name for one in graded] == ["bottle0", "bottle1"]
@@ -152,7 +167,7 @@ def test_what_became_of_the_units_is_written(
 
 
 def test_forward_alone_grades_nothing(scans: Path, tmp_path: Path) -> None:
-    pipeline.run(config(scans, tmp_path / "bottles", backward="none", schedule=BOTH_WAYS))
+    pipeline.distill(config(scans, tmp_path / "bottles", backward="none", schedule=BOTH_WAYS))
     work = tmp_path / "bottles.work"
     assert not (work / "backward").exists()
 
@@ -161,7 +176,7 @@ def test_another_rule_goes_on_from_the_same_forward_distillation(scans: Path, tm
     work, epochs = tmp_path / "bottles.work", {}
     for rule in ("posterior", "published", "none"):
         told: list[Progress] = []
-        pipeline.run(config(scans, tmp_path / "bottles", backward=rule, schedule=BOTH_WAYS), told.append)
+        pipeline.distill(config(scans, tmp_path / "bottles", backward=rule, schedule=BOTH_WAYS), told.append)
         epochs[rule] = [(one.stage, one.epoch) for one in told if one.stage in ("forward", "backward")]
     assert epochs["posterior"] == [("forward", 1), ("forward", 2), ("backward", 3)]
     assert epochs["published"] == [("backward", 3)]
@@ -172,9 +187,9 @@ def test_another_rule_goes_on_from_the_same_forward_distillation(scans: Path, tm
 
 def test_generated_shapes_are_members_with_their_share(scans: Path, tmp_path: Path, teacher) -> None:
     how = config(scans, tmp_path / "x", generated=("procedural:2", str(scans / "bottle0.npz")), generated_share=0.25)
-    samples = pipeline.make_samples(how, PARTS, tmp_path / "x.work")
+    samples = collected(how, PARTS, tmp_path / "x.work")
     assert [sample.weight for sample in samples] == [1, 1, 0.25, 0.25, 0.25]
-    even = pipeline.make_samples(replace(how, generated_share=None), PARTS, tmp_path / "x.work")
+    even = collected(replace(how, generated_share=None), PARTS, tmp_path / "x.work")
     assert [sample.weight for sample in even] == [1, 1, *[pytest.approx(2 / 3)] * 3]
     assert [sample.name for sample in samples[2:]] == ["bottle_00000", "bottle_00001", "bottle0"]
     assert {sample.category for sample in samples} == {"bottle"} and all(len(sample.units) for sample in samples)
@@ -182,7 +197,7 @@ def test_generated_shapes_are_members_with_their_share(scans: Path, tmp_path: Pa
 
 def test_generated_shapes_alone_make_a_student(tmp_path: Path) -> None:
     how = replace(config(tmp_path, tmp_path / "made", generated=("procedural:2",)), scans=())
-    training = Bundle.load(pipeline.run(how)).training
+    training = Bundle.load(pipeline.distill(how).bundle).training
     assert training["scans"] == 2 and training["generated"] == ["procedural:2"]
 
 
@@ -197,9 +212,9 @@ def test_scans_that_bring_their_knowledge_need_no_teacher(
         raise AssertionError(f"{asked} was asked for")
 
     for name in ("load_teacher", "render_scan", "load_backend"):
-        monkeypatch.setattr(pipeline, name, refuse)
+        monkeypatch.setattr(collect, name, refuse)
     how = config(tmp_path, tmp_path / "bottles", schedule=BOTH_WAYS)
-    assert Bundle.load(pipeline.run(how)).training["scans"] == 2
+    assert Bundle.load(pipeline.distill(how).bundle).training["scans"] == 2
     graded = [RescoredUnits.load(path) for path in find_rescored(tmp_path / "bottles.work")]
     assert len(graded) == 2 and all(len(one.views) == 0 and one.points.shape == (800, 3) for one in graded)
 
@@ -208,7 +223,7 @@ def test_knowledge_stays_with_its_points(tmp_path: Path, teacher) -> None:
     cloud = upright_cloud(generate("bottle", 0), 1000)
     save_known(tmp_path / "known.npz", cloud, make_sample(cloud, PARTS, "bottle", teacher).units)
     # The parts in another order, and eight of ten points: units still hold what lies high or low.
-    sample = pipeline.make_samples(config(tmp_path / "known.npz", tmp_path / "x"), PARTS[::-1], tmp_path)[0]
+    sample = collected(config(tmp_path / "known.npz", tmp_path / "x"), PARTS[::-1], tmp_path)[0]
     assert sample.units.n_points == len(sample.points) == 800 and sample.units.parts == PARTS[::-1]
     votes = sample.units.votes(sample.units.score[sample.units.owner()])
     high, low = sample.points[:, 2] > 0.5, sample.points[:, 2] < -0.5
@@ -219,7 +234,7 @@ def test_knowledge_and_scans_of_a_folder_are_learned_together(scans: Path, tmp_p
     cloud = upright_cloud(generate("bottle", 5), 1000)
     save_known(scans / "known.npz", cloud, make_sample(cloud, PARTS, "bottle", teacher).units)
     asked = teacher.asked
-    samples = pipeline.make_samples(config(scans, tmp_path / "x"), PARTS, tmp_path / "x.work")
+    samples = collected(config(scans, tmp_path / "x"), PARTS, tmp_path / "x.work")
     assert [sample.name for sample in samples] == ["known", "bottle0", "bottle1"]
     assert teacher.asked == asked + 2
 
@@ -228,18 +243,18 @@ def test_where_nobody_knows_up_a_scan_lies_flat(tmp_path: Path, teacher, monkeyp
     standing = np.random.default_rng(0).uniform(-1, 1, (1500, 3)) * (0.04, 0.3, 0.5)
     save_scan(tmp_path / "slab.npz", Scan(standing.astype(np.float32)))
     how = config(tmp_path / "slab.npz", tmp_path / "x")
-    sample = pipeline.make_samples(how, PARTS, tmp_path / "x.work")[0]
+    sample = collected(how, PARTS, tmp_path / "x.work")[0]
     assert sample.up_unknown and np.ptp(sample.points, axis=0)[2] < 0.2
     # Detections of a file belong to views about +z.
     monkeypatch.setattr(type(teacher), "name", "boxes")
-    kept = pipeline.make_samples(how, PARTS, tmp_path / "y.work")[0]
+    kept = collected(how, PARTS, tmp_path / "y.work")[0]
     assert kept.up_unknown and np.ptp(kept.points, axis=0)[2] > 1
 
 
 def test_up_is_that_of_the_rendered_views(scans: Path, tmp_path: Path) -> None:
     path = scans / "bottle0.npz"
     how = config(path, tmp_path / "x", up="-y", cloud_points=DistillConfig.cloud_points)
-    sample = pipeline.make_samples(how, PARTS, tmp_path / "x.work")[0]
+    sample = collected(how, PARTS, tmp_path / "x.work")[0]
     _, rendered = as_taught(load_scan(path, up="-y"))
     assert sample.views is not None and not sample.up_unknown
     for own, shown in ((sample.views.position, rendered.position), (sample.views.rotation, rendered.rotation)):
@@ -251,34 +266,39 @@ def test_knowledge_is_turned_up_as_well(tmp_path: Path, teacher) -> None:
     cloud = upright_cloud(generate("bottle", 0), 1000)
     save_known(tmp_path / "known.npz", cloud, make_sample(cloud, PARTS, "bottle", teacher).units)
     how = config(tmp_path / "known.npz", tmp_path / "x")
-    plain, turned = (pipeline.make_samples(replace(how, up=up), PARTS, tmp_path)[0].points for up in (None, "x"))
+    plain, turned = (collected(replace(how, up=up), PARTS, tmp_path)[0].points for up in (None, "x"))
     np.testing.assert_allclose(turned[:, 2], plain[:, 0], atol=1e-5)
 
 
 def test_mode_and_start_settle_what_was_left_open(tmp_path: Path) -> None:
     open_ = replace(config(tmp_path, tmp_path / "x"), schedule=None)
-    scratch = pipeline.settled(open_, 3)
+    scratch = pipeline.resolved(open_, 3)
     assert scratch.schedule == replace(Schedule(), epochs=SCRATCH_EPOCHS) and scratch.augmentation == Augmentation()
-    goes_on = pipeline.settled(replace(open_, start="default", mode="tta", epochs=4), 3)
+    goes_on = pipeline.resolved(replace(open_, start="default", mode="tta", epochs=4), 3)
     assert goes_on.schedule.learning_rate == TRAINED_RATE * Schedule().learning_rate
     assert (goes_on.schedule.epochs, goes_on.schedule.min_steps) == (4, 6) and goes_on.augmentation.partial_view == 0
     own = replace(open_, mode="tta", schedule=QUICK, augmentation=Augmentation(roll_pitch=0.5))
-    assert pipeline.settled(own, 3) == own
+    assert pipeline.resolved(own, 3) == own
 
 
 def test_the_key_of_a_run_changes_with_what_it_depends_on(scans: Path, tmp_path: Path) -> None:
     how = config(scans, tmp_path / "x", augmentation=Augmentation())
-    samples = pipeline.make_samples(how, PARTS, tmp_path / "x.work")
+    samples = collected(how, PARTS, tmp_path / "x.work")
+    units = samples[0].units
+    swapped, of_other_views = replace(units, part=1 - units.part), replace(units, view=units.view + 1)
     keys = {
         pipeline.run_key(how, samples, "posterior"),
-        pipeline.run_key(how, samples, ""),
+        pipeline.run_key(how, samples),
         pipeline.run_key(replace(how, seed=1), samples, "posterior"),
         pipeline.run_key(replace(how, text_space="clip", teacher="clip"), samples, "posterior"),
-        pipeline.run_key(replace(how, augmentation=Augmentation(mix=0.5)), samples, "posterior"),
+        pipeline.run_key(replace(how, augmentation=Augmentation(noise=0.5)), samples, "posterior"),
         pipeline.run_key(how, samples[:1], "posterior"),
         pipeline.run_key(how, [replace(samples[0], weight=2.0), samples[1]], "posterior"),
+        pipeline.run_key(how, [replace(samples[0], boxes=True), samples[1]], "posterior"),
+        pipeline.run_key(how, [replace(samples[0], units=swapped), samples[1]], "posterior"),
+        pipeline.run_key(how, [replace(samples[0], units=of_other_views), samples[1]], "posterior"),
     }
-    assert len(keys) == 7
+    assert len(keys) == 10
     elsewhere = replace(how, out=tmp_path / "y", backward="published", device="cuda")
     assert pipeline.run_key(elsewhere, samples, "posterior") in keys
 
@@ -286,35 +306,68 @@ def test_the_key_of_a_run_changes_with_what_it_depends_on(scans: Path, tmp_path:
 def test_no_usable_scan_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes(b"nothing")
     with pytest.raises(PartDistillError):
-        pipeline.run(config(tmp_path / "a.npz", tmp_path / "x"))
+        pipeline.distill(config(tmp_path / "a.npz", tmp_path / "x"))
 
 
 def test_every_stage_is_told_in_its_order(scans: Path, tmp_path: Path, teacher) -> None:
     told: list[Progress] = []
-    run = pipeline.train(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS), told.append)
+    run = pipeline.distill(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS), told.append)
     looking = [(one.stage, one.epoch, one.epochs) for one in told if one.stage in ("extract", "render", "teach")]
     each = [(stage, scan, 3) for scan in (1, 2) for stage in ("extract", "render", "teach")]
     assert looking == [*each, ("extract", 3, 3)], "the third cannot be read"
     assert [one.stage for one in told[-2:]] == ["export", "export"] and told[-1].epoch == told[-1].epochs
     assert run.bundle == tmp_path / "bottles" and len(run.samples) == len(run.rescored) == 2
     told.clear()
-    again = pipeline.train(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS), told.append)
+    again = pipeline.distill(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS), told.append)
     assert "teach" not in [one.stage for one in told], "what lies in the store is not asked again"
     assert [list(one.new_score) for one in again.rescored] == [list(one.new_score) for one in run.rescored]
 
 
 def test_what_was_left_out_is_in_the_run(scans: Path, tmp_path: Path) -> None:
-    run = pipeline.train(config(scans, tmp_path / "bottles"))
+    run = pipeline.distill(config(scans, tmp_path / "bottles"))
     assert len(run.samples) == 2 and len(run.left_out) == 1 and "broken.ply" in run.left_out[0]
 
 
 def test_a_bundle_in_force_keeps_its_name_in_a_store(scans: Path, tmp_path: Path) -> None:
-    run = pipeline.train(config(scans, tmp_path / "mine" / "next", name="mine"))
+    run = pipeline.distill(config(scans, tmp_path / "mine" / "next", name="mine"))
     assert Bundle.load(run.bundle).name == "mine"
 
 
 def test_scans_are_counted_as_far_as_they_can_be(scans: Path, tmp_path: Path) -> None:
-    assert pipeline.count_scans([scans], ()) == 3
-    assert pipeline.count_scans([scans], ("procedural:5", str(scans))) == 11
+    assert count_scans([scans], ()) == 3
+    assert count_scans([scans], ("procedural:5", str(scans))) == 11
     (tmp_path / "one.mcap").touch()
-    assert pipeline.count_scans([scans, tmp_path / "one.mcap"], ()) == 0
+    assert count_scans([scans, tmp_path / "one.mcap"], ()) == 0
+
+
+def test_a_start_that_changes_makes_another_run(scans: Path, tmp_path: Path) -> None:
+    start = tmp_path / "encoder.pt"
+    start.write_bytes(b"one")
+    how = config(scans, tmp_path / "x", start=str(start))
+    first = pipeline.run_key(how, [])
+    start.write_bytes(b"two")
+    assert pipeline.run_key(how, []) != first
+
+
+def test_boxes_whose_names_are_swapped_make_another_run(tmp_path: Path) -> None:
+    """Two categories of a file of boxes, exchanged: the student of before must not come back."""
+    scan = Scan(sample_points(800), name="post", category="post")
+    units = units_of(len(scan.points))
+    students = []
+    for part in (units.part, 1 - units.part):
+        save_known(tmp_path / "post.npz", scan, replace(units, part=part.astype(np.int16)))
+        how = config(tmp_path / "post.npz", tmp_path / "x", backward="none")
+        students.append(load_student(pipeline.distill(how).bundle).state_dict())
+    assert any(not torch.equal(value, students[1][name]) for name, value in students[0].items())
+
+
+def sample_points(count: int) -> np.ndarray:
+    return np.random.default_rng(0).uniform(-1, 1, (count, 3)).astype(np.float32)
+
+
+def units_of(n_points: int) -> KnowledgeUnits:
+    half = n_points // 2
+    return KnowledgeUnits(
+        np.array([0, 1], np.int16), np.array([0.9, 0.8], np.float32), np.zeros(2, np.int16),
+        np.array([0, half, n_points]), np.arange(n_points, dtype=np.int32), n_points, PARTS,
+    )  # fmt: skip

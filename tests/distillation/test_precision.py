@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from partdistill_ros.distillation.precision import half_precision
+from partdistill_ros.distillation.optimizer import half_precision
 from partdistill_ros.students.patch_transformer import principal_variances, squared_distances
 
 PROBES = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")

@@ -16,7 +16,7 @@ from partdistill_ros.distillation.samples import (
     partial_view_masks,
     upright,
     upright_cloud,
-    weighted,
+    with_weights,
 )
 from partdistill_ros.distillation.unit_store import KnowledgeStore
 from partdistill_ros.errors import PartDistillError
@@ -138,5 +138,5 @@ def test_units_of_a_detector_are_boxes(teacher) -> None:
 )
 def test_generated_members_weigh_as_much_as_the_others_together(own: int, made: int, share, wanted: float) -> None:
     sample = Sample("a", "mug", np.zeros((1, 3), np.float32), true_units(np.zeros(1, np.int16), ("handle", "cup")))
-    shares = [one.weight for one in weighted([sample] * own, [sample] * made, share)]
+    shares = [one.weight for one in with_weights([sample] * own, [sample] * made, share)]
     assert shares == [1] * own + [wanted] * made

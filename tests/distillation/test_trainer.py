@@ -6,29 +6,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from partdistill_ros.distillation.backward import Rescored
-from partdistill_ros.distillation.boxes import shown_points
-from partdistill_ros.distillation.config import Augmentation, Schedule
+from partdistill_ros.distillation.answers import predict
+from partdistill_ros.distillation.config import Augmentation, BackwardConfig, Schedule
 from partdistill_ros.distillation.samples import Sample
-from partdistill_ros.distillation.trainer import (
-    BELIEF,
-    BOX_POWER,
-    Progress,
-    Trainer,
-    converged,
-    cycle,
-    label_points,
-    predict,
-    step_seed,
-    targets,
-)
-from partdistill_ros.distillation.units import class_weights, soft_labels, specific
+from partdistill_ros.distillation.trainer import Progress, Trainer, converged
 from partdistill_ros.students.patch_transformer import PatchTransformer
 from partdistill_ros.students.point_m2ae import PointM2AE
 from partdistill_ros.text.space import TextSpace
@@ -103,12 +89,12 @@ def test_the_student_learns_what_the_teacher_says(samples: list[Sample]) -> None
 def test_backward_starts_once_and_changes_the_scores(samples: list[Sample], rule: str) -> None:
     stages: list[Progress] = []
     trainer = make(samples, backward=rule)
-    before = trainer.targets
+    before = trainer.soft_labels
     trainer.run(stages.append)
     assert [one.stage for one in stages] == ["forward"] * 4 + ["backward"] * 2
     assert any((new.units.score != old.units.score).any() for new, old in zip(trainer.rescored, samples, strict=True))
     assert all((one.posterior is not None) == (rule == "posterior") for one in trainer.rescored)
-    assert any((new != old).any() for new, old in zip(trainer.targets, before, strict=True))
+    assert any((new != old).any() for new, old in zip(trainer.soft_labels, before, strict=True))
 
 
 def test_none_means_forward_alone(samples: list[Sample]) -> None:
@@ -118,10 +104,7 @@ def test_none_means_forward_alone(samples: list[Sample]) -> None:
     assert all((new.units.score == old.units.score).all() for new, old in zip(trainer.rescored, samples, strict=True))
 
 
-@pytest.fixture
-def every_student_grades(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A student of a few steps agrees with its teacher by chance and would wait."""
-    monkeypatch.setattr("partdistill_ros.distillation.backward.FAIR", -1.0)
+EVERY_STUDENT = BackwardConfig(min_kappa=-1.0)  # one of a few steps agrees with its teacher by chance and would wait
 
 
 @pytest.mark.parametrize(
@@ -131,16 +114,14 @@ def every_student_grades(monkeypatch: pytest.MonkeyPatch) -> None:
         (5, {}),
         (5, {"backward": "kept-mass"}),
         (4, {"student": PointM2AE, "schedule": replace(SCHEDULE, epochs=4)}),
-        (2, {"augmentation": Augmentation(mix=1.0)}),
-        (5, {"augmentation": Augmentation(mix=1.0)}),
     ],
-    ids=["forward", "backward", "kept-mass", "point_m2ae", "mixed forward", "mixed backward"],
+    ids=["forward", "backward", "kept-mass", "point_m2ae"],
 )
-@pytest.mark.usefixtures("every_student_grades")
 def test_a_killed_run_resumes_to_the_same_weights(
-    samples: list[Sample], undisturbed: Trainer, tmp_path: Path, stopped_after: int, options: dict[str, object]
+    samples: list[Sample], tmp_path: Path, stopped_after: int, options: dict[str, object]
 ) -> None:
-    whole = make(samples, **options).run() if options else undisturbed.average
+    options = {"backward_config": EVERY_STUDENT, **options}
+    whole = make(samples, **options).run()
     with pytest.raises(Killed):
         make(samples, tmp_path / "fit.pt", **options).run(killed_after(stopped_after))
     resumed = make(samples, tmp_path / "fit.pt", **options)
@@ -153,12 +134,12 @@ def test_boxes_resume_to_the_same_weights_too(samples: list[Sample], tmp_path: P
     boxes = [replace(sample, boxes=True) for sample in samples]
     whole = make(boxes)
     average = whole.run()
-    assert any((one != other).any() for one, other in zip(whole.targets, make(samples).targets, strict=True))
+    assert any((one != other).any() for one, other in zip(whole.soft_labels, make(samples).soft_labels, strict=True))
     with pytest.raises(Killed):
         make(boxes, tmp_path / "fit.pt").run(killed_after(5))
     resumed = make(boxes, tmp_path / "fit.pt")
     assert_same_weights(average, resumed.run())
-    for one, other in zip(whole.targets, resumed.targets, strict=True):
+    for one, other in zip(whole.soft_labels, resumed.soft_labels, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -169,7 +150,7 @@ def test_two_rules_share_one_forward_distillation(samples: list[Sample], undistu
     shared = make(samples, tmp_path / "posterior.pt", backward="posterior", forward=forward)
     average = shared.run(stages.append)
     assert [(one.stage, one.epoch) for one in stages] == [("backward", 5), ("backward", 6)]
-    assert_same_weights(undisturbed.average, average)
+    assert_same_weights(undisturbed.ema_student, average)
     assert undisturbed.state == shared.state
     assert differ(published, average), "the rule makes the difference"
     first, second = (torch.load(source, weights_only=True) for source in (forward, tmp_path / "posterior.pt"))
@@ -196,18 +177,18 @@ def test_forward_is_kept_where_it_first_converges(samples: list[Sample], tmp_pat
     assert '"epoch": 2' in torch.load(tmp_path / "forward.pt", weights_only=True)["state"]
 
 
-@pytest.mark.usefixtures("every_student_grades")
-@pytest.mark.parametrize(("rule", "times"), [("posterior", 2), ("kept-mass", 1)])
-def test_units_are_graded_anew_by_what_was_learned_from_the_grades(
-    samples: list[Sample], monkeypatch: pytest.MonkeyPatch, rule: str, times: int
+@pytest.mark.parametrize(("rule", "times"), [("posterior", 2), ("published", 1)])
+def test_units_are_rescored_again_by_what_was_learned_from_the_new_scores(
+    samples: list[Sample], rule: str, times: int
 ) -> None:
-    trainer = make(samples, backward=rule, schedule=REGRADED)
-    asked: list[int] = []
+    trainer = make(samples, backward=rule, schedule=REGRADED, backward_config=EVERY_STUDENT)
+    rescored_at: list[int | None] = []
     scores: list[np.ndarray] = []
-    graded = trainer._snapshot
-    monkeypatch.setattr(trainer, "_snapshot", lambda: (asked.append(trainer.state.epoch), graded()))
-    trainer.run(lambda progress: scores.append(trainer.rescored[0].units.score))
-    assert asked == [2, 4][:times] and trainer.state.backward_from == 2
+    trainer.run(
+        lambda _: (rescored_at.append(trainer.state.rescored_at), scores.append(trainer.rescored[0].units.score))
+    )
+    assert trainer.state.backward_from == 2
+    assert rescored_at == ([None, None, 2, 2, 4, 4] if times == 2 else [None, None, 2, 2, 2, 2])
     assert (scores[1] == samples[0].units.score).all() and (scores[1] != scores[2]).any()
     assert (scores[2] == scores[3]).all() and (scores[3] != scores[4]).any() == (times == 2)
 
@@ -218,7 +199,7 @@ def test_a_run_that_was_graded_twice_resumes_to_the_same_weights(
 ) -> None:
     with pytest.raises(Killed):
         make(samples, tmp_path / "fit.pt", schedule=REGRADED).run(killed_after(stopped_after))
-    assert_same_weights(regraded.average, make(samples, tmp_path / "fit.pt", schedule=REGRADED).run())
+    assert_same_weights(regraded.ema_student, make(samples, tmp_path / "fit.pt", schedule=REGRADED).run())
 
 
 def test_its_own_checkpoint_goes_before_that_of_forward(samples: list[Sample], tmp_path: Path) -> None:
@@ -239,54 +220,19 @@ def test_a_finished_run_is_not_trained_again(samples: list[Sample], tmp_path: Pa
 
 def test_a_member_with_three_shares_is_drawn_three_times_as_often(samples: list[Sample]) -> None:
     trainer = make([replace(samples[0], weight=3.0), *samples[1:]])
-    counts = np.bincount(trainer._order(12000), minlength=4)
+    counts = np.bincount(trainer.epoch_order(12000), minlength=4)
     np.testing.assert_allclose(counts / 12000, [0.5, 1 / 6, 1 / 6, 1 / 6], atol=0.02)
     equal = make([replace(sample, weight=2.0) for sample in samples])
-    assert (np.bincount(equal._order(12000), minlength=4) == 3000).all(), "equal shares: each as often as the others"
+    assert (np.bincount(equal.epoch_order(12000), minlength=4) == 3000).all(), "equal weights: as often as the others"
 
 
-def test_shares_reach_the_batches(samples: list[Sample]) -> None:
+def test_weights_reach_the_batches(samples: list[Sample], monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = make([replace(samples[0], weight=1e9), *samples[1:]])
-    seen: list[int] = []
-    real = trainer._batch
-    trainer._batch = lambda chosen, rng: (seen.extend(chosen.tolist()), real(chosen, rng))[1]
-    trainer._epoch()
-    assert len(seen) == 16 and set(seen) == {0}
-
-
-def test_a_mix_holds_points_of_two_members_and_their_targets(samples: list[Sample]) -> None:
-    trainer = make(samples, augmentation=Augmentation(mix=1.0))
-    sources = {tuple(point): (i, row) for i, one in enumerate(samples) for row, point in enumerate(one.points.tolist())}
-    both = 0
-    for seed in range(8):
-        points, soft, masks = trainer._material(0, np.random.default_rng(seed))
-        if points is samples[0].points:
-            continue
-        both += 1
-        assert masks is None and len(points) == len(soft)
-        found = [sources.get(tuple(point)) for point in points.tolist()]
-        own = np.array([one is not None and one[0] == 0 for one in found])
-        assert 0 < own.sum() < len(own), "some of its own, some brought from another"
-        rows = [row for sample, row in filter(None, found) if sample == 0]
-        np.testing.assert_array_equal(soft[own], trainer.targets[0][rows])
-    assert both >= 4
-
-
-def test_mixes_are_drawn_from_what_is_believed_now(samples: list[Sample]) -> None:
-    trainer = make(samples, augmentation=Augmentation(mix=1.0))
-    before = trainer._divisions(0)
-    units = trainer.rescored[0].units
-    trainer.rescored[0] = Rescored(units.with_scores(np.where(units.part == 0, 1e-3, 1).astype(np.float32)))
-    trainer._grade()
-    assert (trainer._divisions(0) != before).any()
-
-
-def test_flat_members_and_lone_ones_are_not_mixed(samples: list[Sample]) -> None:
-    flat = make([replace(sample, up_unknown=True) for sample in samples], augmentation=Augmentation(mix=1.0))
-    alone = make(samples[:1], augmentation=Augmentation(mix=1.0))
-    for trainer in (flat, alone):
-        points, soft, masks = trainer._material(0, np.random.default_rng(0))
-        assert points is samples[0].points and soft is trainer.targets[0] and masks is samples[0].partial_views
+    chosen: list[int] = []
+    real = trainer.draw_batch
+    monkeypatch.setattr(trainer, "draw_batch", lambda rows, rng: (chosen.extend(rows.tolist()), real(rows, rng))[1])
+    trainer.train_epoch()
+    assert len(chosen) == 16 and set(chosen) == {0}
 
 
 def test_batch_statistics_are_averaged_with_the_weights(samples: list[Sample]) -> None:
@@ -297,91 +243,9 @@ def test_batch_statistics_are_averaged_with_the_weights(samples: list[Sample]) -
     assert not torch.equal(norm.running_var, torch.ones_like(norm.running_var))
 
 
-def test_units_count_as_far_as_they_are_believed(samples: list[Sample]) -> None:
-    units = samples[0].units
-    weight = class_weights(units, 2)
-    plain = targets(Rescored(units), weight, None)
-    assert plain.dtype == np.float16
-    np.testing.assert_allclose(plain, soft_labels(units, weight), rtol=1e-3)
-    first = np.random.default_rng(0).random(units.n_points).astype(np.float16)
-    belief = np.stack([first, 1 - first], 1)
-    found = targets(Rescored(units, belief), weight, None).astype(float)
-    said = soft_labels(units, np.ones(2, np.float32)).astype(float)
-    assert found.sum() == pytest.approx(said.sum(), rel=2e-3), "class weights are left out"
-    heard = found - BELIEF * belief.astype(float) * said.sum() / len(said)
-    ratio = heard[said > 0] / (said * belief.astype(float))[said > 0]
-    np.testing.assert_allclose(ratio[belief[said > 0] > 0.1], np.median(ratio), rtol=0.05)
-    assert np.isfinite(targets(Rescored(units, np.zeros_like(belief)), weight, None)).all()
-    boxes = targets(Rescored(units, belief), weight, np.zeros(0, np.int64)).astype(float)
-    assert boxes.sum() == pytest.approx(said.sum(), rel=2e-3)
-    ratio = boxes[said > 0] / (said * belief.astype(float) ** BOX_POWER)[said > 0]
-    np.testing.assert_allclose(ratio[belief[said > 0] > 0.1], np.median(ratio), rtol=0.05)
-
-
-def test_boxes_are_weighed_by_what_they_single_out(samples: list[Sample]) -> None:
-    units = samples[0].units
-    weight = class_weights(units, 2)
-    assert samples[0].views is not None
-    shown = shown_points(samples[0].points, samples[0].views)
-    expected = soft_labels(specific(units, shown), weight).astype(np.float16)
-    np.testing.assert_array_equal(targets(Rescored(units), weight, shown), expected)
-    boxes, regions = make([replace(samples[0], boxes=True)]), make(samples[:1])
-    np.testing.assert_array_equal(boxes.targets[0], expected)
-    assert (regions.targets[0] != expected).any()
-    unknown = make([replace(samples[0], boxes=True, views=None)])
-    np.testing.assert_array_equal(unknown.targets[0], regions.targets[0])
-
-
-class Heights:
-    """Calls what lies high the first part; keeps the clouds that it was shown."""
-
-    config = SimpleNamespace(points=256, centers=16)
-
-    def __init__(self) -> None:
-        self.clouds = torch.zeros(0)
-
-    def eval(self) -> None:
-        pass
-
-    def __call__(self, points: torch.Tensor, centers: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
-        self.clouds = points
-        return torch.stack([20 * points[..., 2], torch.zeros_like(points[..., 2])], -1)
-
-
-@pytest.mark.parametrize("flat", [False, True])
-def test_flat_things_are_labeled_on_both_sides(flat: bool) -> None:
-    points = np.random.default_rng(0).uniform(-1, 1, (2000, 3)).astype(np.float32)
-    points[:, 2] += 0.3 * points[:, 0] ** 2
-    student = Heights()
-    found = label_points(student, points, NAMES["bottle"], up_unknown=flat)
-    assert found.shape == (2000, 2)
-    high = found[points[:, 2] > 0.8, 0].mean()
-    assert (abs(high - 0.5) < 0.1) if flat else (high > 0.95)
-    np.testing.assert_allclose(student.clouds.norm(dim=-1).amax(1), 1, atol=1e-5)
-
-
-def test_few_points_are_labeled_too_and_a_seed_decides() -> None:
-    points = np.random.default_rng(0).uniform(-1, 1, (100, 3)).astype(np.float32)
-    one, same, other = (label_points(Heights(), points, NAMES["bottle"], seed=[seed]) for seed in (1, 1, 2))
-    assert one.shape == (100, 2)
-    np.testing.assert_array_equal(one, same)
-    assert (one != other).any()
-
-
-def test_steps_have_seeds_of_their_own() -> None:
-    seeds = {step_seed(seed, epoch, step) for seed in range(3) for epoch in range(10) for step in range(20)}
-    assert len(seeds) == 600 and all(0 <= seed < 2**63 for seed in seeds)
-
-
 def test_convergence_is_that_of_the_method() -> None:
     schedule = Schedule(patience=5)
     assert not converged([1.0] * 5, schedule), "a window of five needs six epochs to change"
     assert converged([1.0] * 6, schedule)
     assert not converged([1.0] * 6, replace(schedule, patience=7)), "it has patience"
     assert not converged([1.0, 0.9, 0.8, 0.7, 0.6, 0.5], schedule)
-
-
-def test_the_rate_rises_and_falls() -> None:
-    rates = [cycle(x) for x in np.linspace(0, 1, 101)]
-    assert rates[0] < 0.1 and max(rates) == pytest.approx(1.0) and rates[-1] == pytest.approx(0.01)
-    assert np.all(np.diff(rates[5:]) <= 0)

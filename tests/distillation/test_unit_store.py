@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from partdistill_ros.distillation.unit_store import KnowledgeStore, knowledge_key, member_stores
+from partdistill_ros.distillation.unit_store import KnowledgeStore, knowledge_key, recorded_scan_stores
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.pointcloud.scan import Mesh, Scan
@@ -143,7 +143,7 @@ def test_members_of_collections_keep_their_own_knowledge(tmp_path):
     for folder, names in (("one", ("a", "b")), ("two", ("b", "c"))):
         collection = Collection.create(tmp_path / folder)
         paths += [collection.add(Scan(np.eye(3, dtype=np.float32), name=name)).folder for name in names]
-    stores = member_stores([*paths, tmp_path / "scan.ply"])
+    stores = recorded_scan_stores([*paths, tmp_path / "scan.ply"])
     assert {name: store.folder for name, store in stores.items()} == {
         "a": tmp_path / "one" / "a" / "knowledge", "c": tmp_path / "two" / "c" / "knowledge",
     }  # fmt: skip

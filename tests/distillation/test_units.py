@@ -2,7 +2,6 @@
 """Units from pixels and boxes, soft labels and class weights against the formulas of the paper."""
 
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from partdistill_ros.distillation.units import (
     class_weights,
     covered_counts,
     soft_labels,
-    specific,
     units_from_answer,
     units_from_boxes,
     units_from_pixels,
@@ -173,23 +171,6 @@ def test_class_weights_of_a_collection_add_up():
     first, second = units([0], [1], [range(30)], 50), units([1], [1], [range(10)], 50)
     expected = [1, 1 + np.log(40 / 20) / np.log(4)]
     np.testing.assert_allclose(class_weights(iter([first, second]), 2), expected, rtol=1e-5)
-
-
-def test_small_boxes_count_for_more_and_nearly_everything_for_nearly_nothing():
-    given = units([0, 1, 0, 1], [0.5, 0.5, 0.8, 0.6], [range(99), range(25), range(90, 100), range(100)], 120)
-    weighed = specific(given, np.array([100]))
-    # of the 100 points that the view shows: all but one, a quarter, a tenth, all
-    np.testing.assert_allclose(weighed.score, [0.5 * 0.2 * 0.99**-0.7, 0.5 * 0.25**-0.7, 0.8 * 5, 0], rtol=1e-4)
-    assert given.score.tolist() == pytest.approx([0.5, 0.5, 0.8, 0.6]) and weighed.indices is given.indices
-    assert specific(given, np.array([10_000])).score[1] == pytest.approx(2.5), "at most five times"
-
-
-def test_boxes_of_unknown_views_keep_their_scores():
-    given = replace(units([0, 1], [0.5, 0.7], [range(50), range(20)], 100), view=np.int16([-1, 1]))
-    np.testing.assert_allclose(specific(given, np.array([0, 40])).score, [0.5, 0.7 * 0.5**-0.7], rtol=1e-5)
-    unseen = replace(given, view=np.int16([-1, -1]))
-    np.testing.assert_allclose(specific(unseen, np.zeros(0, int)).score, [0.5, 0.7], rtol=1e-5)
-    assert len(specific(units([], [], [], 10), np.zeros(0, int))) == 0
 
 
 def test_no_units_give_no_labels():

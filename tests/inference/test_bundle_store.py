@@ -48,7 +48,7 @@ def test_rolling_back_takes_the_newest_sound_version_before(store, adopt) -> Non
     (store.root / "mugs" / "v0002" / MODEL).write_bytes(b"damaged")
     assert store.roll_back("mugs").name == "v0001"
     assert "sha256" in str(store.versions("mugs")[1].problem)
-    with pytest.raises(PartDistillError, match="no sound version older"):
+    with pytest.raises(PartDistillError, match="no valid version older"):
         store.roll_back("mugs")
     with pytest.raises(PartDistillError, match="sha256"):
         store.set_current("mugs", "v0002")
@@ -79,7 +79,7 @@ def test_unknown_versions_are_refused_with_those_there_are(store, adopt) -> None
     adopt()
     with pytest.raises(PartDistillError, match="no version 'v0009': there are v0001"):
         store.set_current("mugs", "v0009")
-    with pytest.raises(PartDistillError, match="no version in force"):
+    with pytest.raises(PartDistillError, match="no active version"):
         store.roll_back("mugs")
 
 

@@ -8,7 +8,6 @@ Three settings. `pre`: distilled on another collection. `tta`: on the evaluated 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,12 +16,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from partdistill_ros.distillation.answers import predict_points
 from partdistill_ros.distillation.config import Augmentation, Schedule, schedule_for
-from partdistill_ros.distillation.samples import Sample, upright, weighted
-from partdistill_ros.distillation.trainer import Trainer, label_points
+from partdistill_ros.distillation.samples import Sample, upright, with_weights
+from partdistill_ros.distillation.trainer import Trainer
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.shapes import Question, Shape
 from partdistill_ros.evaluation.training_samples import posed
+from partdistill_ros.inference.bundle import DEFAULT_PATH
+from partdistill_ros.io.content_key import content_key, files_key
 from partdistill_ros.students.build import new_student
 from partdistill_ros.students.student import Student
 from partdistill_ros.text.space import TextSpace
@@ -112,7 +114,7 @@ class DistilledMethod:
         if not own and not made:
             raise PartDistillError("the training shapes are of other categories than the evaluated ones")
         samples = self._make_samples([*own, *made])
-        samples = weighted(samples[: len(own)], samples[len(own) :], self._config.generated_share)
+        samples = with_weights(samples[: len(own)], samples[len(own) :], self._config.generated_share)
         names = {sample.category: [space.encode([part]) for part in parts[sample.category]] for sample in samples}
         trained = recipe.start == "default" or Path(recipe.start).is_dir()
         schedule = schedule_for(len(samples), tta=tta, trained=trained, epochs=recipe.epochs)
@@ -133,7 +135,8 @@ class DistilledMethod:
         recipe = self._recipe
         checkpoint = forward = None
         if recipe.work is not None:
-            key = _key(recipe, schedule, samples)
+            start = files_key(DEFAULT_PATH if recipe.start == "default" else Path(recipe.start))
+            key = content_key(replace(recipe, work=None, device=""), start, schedule, samples)
             checkpoint = recipe.work / f"fit-{key}-{self._rule}.pt"
             forward = recipe.work / f"forward-{key}.pt"
         return self.trainer_type(
@@ -152,20 +155,10 @@ class DistilledMethod:
     def _label(self, student: Student, question: Question, space: TextSpace) -> NDArray[np.int16]:
         points, flat = upright(posed(question)).points, question.cloud.up is None
         parts = [space.encode([part]) for part in question.parts]
-        found = label_points(student, points, parts, self._recipe.device, (self._recipe.seed,), DRAWS, flat)
+        found = predict_points(student, points, parts, self._recipe.device, (self._recipe.seed,), DRAWS, flat)
         return found.argmax(1).astype(np.int16)
 
 
 def aligned(shape: Shape, parts: Mapping[str, tuple[str, ...]]) -> Shape:
     """A training shape that is asked about the parts of the evaluated category, in their order."""
     return replace(shape, question=replace(shape.question, parts=parts[shape.question.category]))
-
-
-def _key(recipe: Recipe, schedule: Schedule, samples: Sequence[Sample]) -> str:
-    """Changes with everything that forward distillation depends on."""
-    told = (recipe.student, recipe.start, recipe.seed, recipe.augmentation, schedule)
-    digest = hashlib.sha256(repr(told).encode())
-    for sample in samples:
-        digest.update(f"{sample.name} {sample.category} {sample.weight} {sample.units.parts}".encode())
-        digest.update(sample.points.tobytes() + sample.units.score.tobytes() + sample.units.indices.tobytes())
-    return digest.hexdigest()[:16]

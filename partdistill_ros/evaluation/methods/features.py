@@ -53,17 +53,17 @@ class FeaturesMethod(DistilledMethod):
 
 
 class FeatureTrainer(Trainer):
-    """A training whose `targets [N, D]` are fused features, zero where no view shows the point."""
+    """A training whose `soft_labels [N, D]` are fused features, zero where no view shows the point."""
 
     def __init__(self, teacher: FeatureTeacher, *settings: Any, **options: Any) -> None:
         self._teacher = teacher
         super().__init__(*settings, **options)
 
-    def _grade(self) -> None:
-        self.targets = [fused_features(self._teacher, sample) for sample in self.samples]
+    def update_labels(self) -> None:
+        self.soft_labels = [fused_features(self._teacher, sample) for sample in self.samples]
 
-    def _loss(self, embeddings: Tensor, batch: Batch) -> Tensor:
-        wanted = batch.weights.transpose(1, 2)
+    def loss(self, embeddings: Tensor, batch: Batch) -> Tensor:
+        wanted = batch.soft_labels.transpose(1, 2)
         known = wanted.square().sum(-1) > 0
         distance = 1 - F.cosine_similarity(embeddings, wanted, dim=-1)
         return (distance * known).sum() / known.sum().clamp(min=1)

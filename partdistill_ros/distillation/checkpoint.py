@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a training that was stopped goes on from: weights, optimizer, state and re-scored units, in one file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from partdistill_ros.distillation.backward import Rescored
+from partdistill_ros.distillation.optimizer import Optimizer
+from partdistill_ros.io.atomic import atomic_path
+
+
+@dataclass
+class TrainerState:
+    """epoch: how many are done.  losses: one an epoch.  backward_from: the epoch at which backward distillation began,
+    None before.  rescored_at: the epoch before which units were re-scored last, since a second time would not leave
+    the posteriors as they are."""
+
+    epoch: int = 0
+    losses: list[float] = field(default_factory=list)
+    backward_from: int | None = None
+    rescored_at: int | None = None
+
+
+def save_checkpoint(
+    path: Path,
+    student: nn.Module,
+    ema_student: nn.Module,
+    optimizer: Optimizer,
+    state: TrainerState,
+    rescored: Sequence[Rescored],
+) -> None:
+    """Write everything to `path`, whole or not at all."""
+    content = {
+        "student": student.state_dict(),
+        "ema_student": ema_student.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "state": json.dumps(asdict(state)),
+        "scores": [torch.from_numpy(one.units.score) for one in rescored],
+        "posteriors": [None if one.posterior is None else torch.from_numpy(one.posterior) for one in rescored],
+    }
+    with atomic_path(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load_checkpoint(
+    path: Path,
+    student: nn.Module,
+    ema_student: nn.Module,
+    optimizer: Optimizer,
+    rescored: Sequence[Rescored],
+    device: str,
+) -> tuple[TrainerState, list[Rescored]]:
+    """Load weights and optimizer in place; returns the state and `rescored` with the scores of then."""
+    content = torch.load(path, map_location=device, weights_only=True)
+    student.load_state_dict(content["student"])
+    ema_student.load_state_dict(content["ema_student"])
+    optimizer.load_state_dict(content["optimizer"])
+    restored = [
+        Rescored(one.units.with_scores(score.cpu().numpy()), None if found is None else found.cpu().numpy())
+        for one, score, found in zip(rescored, content["scores"], content["posteriors"], strict=True)
+    ]
+    return TrainerState(**json.loads(content["state"])), restored

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files, bags and generators become samples: read, posed upright, shown to the teacher; with progress and skips."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from partdistill_ros.distillation.config import DistillConfig
+from partdistill_ros.distillation.generated import PROCEDURAL, generated_scans
+from partdistill_ros.distillation.known_units import load_known, select_points, split_known, with_parts
+from partdistill_ros.distillation.samples import (
+    Sample,
+    make_sample,
+    partial_view_masks,
+    upright,
+    upright_cloud,
+    with_weights,
+)
+from partdistill_ros.distillation.trainer import Progress
+from partdistill_ros.distillation.unit_store import KnowledgeStore, recorded_scan_stores
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.io.load import expand, is_bag, load_scans
+from partdistill_ros.pointcloud.frames import parse_up
+from partdistill_ros.pointcloud.scan import Scan
+from partdistill_ros.rendering.rasterize import Rendering, load_backend, render_scan
+from partdistill_ros.teachers.protocol import BoxAnswer, PixelAnswer, Teacher
+from partdistill_ros.teachers.registry import load_teacher
+
+log = logging.getLogger(__name__)
+
+Report = Callable[[Progress], None]
+
+
+def collect_samples(
+    config: DistillConfig, parts: Sequence[str], work: Path, report: Report, left_out: list[str]
+) -> list[Sample]:
+    """Render every scan and query the teacher; units that are in the store already are not asked for again, and scans
+    that carry their units are not rendered.
+
+    left_out: gets a sentence for each scan that could not be used.
+    Raises PartDistillError where no scan is left, or the teacher saw none of the parts.
+    """
+    known, paths = split_known(config.scans) if config.scans else ([], [])
+    samples = [_known_sample(path, parts, config) for path in known]
+    if paths or config.generated:
+        collector = _Collector(config, tuple(parts), work, report, left_out)
+        own, generated = collector.samples(paths, len(samples))
+        samples = with_weights([*samples, *own], generated, config.generated_share)
+    if not samples:
+        raise PartDistillError("no scan could be used: see the warnings above for what is wrong with each")
+    if not any(len(sample.units) for sample in samples):
+        raise PartDistillError(
+            f"the teacher '{config.teacher}' saw none of {', '.join(parts)} in any view: check the names"
+        )
+    return samples
+
+
+@dataclass(frozen=True)
+class _Collector:
+    """Samples of scans that the teacher is queried about."""
+
+    config: DistillConfig
+    parts: tuple[str, ...]
+    work: Path
+    report: Report
+    left_out: list[str]
+
+    def samples(self, paths: Sequence[Path], first: int) -> tuple[list[Sample], list[Sample]]:
+        """Those of the scans and the generated ones.  first: number of the first one, for its random numbers."""
+        config = self.config
+        teacher = load_teacher(config.teacher, config.device)
+        renderer = partial(render_scan, device=config.device, backend=load_backend(config.renderer, config.device))
+        total = count_scans(paths, config.generated)
+        store, own_stores = KnowledgeStore(self.work / "knowledge"), recorded_scan_stores(paths)
+        own: list[Sample] = []
+        generated: list[Sample] = []
+        self._progress("extract", 1, total)
+        for number, (scan, is_generated) in enumerate(self._scans(paths), 1):
+            observed = _ObservedTeacher(teacher, partial(self._progress, "teach", number, total))
+            self._progress("render", number, total)
+            try:
+                sample = make_sample(
+                    self._posed(scan, teacher),
+                    self.parts,
+                    str(config.category),
+                    observed,
+                    store=own_stores.get(scan.name, store),
+                    seed=config.seed + first + number - 1,
+                    up_unknown=scan.up is None and scan.viewpoint is None,
+                    renderer=renderer,
+                )
+                (generated if is_generated else own).append(sample)
+            except PartDistillError as error:
+                self._skip(Path(scan.name), error)
+            if number < total or not total:
+                self._progress("extract", number + 1, total)
+        return own, generated
+
+    def _scans(self, paths: Sequence[Path]) -> Iterator[tuple[Scan, bool]]:
+        """Every scan, and whether it is a generated one."""
+        config = self.config
+        own = load_scans(paths, up=config.up, on_skip=self._skip) if paths else iter(())
+        made = (scan for one in config.generated for scan in generated_scans(one, config.category, self._skip))
+        return chain(((scan, False) for scan in own), ((scan, True) for scan in made))
+
+    def _posed(self, scan: Scan, teacher: Teacher) -> Scan:
+        # Detections of a file belong to views about +z, see `partdistill render`: such a scan stays as it is.
+        if scan.up is None and teacher.name == "boxes":
+            scan = scan.with_(up=np.array([0, 0, 1], np.float32))
+        return upright_cloud(scan, self.config.cloud_points, self.config.seed)
+
+    def _progress(self, stage: str, number: int, total: int) -> None:
+        self.report(Progress(stage, number, total, float("nan")))
+
+    def _skip(self, path: Path, error: PartDistillError) -> None:
+        self.left_out.append(f"{path}: {error}")
+        log.warning("%s left out: %s", path, error)
+
+
+class _ObservedTeacher:
+    """A teacher that reports when it is queried: what lies in the store already is not."""
+
+    def __init__(self, teacher: Teacher, queried: Callable[[], None]) -> None:
+        self._teacher, self._queried = teacher, queried
+        self.name, self.key, self.kind, self.size = teacher.name, teacher.key, teacher.kind, teacher.size
+
+    def answer(self, rendering: Rendering, parts: Sequence[str], category: str | None) -> PixelAnswer | BoxAnswer:
+        """The teacher's."""
+        self._queried()
+        return self._teacher.answer(rendering, parts, category)
+
+
+def count_scans(paths: Sequence[Path], generated: Sequence[str]) -> int:
+    """How many scans files and generators will give; 0 where a bag is among them, which tells only when read."""
+    files = expand([*paths, *(one for one in generated if not one.startswith(f"{PROCEDURAL}:"))])
+    if any(is_bag(path) for path in files):
+        return 0
+    return len(files) + sum(int(one.partition(":")[2]) for one in generated if one.startswith(f"{PROCEDURAL}:"))
+
+
+def _known_sample(path: Path, parts: Sequence[str], config: DistillConfig) -> Sample:
+    """A scan that brings its units along, such as `partdistill import-knowledge` writes: boxes, of unknown views."""
+    scan, units = load_known(path)
+    scan = scan if config.up is None else scan.with_(up=parse_up(config.up))
+    units = with_parts(units, parts, str(path))
+    index = np.random.default_rng(config.seed).permutation(np.flatnonzero(scan.finite()))[: config.cloud_points]
+    cloud = upright(scan.select(index))
+    masks = partial_view_masks(cloud, config.seed)
+    up_unknown = scan.up is None and scan.viewpoint is None
+    units = select_points(units, index)
+    return Sample(scan.name, str(config.category), cloud.points, units, masks, up_unknown, boxes=True)
