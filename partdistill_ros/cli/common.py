@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from partdistill_ros.errors import MissingDependencyError, PartDistillError, printable
+from partdistill_ros.io.parsing import check_regular
 from partdistill_ros.pointcloud.frames import AXES as DIRECTIONS
 from partdistill_ros.pointcloud.scan import UNITS
 
@@ -78,10 +79,18 @@ def check_folder(path: Path) -> None:
 
 
 def check_inputs(paths: Iterable[Path]) -> None:
-    """Raises PartDistillError for the first path that does not exist."""
+    """Raises PartDistillError for the first path that does not exist, or that is a pipe, which may block for ever."""
     for path in paths:
-        if not path.exists():
+        if not _exists(path):
             raise PartDistillError(f"{path} does not exist: check the path")
+        check_regular(path)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a circle of links, up to Python 3.12; a name that the system cannot have
+        return False
 
 
 def choose_device(device: str, purpose: str) -> str:
