@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.io.parsing import check_regular
 
 STUDENTS = ("patch_transformer", "point_m2ae")
 STARTS = ("default", "scratch")
@@ -40,6 +41,7 @@ def check_start(student: str, start: str, freeze_encoder: bool = False) -> None:
         raise PartDistillError(
             f"start '{start}' is neither {' nor '.join(STARTS)} nor a file or folder: check the path"
         )
+    check_regular(path)
     if path.is_dir() or path.suffix.lower() == PRETRAINED:
         return
     if path.suffix.lower() != PUBLIC:
