@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.load import load_scan
-from partdistill_ros.io.readers.common import label_ids
 from partdistill_ros.objects import cells
 from partdistill_ros.objects.extract import TabletopResult, extract_objects
 from partdistill_ros.objects.params import TabletopParams
@@ -46,6 +45,11 @@ class View:
 
     def mask(self, label: int) -> NDArray[np.bool_]:
         return self.labels == label
+
+
+def label_ids(scan: Scan) -> np.ndarray:
+    """The ids that the file held as `label`; -1 unlabeled."""
+    return np.array([*map(int, scan.parts), -1])[scan.point_labels]
 
 
 def look(boxes: list[Box], tilt: float = 40.0, distance: float = 1.0, noise: float = 0.001, seed: int = 0) -> View:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.parsing import malformed, parse_json
 from partdistill_ros.pointcloud.frames import unit_vector
-from partdistill_ros.pointcloud.scan import UNLABELED, Mesh, Scan
+from partdistill_ros.pointcloud.scan import UNLABELED, Mesh
 
 MAX_POINTS = 50_000_000
 """Points, vertices or faces that a file may claim: 600 MB of coordinates. A recording of more is cut up first."""
@@ -66,8 +66,8 @@ def stack_columns(path: Path, columns: Mapping[str, NDArray[Any]], names: str) -
 def parts_from_ids(path: Path, ids: NDArray[Any]) -> tuple[NDArray[np.int16] | None, tuple[str, ...]]:
     """Labels `[N] i2` and part names for ids that nobody named: the name of a part is its id in digits.
 
-    Negative ids become -1, unlabeled. So `int(scan.parts[label])` gives the file's id back (see
-    `label_ids`). Where there are more ids than labels can count they are left out with a warning.
+    Negative ids become -1, unlabeled. So `int(scan.parts[label])` gives the file's id back. Where there are more ids
+    than labels can count they are left out with a warning.
     """
     if ids.dtype.kind == "f":
         ids = np.nan_to_num(ids, nan=-1.0)
@@ -79,17 +79,6 @@ def parts_from_ids(path: Path, ids: NDArray[Any]) -> tuple[NDArray[np.int16] | N
     first = int(np.searchsorted(known, 0))
     labels = np.maximum(inverse.reshape(-1) - first, UNLABELED)
     return labels.astype(np.int16), tuple(str(id_) for id_ in known[first:])
-
-
-def label_ids(scan: Scan) -> NDArray[np.int64]:
-    """The ids `[N]` that a PCD or PLY file without part names held as `label`; -1 unlabeled.
-
-    Raises PartDistillError where the scan has no labels or its parts have real names.
-    """
-    if scan.point_labels is None or not all(name.isdigit() for name in scan.parts):
-        raise PartDistillError(f"{scan.name} has no numbered labels; its parts are {list(scan.parts)}")
-    ids = np.array([*map(int, scan.parts), UNLABELED], np.int64)
-    return ids[scan.point_labels]
 
 
 def triangulate(

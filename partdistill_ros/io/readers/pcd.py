@@ -54,7 +54,7 @@ def read_pcd(path: Path) -> Scan:
 
     An organized cloud keeps its grid and NaN rows. The viewpoint is the header's origin when the
     cloud is organized or the origin is not the default zero, else None. Ids in a `label` field
-    become parts named by their digits: `readers.common.label_ids(scan)` gives the ids back.
+    become parts named by their digits: `int(scan.parts[label])` gives an id back.
     Raises PartDistillError for what is truncated, malformed or absurdly large.
     """
     content = path.read_bytes()

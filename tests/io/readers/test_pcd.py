@@ -11,7 +11,7 @@ import pytest
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.load import load_scan
-from partdistill_ros.io.readers.common import label_ids
+from partdistill_ros.pointcloud.scan import Scan
 
 ENCODINGS = ("ascii", "binary", "binary_compressed")
 # padding before and between, a field of three values, color in a float's bits
@@ -28,6 +28,11 @@ VIEWPOINT 0 0 0 1 0 0 0
 POINTS {points}
 DATA {encoding}
 """
+
+
+def label_ids(scan: Scan) -> np.ndarray:
+    """The ids that the file held as `label`; -1 unlabeled."""
+    return np.array([*map(int, scan.parts), -1])[scan.point_labels]
 
 
 def rows(count: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import pytest
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.load import load_scan
-from partdistill_ros.io.readers.common import label_ids
+from partdistill_ros.pointcloud.scan import Scan
 
 ENCODINGS = ("ascii", "binary_little_endian", "binary_big_endian")
 HEADER = """ply
@@ -42,6 +42,11 @@ VERTICES = [
 ]
 TRIANGLES = [(0, (0, 1, 2), 3), (0, (0, 2, 3), 4)]
 MIXED = [(0, (0, 1, 2, 3), 3), (0, (0, 1, 4), 4), (0, (1, 2, 4), 5)]
+
+
+def label_ids(scan: Scan) -> np.ndarray:
+    """The ids that the file held as `label`; -1 unlabeled."""
+    return np.array([*map(int, scan.parts), -1])[scan.point_labels]
 
 
 def write(path: Path, encoding: str, faces: list[tuple[int, tuple[int, ...], int]]) -> None:
