@@ -22,7 +22,7 @@ from partdistill_ros.cli.common import (
 from partdistill_ros.cli.progress import progress
 from partdistill_ros.distillation.config import BACKWARD, DistillConfig, check_share
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation.datasets.shapenetpart import SPLITS, is_shapenetpart
+from partdistill_ros.evaluation.datasets import SPLITS, is_dataset
 from partdistill_ros.evaluation.methods.protocol import METHODS, PROCEDURAL, TRAINED, parse_methods
 from partdistill_ros.options import add_arguments
 from partdistill_ros.students.names import check_start
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 SUMMARY = "part mIoU of a student or of methods on labeled shapes"
 DESCRIPTION = """\
-Measure part mIoU as ShapeNetPart does, on labeled shapes (.npz), folders of them, or ShapeNetPart
-itself as it is downloaded (text with normals, points with expert labels, or hdf5_data):
+Measure part mIoU as ShapeNetPart does, on labeled shapes (.npz), folders of them, or a data set as
+it is downloaded: ShapeNetPart (text with normals, points with expert labels, hdf5_data), PartNetE;
 2,048 points a shape sampled with a fixed seed, the mean over the parts of the category, then over
 shapes, then over categories. `present` counts only parts that the truth holds; ShapeNetPart's
 own number gives 1 for a part that is in neither. Labels of the evaluated shapes choose nothing.
@@ -130,7 +130,7 @@ def _check(arguments: Namespace, names: Sequence[str]) -> None:
     check_inputs(Path(source) for source in sources if not source.startswith(PROCEDURAL))
     if arguments.report is not None:
         check_folder(arguments.report)
-    if not any(map(is_shapenetpart, arguments.shapes)) and (arguments.split != "test" or arguments.categories):
+    if not any(map(is_dataset, arguments.shapes)) and (arguments.split != "test" or arguments.categories):
         raise PartDistillError("--split and --categories choose from a data set, and none of the paths is one")
     unfit = [] if arguments.bundle else list(STUDENT_ONLY)
     if not any(name in TRAINED for name in names):

@@ -52,7 +52,7 @@ def write_report(
         evaluations = [evaluate(shapes, Constant.of(shapes)), *evaluations]
     shown = exhibits(shapes, evaluations, teacher, per_category, progress)
     categories = evaluations[0].sampled.categories
-    content = {
+    content: dict[str, Any] = {
         "evaluations": evaluations,
         "categories": {name: max(one.sampled.categories[name] for one in evaluations) for name in categories},
         "part_iou": {

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation.datasets.shapenetpart import CATEGORIES, is_shapenetpart, read_shapenetpart
+from partdistill_ros.evaluation.datasets import categories_of, is_dataset, read_dataset
 from partdistill_ros.io.load import load_scan, load_scans
 from partdistill_ros.pointcloud.frames import parse_up
 from partdistill_ros.pointcloud.scan import Scan, sample_surface
@@ -76,7 +76,12 @@ def load_shapes(
     A file that was named and cannot be read is an error; one found in a folder goes to `on_skip`.
     Raises PartDistillError also for a shape without labels or category, and where nothing is left.
     """
-    return prepare(_scans(paths, on_skip, selection))
+    files = [Path(path) for path in paths]
+    offered = {name for path in files if is_dataset(path) for name in categories_of(path)}
+    unknown = [name for name in selection.categories if name not in offered]
+    if unknown:
+        raise PartDistillError(f"no category '{unknown[0]}' in the data set: choose among {', '.join(sorted(offered))}")
+    return prepare(_scans(files, on_skip, selection))
 
 
 def load_training_shapes(
@@ -101,9 +106,9 @@ def load_training_shapes(
 def _scans(paths: Iterable[str | Path], on_skip: Skip | None, selection: Selection) -> list[Scan]:
     scans: list[Scan] = []
     for path in map(Path, paths):
-        if is_shapenetpart(path):
-            known = [name for name in selection.categories if name in CATEGORIES]
-            scans += read_shapenetpart(path, selection.split, known or selection.categories)
+        if is_dataset(path):
+            known = set(selection.categories).intersection(categories_of(path))
+            scans += read_dataset(path, selection.split, sorted(known) or selection.categories)
         else:
             scans += load_scans([path], on_skip=on_skip) if path.is_dir() else [load_scan(path)]
     if selection.up is None:

@@ -77,7 +77,7 @@ def test_a_data_set_gives_its_split_and_the_training_split_to_learn_from(tmp_pat
     (learned,) = load_training_shapes([tmp_path], {"cap": ("visor", "crown"), "post": ("top",)})
     assert learned.question.name == "cap_train" and learned.question.cloud.up.tolist() == [0, 1, 0]
     with pytest.raises(PartDistillError, match="no category 'boat'"):
-        load_shapes([tmp_path], selection=Selection(categories=("boat",)))
+        load_shapes([tmp_path], selection=Selection(categories=("cap", "boat")))
 
 
 def test_unusable_shapes_are_named(make_post):

@@ -27,7 +27,6 @@ from partdistill_ros.pointcloud.scan import Scan
 
 INFO: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 CATEGORIES: dict[str, dict[str, Any]] = INFO["categories"]
-SPLITS = ("train", "val", "test")
 LISTS, HDF5_CATEGORIES = "train_test_split", "all_object_categories.txt"
 
 
