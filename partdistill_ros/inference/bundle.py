@@ -28,7 +28,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.onnx_header import FLOAT, INT64, TensorSpec, read_header
 from partdistill_ros.inference.text_encoder import GRAPH, TOKENIZER, OnnxTextEncoder
 from partdistill_ros.inference.vocabulary import TextEncoder, Vocabulary
-from partdistill_ros.io.parsing import parse_json, parsing
+from partdistill_ros.io.parsing import parse_json, parsing, reason
 
 SCHEMA = 1
 MODEL, VOCABULARY, MANIFEST = "student.onnx", "vocabulary.npz", "bundle.json"
@@ -205,13 +205,13 @@ def _read_manifest(path: Path) -> _Manifest:
         raise PartDistillError(f"{path} holds no JSON object: the bundle is damaged, fetch it again")
     if content.get("schema") != SCHEMA:
         raise PartDistillError(
-            f"{path}: schema is {content.get('schema')!r}, this version reads {SCHEMA}: "
+            f"{path}: schema is {content.get('schema')!r:.40}, this version reads {SCHEMA}: "
             "distill the bundle again, or install the partdistill_ros that wrote it"
         )
     try:
         return msgspec.convert(content, _Manifest)
     except msgspec.ValidationError as error:
-        raise PartDistillError(f"{path}: {error}: export the bundle again") from None
+        raise PartDistillError(f"{path}: {reason(error)}: export the bundle again") from None
 
 
 def _read_checked(directory: Path, name: str, manifest: _Manifest) -> bytes:

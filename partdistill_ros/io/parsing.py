@@ -25,7 +25,7 @@ MAX_JSON_BYTES = 1 << 25
 
 def malformed(path: str | os.PathLike[str], problem: str, remedy: str = REMEDY) -> PartDistillError:
     """The error for a file that breaks its format."""
-    return PartDistillError(f"{path} cannot be read: {problem}; {remedy}")
+    return PartDistillError(f"{path} cannot be read: {problem:.400}; {remedy}")
 
 
 def truncated(path: str | os.PathLike[str], detail: str) -> PartDistillError:

@@ -23,7 +23,7 @@ from typing import Any
 import msgspec
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.io.parsing import check_regular, parsing, read_json
+from partdistill_ros.io.parsing import check_regular, parsing, read_json, reason
 from partdistill_ros.io.readers.ply import read_ply
 from partdistill_ros.pointcloud.scan import Scan
 
@@ -94,7 +94,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         return msgspec.convert(content, Manifest)
     except msgspec.ValidationError as error:
-        raise PartDistillError(f"{path}: {error}; {COPY_AGAIN}") from None
+        raise PartDistillError(f"{path}: {reason(error)}; {COPY_AGAIN}") from None
 
 
 def read_recorded_scan(folder: Path) -> Scan:

@@ -62,6 +62,10 @@ def test_json_that_nobody_can_mean(content: bytes, words: str) -> None:
     assert len(str(caught.value)) < 400
 
 
+def test_a_sentence_stays_one_whatever_the_file_holds() -> None:
+    assert len(str(parsing.malformed("a.x", "x" * 50_000))) < 500
+
+
 def test_json_as_it_should_be() -> None:
     assert parse_json("a", b'\xef\xbb\xbf{"a": [1, 2.5, -1e3, true, null, "x"]}') == {
         "a": [1, 2.5, -1e3, True, None, "x"]
