@@ -37,8 +37,8 @@ EXAMPLES = """\
 start here:
   partdistill demo                                     a table scene through the live node
   partdistill segment scene.pcd --scene tabletop --query "mug: handle, cup" \\
-      --out labeled.ply --picture labeled.png        one cloud, no ROS
-  partdistill view labeled.ply                        look at it in the browser
+      --out labeled.ply --picture labeled.png            one cloud, no ROS
+  partdistill view labeled.ply                         look at it in the browser
   partdistill info default                             what the shipped student knows
 
 make a student of your own scans:
