@@ -58,6 +58,10 @@ interrupted = threading.Event()
 """Set by a signal that comes while the node is being started."""
 
 
+PULSE_SECONDS = 1.0
+"""Between two looks of an idle node at whether it is to end."""
+
+
 class NodeEnded(Exception):
     """Raised in a callback: the node has done all it was to do."""
 
@@ -71,6 +75,7 @@ def run_node(create: Callable[[], Any], arguments: Sequence[str] | None = None) 
     standard error says why.
     """
     import rclpy
+    from rclpy.clock import Clock, ClockType
     from rclpy.executors import ExternalShutdownException
     from rclpy.signals import SignalHandlerOptions, install_signal_handlers
 
@@ -91,6 +96,9 @@ def run_node(create: Callable[[], Any], arguments: Sequence[str] | None = None) 
         # They end the context and with it the spinning; in the middle of a start that would be a string of errors.
         install_signal_handlers(SignalHandlerOptions.ALL)
         if started and not interrupted.is_set():
+            # A node that only waits for messages was seen to sleep through a signal, right after its start and after
+            # a service call.
+            node.create_timer(PULSE_SECONDS, lambda: None, clock=Clock(clock_type=ClockType.STEADY_TIME))
             rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException, NodeEnded):
         started = True

@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
@@ -32,7 +31,6 @@ from partdistill_ros.recording.transforms import Pose
 
 STOP_SECONDS = 2.0
 """How long the end of the node waits for the cloud in work; writing a scan takes a fraction of that."""
-PULSE_SECONDS = 1.0
 
 
 class ScanRecorder(Node):
@@ -53,9 +51,6 @@ class ScanRecorder(Node):
         self._worker: LatestWorker[PointCloud2, None] = LatestWorker(self._take, lambda taken: None, self._left_out)
         self._clouds: CloudSubscription | None = None
         self._services_offered = self._offer()
-        # A node that only waits for messages was seen to sleep through a SIGTERM right after a service call.
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._pulse = self.create_timer(PULSE_SECONDS, lambda: None, clock=steady)
         on_change(self, self._change)
 
     def start(self) -> bool:

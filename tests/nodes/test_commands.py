@@ -140,7 +140,7 @@ def test_an_end_in_the_middle_of_work_gives_its_shared_memory_back(run_node, pee
     peer.points.publish(peer.cloud(huge))
 
     def received():
-        values = {one.key: one.value for array in peer.heard["/diagnostics"] for one in array.status[0].values}
+        values = {one.key: one.value for array in peer.messages["/diagnostics"] for one in array.status[0].values}
         return values.get("clouds received") == "1"
 
     peer.until(received, "the cloud")

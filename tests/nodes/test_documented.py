@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from partdistill_ros.errors import CommandFailed
+
 KINDS = ("in", "out", "service")
 ROW = re.compile(r"^\| (in|out|service) \| (.+?) \| (\S+?)(?: \|| ?:|,)", re.MULTILINE)
 OF_ROS = ("rcl_interfaces/", "lifecycle_msgs/", "type_description_interfaces/")
@@ -47,7 +49,7 @@ def test_the_page_names_what_there_is(run_node, peer, toy_bundle_path, table):
     said = {kind: {_resolved(name): one for name, one in expected[kind].items()} for kind in KINDS}
 
     run_node("part_segmenter", bundle=str(toy_bundle_path), query="top, bottom").wait_for("labeling")
-    with contextlib.suppress(AssertionError):  # the last of them is discovered after a while
+    with contextlib.suppress(CommandFailed):  # the last of them is discovered after a while
         peer.until(lambda: _offered(peer.node) == said, "the same as on the page", 20)
     assert _offered(peer.node) == said
 

@@ -66,7 +66,7 @@ class Robot:
             self.peer.points.publish(message)
             until = time.monotonic() + 5.0
             while time.monotonic() < until and not said():
-                self.peer.executor.spin_once(timeout_sec=0.02)
+                self.peer.spin(0.02)
         assert said(), self.node.output()
 
     def tf(self):
