@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A controlled teacher for experiments: true labels rendered into views, then damaged the way vision-language
-models fail. It is told the truth, so it teaches nobody but the students of an experiment.
+models fail. It knows the truth, so nobody learns from it but the students of an experiment.
 
 Errors are systematic. Each part of a category has an error rate of its own, a wrong name is always the
 same wrong name, and the rates vary from shape to shape; independent errors come on top. Every random
@@ -64,7 +64,7 @@ PRESETS = {
 
 
 class ControlledTeacher:
-    """preset: one of `PRESETS`.  It answers about scans whose truth `reveal` was told."""
+    """preset: one of `PRESETS`.  It answers about scans whose truth it got by `reveal`."""
 
     size = 224
 
@@ -101,7 +101,7 @@ class ControlledTeacher:
             labels, names = self._truth[rendering.name, rendering.of]
         except KeyError:
             raise PartDistillError(
-                f"the controlled teacher was not told the true {rendering.of} of '{rendering.name}': "
+                f"the controlled teacher does not know the true {rendering.of} of '{rendering.name}': "
                 "it can only teach on labeled shapes"
             ) from None
         place = np.array([*(parts.index(name) if name in parts else -1 for name in names), -1], np.int16)

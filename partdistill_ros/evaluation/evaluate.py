@@ -20,7 +20,7 @@ Progress = Callable[[Iterable[Shape]], Iterable[Shape]]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """sampled: the protocol's numbers, over its samples.  every: the same answer spread to all points
+    """sampled: the protocol's numbers, over its samples.  every: the same answer interpolated to all points
     of each shape by the nearest sample.  scores: one per shape, of the samples.  answers: the labels
     `[POINTS]` of each shape's samples, in the order of the shapes.  curves: of the trainings behind the
     answers."""
@@ -43,11 +43,11 @@ def evaluate(shapes: Sequence[Shape], method: Method, progress: Progress = iter)
     answers = method.answer(questions)
     scores, every, kept = [], [], []
     for shape in progress(shapes):
-        answer, asked = np.asarray(next(answers), np.int16), shape.question
+        answer, question = np.asarray(next(answers), np.int16), shape.question
         kept.append(answer)
-        about = (asked.name, asked.category, asked.parts)
+        about = (question.name, question.category, question.parts)
         scores.append(score_shape(*about, answer, shape.truth))
-        _, nearest = cKDTree(asked.cloud.points).query(shape.every_point)
+        _, nearest = cKDTree(question.cloud.points).query(shape.every_point)
         every.append(score_shape(*about, answer[nearest], shape.every_truth))
     return Evaluation(
         method.name,

@@ -42,7 +42,7 @@ def write_report(
     """Write `report.html` and `report.json` into `folder`; returns the page's path.
 
     evaluations: of the same `shapes` in the same order; the gallery is chosen by the last of them. The
-    constant answer is added where it is missing.  teacher: asked about the shapes of the gallery, None
+    constant answer is added where it is missing.  teacher: queried about the shapes of the gallery, None
     leaves its views out.  per_category: shapes of the gallery, 0 for none.
     Raises PartDistillError without evaluations, for those of other shapes, and where `folder` cannot be
     written.

@@ -22,7 +22,7 @@ REPORT = "report.html"
 
 @dataclass(frozen=True)
 class Finalized:
-    """bundle: where it lies in the end.  check: the acceptance as a record.  active: whether this version
+    """bundle: where it lies in the end.  check: its record.  active: whether this version
     is the store's current one; None without a store.  verdict: what became of it, a sentence."""
 
     bundle: Bundle
@@ -58,7 +58,7 @@ def finalize(run: Run, config: DistillConfig, store: Path | None, report: Callab
 
 
 def reported_options(config: DistillConfig) -> dict[str, object]:
-    """What a run was told, for its page: every option but where its files lie."""
+    """The options of a run, for its page: every option but where its files lie."""
     return {one.name: one.default for one in options_of(config) if one.name not in ("scans", "out")}
 
 

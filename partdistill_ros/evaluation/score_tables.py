@@ -58,7 +58,7 @@ def category_table(evaluation: Evaluation) -> str:
             str(every.shapes),
             f"{every.overall:.1f}",
             f"{every.present:.1f}",
-            "spread, mean over categories",
+            "interpolated, mean over categories",
         )
     )
     return f"{evaluation.method} ({evaluation.setting}), mIoU in per cent\n{aligned(rows)}"

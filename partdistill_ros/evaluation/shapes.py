@@ -145,8 +145,8 @@ def _unlabeled(scan: Scan, parts: Mapping[str, tuple[str, ...]]) -> Shape:
             "category, or give shapes whose files name theirs"
         )
     category = scan.category or next(iter(parts))
-    asked, cloud = parts.get(category, ()), sample_surface(scan, POINTS, SEED)
-    question = Question(scan.name, category, asked, _blind(cloud, asked), _blind(scan, asked))
+    names, cloud = parts.get(category, ()), sample_surface(scan, POINTS, SEED)
+    question = Question(scan.name, category, names, _blind(cloud, names), _blind(scan, names))
     everywhere = scan.points[scan.finite()]
     return Shape(question, np.full(POINTS, -1, np.int16), everywhere, np.full(len(everywhere), -1, np.int16), scan)
 

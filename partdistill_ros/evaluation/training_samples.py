@@ -38,9 +38,11 @@ def teacher_samples(
         question, cloud = shape.question, _cloud(shape)
         if isinstance(teacher, ControlledTeacher):
             teacher.reveal(cloud)
-        flat = question.cloud.up is None
+        up_unknown = question.cloud.up is None
         samples.append(
-            make_sample(cloud, question.parts, question.category, teacher, store=store, seed=number, up_unknown=flat)
+            make_sample(
+                cloud, question.parts, question.category, teacher, store=store, seed=number, up_unknown=up_unknown
+            )
         )
     return samples
 

@@ -25,7 +25,7 @@ TEMPLATE = Path(__file__).with_name("templates") / "units.html"
 CELL = (216, 168)  # pixels of a unit's picture
 STRIP = 46  # pixels below it: words and bars
 GAP, HEAD, COLUMNS = 12, 34, 6
-SMALL = 0.03  # share of the object's pixels under which a unit gets a ring
+SMALL = 0.03  # fraction of the object's pixels under which a unit gets a ring
 TRACK, OLD = (226, 223, 217), (150, 150, 150)
 COLUMN_NAMES = ("scan", "category", "unit", "view", "part", "points", "old_score", "new_score", "change")
 WORDS = """\
@@ -46,31 +46,32 @@ class Sheet:
     raised: int
 
     @classmethod
-    def of(cls, graded: RescoredUnits, file: str) -> Sheet:
-        """What is remembered of `graded`."""
-        change = graded.change()
+    def of(cls, rescored: RescoredUnits, file: str) -> Sheet:
+        """The numbers of `rescored`."""
+        change = rescored.change()
         counts = len(change), int((change < 0).sum()), int((change > 0).sum())
-        return cls(file, graded.name, graded.category, graded.units.parts, *counts)
+        return cls(file, rescored.name, rescored.category, rescored.units.parts, *counts)
 
 
-def most_changed(graded: RescoredUnits, count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def most_changed(rescored: RescoredUnits, count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Units whose score fell most and rose most, at most `count` in all, the largest change first.
 
     Either side gives its room to the other where it has fewer; units that kept their score fill up
     neither.
     """
-    change = graded.change()
+    change = rescored.change()
     order = np.argsort(change, kind="stable")
     lowered, raised = order[change[order] < 0], order[::-1][change[order[::-1]] > 0]
     low = min(len(lowered), max(count - count // 2, count - len(raised)))
     return lowered[:low], raised[: count - low]
 
 
-def contact_sheet(graded: RescoredUnits, count: int = 24) -> Image.Image:
+def contact_sheet(rescored: RescoredUnits, count: int = 24) -> Image.Image:
     """The units of `most_changed`, each in its own view: its points in the part's color, the teacher's
     score as a gray bar and the student's as a colored one."""
     groups = [
-        (words, rows) for words, rows in zip(("most lowered", "most raised"), most_changed(graded, count), strict=True)
+        (words, rows)
+        for words, rows in zip(("most lowered", "most raised"), most_changed(rescored, count), strict=True)
     ]
     groups = [(words, rows) for words, rows in groups if len(rows)]
     tall, wide = CELL[1] + STRIP + GAP, CELL[0] + GAP
@@ -80,7 +81,7 @@ def contact_sheet(graded: RescoredUnits, count: int = 24) -> Image.Image:
     )
     pen = ImageDraw.Draw(sheet)
     if not groups:
-        words = "no score has changed" if len(graded.units) else "the teacher saw no part in any view"
+        words = "no score has changed" if len(rescored.units) else "the teacher saw no part in any view"
         pen.text((GAP, GAP), words, fill=LOOK.ink, font=ImageFont.load_default(17))
     drawings: dict[int, Drawing] = {}
     top = 0
@@ -89,27 +90,27 @@ def contact_sheet(graded: RescoredUnits, count: int = 24) -> Image.Image:
         top += HEAD
         for place, unit in enumerate(rows):
             corner = (GAP + place % COLUMNS * wide, top + place // COLUMNS * tall)
-            sheet.paste(unit_picture(graded, int(unit), drawings), corner)
+            sheet.paste(unit_picture(rescored, int(unit), drawings), corner)
         top += -(-len(rows) // COLUMNS) * tall
     return sheet
 
 
-def unit_picture(graded: RescoredUnits, unit: int, drawings: dict[int, Drawing] | None = None) -> Image.Image:
+def unit_picture(rescored: RescoredUnits, unit: int, drawings: dict[int, Drawing] | None = None) -> Image.Image:
     """One unit over its caption.  drawings: kept from one unit to the next, by view."""
-    units, view = graded.units, int(graded.units.view[unit])
+    units, view = rescored.units, int(rescored.units.view[unit])
     kept = {} if drawings is None else drawings
     if view not in kept:
-        kept[view] = draw_cloud(graded.points, view_camera(graded, view), CELL)
+        kept[view] = draw_cloud(rescored.points, view_camera(rescored, view), CELL)
     tint = part_colors(units.parts)[units.part[unit]]
-    shown = _shown(graded.points, units.points_of(unit), kept[view].index)
-    colors = np.broadcast_to(np.array(LOOK.bare, np.uint8), graded.points.shape).copy()
+    shown = _shown(rescored.points, units.points_of(unit), kept[view].index)
+    colors = np.broadcast_to(np.array(LOOK.bare, np.uint8), rescored.points.shape).copy()
     colors[shown] = tint
     picture = Image.new("RGB", (CELL[0], CELL[1] + STRIP), LOOK.background)
     picture.paste(kept[view].paint(colors), (0, 0))
     pen = ImageDraw.Draw(picture)
     _ring(pen, kept[view].index, shown)
     pen.rectangle((0, 0, CELL[0] - 1, CELL[1] - 1), outline=(222, 221, 217))
-    old, new = float(units.score[unit]), float(graded.new_score[unit])
+    old, new = float(units.score[unit]), float(rescored.new_score[unit])
     numbers = f"{old:.2f} > {new:.2f}"
     font = ImageFont.load_default(14)
     room = CELL[0] - font.getlength(numbers) - 8
@@ -149,26 +150,28 @@ def _bar(pen: ImageDraw.ImageDraw, top: int, score: float, color: tuple[int, int
         pen.rectangle((0, top, max(1, round(min(score, 1) * (CELL[0] - 1))), top + 6), fill=color)
 
 
-def view_camera(graded: RescoredUnits, view: int) -> Camera:
+def view_camera(rescored: RescoredUnits, view: int) -> Camera:
     """The unit's own view; where the cameras are not known, one from front right and above."""
-    if 0 <= view < len(graded.views):
-        return Camera(graded.views.position[view].astype(np.float64), graded.views.rotation[view].astype(np.float64))
-    return camera_for(Scan(graded.points, name=graded.name))
+    if 0 <= view < len(rescored.views):
+        return Camera(
+            rescored.views.position[view].astype(np.float64), rescored.views.rotation[view].astype(np.float64)
+        )
+    return camera_for(Scan(rescored.points, name=rescored.name))
 
 
-def unit_rows(graded: RescoredUnits) -> list[tuple[Any, ...]]:
+def unit_rows(rescored: RescoredUnits) -> list[tuple[Any, ...]]:
     """A row for every unit, as `COLUMN_NAMES` says."""
-    units, sizes, change = graded.units, graded.units.sizes(), graded.change()
+    units, sizes, change = rescored.units, rescored.units.sizes(), rescored.change()
     return [
         (
-            graded.name,
-            graded.category,
+            rescored.name,
+            rescored.category,
             unit,
             int(units.view[unit]),
             units.parts[units.part[unit]],
             int(sizes[unit]),
             round(float(units.score[unit]), 4),
-            round(float(graded.new_score[unit]), 4),
+            round(float(rescored.new_score[unit]), 4),
             round(float(change[unit]), 4),
         )
         for unit in range(len(units))

@@ -70,7 +70,7 @@ def content_of(scan: Scan) -> Content:
     """A scan with the labels that its file holds; a mesh as samples of its surface."""
     labels = np.full(len(scan.points), -1, np.int16) if scan.point_labels is None else scan.point_labels
     if scan.mesh is not None and scan.mesh.face_labels is not None:
-        # The labels of faces come along with the samples, those of vertices are spread to them.
+        # The labels of faces come along with the samples, those of vertices are taken from the nearest.
         dense = drawable(scan, labels)[0]
         assert dense.point_labels is not None
         return Content(dense, dense.point_labels, scan.parts)

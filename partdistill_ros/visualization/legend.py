@@ -23,7 +23,7 @@ _ROW = 34  # height of a row of the legend
 
 
 def percent_captions(labels: NDArray[np.integer], parts: Sequence[str]) -> list[str]:
-    """Each part's name with its share of the labeled points, from `labels [N]` into `parts`."""
+    """Each part's name with its percentage of the labeled points, from `labels [N]` into `parts`."""
     counts = np.bincount(labels[labels >= 0], minlength=len(parts))
     return [f"{part}  {100 * count / max(counts.sum(), 1):.0f} %" for part, count in zip(parts, counts, strict=True)]
 

@@ -35,7 +35,7 @@ class Look:
     """Numbers of taste. Lengths in pixels of the finished picture."""
 
     supersample: int = 2
-    margin: float = 0.06  # empty border, share of the picture
+    margin: float = 0.06  # empty border, fraction of the picture
     background: tuple[int, int, int] = BACKGROUND
     ink: tuple[int, int, int] = INK
     bare: tuple[int, int, int] = (196, 192, 186)  # a cloud that came without colors
@@ -201,8 +201,8 @@ def _splat(
     key = bits << 32 | np.arange(len(depth))
     nearest = np.full(height * width, EMPTY)
     x, y = np.floor(column).astype(np.int64), np.floor(row).astype(np.int64)
-    reach = np.arange(-int(np.ceil(radius)), int(np.ceil(radius)) + 1)
-    for down, right in ((d, r) for d in reach for r in reach if d * d + r * r <= radius * radius):
+    offsets = np.arange(-int(np.ceil(radius)), int(np.ceil(radius)) + 1)
+    for down, right in ((d, r) for d in offsets for r in offsets if d * d + r * r <= radius * radius):
         inside = (x + right >= 0) & (x + right < width) & (y + down >= 0) & (y + down < height)
         np.minimum.at(nearest, ((y + down) * width + x + right)[inside], key[inside])
     index = np.where(nearest < EMPTY, nearest & 0xFFFFFFFF, -1)
@@ -216,8 +216,8 @@ def _light(depth: NDArray[np.float64], drawn: NDArray[np.bool_], scale: float, l
     sigma = look.smooth * look.supersample
     weight = gaussian_filter(drawn.astype(np.float64), sigma)
     soft = gaussian_filter(filled, sigma) / np.maximum(weight, 1e-6)
-    middle = float(np.median(depth[drawn]))
-    down, right = np.gradient(soft * scale / middle)
+    median = float(np.median(depth[drawn]))
+    down, right = np.gradient(soft * scale / median)
     normal = np.stack([right, down, -np.ones_like(soft)], -1)
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
     lamp = np.array([-0.45, -0.65, -0.62])
@@ -257,7 +257,7 @@ def before_after(
     look: Look = LOOK,
 ) -> Image.Image:
     """The scan as it came and colored by `labels [N]` (into `parts`, -1 none), side by side with a
-    legend: each part's share of the labeled points. A mesh is drawn as samples of its surface,
+    legend: each part's percentage of the labeled points. A mesh is drawn as samples of its surface,
     labeled by the nearest vertex."""
     if len(labels) != len(scan.points):
         raise PartDistillError(f"{scan.name}: {len(labels)} labels for {len(scan.points)} points")

@@ -36,7 +36,7 @@ SWING = 0.6
 POINTS = 120_000
 """Drawn at most: more do not show in a picture of this size, and each takes its time in every frame."""
 SURROUNDINGS = 0.6
-"""What is drawn around the labeled points, as a share of the diagonal of their box."""
+"""What is drawn around the labeled points, as a fraction of the diagonal of their box."""
 COLORS = 255
 """A GIF has one palette of 256."""
 
@@ -52,10 +52,10 @@ def turntable_cameras(scan: Scan, frames: int, loop: bool = True) -> list[Camera
     angles = 2 * np.pi * np.arange(frames) / frames
     if scan.viewpoint is not None:
         angles = SWING * np.sin(angles) if loop else np.linspace(-SWING, SWING, frames)
-    return [camera_at(center + _turned(first.position - center, up, angle), center, up) for angle in angles]
+    return [camera_at(center + _rotated(first.position - center, up, angle), center, up) for angle in angles]
 
 
-def _turned(vector: NDArray[np.float64], axis: NDArray[np.float64], angle: float) -> NDArray[np.float64]:
+def _rotated(vector: NDArray[np.float64], axis: NDArray[np.float64], angle: float) -> NDArray[np.float64]:
     """Rodrigues' rotation of `vector [3]` about the unit vector `axis [3]` by `angle` radians."""
     along = axis * (axis @ vector)
     return np.asarray(along + np.cos(angle) * (vector - along) + np.sin(angle) * np.cross(axis, vector))
@@ -74,7 +74,7 @@ def turntable(
     `size` is the width and height of a picture in pixels. Of a scene that is labeled in part, what lies
     around the labeled points is drawn. Raises PartDistillError without a finite point.
     """
-    scan, labels = _thinned(*_surroundings(*drawable(scan, labels)))
+    scan, labels = _subsampled(*_surroundings(*drawable(scan, labels)))
     cameras = turntable_cameras(scan, frames, loop)
     bounds = common_bounds(scan.points, cameras)
     colors = label_colors(scan, labels, parts)
@@ -88,13 +88,13 @@ def _surroundings(scan: Scan, labels: NDArray[np.integer]) -> tuple[Scan, NDArra
     if not labeled.finite().any():
         return scan, labels
     low, high = central_range(labeled)
-    reach = SURROUNDINGS * np.linalg.norm(high - low)
+    margin = SURROUNDINGS * np.linalg.norm(high - low)
     with np.errstate(invalid="ignore"):
-        near = ((scan.points >= low - reach) & (scan.points <= high + reach)).all(axis=1)
+        near = ((scan.points >= low - margin) & (scan.points <= high + margin)).all(axis=1)
     return scan.select(near), labels[near]
 
 
-def _thinned(scan: Scan, labels: NDArray[np.integer]) -> tuple[Scan, NDArray[np.integer]]:
+def _subsampled(scan: Scan, labels: NDArray[np.integer]) -> tuple[Scan, NDArray[np.integer]]:
     kept = np.flatnonzero(scan.finite())
     if len(kept) > POINTS:
         kept = np.random.default_rng(0).choice(kept, POINTS, replace=False)

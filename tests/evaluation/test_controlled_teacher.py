@@ -63,7 +63,7 @@ def test_an_unknown_preset_is_refused() -> None:
 
 def test_a_shape_whose_truth_it_was_not_told_is_refused_by_name() -> None:
     teacher = ControlledTeacher("pixel")
-    with pytest.raises(PartDistillError, match="not told the true points of 'fish'"):
+    with pytest.raises(PartDistillError, match="does not know the true points of 'fish'"):
         teacher.answer(fish()[1], PARTS, "fish")
     with pytest.raises(PartDistillError, match="fish: .* needs shapes with true labels"):
         teacher.reveal(fish()[0].with_(point_labels=None))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The answer to beat: the category's most frequent part everywhere. It is the only method that is told the truth."""
+"""The answer to beat: the category's most frequent part everywhere. It is the only method that knows the truth."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from partdistill_ros.students.student import Student
 from partdistill_ros.text.space import TextSpace
 from partdistill_ros.visualization.loss_chart import LossCurve
 
-DRAWS = 1  # samples of a cloud, turned about the vertical, whose answers are averaged: as the live node does
+DRAWS = 1  # samples of a cloud, turned about the vertical, whose answers are averaged; the live node takes one
 # The evaluated clouds are whole and upright, so the training clouds are.
 WHOLE = Augmentation(partial_view=0.0, free_rotation=0.0, roll_pitch=0.05)
 
@@ -153,9 +153,9 @@ class DistilledMethod:
         )
 
     def _label(self, student: Student, question: Question, space: TextSpace) -> NDArray[np.int16]:
-        points, flat = upright(posed(question)).points, question.cloud.up is None
+        points, up_unknown = upright(posed(question)).points, question.cloud.up is None
         parts = [space.encode([part]) for part in question.parts]
-        found = predict_points(student, points, parts, self._recipe.device, (self._recipe.seed,), DRAWS, flat)
+        found = predict_points(student, points, parts, self._recipe.device, (self._recipe.seed,), DRAWS, up_unknown)
         return found.argmax(1).astype(np.int16)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The teacher's answers gathered face by face over a mesh, as SATR does.
+"""The teacher's answers summed face by face over a mesh, as SATR does.
 
 Source: Abdelreheem, Skorokhodov, Ovsjanikov, Wonka, "SATR: Zero-Shot Semantic Segmentation of 3D
 Shapes", ICCV 2023 (arXiv 2304.04909). The score of face f for part c is, over all boxes k of c,
@@ -7,15 +7,15 @@ Shapes", ICCV 2023 (arXiv 2304.04909). The score of face f for part c is, over a
     score[f, c] = sum over k with f in M_k of  s_k * N(d_k(f); mean d_k, std d_k) * |M_k and R(f)| / |R(f)|
 
 M_k: the visible faces inside the box, s_k: its confidence; d_k(f): distance along the surface from
-f to the box's capital face, the one nearest to the area-weighted middle of M_k, and N the density of
+f to the box's capital face, the one nearest to the area-weighted center of M_k, and N the density of
 the Gaussian fitted to these distances (geodesic re-weighting); R(f): the faces at most five edges
 away (visibility smoothing). The largest score is the answer.
 
 Differences: a box is a knowledge unit, so one around the whole object is dropped and a pixel
 teacher's connected region with its mean probability takes a box's place; a face is visible where
-its center is, not in shares of its pixels; distances go from center to center over shared edges
+its center is, not in fractions of its pixels; distances go from center to center over shared edges
 (Dijkstra) instead of by the heat method, and in radii of the object. A cloud without a mesh is
-gathered on its sampled points, joined to their nearest neighbors, instead of faces.
+scored on its sampled points, joined to their nearest neighbors, instead of faces.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from partdistill_ros.teachers.protocol import Teacher
 
 RINGS = 5  # edges that the visibility smoothing reaches, as published
 NEIGHBORS = 6  # of each point of a cloud
-REACH = 3.0  # distances along the surface are followed this many times as far as the unit is wide
-LEAST_SPREAD = 0.01  # of the distances in a unit, radii: a unit of one face has none
+SEARCH = 3.0  # distances along the surface are followed this many times as far as the unit is wide
+LEAST_SIGMA = 0.01  # of the distances in a unit, radii: a unit of one face has none
 SAMPLES = 40_000  # by which the face under a point is found
 
 
 @dataclass(frozen=True)
 class Surface:
-    """Where scores are gathered: F faces or points at `place [F, 3]` in radii of the object, their
+    """Where scores are summed: F faces or points at `place [F, 3]` in radii of the object, their
     `area [F]`, and `edges [F, F]` the lengths between neighbors."""
 
     place: NDArray[np.float32]
@@ -56,7 +56,7 @@ class Surface:
 
 
 class MeshScoresMethod:
-    """teacher: who is asked.  Views and pose are those of the vote."""
+    """teacher: who is queried.  Views and pose are those of the vote."""
 
     setting = "zero-shot"
 
@@ -75,10 +75,10 @@ class MeshScoresMethod:
                 surface, row = mesh_surface(mesh), faces_under(mesh, cloud, question.cloud.normals)
                 rendering = locate_points(rendering, mesh.triangles().mean(1), found.views)
             units = units_from_answer(found.answer, rendering, len(surface.place), question.parts)
-            yield most_voted(gather_scores(units, surface)[row], cloud)
+            yield most_voted(face_scores(units, surface)[row], cloud)
 
 
-def gather_scores(units: KnowledgeUnits, surface: Surface) -> NDArray[np.float32]:
+def face_scores(units: KnowledgeUnits, surface: Surface) -> NDArray[np.float32]:
     """Score `[F, P]` of each part on each face (formula above); 0 where nothing was said."""
     owner = units.owner()
     worth = units.score[owner] * smoothing(units, surface)
@@ -91,17 +91,17 @@ def centrality(members: NDArray[np.integer], surface: Surface) -> NDArray[np.flo
     """Geodesic re-weighting `[M]` of a unit's members.
 
     The Gaussian peaks at the mean distance, as published, not at the capital face itself. Members
-    that cannot be reached (another piece of the mesh) count as lying at the end of the reach.
+    that cannot be reached (another piece of the mesh) count as lying at the end of the search.
     """
     place = surface.place[members]
-    middle = np.average(place, axis=0, weights=surface.area[members] + 1e-12)
-    capital = np.linalg.norm(place - middle, axis=1).argmin()
+    center = np.average(place, axis=0, weights=surface.area[members] + 1e-12)
+    capital = np.linalg.norm(place - center, axis=1).argmin()
     width = float(np.linalg.norm(place - place[capital], axis=1).max())
-    along = dijkstra(surface.edges, indices=int(members[capital]), limit=REACH * width)[members]
-    distance = np.minimum(along, REACH * width)
-    spread = max(float(distance.std()), LEAST_SPREAD)
-    density: NDArray[np.float64] = np.exp(-0.5 * ((distance - distance.mean()) / spread) ** 2)
-    return density / (spread * np.sqrt(2 * np.pi))
+    along = dijkstra(surface.edges, indices=int(members[capital]), limit=SEARCH * width)[members]
+    distance = np.minimum(along, SEARCH * width)
+    sigma = max(float(distance.std()), LEAST_SIGMA)
+    density: NDArray[np.float64] = np.exp(-0.5 * ((distance - distance.mean()) / sigma) ** 2)
+    return density / (sigma * np.sqrt(2 * np.pi))
 
 
 def smoothing(units: KnowledgeUnits, surface: Surface) -> NDArray[np.float64]:

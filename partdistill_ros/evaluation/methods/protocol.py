@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 METHODS = {
     "constant": "the category's most frequent part everywhere: the answer to beat",
     "vote": "the teacher alone, its answers about ten views voted onto the points (PointCLIP V2)",
-    "mesh-scores": "the same answers gathered face by face over the mesh (SATR)",
+    "mesh-scores": "the same answers summed face by face over the mesh (SATR)",
     "features": "a student of the teacher's dense features, classified by text (OpenScene)",
     "forward": "a student of the teacher's units, forward distillation alone",
     "backward": "forward, then backward distillation (PartDistill)",

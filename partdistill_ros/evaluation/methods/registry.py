@@ -43,7 +43,7 @@ def make_method(name: str, shapes: Sequence[Shape], config: MethodConfig) -> Met
 
 def method_teacher(config: MethodConfig, shapes: Sequence[Shape]) -> Teacher:
     """The teacher of a comparison; a controlled one knows the truth of `shapes`, and is one for each method, since
-    it remembers which clouds of a shape it was told about."""
+    it remembers the truth of the clouds that it was given."""
     kind, _, preset = config.teacher.partition(":")
     if kind != CONTROLLED:
         return load_teacher(config.teacher, config.recipe.device)

@@ -15,13 +15,13 @@ from scipy.sparse import csr_array
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.evaluation.evaluate import evaluate
 from partdistill_ros.evaluation.methods.mesh_scores import (
-    LEAST_SPREAD,
+    LEAST_SIGMA,
     MeshScoresMethod,
     Surface,
     centrality,
     cloud_surface,
+    face_scores,
     faces_under,
-    gather_scores,
     mesh_surface,
     rings,
     smoothing,
@@ -78,7 +78,7 @@ def test_weights_are_the_gaussian_of_the_distances_from_the_middle() -> None:
     distance = np.array([0.2, 0.1, 0, 0.1, 0.2])
     spread = np.sqrt((distance**2).mean() - 0.12**2)
     assert weight == pytest.approx(PEAK / spread * np.exp(-0.5 * ((distance - 0.12) / spread) ** 2), rel=1e-4)
-    assert centrality(np.array([3]), chain(9)) == pytest.approx([PEAK / LEAST_SPREAD])
+    assert centrality(np.array([3]), chain(9)) == pytest.approx([PEAK / LEAST_SIGMA])
 
 
 def test_the_middle_is_weighted_by_area() -> None:
@@ -100,7 +100,7 @@ def test_another_piece_of_the_mesh_is_far_away_not_lost() -> None:
 def test_scores_add_up_over_units_and_are_zero_elsewhere() -> None:
     surface = chain(40)
     units = units_of([np.arange(20), np.arange(20), np.arange(15, 30)], [0, 0, 1], [0.5, 0.25, 0.8], 40)
-    scores = gather_scores(units, surface)
+    scores = face_scores(units, surface)
     share, weight = smoothing(units, surface)[:20], centrality(np.arange(20), surface)
     assert scores[:20, 0] == pytest.approx(0.75 * share * weight, rel=1e-5)
     assert (scores[30:] == 0).all() and (scores[:15, 1] == 0).all() and (scores[15:30, 1] > 0).all()
