@@ -65,22 +65,14 @@ def run(arguments: Namespace) -> Answer:
     vocabulary = Bundle.load(arguments.bundle).vocabulary
     start = time.monotonic()
     scene = make_scene(arguments.seed)
-    query = arguments.query or scene_query(scene)
+    query = arguments.query or scene.query()
     parse_query(query, vocabulary)
     say(f"a table with {', '.join(scene.objects)}; asked for: {query}")
     scan_file = _prepare_folder(arguments.out, scene.scan)
     made = time.monotonic() - start
     result = _live(arguments, scan_file, query)
-    _check_order(scene.scan, result.received)
+    check_order(scene.scan, result.received)
     return _write(arguments, scene, query, made, result)
-
-
-def scene_query(scene: TabletopScene) -> str:
-    """A group of part names for each kind of object on the table."""
-    from partdistill_ros.synthetic.families import FAMILIES
-
-    kinds = dict.fromkeys(scene.objects)
-    return "; ".join(f"{kind}: {', '.join(FAMILIES[kind].parts)}" for kind in kinds)
 
 
 def _prepare_folder(out: Path, scan: Scan) -> Path:
@@ -140,7 +132,8 @@ def _live(arguments: Namespace, scan_file: Path, query: str) -> _Result:
         return _Result(received, first, memory, {node.name: node.pid for node in nodes})
 
 
-def _check_order(scan: Scan, received: Received) -> None:
+def check_order(scan: Scan, received: Received) -> None:
+    """Raises CommandFailed where a cloud came back with other points, or in another order."""
     import numpy as np
 
     for cloud in received.clouds:
@@ -151,6 +144,7 @@ def _check_order(scan: Scan, received: Received) -> None:
 def _write(arguments: Namespace, scene: TabletopScene, query: str, made: float, result: _Result) -> Answer:
     import json
 
+    from partdistill_ros.evaluation.scene_scores import score_scene
     from partdistill_ros.io.atomic import atomic_path
     from partdistill_ros.io.save import save_labeled
     from partdistill_ros.visualization.colors import label_colors
@@ -178,7 +172,7 @@ def _write(arguments: Namespace, scene: TabletopScene, query: str, made: float, 
         "node_megabytes": result.megabytes,
         "processes": result.processes,
         "provider": received.diagnostics.get("provider"),
-        "truth": _truth(scene, last.labels, received.parts),
+        "truth": score_scene(scene, last.labels, received.parts),
     }
     with atomic_path(out / "timings.json") as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n")
@@ -193,36 +187,6 @@ def _milliseconds(received: Received) -> dict[str, float]:
     stages = {name: float(value) for name, value in reported.items() if value is not None}
     stages["published to labeled"] = round(1e3 * median(cloud.delay for cloud in received.clouds), 1)
     return stages
-
-
-def _truth(scene: TabletopScene, labels: Any, parts: tuple[str, ...]) -> dict[str, float]:
-    """How good the answer is on the objects, since the scene is made up: mIoU per object in per cent,
-    over the parts in view."""
-    import numpy as np
-
-    from partdistill_ros.evaluation.miou import score_shape
-    from partdistill_ros.synthetic.families import FAMILIES
-
-    truth = scene.scan.point_labels
-    if truth is None:
-        return {}
-    scores = {}
-    for number, kind in enumerate(scene.objects):
-        wanted = FAMILIES[kind].parts
-        mask = scene.object_mask(number)
-        true = _renamed(truth[mask], scene.scan.parts, wanted)
-        if (true >= 0).any() and set(wanted) & set(parts):
-            score = score_shape(kind, kind, wanted, _renamed(np.asarray(labels)[mask], parts, wanted), true)
-            scores[f"{number + 1} {kind}"] = round(100 * score.present, 1)
-    return scores
-
-
-def _renamed(labels: Any, names: tuple[str, ...], wanted: tuple[str, ...]) -> Any:
-    """Labels into `names` as labels into `wanted`, -1 for a name that is not there."""
-    import numpy as np
-
-    place = [wanted.index(name) if name in wanted else -1 for name in names]
-    return np.array([*place, -1], np.int16)[labels]
 
 
 def _table(record: dict[str, Any]) -> str:

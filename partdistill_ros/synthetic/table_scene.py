@@ -46,6 +46,10 @@ class TabletopScene:
         """Mask `[N]` of the points of `objects[number]`."""
         return self.object_index == number + 1
 
+    def query(self) -> str:
+        """A group of part names for each kind of object on the table."""
+        return "; ".join(f"{kind}: {', '.join(FAMILIES[kind].parts)}" for kind in dict.fromkeys(self.objects))
+
 
 def make_scene(
     seed: int,

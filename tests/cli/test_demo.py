@@ -38,34 +38,12 @@ def cloud_of(scene, labels):
     return LabeledCloud(scan.points, labels, np.ones(len(labels), np.float32), scan.grid, 0.1)
 
 
-def test_the_query_names_the_parts_of_every_kind_of_object_once(scene):
-    query = demo.scene_query(scene)
-    kinds = [group.split(":")[0] for group in query.split("; ")]
-    assert sorted(kinds) == sorted(set(scene.objects)) and "mug: handle, cup" in query
-
-
-def test_the_truth_of_the_scene_scores_100_and_nothing_scores_0(scene):
-    scan = scene.scan
-    perfect = demo._truth(scene, scan.point_labels, scan.parts)
-    assert len(perfect) == len(scene.objects) and set(perfect.values()) == {100.0}
-    nothing = demo._truth(scene, np.full(len(scan.points), -1), scan.parts)
-    assert set(nothing.values()) == {0.0}
-    assert demo._truth(scene, scan.point_labels, ("wheel",)) == {}
-
-
-def test_labels_are_compared_by_name(scene):
-    scan = scene.scan
-    order = tuple(reversed(scan.parts))
-    place = np.array([*(order.index(part) for part in scan.parts), -1])
-    assert set(demo._truth(scene, place[scan.point_labels], order).values()) == {100.0}
-
-
 def test_other_points_or_another_order_fail(scene):
     good = cloud_of(scene, scene.scan.point_labels)
-    demo._check_order(scene.scan, Received([good]))
+    demo.check_order(scene.scan, Received([good]))
     shuffled = LabeledCloud(good.points[::-1], good.labels, good.confidence, good.grid, 0.1)
     with pytest.raises(CommandFailed, match="in another order"):
-        demo._check_order(scene.scan, Received([good, shuffled]))
+        demo.check_order(scene.scan, Received([good, shuffled]))
 
 
 def test_without_ros_it_says_what_to_do(partdistill, monkeypatch, tmp_path):

@@ -90,3 +90,10 @@ def test_unknown_and_no_families_are_refused():
         make_scene(0, ("mug", "spoon"))
     with pytest.raises(PartDistillError, match="no families"):
         make_scene(0, ())
+
+
+def test_the_query_names_the_parts_of_every_kind_of_object_once():
+    scene = make_scene(3)
+    query = scene.query()
+    kinds = [group.split(":")[0] for group in query.split("; ")]
+    assert sorted(kinds) == sorted(set(scene.objects)) and "mug: handle, cup" in query
