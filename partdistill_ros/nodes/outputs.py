@@ -44,7 +44,7 @@ class Labeled:
 class Outputs:
     """The publishers, from configure to cleanup; results and announcements may come from two threads."""
 
-    def __init__(self, node: LifecycleNode, qos: SegmenterQos, warn: Callable[[str], None]) -> None:
+    def __init__(self, node: LifecycleNode, qos: SegmenterQos, warn: Callable[[str], object]) -> None:
         self._node, self._warn = node, warn
         self._lock = threading.Lock()
         self._labeled = self._publisher(PointCloud2, "labeled_points", qos.labeled_points)

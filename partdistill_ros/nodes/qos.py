@@ -84,7 +84,7 @@ def latched(depth: int = 1) -> QoSProfile:
 class CloudSubscription:
     """The subscription to `points`; `auto` is reliable until a best-effort publisher shows up."""
 
-    def __init__(self, node: Node, qos: InputQos, receive: Callable[[Any], None], warn: Callable[[str], None]) -> None:
+    def __init__(self, node: Node, qos: InputQos, receive: Callable[[Any], None], warn: Callable[[str], object]) -> None:
         self._node, self._qos, self._receive, self._warn = node, qos, receive, warn
         self.topic = str(node.resolve_topic_name("points"))
         self._subscription: Any = None
@@ -120,7 +120,7 @@ class CloudSubscription:
             self._subscribe("best_effort")
 
 
-def subscription_events(node: Node, name: str, reliability: str, warn: Callable[[str], None]) -> Any:
+def subscription_events(node: Node, name: str, reliability: str, warn: Callable[[str], object]) -> Any:
     """The events of a subscription to `name`: a warning where a publisher does not fit it."""
     from rclpy.event_handler import SubscriptionEventCallbacks
 
@@ -132,7 +132,7 @@ def subscription_events(node: Node, name: str, reliability: str, warn: Callable[
     )
 
 
-def publisher_events(node: Node, name: str, reliability: str, warn: Callable[[str], None]) -> Any:
+def publisher_events(node: Node, name: str, reliability: str, warn: Callable[[str], object]) -> Any:
     """The same of a publisher, for subscriptions that do not fit it."""
     from rclpy.event_handler import PublisherEventCallbacks
 
@@ -145,7 +145,7 @@ def publisher_events(node: Node, name: str, reliability: str, warn: Callable[[st
 
 
 def mismatch_warning(
-    topic: str, parameter: str, own: str, peers: Callable[[], Sequence[Any]], warn: Callable[[str], None]
+    topic: str, parameter: str, own: str, peers: Callable[[], Sequence[Any]], warn: Callable[[str], object]
 ) -> Callable[[Any], None]:
     """An event callback that says who the other end of `topic` is, what it uses, and what to change.
 
