@@ -84,7 +84,9 @@ def latched(depth: int = 1) -> QoSProfile:
 class CloudSubscription:
     """The subscription to `points`; `auto` is reliable until a best-effort publisher shows up."""
 
-    def __init__(self, node: Node, qos: InputQos, receive: Callable[[Any], None], warn: Callable[[str], object]) -> None:
+    def __init__(
+        self, node: Node, qos: InputQos, receive: Callable[[Any], None], warn: Callable[[str], object]
+    ) -> None:
         self._node, self._qos, self._receive, self._warn = node, qos, receive, warn
         self.topic = str(node.resolve_topic_name("points"))
         self._subscription: Any = None
