@@ -291,7 +291,8 @@ def _read_vocabulary(directory: Path, content: bytes, manifest: _Manifest) -> Vo
     for category, parts in manifest.categories.items():
         missing = sorted(set(parts) - set(names))
         if missing:
-            raise PartDistillError(f"{directory / MANIFEST}: {missing[0]!r} of categories.{category} has no embedding")
+            where = f"{directory / MANIFEST}: categories.{category:.60}"
+            raise PartDistillError(f"{where}: {missing[0]!r:.60} has no embedding")
     categories = {category: tuple(parts) for category, parts in manifest.categories.items()}
     return Vocabulary(names, embeddings, categories)
 
