@@ -44,23 +44,17 @@ def category_table(evaluation: Evaluation) -> str:
     sampled = evaluation.sampled
     counts = {name: sum(score.category == name for score in evaluation.scores) for name in sampled.categories}
     rows = [("category", "shapes", "mIoU", "present", "parts present in the truth")]
+
+    def add(name: str, shapes: int, miou: float, present: float | None, words: str) -> None:
+        rows.append((name, str(shapes), f"{miou:.1f}", "" if present is None else f"{present:.1f}", words))
+
     for name, miou in sampled.categories.items():
         parts = ", ".join(f"{part} {value:.1f}" for part, value in sampled.part_iou[name].items())
-        rows.append((name, str(counts[name]), f"{miou:.1f}", f"{sampled.present_categories[name]:.1f}", parts))
-    rows.append(
-        ("overall", str(sampled.shapes), f"{sampled.overall:.1f}", f"{sampled.present:.1f}", "mean over categories")
-    )
-    rows.append(("instance", str(sampled.shapes), f"{sampled.instance:.1f}", "", "mean over shapes"))
+        add(name, counts[name], miou, sampled.present_categories[name], parts)
+    add("overall", sampled.shapes, sampled.overall, sampled.present, "mean over categories")
+    add("instance", sampled.shapes, sampled.instance, None, "mean over shapes")
     every = evaluation.every
-    rows.append(
-        (
-            "all points",
-            str(every.shapes),
-            f"{every.overall:.1f}",
-            f"{every.present:.1f}",
-            "interpolated, mean over categories",
-        )
-    )
+    add("all points", every.shapes, every.overall, every.present, "interpolated, mean over categories")
     return f"{evaluation.method} ({evaluation.setting}), mIoU in per cent\n{aligned(rows)}"
 
 
@@ -70,13 +64,8 @@ def comparison_table(evaluations: Sequence[Evaluation]) -> str:
     rows = [("category", "shapes", *(f"{one.method}, {one.setting}" for one in evaluations))]
     for name in first.categories:
         count = sum(score.category == name for score in evaluations[0].scores)
-        rows.append(
-            (
-                name,
-                str(count),
-                *(_pair(e.sampled.categories[name], e.sampled.present_categories[name]) for e in evaluations),
-            )
-        )
+        pairs = [_pair(one.sampled.categories[name], one.sampled.present_categories[name]) for one in evaluations]
+        rows.append((name, str(count), *pairs))
     rows.append(("overall", str(first.shapes), *(_pair(e.sampled.overall, e.sampled.present) for e in evaluations)))
     rows.append(("all points", str(first.shapes), *(_pair(e.every.overall, e.every.present) for e in evaluations)))
     return aligned(rows)

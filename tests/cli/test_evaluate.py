@@ -74,6 +74,8 @@ def test_folders_leave_out_what_cannot_be_read(partdistill, toy_bundle, cloud_fi
 @pytest.mark.parametrize(
     "options, words",
     [
+        (("--method", "constant", "--split", "val"), "--split and --categories choose from a data set"),
+        (("--bundle", "default", "--categories", "cap"), "--split and --categories choose from a data set"),
         (("--method", "constant", "--votes", "3"), "--votes does not go with --method constant"),
         (("--method", "vote", "--threads", "1"), "--threads does not go with --method vote"),
         (("--method", "mesh-scores", "--votes", "3"), "--votes does not go with --method mesh-scores"),
