@@ -291,8 +291,8 @@ def _read_vocabulary(directory: Path, content: bytes, manifest: _Manifest) -> Vo
     for category, parts in manifest.categories.items():
         missing = sorted(set(parts) - set(names))
         if missing:
-            where = f"{directory / MANIFEST}: categories.{category:.60}"
-            raise PartDistillError(f"{where}: {missing[0]!r:.60} has no embedding")
+            problem = f"{missing[0]!r:.60} of categories.{category:.60} has no embedding"
+            raise PartDistillError(f"{directory / MANIFEST}: {problem}")
     categories = {category: tuple(parts) for category, parts in manifest.categories.items()}
     return Vocabulary(names, embeddings, categories)
 
