@@ -65,7 +65,7 @@ def test_every_stage_is_measured_at_its_limit(benchmark, scene, monkeypatch):
     monkeypatch.setattr(live_limits, "MOST_POINTS", 2 * len(scene.points))
     segmenter = Segmenter("default", "cpu", 1)
     found = live_limits.limits(segmenter, segmenter.query("mug: handle, cup", reject_unknown=True), scene, repeats=1)
-    assert [one.stage for one in found] == ["convert", "extract", "recall", "sample and network", "interpolate"]
+    assert [one.stage for one in found] == ["convert", "extract", "recall", "sample and network", "spread"]
     assert all(one.milliseconds > 0 for one in found)
     assert found[0].limit == f"{2 * len(scene.points):,} points" and found[3].limit == "16 objects, all asked about"
 
