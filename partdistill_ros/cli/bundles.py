@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 SUMMARY = "versions of distilled bundles: list them, go back to one"
 DESCRIPTION = """\
 `partdistill distill --store` and the node distill_trainer keep every bundle that passed its check under a
-name and a version: STORE/NAME/v0003. STORE/NAME/current leads to the one in force and can be given
-wherever a bundle is asked for. `rollback` puts the version before it in force, or the one that --to names;
+name and a version: STORE/NAME/v0003. STORE/NAME/current leads to the active one and can be given
+wherever a bundle is asked for. `rollback` makes the version before it active, or the one that --to names;
 a running node takes it when it is asked to load STORE/NAME/current again."""
 EXAMPLES = """\
   partdistill bundles ls bundles/
@@ -30,11 +30,11 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("action", choices=("ls", "rollback"), help="what to do")
     parser.add_argument("store", type=Path, metavar="STORE", help="folder of the store")
     parser.add_argument("name", nargs="?", metavar="NAME", help="one bundle (ls: all)")
-    parser.add_argument("--to", metavar="VERSION", help="rollback: the version to put in force, for example v0002")
+    parser.add_argument("--to", metavar="VERSION", help="rollback: the version to make active, for example v0002")
 
 
 def run(arguments: Namespace) -> Answer:
-    """List, or change what is in force."""
+    """List, or change what is active."""
     from partdistill_ros.inference.bundle_store import BundleStore
 
     store = BundleStore(arguments.store)
@@ -63,8 +63,8 @@ def _listed(versions: list[Version]) -> Answer:
     rows: list[tuple[str, ...]] = [("name", "version", "", "teacher", "scans", "problem")]
     entries: list[dict[str, Any]] = []
     for one in versions:
-        told = [str(one.training.get(key, "")) for key in ("teacher", "scans")]
-        rows.append((one.name, one.label, "current" if one.current else "", *told, one.problem or ""))
+        origin = [str(one.training.get(key, "")) for key in ("teacher", "scans")]
+        rows.append((one.name, one.label, "current" if one.current else "", *origin, one.problem or ""))
         entries.append(
             {
                 "name": one.name,

@@ -67,7 +67,7 @@ def run(arguments: Namespace) -> Answer:
     scene = make_scene(arguments.seed)
     query = arguments.query or scene.query()
     parse_query(query, vocabulary)
-    say(f"a table with {', '.join(scene.objects)}; asked for: {query}")
+    say(f"a table with {', '.join(scene.objects)}; query: {query}")
     scan_file = _prepare_folder(arguments.out, scene.scan)
     made = time.monotonic() - start
     result = _live(arguments, scan_file, query)

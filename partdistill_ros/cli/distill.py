@@ -24,7 +24,7 @@ it was, from BUNDLE.work.
 
 The student is then checked: its files, its export, a run on the scans, and how far it agrees with what
 the teacher saw, next to the student before it. BUNDLE.work/report.html shows the run. With --store the
-student becomes the next version of that name, and the one in force unless it agrees clearly less."""
+student becomes the next version of that name, and the active one unless it agrees clearly less."""
 EXAMPLES = """\
   partdistill distill mugs/ --category mug --parts "handle, cup" --out my_mugs
   partdistill distill tool.ply --mode tta --parts "handle, jaw" --out tool_bundle --epochs 15
@@ -99,7 +99,7 @@ def run(arguments: Namespace) -> Answer:
 
 
 def _valid(scans: tuple[Path, ...]) -> tuple[tuple[Path, ...], dict[str, str]]:
-    """The scans, of collections the valid members only, and what is wrong with the others, which is said."""
+    """The scans, of collections the valid members only, and what is wrong with the others, each of which is named."""
     from partdistill_ros.io.recorded_scan import is_collection
 
     if not any(map(is_collection, scans)):

@@ -63,9 +63,9 @@ def run(arguments: Namespace) -> Answer:
         training = pretrain.run(config, bar)
     seconds = round(time.monotonic() - start, 1)
     record = {"encoder": str(arguments.out), "student": arguments.student, "training": training, "seconds": seconds}
-    told = ", ".join(f"{key} {value}" for key, value in training.items())
+    summary = ", ".join(f"{key} {value}" for key, value in training.items())
     return Answer(
         record,
-        f"wrote {arguments.out} in {seconds:.0f} s ({told})\n"
+        f"wrote {arguments.out} in {seconds:.0f} s ({summary})\n"
         f"start from it: partdistill distill ... --student {arguments.student} --start {arguments.out}",
     )

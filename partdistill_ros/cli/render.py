@@ -64,7 +64,7 @@ def run(arguments: Namespace) -> Answer:
     backend = load_backend(arguments.renderer, device)
     written = []
     for path in progress(arguments.shapes, "render", len(names)):
-        scan, views = as_taught(load_scan(path, up=arguments.up))
+        scan, views = as_distilled(load_scan(path, up=arguments.up))
         rendering = render_scan(scan, views, arguments.size, device=device, backend=backend)
         folder = arguments.out / path.stem if len(names) > 1 else arguments.out
         manifest = write_views(folder, rendering, views, parts)
@@ -75,7 +75,7 @@ def run(arguments: Namespace) -> Answer:
     return Answer(record, "\n".join(f"{one['shape']}: {one['views']} views, {one['manifest']}" for one in written))
 
 
-def as_taught(scan: Scan) -> tuple[Scan, Views]:
+def as_distilled(scan: Scan) -> tuple[Scan, Views]:
     """The scan upright in the unit ball and the views, both exactly as distillation has them.
 
     Its cloud decides where the cameras stand; mesh and points beyond it move along, so that boxes
@@ -95,16 +95,16 @@ def as_taught(scan: Scan) -> tuple[Scan, Views]:
         else min(DistillConfig.cloud_points, int(scan.finite().sum()))
     )
     cloud = upright_cloud(scan, count)
-    turn = np.eye(3) if scan.up is None else rotation_to_z(scan.up)
-    before = sample_surface(scan, count).points.astype(np.float64) @ turn.T
-    middle = (before.min(0) + before.max(0)) / 2
-    radius = max(np.linalg.norm(before - middle, axis=1).max(), 1e-12)
+    up_rotation = np.eye(3) if scan.up is None else rotation_to_z(scan.up)
+    before = sample_surface(scan, count).points.astype(np.float64) @ up_rotation.T
+    center = (before.min(0) + before.max(0)) / 2
+    radius = max(np.linalg.norm(before - center, axis=1).max(), 1e-12)
 
     def move(points: np.ndarray) -> np.ndarray:
-        moved: np.ndarray = ((points @ turn.T - middle) / radius).astype(np.float32)
+        moved: np.ndarray = ((points @ up_rotation.T - center) / radius).astype(np.float32)
         return moved
 
     mesh = None if scan.mesh is None else replace(scan.mesh, vertices=move(scan.mesh.vertices))
-    normals = None if scan.normals is None else (scan.normals @ turn.T).astype(np.float32)
+    normals = None if scan.normals is None else (scan.normals @ up_rotation.T).astype(np.float32)
     moved = scan.with_(points=move(scan.points), mesh=mesh, normals=normals, up=cloud.up, viewpoint=cloud.viewpoint)
     return moved, views_for(cloud)

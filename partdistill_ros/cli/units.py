@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 SUMMARY = "look at the teacher's units that a student re-scored"
 DESCRIPTION = """\
-In backward distillation the student grades what the teacher said: each unit (a part name and the
+In backward distillation the student rescores what the teacher answered: each unit (a part name and the
 points it is about, in one view) gets a new score. Draw per scan the units that fell and rose most,
 each in its own view, and write units.csv with all of them and index.html to look at.
 
-WORK is the folder that `distill` leaves beside its bundle (BUNDLE.work), a folder of graded .npz files,
+WORK is the folder that `distill` leaves beside its bundle (BUNDLE.work), a folder of rescored .npz files,
 or such files."""
 EXAMPLES = """\
   partdistill units my_mugs.work --out my_mugs_units
@@ -31,7 +31,7 @@ EXAMPLES = """\
 
 def configure(parser: ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("work", nargs="+", type=Path, metavar="WORK", help="work folder of distill, or graded .npz")
+    parser.add_argument("work", nargs="+", type=Path, metavar="WORK", help="work folder of distill, or rescored .npz")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write into")
     parser.add_argument("--count", type=positive, default=24, metavar="N", help="units drawn per scan (24)")
 
@@ -49,12 +49,12 @@ def run(arguments: Namespace) -> Answer:
     left_out = LeftOut()
     files = _found(arguments.work)
     for file in progress(files, "units", len(files)):
-        graded = _read(file, file in arguments.work, left_out)
-        if graded is not None:
+        rescored = _read(file, file in arguments.work, left_out)
+        if rescored is not None:
             name = _free(file.stem, sheets)
-            save_picture(arguments.out / name, contact_sheet(graded, arguments.count))
-            sheets[name] = Sheet.of(graded, name)
-            rows += unit_rows(graded)
+            save_picture(arguments.out / name, contact_sheet(rescored, arguments.count))
+            sheets[name] = Sheet.of(rescored, name)
+            rows += unit_rows(rescored)
     if not sheets:
         raise PartDistillError(f"none of {len(left_out.found)} files of re-scored units could be read: train anew")
     write_csv(arguments.out / "units.csv", rows)

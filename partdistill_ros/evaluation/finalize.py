@@ -67,16 +67,16 @@ def _stored(store: BundleStore, name: str, made: Bundle, check: BundleCheck, pag
     current = store.current(name)
     if current is not None and Bundle.load(current).checksums == made.checksums:
         shutil.rmtree(made.path)
-        words = f"the student in force, {name} {current.name}, is the same: no new version. {verdict}"
+        words = f"the active student, {name} {current.name}, is the same: no new version. {verdict}"
         return Finalized(Bundle.load(current), current / REPORT, check.record(), True, words)
     shutil.copyfile(page, made.path / REPORT)
     path = store.adopt(name, made.path)
     if check.problem is None:
         store.set_current(name, path.name)
-        words = f"{name} {path.name} is in force. {verdict}"
+        words = f"{name} {path.name} is active. {verdict}"
     else:
         words = (
-            f"{name} {path.name} is stored and not put in force: {check.problem}. To use it all the same: "
+            f"{name} {path.name} is stored and not made active: {check.problem}. To use it all the same: "
             f"partdistill bundles rollback {store.root} {name} --to {path.name}"
         )
     return Finalized(Bundle.load(path), path / REPORT, check.record(), check.problem is None, words)

@@ -103,7 +103,7 @@ def _listen(
     log: Callable[[str], None],
     stop: Callable[[], bool],
 ) -> tuple[list[str], bool]:
-    """The last lines that were no progress, and whether it was told to stop."""
+    """The last lines that were no progress, and whether it was asked to stop."""
     tail: list[str] = []
     waiting = b""
     with selectors.DefaultSelector() as selector:

@@ -10,7 +10,7 @@ from partdistill_ros.inference.bundle_store import BundleStore
 
 @pytest.fixture
 def store(tmp_path, toy_bundle):
-    """`mugs` in three versions, the third in force, and `tools` in one."""
+    """`mugs` in three versions, the third active, and `tools` in one."""
     made = BundleStore(tmp_path / "store")
     for name in ("mugs", "mugs", "mugs", "tools"):
         shutil.copytree(toy_bundle, tmp_path / "copy")
@@ -47,7 +47,7 @@ def test_rollback(partdistill, store):
         (["rollback"], "needs the name"),
         (["rollback", "jugs"], "no bundle 'jugs'"),
         (["rollback", "mugs", "--to", "v0009"], "no version 'v0009'"),
-        (["rollback", "tools"], "no version in force"),
+        (["rollback", "tools"], "no active version"),
         (["ls", "--to", "v0001"], "--to belongs to rollback"),
     ],
 )

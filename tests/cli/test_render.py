@@ -9,7 +9,7 @@ from PIL import Image
 
 pytest.importorskip("torch", reason="rendering needs torch: the extra 'train'")
 
-from partdistill_ros.cli.render import as_taught
+from partdistill_ros.cli.render import as_distilled
 from partdistill_ros.distillation.config import DistillConfig
 from partdistill_ros.distillation.samples import upright_cloud
 from partdistill_ros.io.load import load_scan
@@ -56,7 +56,7 @@ def test_the_cameras_are_those_of_distillation(post, kind):
         scan = sample_surface(scan, 20_000)
     if kind == "one-sided":
         scan = scan.with_(viewpoint=np.array([0, 9, 0], np.float32))
-    moved, views = as_taught(scan)
+    moved, views = as_distilled(scan)
     cloud = upright_cloud(scan, DistillConfig.cloud_points)
     taught = views_for(cloud)
     assert np.allclose(views.position, taught.position, atol=1e-5)
@@ -72,7 +72,7 @@ def test_the_cameras_are_those_of_distillation(post, kind):
 def test_a_scan_that_does_not_know_up_stays_as_it_is(post):
     """`distill --teacher boxes:FILE` takes +z for its up (`distillation.trainer`), whatever pose would be steadier."""
     scan = post.with_(up=None)
-    moved, views = as_taught(scan)
+    moved, views = as_distilled(scan)
     cloud = upright_cloud(scan.with_(up=np.array([0, 0, 1], np.float32)), DistillConfig.cloud_points)
     taught = views_for(cloud)
     assert np.allclose(sample_surface(moved, DistillConfig.cloud_points).points, cloud.points, atol=1e-4)

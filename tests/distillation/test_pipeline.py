@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from partdistill_ros.cli.render import as_taught
+from partdistill_ros.cli.render import as_distilled
 from partdistill_ros.distillation import collect, pipeline
 from partdistill_ros.distillation.collect import collect_samples, count_scans
 from partdistill_ros.distillation.config import (
@@ -255,7 +255,7 @@ def test_up_is_that_of_the_rendered_views(scans: Path, tmp_path: Path) -> None:
     path = scans / "bottle0.npz"
     how = config(path, tmp_path / "x", up="-y", cloud_points=DistillConfig.cloud_points)
     sample = collected(how, PARTS, tmp_path / "x.work")[0]
-    _, rendered = as_taught(load_scan(path, up="-y"))
+    _, rendered = as_distilled(load_scan(path, up="-y"))
     assert sample.views is not None and not sample.up_unknown
     for own, shown in ((sample.views.position, rendered.position), (sample.views.rotation, rendered.rotation)):
         np.testing.assert_allclose(own, shown, atol=1e-5)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A student that passes is put in force; a worse one is stored and told; the same one is not stored twice."""
+"""A student that passes is made active; a worse one is stored and told; the same one is not stored twice."""
 
 from __future__ import annotations
 

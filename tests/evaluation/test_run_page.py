@@ -48,7 +48,7 @@ def written(tmp_path: Path):
         before = Answers("v0001", (np.ones(400, np.int16),) * count, (float("nan"),) * count, 0.5)
         check = BundleCheck(1e-5, answers, before if compared else None, "" if compared else "unknown name <x>", None)
         settings = {"teacher": "mini", "category": "ball"}
-        path = write_run_page(tmp_path / "report.html", "Run <1>", settings, run, check, "v0002 is in force")
+        path = write_run_page(tmp_path / "report.html", "Run <1>", settings, run, check, "v0002 is active")
         return path.read_text(encoding="utf-8")
 
     return write
@@ -57,7 +57,7 @@ def written(tmp_path: Path):
 def test_every_section_with_pictures_and_numbers(written) -> None:
     page = written(2)
     assert re.findall(r'<h2 id="(\w+)"', page) == ["recorded", "seen", "trusted", "after"]
-    assert "v0002 is in force" in page and "before: v0001" in page and "after: v0002" in page
+    assert "v0002 is active" in page and "before: v0001" in page and "after: v0002" in page
     assert "75.0 %" in page and "50.0 %" in page and "no units" in page
     # 2 recorded, 2 x 2 views, 2 sheets, 2 x 2 answers
     assert page.count("data:image/jpeg") == 2 + 4 + 2 + 4

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Versions are numbered, never replaced, put in force by one rename and rolled back."""
+"""Versions are numbered, never replaced, made active by one rename and rolled back."""
 
 from __future__ import annotations
 
