@@ -59,7 +59,7 @@ def _listing() -> Answer:
             "missing": list(one.missing()),
             "extra": one.extra,
             "weights": one.weights,
-            "license": one.license,
+            "licence": one.license,
         }
         for kind, one in TEACHERS.items()
     }
