@@ -80,7 +80,6 @@ class LabelSubscriber:
         self.topic, self.legend = topic, legend
         self._domain, self._namespace, self._depth = domain, namespace, depth
         self._on_cloud, self._on_legend = on_cloud or self._keep, on_legend
-        self._only_best_effort = False
         self.received = Received()
 
     def __enter__(self) -> Self:
@@ -112,16 +111,20 @@ class LabelSubscriber:
         """Makes the subscriptions; a subclass adds its own publishers and clients to `node`."""
         from diagnostic_msgs.msg import DiagnosticArray
         from rclpy.exceptions import InvalidTopicNameException
+        from rclpy.validate_topic_name import validate_topic_name
 
         from partdistill_ros.msg import PartLegend
-        from partdistill_ros.nodes.qos import latched
+        from partdistill_ros.nodes.qos import CloudSubscription, InputQos, latched
 
         try:
-            self._subscription = self._subscribe_clouds("reliable")
-            self.node.create_subscription(PartLegend, self.legend, self._receive_legend, latched(LEGENDS_KEPT))
+            for name in (self.topic, self.legend):
+                validate_topic_name(name)
         except InvalidTopicNameException as error:
             sentence = " ".join(str(error).split())
             raise PartDistillError(f"{sentence}: name a topic as 'ros2 topic list' shows it") from error
+        quality, logger = InputQos("auto", self._depth), self.node.get_logger()
+        self._clouds = CloudSubscription(self.node, quality, self._on_cloud, logger.warning, self.topic)
+        self.node.create_subscription(PartLegend, self.legend, self._receive_legend, latched(LEGENDS_KEPT))
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._receive_diagnostics, 10)
 
     def spin(self, seconds: float = SPIN_SECONDS) -> None:
@@ -130,8 +133,6 @@ class LabelSubscriber:
         for node in self.nodes:
             node.check()
         self._executor.spin_once(timeout_sec=seconds)
-        if self._only_best_effort:
-            self._fall_back_to_best_effort()
 
     def listen(self, seconds: float) -> None:
         """Takes in what arrives within so long."""
@@ -154,25 +155,6 @@ class LabelSubscriber:
         """Seconds from the stamp of a message to now."""
         stamp = message.header.stamp
         return float(self.node.get_clock().now().nanoseconds - stamp.sec * 10**9 - stamp.nanosec) / 1e9
-
-    def _subscribe_clouds(self, reliability: str) -> Any:
-        from rclpy.event_handler import SubscriptionEventCallbacks
-        from sensor_msgs.msg import PointCloud2
-
-        from partdistill_ros.nodes.qos import profile
-
-        def incompatible(_: object) -> None:
-            self._only_best_effort = True
-
-        events = SubscriptionEventCallbacks(incompatible_qos=incompatible)
-        quality = profile(reliability, self._depth)
-        return self.node.create_subscription(PointCloud2, self.topic, self._on_cloud, quality, event_callbacks=events)
-
-    def _fall_back_to_best_effort(self) -> None:
-        """The publisher is best_effort. Not within its own callback: the subscription is destroyed here."""
-        self._only_best_effort = False
-        self.node.destroy_subscription(self._subscription)
-        self._subscription = self._subscribe_clouds("best_effort")
 
     def _keep(self, message: Any) -> None:
         self.received.clouds.append(read_labeled(message, self.delay(message)))

@@ -82,13 +82,18 @@ def latched(depth: int = 1) -> QoSProfile:
 
 
 class CloudSubscription:
-    """The subscription to `points`; `auto` is reliable until a best-effort publisher shows up."""
+    """The subscription to clouds; `auto` is reliable until a best-effort publisher shows up."""
 
     def __init__(
-        self, node: Node, qos: InputQos, receive: Callable[[Any], None], warn: Callable[[str], object]
+        self,
+        node: Node,
+        qos: InputQos,
+        receive: Callable[[Any], None],
+        warn: Callable[[str], object],
+        name: str = "points",
     ) -> None:
-        self._node, self._qos, self._receive, self._warn = node, qos, receive, warn
-        self.topic = str(node.resolve_topic_name("points"))
+        self._node, self._qos, self._receive, self._warn, self._name = node, qos, receive, warn, name
+        self.topic = str(node.resolve_topic_name(name))
         self._subscription: Any = None
         self._subscribe(qos.reliability)
 
@@ -102,11 +107,11 @@ class CloudSubscription:
         from rclpy.event_handler import SubscriptionEventCallbacks
         from sensor_msgs.msg import PointCloud2
 
-        events = subscription_events(self._node, "points", reliability, self._warn)
+        events = subscription_events(self._node, self._name, reliability, self._warn)
         if reliability == "auto":
             events = SubscriptionEventCallbacks(incompatible_qos=self._fall_back_to_best_effort)
         self._subscription = self._node.create_subscription(
-            PointCloud2, "points", self._receive, profile(reliability, self._qos.depth), event_callbacks=events
+            PointCloud2, self._name, self._receive, profile(reliability, self._qos.depth), event_callbacks=events
         )
 
     def _fall_back_to_best_effort(self, event: Any) -> None:
