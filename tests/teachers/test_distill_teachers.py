@@ -37,13 +37,13 @@ def quick(monkeypatch):
     """Two small batches of training: what comes before them is what is tested here."""
     from partdistill_ros.distillation import pipeline
 
-    train = pipeline.train
+    distill = pipeline.distill
 
     def shorter(config, *arguments):
         schedule = Schedule(epochs=1, min_steps=2, batch=2)
-        return train(dataclasses.replace(config, schedule=schedule, cloud_points=3000), *arguments)
+        return distill(dataclasses.replace(config, schedule=schedule, cloud_points=3000), *arguments)
 
-    monkeypatch.setattr(pipeline, "train", shorter)
+    monkeypatch.setattr(pipeline, "distill", shorter)
 
 
 def distilled(capsys, mugs, out, *teacher) -> tuple[Bundle, str]:
