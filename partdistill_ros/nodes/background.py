@@ -6,6 +6,7 @@ from __future__ import annotations
 import concurrent.futures
 import queue
 import threading
+import weakref
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -105,7 +106,8 @@ class Background:
             threading.Thread(target=_serve, args=[self._queue], name="background", daemon=True).start()
         self._queue.put(step)
         if limit is not None:
-            timer = threading.Timer(limit, self._abandon, [task, late])
+            # Weakly: timer and task would hold each other, and with them a student of 12 MB until the collector comes.
+            timer = threading.Timer(limit, self._abandon, [weakref.ref(task), late])
             timer.daemon = True
             timer.start()
             task.add_done_callback(lambda _: timer.cancel())
@@ -116,8 +118,9 @@ class Background:
             self._unfinished -= 1
             self._changed.notify_all()
 
-    def _abandon(self, task: concurrent.futures.Future[Any], late: str) -> None:
-        if not task.done():
+    def _abandon(self, submitted: weakref.ref[concurrent.futures.Future[Any]], late: str) -> None:
+        task = submitted()
+        if task is not None and not task.done():
             self._queue = None
             _settle(task, error=TooSlow(late))
 

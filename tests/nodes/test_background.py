@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 import weakref
@@ -243,3 +244,22 @@ def test_an_item_is_let_go_once_it_is_done(gate):
 
 def test_a_worker_that_never_started_stops():
     assert LatestWorker(print, print, print).stop(0)
+
+
+def test_a_time_limit_keeps_nothing_of_a_result() -> None:
+    """A student holds 12 MB outside the collector's sight: it must go when the last one lets go of it."""
+
+    class Student:
+        def __init__(self) -> None:
+            time.sleep(0.1)  # loading takes longer than setting the limit up
+
+    background = Background()
+    gc.disable()
+    try:
+        kept = [weakref.ref(background.wait_for(Student, 60.0, "late", lambda: False)) for _ in range(3)]
+        end = time.monotonic() + 10
+        while any(one() is not None for one in kept) and time.monotonic() < end:
+            time.sleep(0.01)
+        assert [one() for one in kept] == [None] * 3
+    finally:
+        gc.enable()
