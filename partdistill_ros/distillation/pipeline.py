@@ -16,10 +16,10 @@ from partdistill_ros.distillation.rescored_units import RescoredUnits, rescored_
 from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.trainer import Progress, Trainer
 from partdistill_ros.distillation.work_folder import locked
-from partdistill_ros.inference.bundle import DEFAULT_PATH
 from partdistill_ros.inference.vocabulary import Vocabulary
-from partdistill_ros.io.content_key import content_key, files_key
-from partdistill_ros.students.build import check_start_space, new_student, save_student
+from partdistill_ros.io.content_key import content_key
+from partdistill_ros.students.build import check_start_space, new_student, save_student, start_key
+from partdistill_ros.students.names import start_folder
 from partdistill_ros.teachers.clip_text import load_space
 from partdistill_ros.text.attach import attach
 from partdistill_ros.text.space import TextSpace, clean_name
@@ -98,7 +98,7 @@ def _distill(config: DistillConfig, space: TextSpace, work: Path, report: Callab
 
 def resolved(config: DistillConfig, num_samples: int) -> DistillConfig:
     """The configuration with the schedule and augmentation that suit its mode and data where it names none."""
-    tta, trained = config.mode == "tta", config.start == "default" or Path(config.start).is_dir()
+    tta, trained = config.mode == "tta", config.start == "default" or start_folder(config.start) is not None
     schedule = config.schedule or schedule_for(num_samples, tta=tta, trained=trained, epochs=config.epochs)
     return replace(config, schedule=schedule, augmentation=config.augmentation or augmentation_for(tta))
 
@@ -107,8 +107,7 @@ def run_key(config: DistillConfig, samples: Sequence[Sample], rule: str = "") ->
     """Changes with everything that a checkpoint depends on; rule: of backward distillation, "" for what is the same
     under every rule."""
     options = {one.name: getattr(config, one.name) for one in fields(config) if one.name not in NOT_IN_KEY}
-    start = files_key(DEFAULT_PATH if config.start == "default" else Path(config.start))
-    return content_key(rule, options, start, samples)
+    return content_key(rule, options, start_key(config.start), samples)
 
 
 def training_summary(config: DistillConfig, trainer: Trainer) -> dict[str, object]:

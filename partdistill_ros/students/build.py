@@ -16,7 +16,8 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import DEFAULT_PATH, Bundle, write_bundle
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.io.atomic import atomic_path
-from partdistill_ros.students.names import LEAST_POINTS, PUBLIC, STUDENTS, check_start
+from partdistill_ros.io.content_key import files_key
+from partdistill_ros.students.names import LEAST_POINTS, PUBLIC, STUDENTS, check_start, start_folder
 from partdistill_ros.students.patch_transformer import PatchTransformer, PatchTransformerConfig
 from partdistill_ros.students.point_m2ae import PointM2AE, PointM2AEConfig
 from partdistill_ros.students.public_m2ae import UP as PUBLIC_UP
@@ -56,12 +57,13 @@ def new_student(name: str, dim: int, start: str = "scratch", freeze_encoder: boo
     Raises PartDistillError where name and start do not go together or a file does not fit.
     """
     check_start(name, start, freeze_encoder)
-    path = DEFAULT_PATH if start == "default" else Path(start)
-    if start == "default" or path.is_dir():
-        return _continued(name, dim, path, freeze_encoder)
+    bundle = DEFAULT_PATH if start == "default" else start_folder(start)
+    if bundle is not None:
+        return _continued(name, dim, bundle, freeze_encoder)
     options = {"head": "mlp4", "freeze_encoder": True} if freeze_encoder else {}
     if start == "scratch":
         return make_student(name, {"dim": dim, **options})
+    path = Path(start)
     if path.suffix.lower() == PUBLIC:
         student = make_student(name, {"dim": dim, "up": PUBLIC_UP, **options})
         assert isinstance(student, PointM2AE)
@@ -100,14 +102,20 @@ def load_student(bundle: Path) -> Student:
 
 def check_start_space(start: str, space: TextSpace) -> None:
     """Raises PartDistillError for first weights of a bundle whose head has learned another text space."""
-    if not Path(start).is_dir():
+    bundle = start_folder(start)
+    if bundle is None:
         return
-    learned = Bundle.load(start).text_space
+    learned = Bundle.load(bundle).text_space
     if learned != space.identity:
         raise PartDistillError(
             f"{start} has learned the text space '{learned}', this run has '{space.identity}': start from scratch, or "
             "choose the same teacher and --text-space"
         )
+
+
+def start_key(start: str) -> str:
+    """A key of the content of the first weights; the same for all that are random."""
+    return start if start == "scratch" else files_key(DEFAULT_PATH if start == "default" else Path(start))
 
 
 def save_student(

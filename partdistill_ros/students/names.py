@@ -15,6 +15,12 @@ PRETRAINED, PUBLIC = ".pt", ".pth"
 """Suffix of an encoder that `partdistill pretrain` wrote, and of the public Point-M2AE checkpoint."""
 
 
+def start_folder(start: str) -> Path | None:
+    """The folder of the bundle that `start` names; None for its words, whatever the working directory holds, and for
+    files."""
+    return Path(start) if start not in STARTS and Path(start).is_dir() else None
+
+
 def check_start(student: str, start: str, freeze_encoder: bool = False) -> None:
     """Refuse first weights that this student cannot have.
 

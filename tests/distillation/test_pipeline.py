@@ -349,6 +349,18 @@ def test_a_start_that_changes_makes_another_run(scans: Path, tmp_path: Path) -> 
     assert pipeline.run_key(how, []) != first
 
 
+@pytest.mark.parametrize("word", ["default", "scratch"])
+def test_a_folder_named_like_a_start_changes_nothing(
+    scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    how = replace(config(scans, tmp_path / "x"), start=word, schedule=None)
+    before = pipeline.resolved(how, 2), pipeline.run_key(how, [])
+    (tmp_path / word).mkdir()
+    (tmp_path / word / "student.pt").write_bytes(b"somebody's")
+    assert (pipeline.resolved(how, 2), pipeline.run_key(how, [])) == before
+
+
 def test_boxes_whose_names_are_swapped_make_another_run(tmp_path: Path) -> None:
     """Two categories of a file of boxes, exchanged: the student of before must not come back."""
     scan = Scan(sample_points(800), name="post", category="post")

@@ -16,6 +16,7 @@ from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.students import build
 from partdistill_ros.students.build import (
     WEIGHTS,
+    check_start_space,
     load_encoder,
     load_student,
     new_student,
@@ -23,7 +24,7 @@ from partdistill_ros.students.build import (
     save_student,
 )
 from partdistill_ros.students.masked import masked_autoencoder
-from partdistill_ros.students.names import STUDENTS
+from partdistill_ros.students.names import STARTS, STUDENTS
 from partdistill_ros.students.patch_transformer import PatchTransformer
 from partdistill_ros.students.point_m2ae import PointM2AE, PointM2AEConfig
 from partdistill_ros.students.student import Student
@@ -175,6 +176,14 @@ def test_encoders_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         torch.save({**content, **change}, path)
         with pytest.raises(PartDistillError, match="does not fit"):
             new_student("point_m2ae", 64, str(path))
+
+
+@pytest.mark.parametrize("word", STARTS)
+def test_the_words_of_a_start_are_no_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / word).mkdir()
+    check_start_space(word, TextSpace.load())
+    assert new_student("patch_transformer", 64, word).name == "patch_transformer"
 
 
 def test_weights_that_are_damaged_are_named(tmp_path: Path) -> None:

@@ -23,9 +23,9 @@ from partdistill_ros.distillation.trainer import Trainer
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.shapes import Question, Shape
 from partdistill_ros.evaluation.training_samples import posed
-from partdistill_ros.inference.bundle import DEFAULT_PATH
-from partdistill_ros.io.content_key import content_key, files_key
-from partdistill_ros.students.build import new_student
+from partdistill_ros.io.content_key import content_key
+from partdistill_ros.students.build import check_start_space, new_student, start_key
+from partdistill_ros.students.names import start_folder
 from partdistill_ros.students.student import Student
 from partdistill_ros.text.space import TextSpace
 from partdistill_ros.visualization.loss_chart import LossCurve
@@ -94,6 +94,7 @@ class DistilledMethod:
     def answer(self, questions: Sequence[Question]) -> Iterator[NDArray[np.int16]]:
         """Train, then label; in the setting `tta-each` in turns."""
         space = TextSpace.load()
+        check_start_space(self._recipe.start, space)
         if not self._config.each:
             collection = self._shapes if self._config.train is None else self._config.train
             student = self._distill(collection, questions, space, f"{len(collection)} shapes")
@@ -116,7 +117,7 @@ class DistilledMethod:
         samples = self._make_samples([*own, *made])
         samples = with_weights(samples[: len(own)], samples[len(own) :], self._config.generated_share)
         names = {sample.category: [space.encode([part]) for part in parts[sample.category]] for sample in samples}
-        trained = recipe.start == "default" or Path(recipe.start).is_dir()
+        trained = recipe.start == "default" or start_folder(recipe.start) is not None
         schedule = schedule_for(len(samples), tta=tta, trained=trained, epochs=recipe.epochs)
         torch.manual_seed(recipe.seed)
         trainer = self._trainer(samples, names, space, schedule)
@@ -135,7 +136,7 @@ class DistilledMethod:
         recipe = self._recipe
         checkpoint = forward = None
         if recipe.work is not None:
-            start = files_key(DEFAULT_PATH if recipe.start == "default" else Path(recipe.start))
+            start = start_key(recipe.start)
             key = content_key(replace(recipe, work=None, device=""), start, schedule, samples)
             checkpoint = recipe.work / f"fit-{key}-{self._rule}.pt"
             forward = recipe.work / f"forward-{key}.pt"

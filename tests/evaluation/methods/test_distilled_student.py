@@ -3,18 +3,22 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 
+from partdistill_ros.distillation.config import Schedule
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.controlled_teacher import ControlledTeacher
 from partdistill_ros.evaluation.evaluate import evaluate
 from partdistill_ros.evaluation.methods.distilled_student import DistilledMethod, MethodConfig, Recipe, aligned
 from partdistill_ros.evaluation.shapes import prepare
 from partdistill_ros.evaluation.training_samples import teacher_samples, true_samples
+from partdistill_ros.inference.bundle import DEFAULT_PATH
 from partdistill_ros.synthetic.families import generate
 
 QUICK = Recipe(epochs=2)
@@ -84,6 +88,26 @@ def test_a_collection_of_other_objects_is_refused(bottles):
     method = DistilledMethod("f", true_samples, bottles, "none", MethodConfig(recipe=QUICK, train=mugs))
     with pytest.raises(PartDistillError, match="other categories"):
         evaluate(bottles, method)
+
+
+def test_a_start_that_learned_another_text_space_is_refused(bottles, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(DEFAULT_PATH, other)
+    manifest = json.loads((other / "bundle.json").read_text())
+    manifest["text"]["space"] = "clip-x-64"
+    (other / "bundle.json").write_text(json.dumps(manifest))
+    recipe = replace(QUICK, start=str(other))
+    method = DistilledMethod("f", true_samples, bottles, "none", MethodConfig(recipe=recipe))
+    with pytest.raises(PartDistillError, match="clip-x-64.*this run has 'minilm64'"):
+        evaluate(bottles, method)
+
+
+def test_a_folder_named_scratch_is_no_finished_student(bottles, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scratch").mkdir()
+    method = DistilledMethod("f", true_samples, bottles, "none", MethodConfig(recipe=QUICK))
+    evaluate(bottles, method)
+    assert method.trainer.schedule.learning_rate == Schedule().learning_rate
 
 
 def test_one_at_a_time_takes_no_collection(bottles):
