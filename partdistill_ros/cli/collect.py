@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from partdistill_ros.cli.common import Answer, LeftOut, add_unit, check_folder, check_inputs, positive, say
 from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.objects.params import METHODS
 from partdistill_ros.text.space import clean_category
 
 if TYPE_CHECKING:
@@ -47,6 +48,12 @@ def configure(parser: ArgumentParser) -> None:
         choices=("largest", "nearest", "all"),
         default="largest",
         help="which of several objects on the table (default largest); all: each is a scan of its own",
+    )
+    parser.add_argument(
+        "--objects",
+        choices=METHODS,
+        default="clusters",
+        help="clusters: what touches on the table is one object (default); auto parts a mug from the box beside it",
     )
     parser.add_argument(
         "--box",
@@ -109,11 +116,12 @@ def _recording(arguments: Namespace) -> Recording:
     if arguments.join and arguments.pick == "all":
         raise PartDistillError("--join follows one object: leave out --pick all")
     category = clean_category(arguments.category)
+    from partdistill_ros.objects.params import TabletopParams
     from partdistill_ros.pointcloud.crop import CropBox
     from partdistill_ros.recording.cut import Cut
     from partdistill_ros.recording.recorder import Recording
 
-    cut = Cut(arguments.cut, arguments.pick)
+    cut = Cut(arguments.cut, arguments.pick, tabletop=TabletopParams(method=arguments.objects))
     if arguments.box is not None:
         cut = replace(cut, box=CropBox(tuple(arguments.box[:3]), tuple(arguments.box[3:])))
     return Recording(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from partdistill_ros.cli.common import AXES, LABELED, PICTURES, Answer, add_engine, add_unit, check_output, say
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.objects.params import METHODS
 
 if TYPE_CHECKING:
     from partdistill_ros.inference.scene import SceneLabels
@@ -19,8 +20,8 @@ DESCRIPTION = """\
 Label the parts of a cloud or mesh (.npz .ply .pcd .obj .stl .glb).
 
 The labeled file keeps the input's points (of a mesh: its vertices) and their order:
-.npz holds points, point_labels (-1 unlabeled), confidence and parts; .ply the same as
-properties, with colors for viewing."""
+.npz holds points, point_labels (-1 unlabeled), confidence and parts, with --scene tabletop
+also objects (numbers from 1, 0 none); .ply the same as properties, with colors for viewing."""
 EXAMPLES = """\
   partdistill segment mug.ply --query "handle, cup" --up z --out labeled.ply
   partdistill segment scene.pcd --scene tabletop --query "mug: handle, cup; bottle: cap, body" \\
@@ -42,6 +43,18 @@ def configure(parser: ArgumentParser) -> None:
         default="object",
         help="object: the whole cloud is one (default); tabletop: cut objects from a support plane",
     )
+    parser.add_argument(
+        "--objects",
+        choices=METHODS,
+        default="auto",
+        help="how --scene tabletop tells objects apart: learned and convex part things that touch (organized clouds "
+        "only), clusters takes what touches as one; auto chooses (default)",
+    )
+    parser.add_argument(
+        "--label-all",
+        action="store_true",
+        help="with --scene tabletop: label also objects that look more like a category that was not asked for",
+    )
     parser.add_argument("--up", choices=AXES, help="axis that points up, if the file does not tell")
     add_unit(parser)
     parser.add_argument("--picture", type=Path, metavar="PNG", help="also draw the cloud before and after")
@@ -58,19 +71,24 @@ def run(arguments: Namespace) -> Answer:
     from partdistill_ros.inference.segmenter import Segmenter
     from partdistill_ros.io.load import load_scan
     from partdistill_ros.io.save import save_labeled
+    from partdistill_ros.objects.params import TabletopParams
     from partdistill_ros.visualization.colors import label_colors
 
     segmenter = Segmenter(arguments.bundle, arguments.device, arguments.threads)
-    query = segmenter.query(arguments.query)
+    # Where the whole cloud is said to be one object, it is not for the student to say that it is none.
+    rejects = arguments.scene == "tabletop" and not arguments.label_all
+    query = segmenter.query(arguments.query, reject_unknown=rejects)
     scan = load_scan(arguments.cloud, up=arguments.up, unit=arguments.unit)
-    options = SceneOptions(mode=arguments.scene, min_confidence=arguments.min_confidence)
+    limits = TabletopParams(method=arguments.objects)
+    options = SceneOptions(mode=arguments.scene, min_confidence=arguments.min_confidence, tabletop=limits)
     answer = label_scan(segmenter, query, scan, options)
     if answer.problem is not None:
         if not answer.objects or not (answer.labels >= 0).any():
             raise PartDistillError(f"{arguments.cloud}: {answer.problem}")
         say(answer.problem)
     colors = label_colors(answer.labels, answer.parts)
-    save_labeled(arguments.out, scan.points, answer.labels, answer.confidence, answer.parts, colors)
+    numbers = answer.object_numbers() if arguments.scene == "tabletop" else None
+    save_labeled(arguments.out, scan.points, answer.labels, answer.confidence, answer.parts, colors, numbers)
     if arguments.picture is not None:
         from partdistill_ros.visualization.pictures import before_after, save_picture
 
@@ -84,6 +102,10 @@ def _check(arguments: Namespace) -> None:
         check_output(arguments.picture, PICTURES, [arguments.cloud])
     if not 0 <= arguments.min_confidence <= 1:
         raise PartDistillError(f"--min-confidence is {arguments.min_confidence}: it must lie between 0 and 1")
+    if arguments.scene != "tabletop" and (arguments.objects != "auto" or arguments.label_all):
+        raise PartDistillError(
+            "--objects and --label-all need --scene tabletop: otherwise the whole cloud is one object"
+        )
     if arguments.scene == "tabletop" and arguments.up is not None:
         raise PartDistillError("--up does not go with --scene tabletop: there the support plane tells what is up")
 

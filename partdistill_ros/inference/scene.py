@@ -29,12 +29,12 @@ MESH_SAMPLES = 20_000  # surface points that stand for a mesh: its vertices lie 
 class SceneOptions:
     """How a cloud becomes objects.
 
-    mode: `object`, the whole cloud is one; `tabletop`, clusters on the support plane are; `crop`, what lies
-        in a box is one.
+    mode: `object`, the whole cloud is one; `tabletop`, what stands on the support plane is cut into them; `crop`,
+        what lies in a box is one.
     up: `[3]` opposite to gravity in object and crop mode (None: +z of the box's frame, the scan's own, else
         it is searched for); in tabletop mode the plane's normal is taken.
     min_confidence: points below it stay unlabeled.
-    max_objects: the largest clusters on the plane.  tabletop: limits of the extraction.
+    max_objects: the largest on the plane.  tabletop: limits of the extraction.
     crop: the box of crop mode.
     tracking: how an `ObjectTracker` is used, None for not at all.
     """
@@ -78,6 +78,13 @@ class SceneLabels:
     stages: Mapping[str, float]
     plane: NDArray[np.floating] | None = None
     problem: str | None = None
+
+    def object_numbers(self) -> NDArray[np.int16]:
+        """Number `[N]` of each point's object: 1 the first of `objects`, 0 none."""
+        numbers = np.zeros(len(self.labels), np.int16)
+        for number, found in enumerate(self.objects):
+            numbers[found.index] = number + 1
+        return numbers
 
 
 def label_scene(
@@ -139,7 +146,10 @@ def label_scan(segmenter: Segmenter, query: PartQuery, scan: Scan, options: Scen
     nearest = cKDTree(surface.points).query(scan.points[usable])[1]
     labels, confidence = np.full(len(scan.points), -1, np.int16), np.zeros(len(scan.points), np.float32)
     labels[usable], confidence[usable] = answer.labels[nearest], answer.confidence[nearest]
-    return replace(answer, labels=labels, confidence=confidence)
+    numbers = np.zeros(len(scan.points), np.int16)
+    numbers[usable] = answer.object_numbers()[nearest]
+    objects = [replace(found, index=np.flatnonzero(numbers == k + 1)) for k, found in enumerate(answer.objects)]
+    return replace(answer, labels=labels, confidence=confidence, objects=tuple(objects))
 
 
 def label_object(bundle: str, text: str, scan: Scan, found: ObjectInView) -> SceneLabels:

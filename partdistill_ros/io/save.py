@@ -43,9 +43,11 @@ def save_labeled(
     confidence: NDArray[np.float32],
     parts: Sequence[str],
     colors: NDArray[np.uint8],
+    objects: NDArray[np.integer] | None = None,
 ) -> None:
     """Write a labeled cloud, points in their order: `points [N, 3]`, `labels [N]` (index into `parts`,
-    -1 unlabeled), `confidence [N]` in 0..1, `colors [N, 3]` of the labels.
+    -1 unlabeled), `confidence [N]` in 0..1, `colors [N, 3]` of the labels, and the
+    number of each point's object, `objects [N]` from 1, 0 none, where they are known.
 
     `.npz` holds `points, point_labels, confidence, parts`; `.ply` the same as properties, with the colors for viewing.
     Raises PartDistillError for arrays that do not go together, another suffix, or a place that cannot be written.
@@ -67,6 +69,11 @@ def save_labeled(
         "confidence": confidence.astype(np.float32),
         "parts": np.array(parts, str),
     }
+    if objects is not None:
+        if objects.shape != (count,):
+            raise PartDistillError(f"{path} is not written: {objects.shape} object numbers for {count} points")
+        fields.append(("object", "i2", objects.astype(np.int16)))
+        arrays["objects"] = objects.astype(np.int16)
     writers = {
         ".npz": lambda file: np.savez_compressed(file, **arrays),
         ".ply": lambda file: _write_ply(file, fields, None, {"parts": tuple(parts)}),

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +84,7 @@ def scene_options(parameters: SegmenterParameters, to_crop: NDArray[np.float64] 
         up=parameters.up_vector(),
         min_confidence=parameters.confidence_threshold,
         max_objects=limits.max_objects,
-        tabletop=tabletop_limits(limits),
+        tabletop=replace(tabletop_limits(limits), method=parameters.objects.method),
         crop=CropBox((box.min_x, box.min_y, box.min_z), (box.max_x, box.max_y, box.max_z), to_crop),
         tracking=TrackingOptions(memory.refresh, memory.smoothing) if memory.refresh or memory.smoothing else None,
     )

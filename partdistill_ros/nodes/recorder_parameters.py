@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from partdistill_ros.nodes.qos import InputQos
+from partdistill_ros.objects.params import METHODS
 from partdistill_ros.options import option
 from partdistill_ros.pointcloud.crop import CropBox
 from partdistill_ros.pointcloud.scan import UNITS
@@ -21,6 +22,19 @@ class RecorderQos:
     """Transport of the clouds."""
 
     points: InputQos = field(default=InputQos())
+
+
+@dataclass(frozen=True)
+class Objects:
+    """How cut tabletop tells objects apart."""
+
+    method: str = option(
+        "clusters",
+        "clusters: what touches is one object, right for one that stands free. auto, learned, convex: what touches is "
+        "parted where its surface bends inwards, so that a mug beside a box is recorded without the box; from some "
+        "sides a handle is lost.",
+        choices=METHODS,
+    )
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,7 @@ class RecorderParameters:
     max_range: float = option(
         2.0, "Points farther from the sensor are ignored by cut tabletop, in meters.", minimum=0.1, maximum=100.0
     )
+    objects: Objects = field(default=Objects())
     crop: Crop = field(default=Crop())
     object_frame: str = option(
         "",
@@ -81,7 +96,7 @@ class RecorderParameters:
             CropBox((box.min_x, box.min_y, box.min_z), (box.max_x, box.max_y, box.max_z)),
             self.min_points,
         )
-        cut = replace(cut, tabletop=replace(cut.tabletop, max_range=self.max_range))
+        cut = replace(cut, tabletop=replace(cut.tabletop, max_range=self.max_range, method=self.objects.method))
         category = " ".join(self.category.split()).lower() or None
         return Recording(cut, join=self.joins(), category=category, keep_unchanged=self.keep_still)
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.nodes.qos import CommandQos, InputQos, OutputQos
+from partdistill_ros.objects.params import METHODS
 from partdistill_ros.options import option
 from partdistill_ros.pointcloud.frames import AXES, parse_up
 from partdistill_ros.pointcloud.scan import UNITS
@@ -47,11 +48,24 @@ class Tabletop:
     )
     cell: float = option(
         0.01,
-        "Things with a gap of less than one to two cells between them are one object; edge of a cell in meters. 0.005 "
-        "tells apart what stands 1 cm apart, for twice the time, and needs points as close as that. Things that touch "
-        "are one object.",
+        "With objects.method clusters, things with a gap of less than one to two cells between them are one object; "
+        "edge of a cell in meters. 0.005 tells apart what stands 1 cm apart, for twice the time, and needs points as "
+        "close as that.",
         minimum=0.002,
         maximum=0.1,
+    )
+
+
+@dataclass(frozen=True)
+class Objects:
+    """How objects are told apart in tabletop mode."""
+
+    method: str = option(
+        "auto",
+        "learned, convex: what touches is parted where its surface bends inwards, for organized clouds; learned asks a "
+        "small network as well, which keeps handles. clusters: what touches is one object. auto: learned where the "
+        "cloud is a camera's picture, else clusters.",
+        choices=METHODS,
     )
 
 
@@ -146,6 +160,7 @@ class SegmenterParameters:
         True, "Configure and activate at once; false waits for a lifecycle manager.", read_only=True
     )
     tabletop: Tabletop = field(default=Tabletop())
+    objects: Objects = field(default=Objects())
     crop: Crop = field(default=Crop())
     memory: Memory = field(default=Memory())
     qos: SegmenterQos = field(default=SegmenterQos())

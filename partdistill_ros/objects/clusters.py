@@ -51,12 +51,12 @@ def number_objects(
     kept = groups.weight >= params.min_points
     kept &= (size.max(axis=1) >= params.min_size) & (size[:, :2].max(axis=1) <= params.max_size)
     for floating in np.flatnonzero(kept & (groups.low[:, 2] * params.cell > params.max_float)):
-        kept[floating] = _seen_under(groups.cells[floating], table, params) <= params.max_under
+        kept[floating] = seen_under(groups.cells[floating], table, params) <= params.max_under
     number = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
     return number[group]
 
 
-def _seen_under(index: NDArray[np.int64], table: NDArray[np.float32], params: TabletopParams) -> float:
+def seen_under(index: NDArray[np.int64], table: NDArray[np.float32], params: TabletopParams) -> float:
     """The share of the ground under these cells `[C, 3]` on which a point of the table `[T, 2]` is seen."""
     # twice the cell: the table's points are thinned, one or two to a cell
     ground = np.unique(index[:, :2] // 2, axis=0)

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from partdistill_ros.objects.cells import grid_cells, join_cells
-from partdistill_ros.objects.clusters import feet, number_objects, rejoin_fragments
+from partdistill_ros.objects.clusters import feet, number_objects, rejoin_fragments, seen_under
+from partdistill_ros.objects.convex import MeasuredPatches, convex_objects, measure_patches
 from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.objects.plane import (
     along,
@@ -26,6 +28,7 @@ from partdistill_ros.objects.plane import (
     outline_of,
     table_axes,
 )
+from partdistill_ros.objects.surface import NotAPicture
 from partdistill_ros.pointcloud.scan import Scan
 
 
@@ -53,6 +56,38 @@ def extract_objects(scan: Scan, params: TabletopParams | None = None) -> Tableto
     for it. Raises PartDistillError where no plane holds `min_support` of the points.
     """
     params = params or TabletopParams()
+    table = _find_table(scan, params)
+    owner = None
+    if params.method != "clusters" and scan.grid is not None and scan.viewpoint is not None:
+        try:
+            owner = _convex(scan, table, params)
+        except NotAPicture:
+            if params.method != "auto":
+                raise
+    if owner is None:
+        owner = _clusters(table, params)
+    return TabletopResult(table.plane, _gather(table.raised.index, owner))
+
+
+def patches_on_table(scan: Scan, params: TabletopParams | None = None) -> MeasuredPatches | None:
+    """What the methods `convex` and `learned` decide by, for training and inspection; None without patches."""
+    params = params or TabletopParams()
+    table = _find_table(scan, params)
+    return measure_patches(scan, _usable(scan, table, params), table.plane)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The table of a cloud: plane `[4]`, its points `[T, 2]` along two axes of it (thinned), its outline in them, and
+    the points above it."""
+
+    plane: NDArray[np.float64]
+    points: NDArray[np.float32]
+    outline: NDArray[np.float64]
+    raised: _Raised
+
+
+def _find_table(scan: Scan, params: TabletopParams) -> _Table:
     points = np.ascontiguousarray(scan.points, np.float32)
     noise = noise_model(scan, params)
     plane, support = find_plane(scan, points, noise, params)
@@ -65,17 +100,108 @@ def extract_objects(scan: Scan, params: TabletopParams | None = None) -> Tableto
     with np.errstate(invalid="ignore"):
         raised = np.flatnonzero((height > params.foot) & (height < params.max_height))
     points, height = points[raised], height[raised]
-    growth = noise.growth(points)
     place = np.column_stack([along(points, axis) for axis in frame[:2]])
-    clear = height > params.clearance * growth
-    low = (height > params.foot * growth) & ~clear
+    return _Table(plane, table, outline, _Raised(raised, place, height, noise.growth(points)))
+
+
+@dataclass(frozen=True)
+class _Raised:
+    """Points over the table: `index [R]` in the cloud, `place [R, 2]` along the table, `height [R]` over it, and how
+    much more noise than at 1 m they have, `growth [R]`."""
+
+    index: NDArray[np.intp]
+    place: NDArray[np.float32]
+    height: NDArray[np.float32]
+    growth: NDArray[np.float32]
+
+
+def _clusters(table: _Table, params: TabletopParams) -> NDArray[np.int64]:
+    """Object `[R]` of each raised point, -1 for none: groups of cells that touch."""
+    above, outline = table.raised, table.outline
+    place, height = above.place, above.height
+    clear = height > params.clearance * above.growth
+    low = (height > params.foot * above.growth) & ~clear
     cells = grid_cells((place[clear, 0], place[clear, 1], height[clear]), params.cell)
     group = join_cells(cells, inside_outline(outline, (cells.index[:, :2] + 0.5) * params.cell, params.outline_margin))
-    group = number_objects(cells, rejoin_fragments(cells, group, params), table, params)
-    owner = np.full(len(raised), -1, np.int64)
+    group = number_objects(cells, rejoin_fragments(cells, group, params), table.points, params)
+    owner = np.full(len(place), -1, np.int64)
     owner[clear] = group[cells.of_point]
     owner[low] = feet(place[low], cells, group, params)
-    return TabletopResult(plane, _gather(raised, owner))
+    return owner
+
+
+def _usable(scan: Scan, table: _Table, params: TabletopParams) -> NDArray[np.bool_]:
+    """Points `[N]` that may belong to things on the table."""
+    above = table.raised
+    near = (above.height > params.foot * above.growth) & inside_outline(table.outline, above.place, params.overhang)
+    usable = np.zeros(len(scan.points), bool)
+    usable[above.index[near]] = True
+    return usable
+
+
+def _convex(scan: Scan, table: _Table, params: TabletopParams) -> NDArray[np.int64]:
+    """Object `[R]` of each raised point, -1 for none: patches that meet convexly."""
+    above, outline = table.raised, table.outline
+    usable = _usable(scan, table, params)
+    if not usable.any():
+        return np.full(len(above.index), -1, np.int64)
+    label = convex_objects(scan, usable, table.plane, params.method)[above.index]
+    label = _rejoined(label, scan.points[above.index], above.height, params)
+    kept = np.zeros(int(label.max(initial=0)) + 1, bool)
+    clear = above.height > params.clearance * above.growth
+    inside = inside_outline(outline, above.place, params.outline_margin)
+    clear_points = np.bincount(label, clear & inside, len(kept))
+    for number in np.flatnonzero(clear_points >= params.min_points):
+        kept[number] = number > 0 and _is_object(label == number, inside, above, table.points, params)
+    return np.where(kept[label], label, 0).astype(np.int64) - 1
+
+
+def _rejoined(
+    label: NDArray[np.int32], points: NDArray[np.float32], height: NDArray[np.float32], params: TabletopParams
+) -> NDArray[np.int32]:
+    """Labels `[R]` (0 none) after small pieces in the air have joined what is near: missing depth parts handles."""
+    count = np.bincount(label)
+    lowest = np.full(len(count), np.inf, np.float32)
+    np.minimum.at(lowest, label, height)
+    joined, reach = np.arange(len(count)), params.rejoin + params.cell  # as far as in cells
+    for small in np.flatnonzero((lowest > params.rejoin / 2) & (count > 0) & (count < params.fragment * count.max())):
+        if small == 0:
+            continue
+        mine = points[label == small]
+        near = ((points > mine.min(0) - reach) & (points < mine.max(0) + reach)).all(1)
+        near &= (label != small) & (label > 0)
+        near[near] &= params.fragment * count[label[near]] > count[small]
+        if near.any():
+            distance, found = cKDTree(points[near][::3]).query(mine[::3], distance_upper_bound=reach)
+            # what touches was weighed already
+            if params.cell < distance.min() < reach:
+                joined[small] = label[near][::3][found[distance.argmin()]]
+    return _followed(joined)[label].astype(np.int32)
+
+
+def _followed(joined: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Where each chain of joins ends; a fragment joins something larger only, so it does."""
+    while (joined[joined] != joined).any():
+        joined = joined[joined]
+    return joined
+
+
+def _is_object(
+    mine: NDArray[np.bool_],
+    inside: NDArray[np.bool_],
+    above: _Raised,
+    table: NDArray[np.float32],
+    params: TabletopParams,
+) -> bool:
+    """Whether the raised points `mine [R]` are a thing on the table: of a size to be one, on it, and not hanging."""
+    place, height = above.place[mine], above.height[mine]
+    low, high = place.min(0), place.max(0)
+    extent = max(float((high - low).max()), float(np.ptp(height)))
+    if extent < params.min_size or (high - low).max() > params.max_size or inside[mine].mean() < params.on_table:
+        return False
+    if height.min() <= params.max_float:
+        return True
+    return seen_under(np.floor(place / params.cell).astype(np.int64), table, params) <= params.max_under
 
 
 def _gather(index: NDArray[np.intp], owner: NDArray[np.int64]) -> tuple[NDArray[np.intp], ...]:
@@ -88,4 +214,4 @@ def _gather(index: NDArray[np.intp], owner: NDArray[np.int64]) -> tuple[NDArray[
     owner = owner[kept].astype(np.int16 if owner.max() < 2**15 else np.int64)
     order = np.argsort(owner, kind="stable")
     objects = np.split(index[order], np.cumsum(np.bincount(owner))[:-1])
-    return tuple(sorted(objects, key=len, reverse=True))
+    return tuple(sorted(filter(len, objects), key=len, reverse=True))

@@ -7,11 +7,16 @@ from dataclasses import dataclass
 
 from partdistill_ros.errors import PartDistillError
 
+METHODS = ("auto", "learned", "convex", "clusters")
+
 
 @dataclass(frozen=True)
 class TabletopParams:
     """Limits of the extraction; lengths in meters.
 
+    method: `clusters`, free-standing groups of points; `convex`, surface patches that meet at convex edges, for
+        organized clouds of a pinhole camera; `learned`, the same patches joined by a small network too; `auto`,
+        learned where the cloud allows it, else clusters.
     plane_tolerance: distance within which a point supports the plane; a Kinect bends a flat table by
         up to 5 mm within 1.5 m of it.
     clearance: height from which a point starts an object; below it the table's own unevenness lies.
@@ -25,6 +30,8 @@ class TabletopParams:
         seen under more than that share of it: a lamp, a robot's arm. A thing whose foot is out of sight,
         behind clutter or right under the camera, hides the table below it as well.
     outline_margin: how far an object may stick out over the table's edge.
+    overhang, on_table: the convex method looks so far beyond the table's edge, and wants that share of an object's
+        points over the table.
     cell: edge of the cells; points closer than this are always one object, farther apart than
         about three cells never.
     rejoin: a fragment this close to an object belongs to it, as a handle does that missing depth cut off.
@@ -40,6 +47,7 @@ class TabletopParams:
     thinned: points that the plane is fitted to in the end, and its outline drawn from.
     """
 
+    method: str = "auto"
     plane_tolerance: float = 0.010
     clearance: float = 0.006
     foot: float = 0.004
@@ -48,6 +56,8 @@ class TabletopParams:
     max_float: float = 0.10
     max_under: float = 0.40
     outline_margin: float = 0.03
+    overhang: float = 0.15
+    on_table: float = 0.3
     cell: float = 0.010
     rejoin: float = 0.025
     fragment: float = 0.25
@@ -62,6 +72,8 @@ class TabletopParams:
     thinned: int = 12_000
 
     def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise PartDistillError(f"object method '{self.method}' is unknown: choose {' or '.join(METHODS)}")
         for name, value in vars(self).items():
-            if not value > 0:
+            if name != "method" and not value > 0:
                 raise PartDistillError(f"tabletop parameter {name} must be above zero, it is {value}")

@@ -86,11 +86,11 @@ def _draw(
     names = [str(name) for name in rng.choice(families, total)]
     if "mug" in families:
         names[0] = "mug"
-    pose, toward = _viewpoint(rng)
+    pose, toward = viewpoint(rng)
     shapes, placements = _arrange(rng, names, toward, pose, camera or DepthCamera())
     objects = tuple(name for name, placement in zip(names, placements, strict=True) if placement is not None)
     parts = tuple(dict.fromkeys(part for name in objects for part in FAMILIES[name].parts))
-    meshes, owner = [_table(rng)], [TABLE]
+    meshes, owner = [table_top(rng)], [TABLE]
     for shape, placement in zip(shapes, placements, strict=True):
         if placement is not None:
             owner.append(len(meshes))
@@ -99,13 +99,13 @@ def _draw(
         owner.append(NOTHING)
         meshes.append(_board(_sheet(5.0, 5.0, 40), -rng.uniform(0.5, 0.9), rng))
     ids = [np.full(len(mesh.faces), number, np.int16) for mesh, number in zip(meshes, owner, strict=True)]
-    scan, object_index = _record(rng, meshes, np.concatenate(ids), pose, camera, parts, f"tabletop_{seed:05d}")
+    scan, object_index = record(rng, meshes, np.concatenate(ids), pose, camera, parts, f"tabletop_{seed:05d}")
     scene = TabletopScene(scan, object_index, objects, pose)
     lens = camera or DepthCamera()
     return scene, _merit(scene, lens.fx * lens.fy / 525.0**2)
 
 
-def _record(
+def record(
     rng: np.random.Generator,
     meshes: list[Mesh],
     ids: NDArray[np.int16],
@@ -145,7 +145,7 @@ def _merit(scene: TabletopScene, zoom: float) -> int:
     return good
 
 
-def _viewpoint(rng: np.random.Generator) -> tuple[Floats, Floats]:
+def viewpoint(rng: np.random.Generator) -> tuple[Floats, Floats]:
     """The camera's pose, and the horizontal direction `[2]` from the table's center toward it."""
     down, around = np.deg2rad(rng.uniform(25, 60)), rng.uniform(0, 2 * np.pi)
     toward = np.array([np.cos(around), np.sin(around)])
@@ -207,10 +207,10 @@ def _placed(
         -float(mesh.vertices[:, 2].min()),
     ]
     lookup = np.array([parts.index(part) for part in shape.parts], np.int16)
-    return Mesh(vertices.astype(np.float32), mesh.faces, lookup[mesh.face_labels], _paint(rng, mesh.face_labels))
+    return Mesh(vertices.astype(np.float32), mesh.faces, lookup[mesh.face_labels], paint(rng, mesh.face_labels))
 
 
-def _paint(rng: np.random.Generator, labels: NDArray[np.int16]) -> NDArray[np.uint8]:
+def paint(rng: np.random.Generator, labels: NDArray[np.int16]) -> NDArray[np.uint8]:
     """One color for the object; sometimes each part has its own."""
     channels = 3 if rng.random() < 0.6 else 1
     palette = np.ones((int(labels.max()) + 1, 3)) * rng.uniform(60, 250, channels)
@@ -219,7 +219,7 @@ def _paint(rng: np.random.Generator, labels: NDArray[np.int16]) -> NDArray[np.ui
     return palette[labels].astype(np.uint8)
 
 
-def _table(rng: np.random.Generator) -> Mesh:
+def table_top(rng: np.random.Generator) -> Mesh:
     """A table top with its upper side at z = 0, large enough for everything on it."""
     if rng.random() < 0.25:
         top = _sheet(1.0, 1.0, 24)

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small network that says for two patches whether they are one object; it needs nothing but numpy."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.objects.contacts import FEATURES, Contacts
+from partdistill_ros.objects.merging import convexity_scores
+
+WEIGHTS = Path(__file__).parents[1] / "models" / "objects" / "affinity.npz"
+
+SUREST = 6.0  # log-odds to which the network's answer is bounded
+NETWORK_WEIGHT = 0.7  # against that of convexity; real clutter is cut alike with 0.5, and handles get lost
+
+
+@cache
+def load_weights(path: Path = WEIGHTS) -> dict[str, NDArray[np.float32]]:
+    """mean, scale `[F]`; w0, b0, w1, ...: the layers, ReLU between. Raises PartDistillError for another network."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            weights = {name: file[name] for name in file.files}
+    except (OSError, ValueError) as error:
+        raise PartDistillError(
+            f"cannot read the affinity network {path}: {error}; use the object method 'convex'"
+        ) from error
+    if tuple(weights.get("features", ())) != FEATURES:
+        raise PartDistillError(f"the affinity network {path} measures other features: train it again")
+    return weights
+
+
+def learned_scores(contacts: Contacts) -> NDArray[np.float32]:
+    """Log-odds `[E]` that both patches of a pair are one object: a weighted mean of the network's and of those by
+    convexity.
+
+    The network knows handles and hollow things, and is too sure of pairs that made-up clutter does not hold; both
+    together part and join more on real clutter than either does. Pieces of one face on two sides of something in
+    front are left to geometry.
+    """
+    convexity = convexity_scores(contacts)
+    network = network_scores(contacts).clip(-SUREST, SUREST)
+    mixed = NETWORK_WEIGHT * network + (1 - NETWORK_WEIGHT) * convexity
+    return np.where(contacts.column("through") > 0, convexity, mixed)
+
+
+def network_scores(contacts: Contacts, weights: dict[str, NDArray[np.float32]] | None = None) -> NDArray[np.float32]:
+    """The network's log-odds `[E]` that both patches of a pair are one object."""
+    weights = weights or load_weights()
+    hidden = (contacts.features - weights["mean"]) * weights["scale"]
+    last = sum(name.startswith("w") for name in weights) - 1
+    for layer in range(last + 1):
+        hidden = hidden @ weights[f"w{layer}"] + weights[f"b{layer}"]
+        if layer < last:
+            hidden = np.maximum(hidden, 0)
+    return hidden[:, 0]

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Objects of an organized cloud, touching ones too: patches of the surface, joined where they meet convexly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partdistill_ros.objects.affinity import learned_scores
+from partdistill_ros.objects.contacts import Contacts, PatchShapes, contacts_of, shapes_of
+from partdistill_ros.objects.merging import convexity_scores, join, join_thin
+from partdistill_ros.objects.patches import Patches, patches_of
+from partdistill_ros.objects.surface import Mask, Surface, spread_to_cloud, surface_of
+from partdistill_ros.pointcloud.scan import Scan
+
+
+@dataclass(frozen=True)
+class MeasuredPatches:
+    """The patches of a cloud, and what is measured of each and of each pair that may be one object."""
+
+    surface: Surface
+    patches: Patches
+    shapes: PatchShapes
+    contacts: Contacts
+
+
+def measure_patches(scan: Scan, usable: Mask, plane: NDArray[np.float64] | None) -> MeasuredPatches | None:
+    """The patches of an organized cloud, None where there is none; arguments and errors as `convex_objects`."""
+    assert scan.grid is not None and scan.viewpoint is not None
+    if not usable.any():
+        return None
+    surface = surface_of(scan, usable.reshape(scan.grid))
+    patches = patches_of(surface)
+    if not patches.count:
+        return None
+    if plane is None:
+        up = np.array([0.0, -1.0, 0.0]) if scan.up is None else surface.rotation @ scan.up
+        offset = 0.0
+    else:
+        up, offset = surface.rotation @ plane[:3], float(plane[:3] @ scan.viewpoint + plane[3])
+    up = up.astype(np.float32)
+    shapes = shapes_of(surface, patches, np.nan_to_num(surface.points @ up) + np.float32(offset))
+    return MeasuredPatches(surface, patches, shapes, contacts_of(surface, patches, shapes, up, offset))
+
+
+def convex_objects(
+    scan: Scan, usable: Mask, plane: NDArray[np.float64] | None, method: str = "learned"
+) -> NDArray[np.int32]:
+    """Object `[N]` of each point of an organized cloud, from 1; 0 for none.
+
+    usable: `[N]`, what may belong to objects.  plane: `[4]` that they stand on, None where none is known.
+    method: `convex` scores pairs of patches by the shape of their edge; others by that and a small network.
+    Raises NotAPicture for clouds that are not a pinhole camera's picture.
+    """
+    measured = measure_patches(scan, usable, plane)
+    if measured is None:
+        return np.zeros(len(usable), np.int32)
+    patches, shapes, contacts = measured.patches, measured.shapes, measured.contacts
+    scores = convexity_scores(contacts) if method == "convex" else learned_scores(contacts)
+    objects = join_thin(join(patches.count, contacts, scores), contacts, shapes)
+    label = np.append(0, objects + 1).astype(np.int32)[patches.label]
+    return spread_to_cloud(measured.surface, scan, usable.reshape(scan.grid or ()), label).ravel()
