@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from partdistill_ros.distillation.config import DistillConfig
+from partdistill_ros.distillation.config import Augmentation, DistillConfig
 from partdistill_ros.distillation.generated import PROCEDURAL, generated_scans
 from partdistill_ros.distillation.known_units import load_known, select_points, split_known, with_parts
 from partdistill_ros.distillation.samples import (
@@ -21,6 +21,7 @@ from partdistill_ros.distillation.samples import (
     partial_view_masks,
     upright,
     upright_cloud,
+    usable_rows,
     with_weights,
 )
 from partdistill_ros.distillation.trainer import Progress
@@ -48,7 +49,12 @@ def collect_samples(
     Raises PartDistillError where no scan is left, or the teacher saw none of the parts.
     """
     known, paths = split_known(config.scans) if config.scans else ([], [])
-    samples = [_known_sample(path, parts, config) for path in known]
+    samples: list[Sample] = []
+    for path in known:
+        try:
+            samples.append(_known_sample(path, parts, config))
+        except PartDistillError as error:
+            _leave_out(left_out, path, error)
     if paths or config.generated:
         collector = _Collector(config, tuple(parts), work, report, left_out)
         own, generated = collector.samples(paths, len(samples))
@@ -95,6 +101,7 @@ class _Collector:
                     seed=config.seed + first + number - 1,
                     up_unknown=scan.up is None and scan.viewpoint is None,
                     renderer=renderer,
+                    num_partial_views=_num_partial_views(config),
                 )
                 (generated if is_generated else own).append(sample)
             except PartDistillError as error:
@@ -120,8 +127,7 @@ class _Collector:
         self.report(Progress(stage, number, total, float("nan")))
 
     def _skip(self, path: Path, error: PartDistillError) -> None:
-        self.left_out.append(f"{path}: {error}")
-        log.warning("%s left out: %s", path, error)
+        _leave_out(self.left_out, path, error)
 
 
 class _ObservedTeacher:
@@ -137,6 +143,15 @@ class _ObservedTeacher:
         return self._teacher.answer(rendering, parts, category)
 
 
+def _leave_out(left_out: list[str], path: Path, error: PartDistillError) -> None:
+    left_out.append(f"{path}: {error}")
+    log.warning("%s left out: %s", path, error)
+
+
+def _num_partial_views(config: DistillConfig) -> int:
+    return (config.augmentation or Augmentation()).num_partial_views
+
+
 def count_scans(paths: Sequence[Path], generated: Sequence[str]) -> int:
     """How many scans files and generators will give; 0 where a bag is among them, which tells only when read."""
     files = expand([*paths, *(one for one in generated if not one.startswith(f"{PROCEDURAL}:"))])
@@ -150,9 +165,9 @@ def _known_sample(path: Path, parts: Sequence[str], config: DistillConfig) -> Sa
     scan, units = load_known(path)
     scan = scan if config.up is None else scan.with_(up=parse_up(config.up))
     units = with_parts(units, parts, str(path))
-    index = np.random.default_rng(config.seed).permutation(np.flatnonzero(scan.finite()))[: config.cloud_points]
+    index = np.random.default_rng(config.seed).permutation(usable_rows(scan))[: config.cloud_points]
     cloud = upright(scan.select(index))
-    masks = partial_view_masks(cloud, config.seed)
+    masks = partial_view_masks(cloud, config.seed, _num_partial_views(config))
     up_unknown = scan.up is None and scan.viewpoint is None
     units = select_points(units, index)
     return Sample(scan.name, str(config.category), cloud.points, units, masks, up_unknown, boxes=True)

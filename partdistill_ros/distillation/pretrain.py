@@ -129,7 +129,7 @@ def gather_clouds(config: PretrainConfig) -> list[Cloud]:
         except PartDistillError as error:
             _warn(Path(scan.name), error)
             continue
-        masks = partial_view_masks(cloud, config.seed + number)
+        masks = partial_view_masks(cloud, config.seed + number, config.augmentation.num_partial_views)
         clouds.append(Cloud(cloud.points, masks, scan.category in flat))
     if not clouds:
         raise PartDistillError("no scan could be used: see the warnings above for what is wrong with each")

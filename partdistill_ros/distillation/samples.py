@@ -73,13 +73,18 @@ def upright_cloud(scan: Scan, count: int, seed: int = 0) -> Scan:
 
     Raises PartDistillError for a scan with fewer than `LEAST_POINTS` finite points.
     """
-    usable = len(finite_rows(scan.points))
-    if scan.mesh is None and usable < LEAST_POINTS:
+    count = count if scan.mesh is not None else min(count, len(usable_rows(scan)))
+    return upright(sample_surface(scan, count, seed))
+
+
+def usable_rows(scan: Scan) -> NDArray[np.int64]:
+    """Rows of the finite points. Raises PartDistillError for fewer than `LEAST_POINTS`."""
+    rows = finite_rows(scan.points)
+    if len(rows) < LEAST_POINTS:
         raise PartDistillError(
-            f"{scan.name}: {usable} finite points, {LEAST_POINTS} at least are needed: scan it closer"
+            f"{scan.name}: {len(rows)} finite points, {LEAST_POINTS} at least are needed: scan it closer"
         )
-    cloud = sample_surface(scan, count if scan.mesh is not None else min(count, usable), seed)
-    return upright(cloud)
+    return rows
 
 
 def upright(cloud: Scan) -> Scan:
@@ -98,20 +103,16 @@ def upright(cloud: Scan) -> Scan:
     )
 
 
-def partial_view_masks(cloud: Scan, seed: int, size: int = 128) -> NDArray[np.bool_] | None:
-    """What each of some random cameras sees of a whole object `[V, N]`, None for a scan that is a partial view
+def partial_view_masks(
+    cloud: Scan, seed: int, count: int = Augmentation.num_partial_views, size: int = 128
+) -> NDArray[np.bool_] | None:
+    """What each of `count` random cameras sees of a whole object `[V, N]`, None for a scan that is a partial view
     itself."""
     if cloud.viewpoint is not None:
         return None
     center, radius = bounding_sphere(cloud.points)
-    views = random_views(
-        np.random.default_rng(seed),
-        Augmentation.num_partial_views,
-        center=center,
-        radius=radius,
-        elevation=(5, 65),
-        distance=4.0,
-    )
+    rng = np.random.default_rng(seed)
+    views = random_views(rng, count, center=center, radius=radius, elevation=(5, 65), distance=4.0)
     return visible_points(render_points(cloud.points, views, size), len(cloud.points))
 
 
@@ -125,10 +126,11 @@ def make_sample(
     seed: int = 0,
     up_unknown: bool = False,
     renderer: Renderer = render_scan,
+    num_partial_views: int = Augmentation.num_partial_views,
 ) -> Sample:
     """Ask the teacher about an upright cloud. The truth that the cloud may carry plays no part."""
     cloud = cloud.with_(point_labels=None, category=category)
     views = views_for(cloud)
     units = query_teacher(cloud, parts, teacher, views=views, store=store, renderer=renderer)
-    masks = partial_view_masks(cloud, seed)
+    masks = partial_view_masks(cloud, seed, num_partial_views)
     return Sample(cloud.name, category, cloud.points, units, masks, up_unknown, views, teacher.kind == "box")

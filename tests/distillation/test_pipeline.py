@@ -23,7 +23,7 @@ from partdistill_ros.distillation.config import (
     DistillConfig,
     Schedule,
 )
-from partdistill_ros.distillation.known_units import save_known
+from partdistill_ros.distillation.known_units import save_known, select_points
 from partdistill_ros.distillation.rescored_units import RescoredUnits, find_rescored
 from partdistill_ros.distillation.samples import Sample, make_sample, upright_cloud
 from partdistill_ros.distillation.trainer import Progress
@@ -35,6 +35,7 @@ from partdistill_ros.io.load import load_scan
 from partdistill_ros.io.save import save_scan
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.students.build import load_student, new_student, save_encoder
+from partdistill_ros.students.names import LEAST_POINTS
 from partdistill_ros.synthetic.families import generate
 from partdistill_ros.teachers.registry import TEACHERS, TeacherEntry
 
@@ -142,17 +143,13 @@ def test_wrong_options_are_refused_before_any_work(
         replace(config(scans, tmp_path / "x"), **change)
 
 
-def test_a_student_that_agrees_by_chance_is_told(
-    scans: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_student_that_agrees_by_chance_is_told(scans: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     never = BackwardConfig(min_kappa=1.1)
     pipeline.distill(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS, backward_config=never))
     assert "no unit was re-scored: the student agrees with its teacher by chance only" in caplog.text
 
 
-def test_what_became_of_the_units_is_written(
-    scans: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_became_of_the_units_is_written(scans: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     always = BackwardConfig(min_kappa=-1.0)  # six steps make no student that agrees
     run = pipeline.distill(config(scans, tmp_path / "bottles", schedule=BOTH_WAYS, backward_config=always))
     out = run.bundle
@@ -237,6 +234,30 @@ def test_knowledge_and_scans_of_a_folder_are_learned_together(scans: Path, tmp_p
     samples = collected(config(scans, tmp_path / "x"), PARTS, tmp_path / "x.work")
     assert [sample.name for sample in samples] == ["known", "bottle0", "bottle1"]
     assert teacher.asked == asked + 2
+
+
+def test_knowledge_that_cannot_be_used_is_left_out(tmp_path: Path, teacher, caplog: pytest.LogCaptureFixture) -> None:
+    cloud = upright_cloud(generate("bottle", 5), 1000)
+    units = make_sample(cloud, PARTS, "bottle", teacher).units
+    save_known(tmp_path / "good.npz", cloud, units)
+    damaged = dict(np.load(tmp_path / "good.npz"))
+    damaged["unit_indptr"] = damaged["unit_indptr"][:-1]
+    np.savez(tmp_path / "damaged.npz", **damaged)
+    few = np.arange(LEAST_POINTS - 1)
+    save_known(tmp_path / "few.npz", cloud.select(few), select_points(units, few))
+    left_out: list[str] = []
+    samples = collect_samples(config(tmp_path, tmp_path / "x"), PARTS, tmp_path / "x.work", lambda _: None, left_out)
+    assert [sample.name for sample in samples] == ["good"]
+    assert len(left_out) == 2 and "is damaged" in left_out[0] and "63 finite points, 64 at least" in left_out[1]
+    assert "damaged.npz left out" in caplog.text and "few.npz left out" in caplog.text
+
+
+def test_as_many_partial_views_as_asked_for(scans: Path, tmp_path: Path, teacher) -> None:
+    cloud = upright_cloud(generate("bottle", 5), 1000)
+    save_known(scans / "known.npz", cloud, make_sample(cloud, PARTS, "bottle", teacher).units)
+    how = config(scans, tmp_path / "x", augmentation=Augmentation(num_partial_views=3))
+    for sample in collected(how, PARTS, tmp_path / "x.work"):
+        assert sample.partial_views is not None and len(sample.partial_views) == 3
 
 
 def test_where_nobody_knows_up_a_scan_lies_flat(tmp_path: Path, teacher, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,6 +130,14 @@ def test_generated_shapes_come_on_top_and_flat_tools_are_known(tmp_path: Path) -
     assert all(np.linalg.norm(one.points, axis=1).max() <= 1 + 1e-5 for one in clouds)
 
 
+def test_as_many_partial_views_as_asked_for(tmp_path: Path) -> None:
+    save_scan(tmp_path / "mug.npz", generate("mug", 0))
+    how = config(
+        tmp_path / "e.pt", scans=(tmp_path / "mug.npz",), generated=0, augmentation=replace(CALM, num_partial_views=3)
+    )
+    assert [len(cloud.partial_views) for cloud in gather_clouds(how)] == [3]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
