@@ -15,12 +15,15 @@ from partdistill_ros.pointcloud.frames import center_max_radius, turn_about_z
 from partdistill_ros.pointcloud.sampling import farthest_points
 from partdistill_ros.students.student import Student
 
+TextEmbeddings = Mapping[str, Sequence[NDArray[np.float32]]]
+"""Category -> its parts' embeddings, a list of `[S, D]` per part, canonical name first and synonyms after it."""
+
 
 @torch.no_grad()
 def predict(
     student: Student,
     samples: Sequence[Sample],
-    text_embeddings: Mapping[str, Sequence[NDArray[np.float32]]],
+    text_embeddings: TextEmbeddings,
     device: str,
     seed: int,
     draws: int = 4,

@@ -196,6 +196,8 @@ class DistillConfig:
             raise PartDistillError(f"a student needs at least two parts to tell apart, got {', '.join(self.parts)}")
         if not self.scans and not self.generated:
             raise PartDistillError("no scans were given: name files or folders of scans, or --generated shapes")
+        if self.schedule is not None and self.epochs is not None:
+            raise PartDistillError("a schedule has its own epochs: name one of the two")
         check_start(self.student, self.start, self.freeze_encoder)
         check_teacher(self.teacher)
         check_text_space(self.text_space, self.teacher, self.start)

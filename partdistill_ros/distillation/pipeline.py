@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from partdistill_ros.distillation.answers import TextEmbeddings
 from partdistill_ros.distillation.collect import collect_samples
 from partdistill_ros.distillation.config import Augmentation, DistillConfig, Schedule, augmentation_for, schedule_for
 from partdistill_ros.distillation.rescored_units import RescoredUnits, rescored_units, save_rescored
@@ -25,8 +26,9 @@ from partdistill_ros.text.attach import attach
 from partdistill_ros.text.space import TextSpace, clean_name
 
 log = logging.getLogger(__name__)
-# What a training does not depend on; the content of scans and first weights enters by itself.
-NOT_IN_KEY = ("scans", "generated", "out", "name", "device", "renderer", "with_text_encoder", "backward")
+# What a training does not depend on, or what enters by itself: content of scans and first weights, schedule, rule.
+NOT_IN_KEY = ("scans", "generated", "out", "name", "device", "renderer", "with_text_encoder", "backward",
+              "backward_config", "epochs")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,18 +65,19 @@ def _distill(config: DistillConfig, space: TextSpace, work: Path, report: Callab
     left_out: list[str] = []
     samples = collect_samples(config, parts, work, report, left_out)
     config = resolved(config, len(samples))
+    text = {category: [space.encode([part]) for part in parts]}
     trainer = Trainer(
         new_student(config.student, space.dim, config.start, config.freeze_encoder),
         samples,
-        {category: [space.encode([part]) for part in parts]},
+        text,
         config.schedule or Schedule(),
         config.augmentation or Augmentation(),
         backward=config.backward,
         backward_config=config.backward_config,
         device=config.device,
         seed=config.seed,
-        checkpoint=work / f"fit-{run_key(config, samples, config.backward)}.pt",
-        forward=work / f"forward-{run_key(config, samples)}.pt",
+        checkpoint=work / f"fit-{run_key(config, samples, text, config.backward)}.pt",
+        forward=work / f"forward-{run_key(config, samples, text)}.pt",
     )
     student = trainer.run(report)
     if config.backward == "posterior" and all(one.posterior is None for one in trainer.rescored):
@@ -100,14 +103,15 @@ def resolved(config: DistillConfig, num_samples: int) -> DistillConfig:
     """The configuration with the schedule and augmentation that suit its mode and data where it names none."""
     tta, trained = config.mode == "tta", config.start == "default" or start_folder(config.start) is not None
     schedule = config.schedule or schedule_for(num_samples, tta=tta, trained=trained, epochs=config.epochs)
-    return replace(config, schedule=schedule, augmentation=config.augmentation or augmentation_for(tta))
+    return replace(config, schedule=schedule, epochs=None, augmentation=config.augmentation or augmentation_for(tta))
 
 
-def run_key(config: DistillConfig, samples: Sequence[Sample], rule: str = "") -> str:
+def run_key(config: DistillConfig, samples: Sequence[Sample], text: TextEmbeddings, rule: str = "") -> str:
     """Changes with everything that a checkpoint depends on; rule: of backward distillation, "" for what is the same
     under every rule."""
     options = {one.name: getattr(config, one.name) for one in fields(config) if one.name not in NOT_IN_KEY}
-    return content_key(rule, options, start_key(config.start), samples)
+    numbers = config.backward_config if rule else None
+    return content_key(rule, numbers, options, text, start_key(config.start), samples)
 
 
 def training_summary(config: DistillConfig, trainer: Trainer) -> dict[str, object]:

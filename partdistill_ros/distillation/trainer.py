@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from partdistill_ros.distillation.answers import predict
+from partdistill_ros.distillation.answers import TextEmbeddings, predict
 from partdistill_ros.distillation.augmentation import augment
 from partdistill_ros.distillation.backward import Rescored, rescore, training_labels
 from partdistill_ros.distillation.checkpoint import TrainerState, load_checkpoint, save_checkpoint
@@ -69,7 +69,7 @@ class Trainer:
         self,
         student: Student,
         samples: Sequence[Sample],
-        text_embeddings: Mapping[str, Sequence[NDArray[np.float32]]],
+        text_embeddings: TextEmbeddings,
         schedule: Schedule,
         augmentation: Augmentation,
         *,

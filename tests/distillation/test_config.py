@@ -73,6 +73,7 @@ def test_augmentation_bears_anything_or_little() -> None:
         ({"generated_share": float("inf")}, "must be over 0"),
         ({"generated": ("procedural:3",)}, "make it the category"),
         ({"generated": ("nowhere",)}, "do not exist"),
+        ({"schedule": Schedule(), "epochs": 3}, "name one of the two"),
         ({"student": "point_m2ae"}, "the shipped student is a patch_transformer"),
     ],
 )

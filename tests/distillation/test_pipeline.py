@@ -38,10 +38,12 @@ from partdistill_ros.students.build import load_student, new_student, save_encod
 from partdistill_ros.students.names import LEAST_POINTS
 from partdistill_ros.synthetic.families import generate
 from partdistill_ros.teachers.registry import TEACHERS, TeacherEntry
+from partdistill_ros.text.space import TextSpace
 
 QUICK = replace(Schedule(), epochs=2, batch=2, min_steps=2)
 BOTH_WAYS = replace(QUICK, epochs=3, forward_fraction=0.6)  # two epochs forward, one backward
 PARTS = ("cap", "body")
+TEXT = {"bottle": [TextSpace.load().encode([part]) for part in PARTS]}
 
 
 @pytest.fixture
@@ -308,20 +310,26 @@ def test_the_key_of_a_run_changes_with_what_it_depends_on(scans: Path, tmp_path:
     units = samples[0].units
     swapped, of_other_views = replace(units, part=1 - units.part), replace(units, view=units.view + 1)
     keys = {
-        pipeline.run_key(how, samples, "posterior"),
-        pipeline.run_key(how, samples),
-        pipeline.run_key(replace(how, seed=1), samples, "posterior"),
-        pipeline.run_key(replace(how, text_space="clip", teacher="clip"), samples, "posterior"),
-        pipeline.run_key(replace(how, augmentation=Augmentation(noise=0.5)), samples, "posterior"),
-        pipeline.run_key(how, samples[:1], "posterior"),
-        pipeline.run_key(how, [replace(samples[0], weight=2.0), samples[1]], "posterior"),
-        pipeline.run_key(how, [replace(samples[0], boxes=True), samples[1]], "posterior"),
-        pipeline.run_key(how, [replace(samples[0], units=swapped), samples[1]], "posterior"),
-        pipeline.run_key(how, [replace(samples[0], units=of_other_views), samples[1]], "posterior"),
+        pipeline.run_key(how, samples, TEXT, "posterior"),
+        pipeline.run_key(how, samples, TEXT),
+        pipeline.run_key(replace(how, seed=1), samples, TEXT, "posterior"),
+        pipeline.run_key(replace(how, text_space="clip", teacher="clip"), samples, TEXT, "posterior"),
+        pipeline.run_key(replace(how, augmentation=Augmentation(noise=0.5)), samples, TEXT, "posterior"),
+        pipeline.run_key(how, samples[:1], TEXT, "posterior"),
+        pipeline.run_key(how, [replace(samples[0], weight=2.0), samples[1]], TEXT, "posterior"),
+        pipeline.run_key(how, [replace(samples[0], boxes=True), samples[1]], TEXT, "posterior"),
+        pipeline.run_key(how, [replace(samples[0], units=swapped), samples[1]], TEXT, "posterior"),
+        pipeline.run_key(how, [replace(samples[0], units=of_other_views), samples[1]], TEXT, "posterior"),
+        pipeline.run_key(how, samples, {"bottle": TEXT["bottle"][::-1]}, "posterior"),
+        pipeline.run_key(replace(how, backward_config=BackwardConfig(memory=0.1)), samples, TEXT, "posterior"),
     }
-    assert len(keys) == 10
+    assert len(keys) == 12
     elsewhere = replace(how, out=tmp_path / "y", backward="published", device="cuda")
-    assert pipeline.run_key(elsewhere, samples, "posterior") in keys
+    assert pipeline.run_key(elsewhere, samples, TEXT, "posterior") in keys
+    other_rule = replace(how, backward_config=BackwardConfig(memory=0.1))
+    assert pipeline.run_key(other_rule, samples, TEXT) in keys, "forward distillation knows nothing of it"
+    usual, asked = (pipeline.resolved(replace(how, schedule=None, epochs=n), 2) for n in (None, SCRATCH_EPOCHS))
+    assert pipeline.run_key(usual, samples, TEXT) == pipeline.run_key(asked, samples, TEXT)
 
 
 def test_no_usable_scan_is_one_sentence(tmp_path: Path) -> None:
@@ -365,9 +373,9 @@ def test_a_start_that_changes_makes_another_run(scans: Path, tmp_path: Path) -> 
     start = tmp_path / "encoder.pt"
     start.write_bytes(b"one")
     how = config(scans, tmp_path / "x", start=str(start))
-    first = pipeline.run_key(how, [])
+    first = pipeline.run_key(how, [], TEXT)
     start.write_bytes(b"two")
-    assert pipeline.run_key(how, []) != first
+    assert pipeline.run_key(how, [], TEXT) != first
 
 
 @pytest.mark.parametrize("word", ["default", "scratch"])
@@ -376,10 +384,10 @@ def test_a_folder_named_like_a_start_changes_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     how = replace(config(scans, tmp_path / "x"), start=word, schedule=None)
-    before = pipeline.resolved(how, 2), pipeline.run_key(how, [])
+    before = pipeline.resolved(how, 2), pipeline.run_key(how, [], TEXT)
     (tmp_path / word).mkdir()
     (tmp_path / word / "student.pt").write_bytes(b"somebody's")
-    assert (pipeline.resolved(how, 2), pipeline.run_key(how, [])) == before
+    assert (pipeline.resolved(how, 2), pipeline.run_key(how, [], TEXT)) == before
 
 
 def test_boxes_whose_names_are_swapped_make_another_run(tmp_path: Path) -> None:

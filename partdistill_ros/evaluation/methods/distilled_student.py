@@ -137,7 +137,7 @@ class DistilledMethod:
         checkpoint = forward = None
         if recipe.work is not None:
             start = start_key(recipe.start)
-            key = content_key(replace(recipe, work=None, device=""), start, schedule, samples)
+            key = content_key(replace(recipe, work=None, device=""), start, schedule, samples, names)
             checkpoint = recipe.work / f"fit-{key}-{self._rule}.pt"
             forward = recipe.work / f"forward-{key}.pt"
         return self.trainer_type(
