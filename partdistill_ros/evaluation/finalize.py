@@ -11,6 +11,7 @@ from pathlib import Path
 from partdistill_ros.distillation.config import DistillConfig
 from partdistill_ros.distillation.pipeline import Run
 from partdistill_ros.distillation.trainer import Progress
+from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.bundle_check import BundleCheck, check_bundle
 from partdistill_ros.evaluation.run_page import write_run_page
 from partdistill_ros.inference.bundle import Bundle
@@ -65,7 +66,7 @@ def reported_options(config: DistillConfig) -> dict[str, object]:
 def _stored(store: BundleStore, name: str, made: Bundle, check: BundleCheck, page: Path, verdict: str) -> Finalized:
     """The same student again (a goal that was repeated after its end) makes no other version."""
     current = store.current(name)
-    if current is not None and Bundle.load(current).checksums == made.checksums:
+    if current is not None and _same_student(current, made):
         shutil.rmtree(made.path)
         words = f"the active student, {name} {current.name}, is the same: no new version. {verdict}"
         return Finalized(Bundle.load(current), current / REPORT, check.record(), True, words)
@@ -80,6 +81,13 @@ def _stored(store: BundleStore, name: str, made: Bundle, check: BundleCheck, pag
             f"partdistill bundles rollback {store.root} {name} --to {path.name}"
         )
     return Finalized(Bundle.load(path), path / REPORT, check.record(), check.problem is None, words)
+
+
+def _same_student(stored: Path, made: Bundle) -> bool:
+    try:
+        return Bundle.load(stored).checksums == made.checksums
+    except PartDistillError:
+        return False  # a damaged version must not lose the student that was just trained
 
 
 def _verdict(check: BundleCheck) -> str:

@@ -91,6 +91,14 @@ def test_the_same_student_again_makes_no_version(made, tmp_path: Path) -> None:
     assert len(store.versions("mugs")) == 1 and not (store.root / "mugs" / "next").exists()
 
 
+def test_a_damaged_active_version_does_not_lose_the_new_student(made, tmp_path: Path) -> None:
+    store = BundleStore(tmp_path / "store")
+    first, _ = made(GOOD, store.root)
+    (first.bundle.path / "bundle.json").write_text("{")
+    second, _ = made(GOOD, store.root)
+    assert second.active and second.bundle.path.name == "v0002" and store.current("mugs") == second.bundle.path
+
+
 def test_without_a_store_the_bundle_stays_where_it_is(made, tmp_path: Path) -> None:
     done, _ = made(BAD, None)
     assert done.active is None and done.bundle.path == tmp_path / "store" / "mugs" / "next"
