@@ -180,6 +180,8 @@ class Recorder:
         if self._joined.views and np.linalg.norm(_center(scan, pose) - self._joined.center()) > SAME_OBJECT:
             self._report(f"{cloud.scan.name}: the object stands elsewhere now, a new scan begins")
             self.finish()
+            if self.full:
+                return
         try:
             self._joined.add(scan, pose)
         except ObjectMoved as error:

@@ -84,6 +84,16 @@ def test_a_moved_object_begins_a_new_scan(collection, recorder, view, reported, 
     assert any("a new scan begins" in words for words in reported)
 
 
+@pytest.mark.parametrize("shift", [0.04, 0.3])
+def test_a_moved_object_begins_no_scan_beyond_the_limit(collection, recorder, view, shift) -> None:
+    pytest.importorskip("small_gicp", reason="small_gicp is not installed: the extra 'record'")
+    recording = recorder(join=True, limit=1)
+    for number, (angle, x) in enumerate(((0, 0), (30, 0), (30, shift), (60, shift))):
+        recording.add(cloud(view(angle, shift=x), number, posed=True))
+    recording.finish()
+    assert [recorded.name for recorded in collection.scans()] == ["mug_0"]
+
+
 def test_without_a_pose_views_stay_apart(collection, recorder, view) -> None:
     recording = recorder(join=True)
     for number, angle in enumerate((0, 60)):
