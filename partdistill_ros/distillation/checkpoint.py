@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -14,6 +17,10 @@ from torch import nn
 from partdistill_ros.distillation.backward import Rescored
 from partdistill_ros.distillation.optimizer import Optimizer
 from partdistill_ros.io.atomic import atomic_path
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -56,14 +63,34 @@ def load_checkpoint(
     optimizer: Optimizer,
     rescored: Sequence[Rescored],
     device: str,
-) -> tuple[TrainerState, list[Rescored]]:
-    """Load weights and optimizer in place; returns the state and `rescored` with the scores of then."""
-    content = torch.load(path, map_location=device, weights_only=True)
-    student.load_state_dict(content["student"])
-    ema_student.load_state_dict(content["ema_student"])
-    optimizer.load_state_dict(content["optimizer"])
-    restored = [
-        Rescored(one.units.with_scores(score.cpu().numpy()), None if found is None else found.cpu().numpy())
-        for one, score, found in zip(rescored, content["scores"], content["posteriors"], strict=True)
-    ]
-    return TrainerState(**json.loads(content["state"])), restored
+) -> tuple[TrainerState, list[Rescored]] | None:
+    """Load weights and optimizer in place; returns the state and `rescored` with the scores of then. None for a damaged
+    file, see `load_parts`."""
+
+    def read(content: Mapping[str, Any]) -> tuple[TrainerState, list[Rescored]]:
+        restored = [
+            Rescored(one.units.with_scores(score.cpu().numpy()), None if found is None else found.cpu().numpy())
+            for one, score, found in zip(rescored, content["scores"], content["posteriors"], strict=True)
+        ]
+        return TrainerState(**json.loads(content["state"])), restored
+
+    parts = {"student": student, "ema_student": ema_student, "optimizer": optimizer}
+    return load_parts(path, parts, device, read)
+
+
+def load_parts(path: Path, parts: Mapping[str, Any], device: str, read: Callable[[Mapping[str, Any]], T]) -> T | None:
+    """Load the states of `parts` from a checkpoint in place; returns what `read` makes of its content.
+
+    Of a damaged file a warning tells; then the answer is None, and the parts are as they were.
+    """
+    before = {name: copy.deepcopy(part.state_dict()) for name, part in parts.items()}
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+        for name, part in parts.items():
+            part.load_state_dict(content[name])
+        return read(content)
+    except Exception as error:  # torch.load raises many kinds of error on a damaged file
+        log.warning("%s is damaged and the training begins anew (%s)", path, str(error).partition("\n")[0])
+        for name, part in parts.items():
+            part.load_state_dict(before[name])
+        return None

@@ -23,6 +23,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from partdistill_ros.distillation.augmentation import augment
+from partdistill_ros.distillation.checkpoint import load_parts
 from partdistill_ros.distillation.config import Augmentation
 from partdistill_ros.distillation.optimizer import lr_schedule, step_seed
 from partdistill_ros.distillation.samples import partial_view_masks, upright_cloud
@@ -225,10 +226,9 @@ class Pretraining:
     def _resume(self) -> None:
         if not self.checkpoint.exists():
             return
-        content = torch.load(self.checkpoint, map_location=self.config.device, weights_only=True)
-        self.model.load_state_dict(content["model"])
-        self.optimizer.load_state_dict(content["optimizer"])
-        self.losses = json.loads(content["losses"])
+        parts = {"model": self.model, "optimizer": self.optimizer}
+        losses = load_parts(self.checkpoint, parts, self.config.device, lambda content: json.loads(content["losses"]))
+        self.losses = losses or []
 
 
 def _generated(config: PretrainConfig) -> Iterator[Scan]:

@@ -247,10 +247,12 @@ class Trainer:
 
     def _resume(self) -> None:
         for path in (self.checkpoint, self.forward):
-            if path is not None and path.exists():
-                self.state, self.rescored = load_checkpoint(
-                    path, self.student, self.ema_student, self.optimizer, self.rescored, self.device
-                )
+            if path is None or not path.exists():
+                continue
+            parts = (self.student, self.ema_student, self.optimizer)
+            loaded = load_checkpoint(path, *parts, self.rescored, self.device)
+            if loaded is not None:
+                self.state, self.rescored = loaded
                 self.update_labels()
                 return
 

@@ -98,6 +98,17 @@ def test_a_killed_run_resumes_to_the_same_weights(clouds: list[Cloud], tmp_path:
         assert torch.equal(value, resumed.model.state_dict()[key]), key
 
 
+def test_a_damaged_checkpoint_is_told_and_the_training_begins_anew(
+    clouds: list[Cloud], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    how = config(tmp_path / "e.pt", epochs=1)
+    first = Pretraining(make("patch_transformer"), clouds, how)
+    losses = first.run()
+    first.checkpoint.write_bytes(first.checkpoint.read_bytes()[:1000])
+    assert Pretraining(make("patch_transformer"), clouds, how).run() == losses
+    assert f"{first.checkpoint} is damaged and the training begins anew" in caplog.text
+
+
 def test_another_seed_is_another_run(clouds: list[Cloud], tmp_path: Path) -> None:
     runs = [Pretraining(make("patch_transformer"), clouds, config(tmp_path / "e.pt", seed=s)) for s in (0, 1)]
     assert runs[0].checkpoint != runs[1].checkpoint

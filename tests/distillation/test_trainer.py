@@ -218,6 +218,31 @@ def test_a_finished_run_is_not_trained_again(samples: list[Sample], tmp_path: Pa
     assert not stages
 
 
+@pytest.mark.parametrize(
+    "damage", [lambda content: content[: len(content) // 2], lambda content: b"", lambda _: b"junk"]
+)
+def test_a_damaged_checkpoint_is_told_and_the_training_begins_anew(
+    samples: list[Sample], tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[bytes], bytes]
+) -> None:
+    path, short = tmp_path / "fit.pt", {"schedule": replace(SCHEDULE, epochs=1), "backward": "none"}
+    whole = make(samples, path, **short).run()
+    path.write_bytes(damage(path.read_bytes()))
+    stages: list[Progress] = []
+    assert_same_weights(whole, make(samples, path, **short).run(stages.append))
+    assert len(stages) == 1 and f"{path} is damaged and the training begins anew" in caplog.text
+    stages.clear()
+    make(samples, path, **short).run(stages.append)
+    assert not stages, "the file is whole again"
+
+
+def test_a_checkpoint_that_does_not_fit_leaves_no_weights_behind(samples: list[Sample], tmp_path: Path) -> None:
+    path, short = tmp_path / "fit.pt", {"schedule": replace(SCHEDULE, epochs=1), "backward": "none"}
+    whole = make(samples, path, **short).run()
+    content = torch.load(path, weights_only=True)
+    torch.save({**content, "state": "{"}, path)
+    assert_same_weights(whole, make(samples, path, **short).run())
+
+
 def test_a_member_with_three_shares_is_drawn_three_times_as_often(samples: list[Sample]) -> None:
     trainer = make([replace(samples[0], weight=3.0), *samples[1:]])
     counts = np.bincount(trainer.epoch_order(12000), minlength=4)
