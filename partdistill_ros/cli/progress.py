@@ -67,7 +67,8 @@ class EpochBar:
 def run_progress(kind: str) -> Iterator[Callable[[Progress], None]]:
     """What a trainer calls as it goes on; kind: one of `PROGRESS`.
 
-    json: an object a line, `{"stage", "step", "steps", "loss", "share", "remaining"}`; see `distillation.outlook.Told`.
+    json: an object a line, `{"stage", "step", "steps", "loss", "share", "remaining"}`; see
+    `distillation.progress.ProgressUpdate`.
     """
     yield from _lines() if kind == "json" else _bar()
 

@@ -86,7 +86,7 @@ class PretrainConfig:
 @dataclass(frozen=True)
 class Cloud:
     """Points `[N, 3]` in the unit ball, up = +z, what single cameras see of them `[V, N]` (None: a scan from
-    one side). flat: it has no vertical of its own and is learned under free turns."""
+    one side). up_unknown: it has no vertical of its own and is learned under free turns."""
 
     points: NDArray[np.float32]
     partial_views: NDArray[np.bool_] | None

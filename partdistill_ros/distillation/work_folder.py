@@ -47,7 +47,7 @@ def locked(out: Path) -> Iterator[Path]:
 
 
 def _sweep(out: Path, work: Path) -> None:
-    """Removes the hidden names under which `files.atomic_path` and `write_bundle` begin."""
+    """Removes the hidden names under which `io.atomic.atomic_path` and `write_bundle` begin."""
     half = [*work.rglob(".*.tmp*"), *out.parent.glob(f".{out.name}.new-*")]
     for path in half:
         if path.is_dir():

@@ -87,8 +87,8 @@ class JoinedObject:
         return view
 
     def scan(self, name: str) -> Scan:
-        """All views as one downsampled cloud in the object's frame, up = +z; its viewpoint is that of the first view
-        unless it was seen from all around."""
+        """All views as one downsampled cloud in the object's frame. Its up is that of the first view, up to 15 degrees
+        off +z; its viewpoint is the first view's unless it was seen from all around."""
         every_point = np.concatenate([view.scan.points for view in self.views])
         voxel = voxel_downsample(every_point, edge=self.config.voxel)[1]
         colors = [view.scan.colors for view in self.views]

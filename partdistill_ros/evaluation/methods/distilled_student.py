@@ -60,7 +60,7 @@ class MethodConfig:
 
     teacher: as `load_teacher` takes it, or `controlled:PRESET`.  train: the collection to distill on (pre), None
     for the evaluated shapes (tta).  each: one evaluated shape at a time.  backward: the rule of the method
-    `backward`.  generated, generated_share: shapes added to the collection, see `samples.weighted`.
+    `backward`.  generated, generated_share: shapes added to the collection, see `samples.with_weights`.
     """
 
     teacher: str = "mini"
