@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.query import PartQuery
-from partdistill_ros.inference.segmenter import Prediction, Segmenter
+from partdistill_ros.inference.segmenter import Labels, Prediction, Segmenter
+from partdistill_ros.inference.sizes import too_large
 from partdistill_ros.inference.tracking import ObjectTracker, TrackingOptions
 from partdistill_ros.objects.extract import extract_objects
 from partdistill_ros.objects.object_in_view import ObjectInView
@@ -115,6 +116,8 @@ def label_scene(
         segmenter.assign_labels(cloud, prediction, query, min_confidence=options.min_confidence)
         for cloud, prediction in zip(clouds, predictions, strict=True)
     ]
+    if options.mode == "tabletop" and query.others:
+        answers = [_without_too_large(answer, cloud) for answer, cloud in zip(answers, clouds, strict=True)]
     labels = np.full(len(scan.points), -1, np.int16)
     confidence = np.zeros(len(scan.points), np.float32)
     for index, answer in zip(indices, answers, strict=True):
@@ -131,6 +134,13 @@ def label_scene(
     objects = [SceneObject(index, answer.category, answer.up) for index, answer in zip(indices, answers, strict=True)]
     problem = next((answer.problem for answer in answers if answer.problem), None)
     return SceneLabels(labels, confidence, query.names, tuple(objects), stages, plane, problem)
+
+
+def _without_too_large(answer: Labels, points: NDArray[np.floating]) -> Labels:
+    """The answer without labels where no thing of its category is as large as the object `[M, 3]`."""
+    if not too_large(answer.category, points):
+        return answer
+    return replace(answer, labels=np.full_like(answer.labels, -1), category=None)
 
 
 def label_scan(segmenter: Segmenter, query: PartQuery, scan: Scan, options: SceneOptions) -> SceneLabels:
