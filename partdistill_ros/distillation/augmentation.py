@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What turns one cloud of a collection into the many clouds a robot may meet: turns, one-sided views,
+"""What turns one cloud of a collection into the many clouds a robot may meet: turns, partial views,
 sensor noise, uneven density, leftovers of the table."""
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ def random_rotation(rng: np.random.Generator) -> NDArray[np.float64]:
     return q if np.linalg.det(q) > 0 else q[:, [1, 0, 2]]
 
 
-def random_turn(rng: np.random.Generator, free: float, tilt: float) -> NDArray[np.float64]:
-    """A rotation about the vertical with a slight tilt, or with chance `free` any rotation."""
-    if rng.random() < free:
+def random_turn(rng: np.random.Generator, free_rotation: float, roll_pitch: float) -> NDArray[np.float64]:
+    """A rotation about the vertical with some roll and pitch (radians, one sigma), or with chance `free_rotation` any
+    rotation."""
+    if rng.random() < free_rotation:
         return random_rotation(rng)
     about_vertical = turn_about_z(rng.uniform(0, 2 * np.pi))
-    lean = rng.normal(0, tilt, 2)
+    lean = rng.normal(0, roll_pitch, 2)
     tilted = np.array([[1, 0, lean[0]], [0, 1, lean[1]], [-lean[0], -lean[1], 1]])
     q, _ = np.linalg.qr(tilted)
     q *= np.sign(np.diag(q))
@@ -71,25 +72,25 @@ def draw_clutter(rng: np.random.Generator, points: NDArray[np.floating], how: Au
 def augment(
     rng: np.random.Generator,
     points: NDArray[np.float32],
-    one_sided: NDArray[np.bool_] | None,
+    partial_views: NDArray[np.bool_] | None,
     up_unknown: bool,
     how: Augmentation,
     count: int,
-    patches: int,
+    num_centers: int,
 ) -> AugmentedCloud:
-    """A random cloud of `count` points of a member's `points [M, 3]` (up = +z).
+    """A random cloud of `count` points of a sample's `points [M, 3]` (up = +z).
 
-    one_sided: `[V, M]` what V cameras see, None for scans that are one-sided already.
+    partial_views: `[V, M]` what V cameras see, None for scans that are partial views already.
     """
     rows = np.arange(len(points))
-    if one_sided is not None and rng.random() < how.partial_view:
-        seen = np.flatnonzero(one_sided[rng.integers(len(one_sided))])
+    if partial_views is not None and rng.random() < how.partial_view:
+        seen = np.flatnonzero(partial_views[rng.integers(len(partial_views))])
         rows = seen if len(seen) >= 256 else rows
     cloud = points[rows].astype(np.float64) * rng.uniform(1 - how.stretch, 1 + how.stretch, 3)
     if up_unknown and rng.random() < 0.5:  # it may as well lie on the other side
         cloud = cloud * [1, -1, -1]
-    free = how.free_rotation_up_unknown if up_unknown else how.free_rotation
-    cloud = cloud @ random_turn(rng, free, how.roll_pitch).T
+    free_rotation = how.free_rotation_up_unknown if up_unknown else how.free_rotation
+    cloud = cloud @ random_turn(rng, free_rotation, how.roll_pitch).T
     extra = draw_clutter(rng, cloud, how)
     chosen = sample_unevenly(rng, cloud, count - min(len(extra), count // 4))
     extra = extra[: count - len(chosen)]
@@ -100,4 +101,4 @@ def augment(
     if rng.random() < 0.7:
         cloud = cloud + rng.normal(0, rng.uniform(0, how.noise), cloud.shape)
     final = center_max_radius(cloud)
-    return AugmentedCloud(final, farthest_points(final, patches), source)
+    return AugmentedCloud(final, farthest_points(final, num_centers), source)

@@ -30,7 +30,7 @@ def test_without_augmentation_only_a_turn_about_the_vertical_remains() -> None:
     assert np.corrcoef(height, true)[0, 1] > 0.9999
 
 
-def test_one_sided_clouds_hold_only_seen_points() -> None:
+def test_partial_views_hold_only_seen_points() -> None:
     seen = np.zeros((1, 3000), bool)
     seen[0, :1000] = True
     how = Augmentation(partial_view=1.0)
@@ -72,7 +72,7 @@ def test_flat_things_lie_on_either_side_standing_ones_do_not() -> None:
     still = Augmentation(0, 0, 0, 0, 0, 0, 0, 0)
 
     def heights(up_unknown: bool) -> np.ndarray:
-        """How the drawn heights go with those of the member, for 40 clouds."""
+        """How the drawn heights go with those of the sample, for 40 clouds."""
         found = []
         for seed in range(40):
             drawn = augment(np.random.default_rng(seed), POINTS, None, up_unknown, still, 512, 64)
