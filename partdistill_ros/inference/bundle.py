@@ -75,7 +75,7 @@ class Bundle:
     patch_size: points in a patch; clouds with fewer are not labeled (`patch_size`, 32 if not stated).
     sampling: how a larger cloud is cut down to `points` (`random` as `sample_surface` draws, the
         default, or `farthest`); it should be what the student was trained on.
-    normalization: always `center_max_radius` (see `normalize.py`); up: always `z`.
+    normalization: always `center_max_radius` (see `pointcloud/frames.py`); up: always `z`.
     text_space, text_dim: identity and size of the text space.
     """
 

@@ -100,11 +100,11 @@ class Background:
 
         with self._changed:
             self._unfinished += 1
-        if self._queue is None:
-            self._queue = queue.Queue()
-            # A daemon, so that it cannot hold up the end of the process.
-            threading.Thread(target=_serve, args=[self._queue], name="background", daemon=True).start()
-        self._queue.put(step)
+            if self._queue is None:
+                self._queue = queue.Queue()
+                # A daemon, so that it cannot hold up the end of the process.
+                threading.Thread(target=_serve, args=[self._queue], name="background", daemon=True).start()
+            self._queue.put(step)
         if limit is not None:
             # Weakly: timer and task would hold each other, and with them a student of 12 MB until the collector comes.
             timer = threading.Timer(limit, self._abandon, [weakref.ref(task), late])
@@ -121,7 +121,8 @@ class Background:
     def _abandon(self, submitted: weakref.ref[concurrent.futures.Future[Any]], late: str) -> None:
         task = submitted()
         if task is not None and not task.done():
-            self._queue = None
+            with self._changed:
+                self._queue = None
             _settle(task, error=TooSlow(late))
 
 

@@ -22,7 +22,7 @@ from sensor_msgs.msg import PointCloud2
 
 from partdistill_ros.action import Distill
 from partdistill_ros.errors import PartDistillError, describe, printable
-from partdistill_ros.inference.bundle_store import NEXT
+from partdistill_ros.inference.bundle_store import NEXT, BundleStore
 from partdistill_ros.inference.scene import label_object
 from partdistill_ros.io.save import save_scan
 from partdistill_ros.nodes.background import Background
@@ -163,7 +163,7 @@ class DistillTrainer(Node):
         at = np.array([request.at.x, request.at.y, request.at.z])
         limits = tabletop_limits(settings.tabletop)
         seen = object_in_view(cloud.scan, settings.scene_mode, limits, at if at.any() else None)
-        folder = Path(settings.store) / learned_name(request)
+        folder = BundleStore(Path(settings.store)).folder(learned_name(request))  # a plain name within the store
         view = folder / f"{NEXT}.view.npz"
         save_scan(view, seen.scan.with_(colors=colors_of(cloud, seen.index), grid=None, name="view"))
         try:

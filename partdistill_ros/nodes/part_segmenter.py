@@ -275,10 +275,12 @@ class PartSegmenter(LifecycleNode):
         """Sets parameters together. A student that they ask for (`reload`: in any case) is loaded first, beside the
         active one and without holding up the executor."""
         try:
-            settings = updated(self._settings, {one.name: one.value for one in parameters})
-        except PartDistillError:
-            return self.set_parameters_atomically(parameters)  # ROS's own, or refused in its words
-        try:
+            try:
+                settings = updated(self._settings, {one.name: one.value for one in parameters})
+            except PartDistillError as error:
+                if not all(self.has_parameter(one.name) for one in parameters):
+                    raise PartDistillError(printable(str(error))) from error
+                return self.set_parameters_atomically(parameters)  # ROS's own, or refused in its words
             if self._engine is not None and (reload or needs_student(self._settings, settings)):
                 executor = self.executor
                 assert executor is not None  # it is what runs this coroutine

@@ -68,7 +68,10 @@ class ScanRecorder(Node):
         """Ends a recording as ~/stop does; False if the cloud in work did not end in time."""
         idle = self._worker.stop(STOP_SECONDS)
         if idle and self._recording:
-            self._say(self._finish())
+            try:
+                self._say(self._finish())
+            except PartDistillError as error:  # the node ends in order all the same
+                self._say(f"the recording was not finished: {error}")
         return idle
 
     # --- services -----------------------------------------------------------------------------

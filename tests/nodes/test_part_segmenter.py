@@ -551,6 +551,7 @@ def test_parameters_change_at_run_time_and_refuse_nonsense(segmenter, peer, tabl
         ({"scene_mode": "shelf"}, "must be one of object, tabletop"),
         ({"confidence_threshold": 2.0}, "range"),
         ({"qos__points__depth": 3}, "read-only"),
+        ({"nonsense": 1}, "nonsense"),
         ({"query": "nonsense"}, "unknown part name"),
     ):
         refused = change(peer, **values)

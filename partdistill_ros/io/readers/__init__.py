@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One reader per file format; `scans/load.py` chooses between them by suffix."""
+"""One reader per file format; `io/load.py` chooses between them by suffix."""
