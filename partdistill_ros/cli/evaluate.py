@@ -23,7 +23,7 @@ from partdistill_ros.cli.progress import progress
 from partdistill_ros.distillation.config import BACKWARD, DistillConfig, check_share
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.datasets import SPLITS, is_dataset
-from partdistill_ros.evaluation.methods.protocol import METHODS, PROCEDURAL, TRAINED, parse_methods
+from partdistill_ros.evaluation.methods.protocol import METHODS, TRAINED, parse_methods
 from partdistill_ros.options import add_arguments
 from partdistill_ros.students.names import check_start
 
@@ -125,9 +125,11 @@ def run(arguments: Namespace) -> Answer:
 
 def _check(arguments: Namespace, names: Sequence[str]) -> None:
     """Refuse what does not exist and options that do not go together, before any work."""
+    from partdistill_ros.distillation.generated import is_procedural
+
     check_inputs(arguments.shapes)
     sources = [*(arguments.train or []), *arguments.generated]
-    check_inputs(Path(source) for source in sources if not source.startswith(PROCEDURAL))
+    check_inputs(Path(source) for source in sources if not is_procedural(source))
     if arguments.report is not None:
         check_folder(arguments.report)
     if not any(map(is_dataset, arguments.shapes)) and (arguments.split != "test" or arguments.categories):

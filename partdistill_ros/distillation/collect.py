@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from partdistill_ros.distillation.config import Augmentation, DistillConfig
-from partdistill_ros.distillation.generated import PROCEDURAL, generated_scans
+from partdistill_ros.distillation.generated import generated_scans, is_procedural
 from partdistill_ros.distillation.known_units import load_known, select_points, split_known, with_parts
 from partdistill_ros.distillation.samples import (
     Sample,
@@ -154,10 +154,10 @@ def _num_partial_views(config: DistillConfig) -> int:
 
 def count_scans(paths: Sequence[Path], generated: Sequence[str]) -> int:
     """How many scans files and generators will give; 0 where a bag is among them, which tells only when read."""
-    files = expand([*paths, *(one for one in generated if not one.startswith(f"{PROCEDURAL}:"))])
+    files = expand([*paths, *(one for one in generated if not is_procedural(one))])
     if any(is_bag(path) for path in files):
         return 0
-    return len(files) + sum(int(one.partition(":")[2]) for one in generated if one.startswith(f"{PROCEDURAL}:"))
+    return len(files) + sum(int(one.partition(":")[2]) for one in generated if is_procedural(one))
 
 
 def _known_sample(path: Path, parts: Sequence[str], config: DistillConfig) -> Sample:

@@ -14,14 +14,19 @@ from partdistill_ros.synthetic.families import FAMILIES, generate
 PROCEDURAL = "procedural"
 
 
+def is_procedural(source: str) -> bool:
+    """Whether `source` is `procedural:N` and not a path, such as a folder `procedural_mugs`."""
+    return source.partition(":")[0] == PROCEDURAL
+
+
 def check_generated(source: str, category: str | None) -> None:
     """Refuse a source that gives nothing: `procedural:N` wants the name of a family as the category, anything else
     must exist. Raises PartDistillError."""
-    kind, _, count = source.partition(":")
-    if kind != PROCEDURAL:
+    if not is_procedural(source):
         if not Path(source).exists():
             raise PartDistillError(f"generated shapes '{source}' do not exist: name a file, a folder or procedural:N")
         return
+    count = source.partition(":")[2]
     if not count.isdecimal() or int(count) < 1:
         raise PartDistillError(f"'{source}' does not say how many shapes: write for example procedural:50")
     if category not in FAMILIES:
@@ -34,8 +39,7 @@ def generated_scans(
     source: str, category: str | None, on_skip: Callable[[Path, PartDistillError], None] | None = None
 ) -> Iterator[Scan]:
     """The shapes of a source that `check_generated` let pass; files that cannot be read go to `on_skip`."""
-    kind, _, count = source.partition(":")
-    if kind == PROCEDURAL:
-        yield from (generate(str(category), seed) for seed in range(int(count)))
+    if is_procedural(source):
+        yield from (generate(str(category), seed) for seed in range(int(source.partition(":")[2])))
     else:
         yield from load_scans([Path(source)], on_skip=on_skip)

@@ -91,6 +91,7 @@ def test_folders_leave_out_what_cannot_be_read(partdistill, toy_bundle, cloud_fi
         (("--method", "forward", "--backward", "published"), "was not asked for"),
         (("--method", "backward", "--each", "--train", "procedural:3"), "leave --train out"),
         (("--method", "backward", "--train", "nowhere"), "nowhere does not exist"),
+        (("--method", "backward", "--train", "procedural_mugs"), "procedural_mugs does not exist"),
         (("--method", "backward", "--student", "point_m2ae", "--start", "default"), "cannot start from it"),
         (("--bundle", "b", "--method", "vote"), "not allowed with"),
         ((), "required"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partdistill_ros.distillation.generated import check_generated, generated_scans
+from partdistill_ros.distillation.generated import check_generated, generated_scans, is_procedural
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.save import save_scan
 from partdistill_ros.synthetic.families import generate
@@ -31,6 +31,11 @@ from partdistill_ros.synthetic.families import generate
 def test_a_source_that_gives_nothing_is_refused(source: str, category: str | None, message: str) -> None:
     with pytest.raises(PartDistillError, match=message):
         check_generated(source, category)
+
+
+def test_only_the_word_before_the_colon_makes_a_source_procedural() -> None:
+    assert is_procedural("procedural:5") and is_procedural("procedural")
+    assert not is_procedural("procedural_mugs") and not is_procedural("shapes/procedural:5")
 
 
 def test_what_exists_passes_whatever_the_category(tmp_path: Path) -> None:

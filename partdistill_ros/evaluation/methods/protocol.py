@@ -23,7 +23,6 @@ METHODS = {
     "backward": "forward, then backward distillation (PartDistill)",
     "supervised": "the same student trained on true labels: the ceiling",
 }
-PROCEDURAL = "procedural"  # `procedural:N` in the place of a path: N shapes of each category's family
 TRAINED = ("features", "forward", "backward", "supervised")
 
 

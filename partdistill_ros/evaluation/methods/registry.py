@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from partdistill_ros.distillation.generated import check_generated, generated_scans
+from partdistill_ros.distillation.generated import check_generated, generated_scans, is_procedural
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.controlled_teacher import ControlledTeacher
 from partdistill_ros.evaluation.methods.constant import Constant
 from partdistill_ros.evaluation.methods.distilled_student import DistilledMethod, MethodConfig
 from partdistill_ros.evaluation.methods.features import FeaturesMethod
 from partdistill_ros.evaluation.methods.mesh_scores import MeshScoresMethod
-from partdistill_ros.evaluation.methods.protocol import PROCEDURAL, Method
+from partdistill_ros.evaluation.methods.protocol import Method
 from partdistill_ros.evaluation.methods.vote import VoteMethod
 from partdistill_ros.evaluation.shapes import Shape, Skip, load_training_shapes, prepare
 from partdistill_ros.evaluation.training_samples import teacher_samples, true_samples
@@ -62,13 +62,13 @@ def collect(
     Raises PartDistillError where a source gives nothing.
     """
     parts = {shape.question.category: shape.question.parts for shape in shapes}
-    files = [source for source in sources if not source.startswith(PROCEDURAL)]
+    files = [source for source in sources if not is_procedural(source)]
     found = load_training_shapes(files, parts, on_skip, up) if files else []
     categories = sorted(parts.keys() & FAMILIES.keys())
     for source in sources:
-        if source.startswith(PROCEDURAL) and not categories:
+        if is_procedural(source) and not categories:
             raise PartDistillError(f"'{source}': none of the evaluated categories has a procedural family")
-        if source.startswith(PROCEDURAL):
+        if is_procedural(source):
             for category in categories:
                 check_generated(source, category)
                 found += prepare(list(generated_scans(source, category)))

@@ -73,6 +73,15 @@ def test_scans_without_labels_are_learned_from(mugs, scans):
     assert len(collect([str(scans), "procedural:1"], mugs)) == 3, "labeled ones beside them"
 
 
+def test_a_folder_whose_name_begins_like_procedural_shapes_is_loaded_once(mugs, scans, monkeypatch):
+    folder = scans.rename(scans.parent / "procedural_mugs")
+    monkeypatch.chdir(folder.parent)
+    both = [*mugs, *prepare([generate("bottle", 0)])]
+    for number, file in enumerate(sorted(folder.iterdir())):
+        save_scan(file, sample_surface(generate("mug", number), 3000).with_(name=file.stem))
+    assert [shape.question.name for shape in collect([folder.name], both)] == ["scan_0", "scan_1"]
+
+
 def test_scans_without_labels_are_not_measured_nor_taken_for_truth(mugs, scans):
     found = collect([str(scans)], mugs)
     with pytest.raises(PartDistillError, match="scan_0: 'supervised' learns from true labels"):
