@@ -57,7 +57,10 @@ def true_samples(shapes: Sequence[Shape]) -> list[Sample]:
             raise PartDistillError(f"{question.name}: 'supervised' learns from true labels, which this shape lacks")
         own = [question.parts.index(part) if part in question.parts else -1 for part in cloud.parts]
         place = np.array([*own, -1], np.int16)
-        units = true_units(place[labels], question.parts)
+        wanted = place[labels]
+        if not (wanted >= 0).any():
+            raise PartDistillError(f"{question.name}: none of its points is labeled {', '.join(question.parts)}")
+        units = true_units(wanted, question.parts)
         samples.append(
             Sample(question.name, question.category, cloud.points, units, up_unknown=question.cloud.up is None)
         )

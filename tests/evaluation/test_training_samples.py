@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.controlled_teacher import ControlledTeacher
 from partdistill_ros.evaluation.shapes import prepare
 from partdistill_ros.evaluation.training_samples import posed, teacher_samples, true_samples, true_units
+from partdistill_ros.pointcloud.scan import sample_surface
 from partdistill_ros.synthetic.families import generate
 
 
@@ -49,6 +52,16 @@ def test_true_units_are_the_labels(mugs):
 def test_true_units_leave_unlabeled_points_and_absent_parts_out():
     units = true_units(np.array([2, -1, 2, 0]), ("a", "b", "c"))
     assert units.part.tolist() == [0, 2] and units.points_of(1).tolist() == [0, 2] and units.n_points == 4
+
+
+@pytest.mark.parametrize("missing", ["labels", "names"])
+def test_a_shape_of_which_no_label_survives_is_refused_by_name(missing):
+    mug = sample_surface(generate("mug", 0), 3000)
+    bare = {"labels": {"point_labels": np.full(3000, -1, np.int16)}, "names": {"parts": ("rim", "foot")}}[missing]
+    (shape,) = prepare([mug])
+    shape = replace(shape, labeled=mug.with_(name="odd", **bare), question=replace(shape.question, name="odd"))
+    with pytest.raises(PartDistillError, match="odd: none of its points is labeled"):
+        true_samples([shape])
 
 
 def test_an_unknown_up_becomes_that_of_rest(mugs):
