@@ -147,6 +147,9 @@ def _check(arguments: Namespace, names: Sequence[str]) -> None:
             raise PartDistillError(f"--{option.replace('_', '-')} does not go with {chosen}")
     if arguments.each and arguments.train:
         raise PartDistillError("--each learns from one evaluated shape at a time: leave --train out")
+    trained = [name for name in names if name in TRAINED]
+    if trained == ["features"] and (arguments.generated or arguments.generated_share is not None):
+        raise PartDistillError("the method `features` learns from no generated shapes: leave --generated out")
     check_share(arguments.generated_share, arguments.generated)
     if "backward" not in names and arguments.backward != "posterior":
         raise PartDistillError("--backward is the rule of the method `backward`, which was not asked for")

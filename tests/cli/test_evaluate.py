@@ -86,6 +86,8 @@ def test_folders_leave_out_what_cannot_be_read(partdistill, toy_bundle, cloud_fi
         (("--method", "vote", "--seed", "3"), "--seed does not go with --method vote"),
         (("--method", "supervised", "--teacher", "mini"), "--teacher does not go with --method supervised"),
         (("--method", "vote", "--generated-share", "2"), "--generated-share does not go with --method vote"),
+        (("--method", "vote,features", "--generated", "procedural:2"), "learns from no generated shapes"),
+        (("--method", "features", "--generated-share", "0.5"), "learns from no generated shapes"),
         (("--method", "forward", "--generated-share", "0"), "must be over 0"),
         (("--method", "forward", "--generated-share", "2"), "add --generated"),
         (("--method", "forward", "--backward", "published"), "was not asked for"),
