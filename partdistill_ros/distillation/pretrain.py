@@ -7,12 +7,11 @@ and resumed ends with the weights of an undisturbed one.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import chain
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from partdistill_ros.distillation.samples import partial_view_masks, upright_clo
 from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.atomic import atomic_path
+from partdistill_ros.io.content_key import content_key
 from partdistill_ros.io.load import load_scans
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.students.build import new_student, save_encoder
@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 
 # Strays and the table's strip belong to no shape: nobody could draw them from what is visible.
 CLEAN = Augmentation(outliers=0.0, table=0.0, noise=0.005)
+# What a training does not depend on; the clouds enter by themselves.
+NOT_IN_KEY = ("out", "scans", "generated", "first_seed", "cloud_points", "device", "checkpoint_minutes")
 
 
 @dataclass(frozen=True)
@@ -207,12 +209,8 @@ class Pretraining:
     def _key(self) -> str:
         """Changes with everything that a checkpoint depends on."""
         config = self.config
-        schedule = (config.epochs, config.batch, config.min_steps, config.rate, config.decay)
-        told = (config.student, self.model.student.config, schedule, config.seed, config.augmentation)
-        digest = hashlib.sha256(repr(told).encode())
-        for cloud in self.clouds:
-            digest.update(cloud.points.tobytes())
-        return digest.hexdigest()[:16]
+        options = {one.name: getattr(config, one.name) for one in fields(config) if one.name not in NOT_IN_KEY}
+        return content_key(options, self.model.student.config, self.clouds)
 
     def _save(self) -> None:
         content = {

@@ -115,6 +115,17 @@ def test_another_seed_is_another_run(clouds: list[Cloud], tmp_path: Path) -> Non
     assert runs[0].run() != runs[1].run()
 
 
+def test_clouds_that_differ_in_more_than_their_points_have_a_checkpoint_of_their_own(
+    clouds: list[Cloud], tmp_path: Path
+) -> None:
+    def checkpoint(first: Cloud) -> Path:
+        return Pretraining(make("patch_transformer"), [first, *clouds[1:]], config(tmp_path / "e.pt")).checkpoint
+
+    changed = [replace(clouds[0], up_unknown=not clouds[0].up_unknown), replace(clouds[0], partial_views=None)]
+    assert len({checkpoint(clouds[0]), *map(checkpoint, changed)}) == 3
+    assert checkpoint(clouds[0]) == checkpoint(replace(clouds[0]))
+
+
 def test_scans_to_an_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(pretrain, "new_student", lambda name, dim: make(name, dim=dim))
     folder = tmp_path / "scans"
