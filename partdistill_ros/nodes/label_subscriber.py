@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.errors import CommandFailed, PartDistillError
+from partdistill_ros.nodes.diagnostics import Throttle
 from partdistill_ros.nodes.node_process import NodeProcess
 from partdistill_ros.pointcloud.layout import CloudLayout, unpack_colors
 from partdistill_ros.pointcloud.scan import Scan
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 Cloud = TypeVar("Cloud")
 Legend = TypeVar("Legend")
 
-WARN_SECONDS = 5.0  # between two warnings of the same words
 SPIN_SECONDS = 0.05
 LEGENDS_KEPT = 20
 
@@ -186,8 +186,7 @@ class PairSubscriber(LabelSubscriber):
             on_cloud=lambda message: self._pairs.add_cloud(_stamp(message), message),
             on_legend=lambda message: self._pairs.add_legend(_stamp(message), message),
         )
-        self._warn = warn
-        self._warned: dict[str, float] = {}
+        self._warn = Throttle(warn)
 
     def newest(self, seconds: float) -> Content | None:
         """Listens for at most so long; the newest cloud since the last call, or None."""
@@ -199,7 +198,7 @@ class PairSubscriber(LabelSubscriber):
                 try:
                     return content_of_messages(*pair)
                 except PartDistillError as error:
-                    self._warn_now_and_then(f"a cloud on {self.topic} cannot be shown: {error}")
+                    self._warn(f"a cloud on {self.topic} cannot be shown: {error}")
             if time.monotonic() >= end:
                 return None
 
@@ -209,12 +208,6 @@ class PairSubscriber(LabelSubscriber):
         missing = [what for what in topics if not self.node.count_publishers(what)]
         words = " and ".join(f"nobody publishes {topics[topic]} on {topic}" for topic in missing)
         return words or f"nothing came on {self.topic}, though somebody offers it"
-
-    def _warn_now_and_then(self, words: str) -> None:
-        now = time.monotonic()
-        if now - self._warned.get(words, -WARN_SECONDS) >= WARN_SECONDS:
-            self._warned = {words: now}
-            self._warn(words)
 
 
 class StampPairs(Generic[Cloud, Legend]):
