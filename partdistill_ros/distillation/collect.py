@@ -99,7 +99,7 @@ class _Collector:
                     observed,
                     store=own_stores.get(scan.name, store),
                     seed=config.seed + first + number - 1,
-                    up_unknown=scan.up is None and scan.viewpoint is None,
+                    up_unknown=scan.up_unknown,
                     renderer=renderer,
                     num_partial_views=_num_partial_views(config),
                 )
@@ -168,6 +168,5 @@ def _known_sample(path: Path, parts: Sequence[str], config: DistillConfig) -> Sa
     index = np.random.default_rng(config.seed).permutation(usable_rows(scan))[: config.cloud_points]
     cloud = upright(scan.select(index))
     masks = partial_view_masks(cloud, config.seed, _num_partial_views(config))
-    up_unknown = scan.up is None and scan.viewpoint is None
     units = select_points(units, index)
-    return Sample(scan.name, str(config.category), cloud.points, units, masks, up_unknown, boxes=True)
+    return Sample(scan.name, str(config.category), cloud.points, units, masks, scan.up_unknown, boxes=True)

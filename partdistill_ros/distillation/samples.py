@@ -89,7 +89,7 @@ def usable_rows(scan: Scan) -> NDArray[np.int64]:
 
 def upright(cloud: Scan) -> Scan:
     """`cloud` (finite points) turned up = +z, centered and scaled into the unit ball; see `upright_cloud`."""
-    up = stable_pose(cloud.points) if cloud.up is None and cloud.viewpoint is None else cloud.up
+    up = stable_pose(cloud.points) if cloud.up_unknown else cloud.up
     turned = np.eye(3) if up is None else rotation_to_z(up)
     points = cloud.points.astype(np.float64) @ turned.T
     center = (points.min(0) + points.max(0)) / 2

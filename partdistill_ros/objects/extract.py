@@ -94,7 +94,7 @@ def _find_table(scan: Scan, params: TabletopParams) -> _Table:
     frame = np.vstack([table_axes(plane[:3]), plane[:3]]).astype(np.float32)
     table = points[support] @ frame[:2].T
     outline = outline_of(table)
-    if scan.viewpoint is None and scan.up is None:
+    if scan.up_unknown:
         plane, frame = face_objects(points, plane, frame, outline, params)
     height = along(points, frame[2]) + np.float32(plane[3])
     with np.errstate(invalid="ignore"):

@@ -98,6 +98,11 @@ class Scan:
             viewpoint=None if self.viewpoint is None else self.viewpoint * scale,
         )
 
+    @property
+    def up_unknown(self) -> bool:
+        """Whether nothing tells which way is up: neither `up`, nor a viewpoint in whose frame it was recorded."""
+        return self.up is None and self.viewpoint is None
+
     def finite(self) -> NDArray[np.bool_]:
         """Mask `[N]` of points whose coordinates are all finite."""
         return np.asarray(np.isfinite(self.points).all(axis=1))
