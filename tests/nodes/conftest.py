@@ -163,3 +163,20 @@ def run_node(ros_environment: dict[str, str], tmp_path: Path) -> Iterator[Callab
     yield start
     for node in started:
         node.stop()
+
+
+@pytest.fixture
+def node(ros_environment):
+    """A node on an executor of its own."""
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=int(ros_environment["ROS_DOMAIN_ID"]))
+    made = rclpy.create_node("plain", context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(made)
+    yield made
+    executor.shutdown()
+    made.destroy_node()
+    rclpy.shutdown(context=context)

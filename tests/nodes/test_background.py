@@ -13,22 +13,6 @@ import pytest
 from partdistill_ros.nodes.background import Background, LatestWorker, TooSlow
 
 
-@pytest.fixture
-def node(ros_environment):
-    import rclpy
-    from rclpy.executors import SingleThreadedExecutor
-
-    context = rclpy.Context()
-    rclpy.init(context=context, domain_id=int(ros_environment["ROS_DOMAIN_ID"]))
-    made = rclpy.create_node("waiting", context=context)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(made)
-    yield made
-    executor.shutdown()
-    made.destroy_node()
-    rclpy.shutdown(context=context)
-
-
 def spin_until(node, done):
     end = time.monotonic() + 20
     while not done() and time.monotonic() < end:

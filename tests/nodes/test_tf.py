@@ -19,22 +19,6 @@ STAMP = 7
 
 
 @pytest.fixture
-def node(ros_environment):
-    import rclpy
-    from rclpy.executors import SingleThreadedExecutor
-
-    context = rclpy.Context()
-    rclpy.init(context=context, domain_id=int(ros_environment["ROS_DOMAIN_ID"]))
-    made = rclpy.create_node("listening", context=context)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(made)
-    yield made
-    executor.shutdown()
-    made.destroy_node()
-    rclpy.shutdown(context=context)
-
-
-@pytest.fixture
 def send(node):
     """`send(seconds, x)`: `camera` stands at (x, 0, 0) in `base_link`, turned by a quarter about z."""
     tf2_msgs = pytest.importorskip("tf2_msgs.msg", reason="tf2_msgs is not installed: run make or source ROS 2")
