@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.srv import GetParameterTypes
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header, String
 from visualization_msgs.msg import MarkerArray
@@ -14,6 +16,8 @@ from visualization_msgs.msg import MarkerArray
 from partdistill_ros.nodes.conversions import cloud_message
 from partdistill_ros.nodes.label_subscriber import LabelSubscriber
 from partdistill_ros.pointcloud.scan import Scan
+
+MEET_SECONDS = 60.0
 
 
 class Peer(LabelSubscriber):
@@ -56,11 +60,37 @@ class Peer(LabelSubscriber):
         self.points.publish(cloud)
         return self.until(answer, "the labeled cloud", seconds)[0]
 
-    def call(self, kind: Any, name: str, **request: Any) -> Any:
-        """Calls a service of the node under test."""
+    def client(self, kind: Any, name: str) -> Any:
+        """A client of a service `NODE/NAME` that is heard on both sides."""
         client = self.node.create_client(kind, name)
         self.until(client.service_is_ready, f"service {name}")
+        self.meet(name.rsplit("/", 1)[0])
+        return client
+
+    def meet(self, node: str) -> None:
+        """Waits until a node knows every client made here so far. A server drops the answer to a client that it has
+        not discovered yet, though that client sees the server; it discovers clients in the order in which they were
+        made, so one answer to a new client of a question that may be asked again tells of all before it."""
+        newest = self.node.create_client(GetParameterTypes, f"{node}/get_parameter_types")
+        self.until(newest.service_is_ready, f"the parameters of {node}")
+        end = time.monotonic() + MEET_SECONDS
+        answers: list[Any] = []
+        while not any(answer.done() for answer in answers):
+            assert time.monotonic() < end, f"{node} answered none of {len(answers)} questions"
+            answers.append(newest.call_async(GetParameterTypes.Request()))
+            self.spin_until(answers[-1].done, 1.0)
+        self.node.destroy_client(newest)
+
+    def spin_until(self, done: Callable[[], bool], seconds: float) -> None:
+        """Spins until `done()` or so long."""
+        end = time.monotonic() + seconds
+        while not done() and time.monotonic() < end:
+            self.spin()
+
+    def call(self, kind: Any, name: str, seconds: float = 60.0, **request: Any) -> Any:
+        """Calls a service of the node under test."""
+        client = self.client(kind, name)
         future = client.call_async(kind.Request(**request))
-        self.until(future.done, f"the answer of {name}")
+        self.until(future.done, f"the answer of {name}", seconds)
         self.node.destroy_client(client)
         return future.result()

@@ -34,6 +34,7 @@ class Client:
 
     def send(self, **goal: Any) -> Sent:
         self.peer.until(self.action.server_is_ready, "the trainer", 120)
+        self.peer.meet("distill_trainer")
         return Sent(self, self.kind.Goal(**goal))
 
 
@@ -174,10 +175,7 @@ def test_the_object_in_view_is_learned_and_labeled(
     assert not silent.success and "no cloud came on /points within 1 s" in silent.message
     peer.node.create_timer(0.2, lambda: peer.points.publish(peer.cloud(table_scene)))
     ask = {"parts": PARTS, "category": "mug", "epochs": 1, "at": Point(x=-0.2, y=0.9, z=-0.4)}
-    client = peer.node.create_client(LearnObject, "distill_trainer/learn_object")
-    future = client.call_async(LearnObject.Request(**ask))
-    peer.until(future.done, "the answer", 600)
-    answer = future.result()
+    answer = peer.call(LearnObject, "distill_trainer/learn_object", 600, **ask)
     if not answer.success:  # the teacher may see neither part of a post
         assert "saw none of" in answer.message
         return

@@ -428,12 +428,11 @@ def test_a_bundle_that_blocks_does_not_hold_up_the_node(
     node.wait_for("labeling 'post: top, bottom' on /points")
     peer.connect()
     if entrance == "service":
-        client = peer.node.create_client(LoadBundle, "/part_segmenter/load_bundle")
+        client = peer.client(LoadBundle, "/part_segmenter/load_bundle")
         request = LoadBundle.Request(bundle=str(dead_mount))
     else:
-        client = peer.node.create_client(SetParameters, "/part_segmenter/set_parameters")
+        client = peer.client(SetParameters, "/part_segmenter/set_parameters")
         request = SetParameters.Request(parameters=[Parameter("bundle", value=str(dead_mount)).to_parameter_msg()])
-    peer.until(client.service_is_ready, "the service")
     under_way = client.call_async(request)
     _, labels, _ = columns(peer.ask(peer.cloud(table_scene)))
     assert (labels != UNLABELED_CODE).any()
@@ -482,8 +481,7 @@ def test_services_answer_in_every_state(run_node, peer, toy_bundle_path):
 
     assert transition(Transition.TRANSITION_CONFIGURE)
     # Cleaned up while the bundle is being loaded, or just before or after: it is answered all the same.
-    client = peer.node.create_client(LoadBundle, load["name"])
-    peer.until(client.service_is_ready, "the service")
+    client = peer.client(LoadBundle, load["name"])
     under_way = client.call_async(LoadBundle.Request(bundle=str(toy_bundle_path)))
     assert transition(Transition.TRANSITION_CLEANUP)
     peer.until(under_way.done, "the answer of load_bundle")
