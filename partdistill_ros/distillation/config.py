@@ -47,7 +47,7 @@ class Schedule:
     num_loss_points: int = 768  # points of each cloud that enter the loss: a third faster than all 2,048
     negative_weight: float = 0.3  # of telling a part from all other names of the data set
     window: int = 5  # epochs of the moving average of the loss
-    tolerance: float = 0.01  # forward distillation has converged when that average changes by less,
+    tolerance: float = 0.05  # forward distillation has converged when that average changes by less than this of it,
     patience: int = 12  # after so many epochs: the method's 5 are too few from scratch, small parts come late
     forward_fraction: float = 0.5  # of the epochs, after which backward distillation starts at the latest
     rescore_every: int = 3  # epochs between two re-scorings by the rule `posterior`; the others do it once

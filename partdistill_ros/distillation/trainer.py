@@ -258,8 +258,9 @@ class Trainer:
 
 
 def converged(losses: Sequence[float], schedule: Schedule) -> bool:
-    """The method's test: the moving average over `window` epochs changed by less than `tolerance`."""
+    """Whether the moving average over `window` epochs changed by less than its fraction `tolerance`: the loss scales
+    with the teacher's confidences, and the method's absolute 0.01 would find an unsure teacher's converged at once."""
     if len(losses) < max(schedule.patience, schedule.window + 1):
         return False
     now, before = np.mean(losses[-schedule.window :]), np.mean(losses[-schedule.window - 1 : -1])
-    return bool(abs(now - before) < schedule.tolerance)
+    return bool(abs(now - before) < schedule.tolerance * abs(before))

@@ -274,3 +274,10 @@ def test_convergence_is_that_of_the_method() -> None:
     assert converged([1.0] * 6, schedule)
     assert not converged([1.0] * 6, replace(schedule, patience=7)), "it has patience"
     assert not converged([1.0, 0.9, 0.8, 0.7, 0.6, 0.5], schedule)
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 100.0])
+def test_convergence_does_not_depend_on_the_scale_of_the_confidences(scale: float) -> None:
+    falling, resting = 0.8 ** np.arange(12), 0.99 ** np.arange(12)
+    assert not converged((scale * falling).tolist(), Schedule()), "by a fifth an epoch is no convergence"
+    assert converged((scale * resting).tolist(), Schedule())
