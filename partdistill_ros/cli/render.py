@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,35 +75,8 @@ def run(arguments: Namespace) -> Answer:
 
 
 def as_distilled(scan: Scan) -> tuple[Scan, Views]:
-    """The scan upright in the unit ball and the views, both exactly as distillation has them.
+    """The scan upright in the unit ball and the views, both exactly as distillation has them."""
+    from partdistill_ros.distillation.posing import views_of_file
 
-    Its cloud decides where the cameras stand; mesh and points beyond it move along, so that boxes
-    around them mean the same points there.
-    """
-    import numpy as np
-
-    from partdistill_ros.distillation.config import DistillConfig
-    from partdistill_ros.distillation.samples import upright_cloud
-    from partdistill_ros.pointcloud.frames import rotation_to_z
-    from partdistill_ros.pointcloud.scan import sample_surface
-    from partdistill_ros.rendering.cameras import views_for
-
-    count = (
-        DistillConfig.cloud_points
-        if scan.mesh is not None
-        else min(DistillConfig.cloud_points, int(scan.finite().sum()))
-    )
-    cloud = upright_cloud(scan, count)
-    up_rotation = np.eye(3) if scan.up is None else rotation_to_z(scan.up)
-    before = sample_surface(scan, count).points.astype(np.float64) @ up_rotation.T
-    center = (before.min(0) + before.max(0)) / 2
-    radius = max(np.linalg.norm(before - center, axis=1).max(), 1e-12)
-
-    def move(points: np.ndarray) -> np.ndarray:
-        moved: np.ndarray = ((points @ up_rotation.T - center) / radius).astype(np.float32)
-        return moved
-
-    mesh = None if scan.mesh is None else replace(scan.mesh, vertices=move(scan.mesh.vertices))
-    normals = None if scan.normals is None else (scan.normals @ up_rotation.T).astype(np.float32)
-    moved = scan.with_(points=move(scan.points), mesh=mesh, normals=normals, up=cloud.up, viewpoint=cloud.viewpoint)
-    return moved, views_for(cloud)
+    pose, views = views_of_file(scan)
+    return pose.apply(scan), views

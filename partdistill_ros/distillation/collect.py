@@ -15,13 +15,13 @@ import numpy as np
 from partdistill_ros.distillation.config import Augmentation, DistillConfig
 from partdistill_ros.distillation.generated import generated_scans, is_procedural
 from partdistill_ros.distillation.known_units import load_known, select_points, split_known, with_parts
+from partdistill_ros.distillation.posing import usable_rows
 from partdistill_ros.distillation.samples import (
     Sample,
     make_sample,
     partial_view_masks,
     upright,
     upright_cloud,
-    usable_rows,
     with_weights,
 )
 from partdistill_ros.distillation.trainer import Progress
@@ -93,7 +93,7 @@ class _Collector:
             self._progress("render", number, total)
             try:
                 sample = make_sample(
-                    self._posed(scan, teacher),
+                    upright_cloud(scan, config.cloud_points, config.seed, teacher.name),
                     self.parts,
                     str(config.category),
                     observed,
@@ -116,12 +116,6 @@ class _Collector:
         own = load_scans(paths, up=config.up, on_skip=self._skip) if paths else iter(())
         made = (scan for one in config.generated for scan in generated_scans(one, config.category, self._skip))
         return chain(((scan, False) for scan in own), ((scan, True) for scan in made))
-
-    def _posed(self, scan: Scan, teacher: Teacher) -> Scan:
-        # Detections of a file belong to views about +z, see `partdistill render`: such a scan stays as it is.
-        if scan.up is None and teacher.name == "boxes":
-            scan = scan.with_(up=np.array([0, 0, 1], np.float32))
-        return upright_cloud(scan, self.config.cloud_points, self.config.seed)
 
     def _progress(self, stage: str, number: int, total: int) -> None:
         self.report(Progress(stage, number, total, float("nan")))

@@ -12,16 +12,13 @@ from numpy.typing import NDArray
 
 from partdistill_ros.distillation.boxes import count_visible
 from partdistill_ros.distillation.config import Augmentation
+from partdistill_ros.distillation.posing import Pose, posed, surface_cloud
 from partdistill_ros.distillation.teacher_query import Renderer, query_teacher
 from partdistill_ros.distillation.unit_store import KnowledgeStore
 from partdistill_ros.distillation.units import KnowledgeUnits
-from partdistill_ros.errors import PartDistillError
-from partdistill_ros.pointcloud.frames import rotation_to_z, stable_pose
-from partdistill_ros.pointcloud.sampling import finite_rows
-from partdistill_ros.pointcloud.scan import Scan, sample_surface
+from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.cameras import Views, bounding_sphere, random_views, views_for
 from partdistill_ros.rendering.rasterize import render_points, render_scan, visible_points
-from partdistill_ros.students.names import LEAST_POINTS
 from partdistill_ros.teachers.protocol import Teacher
 
 
@@ -67,40 +64,15 @@ def with_weights(own: Sequence[Sample], generated: Sequence[Sample], weight: flo
     return [*own, *(replace(sample, weight=weight) for sample in generated)]
 
 
-def upright_cloud(scan: Scan, count: int, seed: int = 0) -> Scan:
-    """A cloud of at most `count` surface points in the unit ball, up = +z: where the scan does not know up, that
-    of its stable pose (partial views keep their frame).
-
-    Raises PartDistillError for a scan with fewer than `LEAST_POINTS` finite points.
-    """
-    count = count if scan.mesh is not None else min(count, len(usable_rows(scan)))
-    return upright(sample_surface(scan, count, seed))
+def upright_cloud(scan: Scan, count: int, seed: int = 0, teacher: str = "") -> Scan:
+    """`surface_cloud` in the unit ball, up = +z.  teacher: who is queried, see `posed`."""
+    return upright(surface_cloud(scan, count, seed), teacher)
 
 
-def usable_rows(scan: Scan) -> NDArray[np.int64]:
-    """Rows of the finite points. Raises PartDistillError for fewer than `LEAST_POINTS`."""
-    rows = finite_rows(scan.points)
-    if len(rows) < LEAST_POINTS:
-        raise PartDistillError(
-            f"{scan.name}: {len(rows)} finite points, {LEAST_POINTS} at least are needed: scan it closer"
-        )
-    return rows
-
-
-def upright(cloud: Scan) -> Scan:
+def upright(cloud: Scan, teacher: str = "") -> Scan:
     """`cloud` (finite points) turned up = +z, centered and scaled into the unit ball; see `upright_cloud`."""
-    up = stable_pose(cloud.points) if cloud.up_unknown else cloud.up
-    turned = np.eye(3) if up is None else rotation_to_z(up)
-    points = cloud.points.astype(np.float64) @ turned.T
-    center = (points.min(0) + points.max(0)) / 2
-    radius = max(np.linalg.norm(points - center, axis=1).max(), 1e-12)
-    viewpoint = None if cloud.viewpoint is None else (turned @ cloud.viewpoint - center) / radius
-    return cloud.with_(
-        points=((points - center) / radius).astype(np.float32),
-        normals=None if cloud.normals is None else (cloud.normals @ turned.T).astype(np.float32),
-        viewpoint=None if viewpoint is None else viewpoint.astype(np.float32),
-        up=np.array([0, 0, 1], np.float32),
-    )
+    cloud = posed(cloud, teacher)
+    return Pose.of(cloud).apply(cloud)
 
 
 def partial_view_masks(

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from partdistill_ros.distillation import posing
 from partdistill_ros.distillation.samples import Sample, make_sample, upright_cloud
 from partdistill_ros.distillation.unit_store import KnowledgeStore
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.controlled_teacher import ControlledTeacher
 from partdistill_ros.evaluation.shapes import Question, Shape
-from partdistill_ros.pointcloud.frames import stable_pose
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.teachers.protocol import Teacher
 
@@ -22,11 +22,9 @@ CLOUD_POINTS = 8192  # of each shape, from which training clouds are drawn
 Watch = Callable[[Iterable[Shape]], Iterable[Shape]]
 
 
-def posed(question: Question) -> Scan:
-    """The question's cloud with an up: its own, or that of its steadiest resting pose; one that was seen from one
-    side keeps the camera's."""
-    cloud = question.cloud
-    return cloud if cloud.up is not None or cloud.viewpoint is not None else cloud.with_(up=stable_pose(cloud.points))
+def posed(question: Question, teacher: str = "") -> Scan:
+    """The question's cloud as it stands in the views that the teacher of this name is shown, see `posing.posed`."""
+    return posing.posed(question.cloud, teacher)
 
 
 def teacher_samples(
@@ -35,10 +33,10 @@ def teacher_samples(
     """The shapes with what the teacher says of their ten views; only a controlled teacher is told their labels."""
     samples = []
     for number, shape in enumerate(watch(shapes)):
-        question, cloud = shape.question, _cloud(shape)
+        question, cloud = shape.question, cloud_of(shape, teacher.name)
         if isinstance(teacher, ControlledTeacher):
             teacher.reveal(cloud)
-        up_unknown = question.cloud.up is None
+        up_unknown = question.cloud.up_unknown
         samples.append(
             make_sample(
                 cloud, question.parts, question.category, teacher, store=store, seed=number, up_unknown=up_unknown
@@ -51,7 +49,7 @@ def true_samples(shapes: Sequence[Shape]) -> list[Sample]:
     """The shapes with one unit for each true part: what the ceiling is trained on."""
     samples = []
     for shape in shapes:
-        question, cloud = shape.question, _cloud(shape)
+        question, cloud = shape.question, cloud_of(shape)
         labels = cloud.point_labels
         if labels is None:
             raise PartDistillError(f"{question.name}: 'supervised' learns from true labels, which this shape lacks")
@@ -62,7 +60,7 @@ def true_samples(shapes: Sequence[Shape]) -> list[Sample]:
             raise PartDistillError(f"{question.name}: none of its points is labeled {', '.join(question.parts)}")
         units = true_units(wanted, question.parts)
         samples.append(
-            Sample(question.name, question.category, cloud.points, units, up_unknown=question.cloud.up is None)
+            Sample(question.name, question.category, cloud.points, units, up_unknown=question.cloud.up_unknown)
         )
     return samples
 
@@ -83,5 +81,6 @@ def true_units(labels: np.ndarray, parts: Sequence[str]) -> KnowledgeUnits:
     )
 
 
-def _cloud(shape: Shape) -> Scan:
-    return upright_cloud(shape.labeled.with_(up=posed(shape.question).up), CLOUD_POINTS)
+def cloud_of(shape: Shape, teacher: str = "") -> Scan:
+    """The labeled cloud that a student learns from, upright in the unit ball, in the pose of `posed`."""
+    return upright_cloud(shape.labeled.with_(up=posed(shape.question, teacher).up), CLOUD_POINTS)

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from partdistill_ros.distillation.samples import (
-    LEAST_POINTS,
     Sample,
     make_sample,
     partial_view_masks,
@@ -25,6 +24,7 @@ from partdistill_ros.pointcloud.frames import rotation_to_z
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.cameras import views_for
 from partdistill_ros.rendering.rasterize import Rendering
+from partdistill_ros.students.names import LEAST_POINTS
 from partdistill_ros.synthetic.families import generate
 from partdistill_ros.teachers.protocol import BoxAnswer
 

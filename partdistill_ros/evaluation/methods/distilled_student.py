@@ -154,7 +154,8 @@ class DistilledMethod:
         )
 
     def _label(self, student: Student, question: Question, space: TextSpace) -> NDArray[np.int16]:
-        points, up_unknown = upright(posed(question)).points, question.cloud.up is None
+        teacher = self._config.teacher.partition(":")[0]  # the student's own pose, see `posed`
+        points, up_unknown = upright(posed(question, teacher)).points, question.cloud.up_unknown
         parts = [space.encode([part]) for part in question.parts]
         found = predict_points(student, points, parts, self._recipe.device, (self._recipe.seed,), DRAWS, up_unknown)
         return found.argmax(1).astype(np.int16)

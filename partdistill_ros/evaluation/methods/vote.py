@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from partdistill_ros.distillation.posing import FILE, views_of_file
 from partdistill_ros.distillation.units import units_from_boxes
 from partdistill_ros.evaluation.shapes import Question
 from partdistill_ros.evaluation.training_samples import posed
@@ -52,9 +53,12 @@ class VoteMethod:
 
 def query_views(teacher: Teacher, question: Question) -> TeacherVotes:
     """Render the shape in the pose of `posed`, query the teacher and vote."""
-    # Detections of a file belong to the views that were rendered for it, with +z up where no up is known.
-    scan = question.scan if teacher.kind == "box" else question.scan.with_(up=posed(question).up)
-    views = views_for(scan)
+    scan = question.scan.with_(up=posed(question, teacher.name).up)
+    if teacher.name == FILE:
+        pose, views = views_of_file(scan)
+        views = pose.views_before(views)
+    else:
+        views = views_for(scan)
     rendering = locate_points(render_scan(scan, views, teacher.size), question.cloud.points, views)
     answer = teacher.answer(rendering, question.parts, question.category)
     if isinstance(answer, PixelAnswer):
