@@ -12,7 +12,6 @@ such a dataclass becomes a group: its options are named `group.name`.
 from __future__ import annotations
 
 import argparse
-import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
@@ -263,46 +262,3 @@ def _parse(described: Option, text: str) -> object:
         return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
     except (KeyError, ValueError):
         raise PartDistillError(f"'{described.name}' is '{text}'; it must be a {KINDS[kind]}") from None
-
-
-def documented_yaml(parameters: object, heading: str) -> str:
-    """A parameter file with every parameter, its default, meaning and valid values."""
-    lines = [f"# {line}" for line in heading.splitlines()] + ["/**:", "  ros__parameters:"]
-    groups: list[str] = []
-    for described in options_of(parameters):
-        *path, name = described.name.split(".")
-        shared = sum(1 for here, there in zip(path, groups, strict=False) if here == there)
-        lines += [f"{_indent(depth)}{path[depth]}:" for depth in range(shared, len(path))]
-        groups = path
-        indent = _indent(len(path))
-        lines += [f"{indent}# {line}" for line in textwrap.wrap(_meaning(described), 110 - len(indent))]
-        lines.append(f"{indent}{name}: {_yaml(described.default)}")
-    return "\n".join(lines) + "\n"
-
-
-def documented_table(parameters: object) -> str:
-    """The same for people: a Markdown table of every parameter."""
-    rows = [
-        (
-            f"`{described.name}`",
-            f"`{_yaml(described.default)}`",
-            described.constraint() or KINDS[described.kind],
-            described.description + (" *Read at the start only.*" if described.read_only else ""),
-        )
-        for described in options_of(parameters)
-    ]
-    head = [("parameter", "default", "valid", "meaning"), ("---",) * 4]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in head + rows) + "\n"
-
-
-def _indent(depth: int) -> str:
-    return "  " * (depth + 2)
-
-
-def _meaning(described: Option) -> str:
-    constraint = f" Valid: {described.constraint()}." if described.constraint() else ""
-    return described.description + constraint + (" Read at the start only." if described.read_only else "")
-
-
-def _yaml(value: Value) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value).lower()

@@ -14,7 +14,6 @@ from partdistill_ros.options import (
     add_arguments,
     check,
     declared,
-    documented_yaml,
     from_namespace,
     from_text,
     option,
@@ -76,18 +75,6 @@ def test_launch_arguments_become_values():
     for name, text in (("seats", "many"), ("open", "maybe"), ("front.color", "green")):
         with pytest.raises(PartDistillError, match=name):
             from_text(Room(), {name: text})
-
-
-def test_the_documented_file_is_yaml_with_every_value():
-    yaml = pytest.importorskip("yaml")
-    text = documented_yaml(Room(), "Two lines\nof heading")
-    assert text.startswith("# Two lines\n# of heading\n/**:\n")
-    assert yaml.safe_load(text)["/**"]["ros__parameters"] == {
-        "name": "hall", "seats": 4, "open": True,
-        "front": {"color": "white", "power": 5.0}, "back": {"color": "red", "power": 1.0},
-    }  # fmt: skip
-    assert "# Chairs in it. Valid: 0 to 100.\n" in text
-    assert "# Watts. Valid: 0.0 to 60.0. Read at the start only.\n" in text
 
 
 @dataclass(frozen=True)

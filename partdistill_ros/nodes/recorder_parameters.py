@@ -13,9 +13,6 @@ from partdistill_ros.pointcloud.scan import UNITS
 from partdistill_ros.recording.cut import CUTS, PICKS, Cut
 from partdistill_ros.recording.recorder import Recording
 
-YAML_HEADING = """Every parameter of scan_recorder with its default; copy it, change it, and start with
---params-file YOURS.yaml. Those not marked as read at the start only count from the next ~/start on."""
-
 
 @dataclass(frozen=True)
 class RecorderQos:

@@ -14,9 +14,6 @@ from partdistill_ros.options import option
 from partdistill_ros.pointcloud.frames import AXES, parse_up
 from partdistill_ros.pointcloud.scan import UNITS
 
-YAML_HEADING = """Every parameter of part_segmenter with its default; copy it, change it, and launch with
-params_file:=YOURS.yaml. Those not marked as read at the start only can be changed with 'ros2 param set'."""
-
 
 @dataclass(frozen=True)
 class SegmenterQos:

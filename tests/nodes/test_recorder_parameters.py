@@ -1,18 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters of the recorder, the file that documents them, and what they ask the recording for."""
+"""The parameters of the recorder, and what they ask the recording for."""
 
 import dataclasses
 
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.nodes.recorder_parameters import YAML_HEADING, RecorderParameters
-from partdistill_ros.options import documented_yaml, updated
-
-
-def test_the_parameter_file_is_up_to_date(repository):
-    expected = "# SPDX-License-Identifier: Apache-2.0\n" + documented_yaml(RecorderParameters(), YAML_HEADING)
-    assert (repository / "config" / "record.yaml").read_text() == expected
+from partdistill_ros.nodes.recorder_parameters import RecorderParameters
+from partdistill_ros.options import updated
 
 
 def test_parameters_reach_the_recording():

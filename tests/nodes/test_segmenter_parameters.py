@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters of the live node, and the parameter file that documents them."""
+"""The parameters of the live node."""
 
 from __future__ import annotations
 
@@ -8,16 +8,11 @@ import pytest
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.tracking import TrackingOptions
-from partdistill_ros.nodes.segmenter_parameters import YAML_HEADING, SegmenterParameters
+from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
 from partdistill_ros.objects.params import TabletopParams
-from partdistill_ros.options import documented_yaml, options_of, updated
+from partdistill_ros.options import options_of, updated
 from partdistill_ros.pointcloud.crop import CropBox
 from partdistill_ros.pointcloud.frames import AXES
-
-
-def test_the_parameter_file_is_up_to_date(repository):
-    expected = "# SPDX-License-Identifier: Apache-2.0\n" + documented_yaml(SegmenterParameters(), YAML_HEADING)
-    assert (repository / "config" / "segment.yaml").read_text() == expected
 
 
 def test_every_number_has_a_range_and_every_default_is_valid():

@@ -1,18 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parameter file that ships says what the node does."""
+"""What the trainer is told, and what is refused."""
 
 from __future__ import annotations
 
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.nodes.trainer_parameters import YAML_HEADING, TrainerParameters
-from partdistill_ros.options import documented_yaml, updated
-
-
-def test_the_shipped_file_is_the_defaults(repository) -> None:
-    expected = "# SPDX-License-Identifier: Apache-2.0\n" + documented_yaml(TrainerParameters(), YAML_HEADING)
-    assert (repository / "config" / "distill.yaml").read_text() == expected
+from partdistill_ros.nodes.trainer_parameters import TrainerParameters
+from partdistill_ros.options import updated
 
 
 @pytest.mark.parametrize("name, value", [("niceness", 20), ("threads", -1), ("device", "tpu"), ("learn_timeout", 0.0)])

@@ -1,14 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The documentation names every parameter as it is declared."""
+"""The documentation names every parameter and option as it is declared."""
 
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import dataclass, field
 from types import ModuleType
 
 import pytest
 
-from partdistill_ros.options import options_of
+from partdistill_ros.distillation.config import DistillConfig
+from partdistill_ros.options import declared, option, options_of
+
+
+@dataclass(frozen=True)
+class Lamp:
+    color: str = option("white", "Color of the light.", choices=("white", "red"))
+    power: float = option(5.0, "Watts.", minimum=0.0, maximum=60.0, read_only=True)
+
+
+@dataclass(frozen=True)
+class Room:
+    name: str = option("hall", "What it is called.")
+    seats: int = option(4, "Chairs in it.", minimum=0, maximum=100)
+    open: bool = option(True, "Whether one may enter.")
+    front: Lamp = field(default=Lamp())
+    back: Lamp = field(default=Lamp("red", 1.0))
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +44,21 @@ def test_nothing_is_out_of_date(tool, repository):
 
 def test_every_parameter_of_every_node_is_in_its_table(tool, repository):
     page = (repository / "docs" / "ros.md").read_text()
-    tables = {found[2]: found[0] for found in tool.REGION.finditer(page)}
+    tables = {found[3]: found[0] for found in tool.REGION.finditer(page)}
     assert set(tables) == set(tool.NODES)
     for node, parameters in tool.NODES.items():
         rows = [line for line in tables[node].splitlines() if line.startswith("| `")]
         assert [row.split("`")[1] for row in rows] == [known.name for known in options_of(parameters)]
+
+
+def test_every_option_of_distill_is_in_its_table_with_what_it_means(tool, repository):
+    (table,) = [found[0] for found in tool.REGION.finditer((repository / "docs" / "train.md").read_text())]
+    rows = [line for line in table.splitlines() if line.startswith("| `")]
+    assert len(rows) == len(declared(DistillConfig))
+    for row, known in zip(rows, declared(DistillConfig), strict=True):
+        assert row.split("`")[1].split()[0] == ("SCAN..." if known.positional else known.flag)
+        assert known.description.replace("|", "\\|") in row
+    assert any("| `--backward` | `posterior` | one of posterior, " in row for row in rows)
 
 
 def test_a_stale_table_is_replaced_and_the_rest_kept(tool):
@@ -41,3 +68,15 @@ def test_a_stale_table_is_replaced_and_the_rest_kept(tool):
     assert fresh.endswith("|\n<!-- end -->\nafter\n") and tool.refreshed(fresh) == fresh
     with pytest.raises(KeyError):
         tool.refreshed(page.replace("scan_publisher", "nobody"))
+
+
+def test_the_documented_file_is_yaml_with_every_value(tool):
+    yaml = pytest.importorskip("yaml")
+    text = tool.parameter_file(Room(), "Two lines\nof heading")
+    assert text.startswith("# Two lines\n# of heading\n/**:\n")
+    assert yaml.safe_load(text)["/**"]["ros__parameters"] == {
+        "name": "hall", "seats": 4, "open": True,
+        "front": {"color": "white", "power": 5.0}, "back": {"color": "red", "power": 1.0},
+    }  # fmt: skip
+    assert "# Chairs in it. Valid: 0 to 100.\n" in text
+    assert "# Watts. Valid: 0.0 to 60.0. Read at the start only.\n" in text
