@@ -169,11 +169,11 @@ def broken(store: Path) -> list[str]:
 
 
 def digest(store: Path) -> dict[str, Any]:
-    """What makes the student in force: checksums of its files and its training; how many versions there are."""
+    """What makes the active student: checksums of its files and its training; how many versions there are."""
     versions = BundleStore(store)
     current = versions.current(NAME)
     if current is None:
-        raise CommandFailed(f"{store} has no student in force")
+        raise CommandFailed(f"{store} has no active student")
     bundle = Bundle.load(current)
     return {**bundle.checksums, "training": dict(bundle.training), "versions": len(versions.versions(NAME))}
 

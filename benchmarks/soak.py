@@ -153,7 +153,7 @@ class Changes:
         return self._state
 
     def allowed(self) -> set[State]:
-        """The state in force and those on their way."""
+        """The active state and those on their way."""
         bundles, queries = {self._state[0]}, {self._state[1]}
         for _, (bundle, query) in self._under_way:
             bundles.add(bundle)

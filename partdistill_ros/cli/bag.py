@@ -6,7 +6,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from partdistill_ros.cli.common import Answer, LeftOut, check_folder, check_inputs, positive
+from partdistill_ros.cli.common import Answer, LeftOut, add_unit, check_folder, check_inputs, positive
 from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
 
@@ -17,7 +17,8 @@ as scans. No ROS installation is needed."""
 EXAMPLES = """\
   partdistill bag recording/
   partdistill bag recording/ --out scans/ --topic /camera/points --every 30
-  partdistill bag monday.mcap tuesday.mcap --out scans/ --limit 20 --format pcd"""
+  partdistill bag monday.mcap tuesday.mcap --out scans/ --limit 20 --format pcd
+  partdistill bag lidar/ --out scans/ --unit mm"""
 
 FORMATS = ("npz", "ply", "pcd")
 
@@ -30,6 +31,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--every", type=positive, metavar="N", help="take each N-th message")
     parser.add_argument("--limit", type=positive, metavar="N", help="at most so many scans of each bag")
     parser.add_argument("--format", choices=FORMATS, help="of the scan files (default npz)")
+    add_unit(parser)
 
 
 def run(arguments: Namespace) -> Answer:
@@ -39,6 +41,8 @@ def run(arguments: Namespace) -> Answer:
         for option in ("topic", "every", "limit", "format"):
             if getattr(arguments, option) is not None:
                 raise PartDistillError(f"--{option} needs --out: without it the topics are only listed")
+        if arguments.unit != "m":
+            raise PartDistillError("--unit needs --out: without it the topics are only listed")
         return _list(arguments.bags)
     check_folder(arguments.out)
     names = [bag.stem for bag in arguments.bags]
@@ -64,6 +68,7 @@ def _write(arguments: Namespace) -> Answer:
 
     from partdistill_ros.io.readers.bag import read_bag
     from partdistill_ros.io.save import save_scan
+    from partdistill_ros.pointcloud.scan import UNITS
 
     left_out = LeftOut()
     written: list[str] = []
@@ -71,7 +76,7 @@ def _write(arguments: Namespace) -> Answer:
         scans = read_bag(bag, arguments.topic, arguments.every or 1, left_out)
         for scan in progress(islice(scans, arguments.limit), bag.stem):
             path = arguments.out / f"{scan.name}.{arguments.format or 'npz'}"
-            save_scan(path, scan)
+            save_scan(path, scan if arguments.unit == "m" else scan.scaled(UNITS[arguments.unit]))
             written.append(str(path))
     lost = f", {len(left_out.found)} left out" if left_out.found else ""
     record = {"out": str(arguments.out), "scans": written, "left_out": left_out.reasons}

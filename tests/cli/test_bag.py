@@ -51,9 +51,17 @@ def test_every_second_cloud_as_pcd(partdistill, bag, tmp_path):
     assert [path.suffix for path in (tmp_path / "few").iterdir()] == [".npz"] and "wrote 1 scan " in done.out
 
 
+def test_clouds_in_millimeters_become_scans_in_meters(partdistill, bag, tmp_path):
+    wanted = np.random.default_rng(0).random((40, 3)) / 1000
+    words = ("bag", bag, "--out", tmp_path / "few", "--topic", "lidar", "--limit", 1, "--unit", "mm", "--json")
+    (path,) = partdistill(*words).json()["scans"]
+    assert np.allclose(load_scan(path).points, wanted, atol=1e-6)
+
+
 def test_wrong_input(partdistill, bag, tmp_path):
     for arguments, words in (
         ((bag, "--every", 2), "--every needs --out"),
+        ((bag, "--unit", "mm"), "--unit needs --out"),
         ((bag, "--out", tmp_path / "s"), "choose a PointCloud2 topic"),
         ((bag, "--out", tmp_path / "s", "--topic", "/imu"), "/lidar"),
         ((bag, bag, "--out", tmp_path / "s", "--topic", "/lidar"), "same name"),
