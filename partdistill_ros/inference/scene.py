@@ -37,7 +37,7 @@ class SceneOptions:
     min_confidence: points below it stay unlabeled.
     max_objects: the largest on the plane.  tabletop: limits of the extraction.
     crop: the box of crop mode.
-    tracking: how an `ObjectTracker` is used, None for not at all.
+    tracking: how an `ObjectTracker` keeps predictions, None for not at all.
     """
 
     mode: str = "object"
@@ -56,11 +56,13 @@ class SceneOptions:
 @dataclass(frozen=True)
 class SceneObject:
     """One object: `index [M]` of its points in the cloud, the `category` whose names won (None where the
-    query has none), and `up [3]` as used (None where it stayed unlabeled)."""
+    query has none), `up [3]` as used (None where it stayed unlabeled), and its `number` from 1, which an
+    `ObjectTracker` keeps over clouds."""
 
     index: NDArray[np.intp]
     category: str | None
     up: NDArray[np.floating] | None
+    number: int = 1
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,11 @@ class SceneLabels:
     plane: NDArray[np.floating] | None = None
     problem: str | None = None
 
-    def object_numbers(self) -> NDArray[np.int16]:
-        """Number `[N]` of each point's object: 1 the first of `objects`, 0 none."""
-        numbers = np.zeros(len(self.labels), np.int16)
-        for number, found in enumerate(self.objects):
-            numbers[found.index] = number + 1
+    def object_numbers(self) -> NDArray[np.uint16]:
+        """Number `[N]` of each point's object, 0 none."""
+        numbers = np.zeros(len(self.labels), np.uint16)
+        for found in self.objects:
+            numbers[found.index] = found.number
         return numbers
 
 
@@ -98,7 +100,8 @@ def label_scene(
 ) -> SceneLabels:
     """Label every point of a cloud that may hold NaN.
 
-    tracker: of the clouds before, used where the options say how; pose: see `ObjectTracker.predictions`.
+    tracker: of the clouds before, for the objects' numbers and, where the options say how, for predictions; pose:
+    see `ObjectTracker.predictions`.  Without a tracker the numbers are 1, 2, ... in the order of the objects.
     A cloud without finite points, without a support plane or without objects comes back unlabeled with
     its `problem`: a live node goes on, a command may refuse.
     """
@@ -110,7 +113,7 @@ def label_scene(
         return _unlabeled(scan, query, {"extract": time.perf_counter() - start}, str(error))
     extracted = time.perf_counter()
     clouds = [scan.points[index] for index in indices]
-    predictions = _predictions(segmenter, query, clouds, ups, options, tracker, pose)
+    predictions, numbers = _predictions(segmenter, query, clouds, ups, options, tracker, pose)
     predicted = time.perf_counter()
     answers = [
         segmenter.assign_labels(cloud, prediction, query, min_confidence=options.min_confidence)
@@ -131,7 +134,10 @@ def label_scene(
         "network": timings.network,
         "spread": time.perf_counter() - predicted,
     }
-    objects = [SceneObject(index, answer.category, answer.up) for index, answer in zip(indices, answers, strict=True)]
+    objects = [
+        SceneObject(index, answer.category, answer.up, number)
+        for index, answer, number in zip(indices, answers, numbers, strict=True)
+    ]
     problem = next((answer.problem for answer in answers if answer.problem), None)
     return SceneLabels(labels, confidence, query.names, tuple(objects), stages, plane, problem)
 
@@ -156,9 +162,9 @@ def label_scan(segmenter: Segmenter, query: PartQuery, scan: Scan, options: Scen
     nearest = cKDTree(surface.points).query(scan.points[usable])[1]
     labels, confidence = np.full(len(scan.points), -1, np.int16), np.zeros(len(scan.points), np.float32)
     labels[usable], confidence[usable] = answer.labels[nearest], answer.confidence[nearest]
-    numbers = np.zeros(len(scan.points), np.int16)
+    numbers = np.zeros(len(scan.points), np.uint16)
     numbers[usable] = answer.object_numbers()[nearest]
-    objects = [replace(found, index=np.flatnonzero(numbers == k + 1)) for k, found in enumerate(answer.objects)]
+    objects = [replace(found, index=np.flatnonzero(numbers == found.number)) for found in answer.objects]
     return replace(answer, labels=labels, confidence=confidence, objects=tuple(objects))
 
 
@@ -181,15 +187,16 @@ def _predictions(
     options: SceneOptions,
     tracker: ObjectTracker | None,
     pose: NDArray[np.float64] | None,
-) -> list[Prediction | None]:
-    """The prediction for each object, now or, where it is tracked, of before."""
+) -> tuple[list[Prediction | None], list[int]]:
+    """The prediction for each object, now or, where it is tracked, of before; and its number."""
 
     def predict(numbers: list[int]) -> list[Prediction | None]:
         return segmenter.predict([clouds[number] for number in numbers], query, [ups[number] for number in numbers])
 
-    if tracker is None or options.tracking is None:
-        return predict(list(range(len(clouds))))
-    return tracker.predictions((segmenter, query), clouds, predict, options.tracking, pose)
+    if tracker is None:
+        return predict(list(range(len(clouds)))), list(range(1, len(clouds) + 1))
+    predictions = tracker.predictions((segmenter, query), clouds, predict, options.tracking, pose)
+    return predictions, tracker.numbers
 
 
 def _objects(

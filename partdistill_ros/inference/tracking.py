@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tracking over the clouds of a stream: objects that stand still keep their predictions.
+"""Tracking over the clouds of a stream: objects keep their numbers, and those that stand still their predictions.
 
-An object that is where it was, in the shape that it had, keeps its prediction and is predicted again in turn, so that a
-busy table costs a few runs of the network a cloud and no prediction grows old. With smoothing, predictions for the same
-place are averaged over clouds. Both end where the object moves: it no longer matches its track, and begins a new one.
+An object whose center is near where it was last seen keeps its number. If its shape is in place too it keeps its
+prediction, and is predicted again in turn, so that a busy table costs a few runs of the network a cloud and no
+prediction grows old. With smoothing, predictions for the same place are averaged over clouds. Predictions end where the
+object moves or the query changes; numbers do not.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
 from partdistill_ros.errors import PartDistillError
@@ -22,6 +24,8 @@ from partdistill_ros.inference.segmenter import Prediction, Segmenter
 NUM_COMPARED = 400  # points of an object, at least, that are compared with those of its track, and the other way round
 NUM_REFERENCE = 1500  # points, at least, that they are compared with
 MAX_CENTER_DISTANCE = 0.05  # meters between the centers of what may be the same object
+NUM_NUMBERED = 100  # clouds for which the number of an object out of sight is kept: an arm passes before it
+MOST_NUMBERS = 65_535  # what fits the field `object` of labeled clouds; after it comes 1 again
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class TrackingOptions:
     tolerance, moved: an object has moved when more than the share `moved` of its points is farther than
         `tolerance` from any of before, or the other way round. Still ones under a Kinect's noise stay below
         0.02; a mug turned by 15 degrees or shifted by 1.5 cm is at 0.08 or above.
-    forget: clouds after which an object out of sight is forgotten.
+    forget: clouds after which the prediction for an object out of sight is forgotten.
     """
 
     refresh: int = 1
@@ -52,47 +56,60 @@ class TrackingOptions:
 
 
 @dataclass
-class _Track:
-    """One object: its last prediction in the fixed frame, the center `[3]` of its points, and the numbers of the
-    clouds in which it was predicted and seen last."""
+class _Memory:
+    """The last prediction for an object, in the fixed frame, and the number of the cloud that it was made for."""
 
     prediction: Prediction
     tree: cKDTree
+    made_at: int
+
+
+@dataclass
+class _Track:
+    """One object: its number, the center `[3]` of its points in the fixed frame, the number of the cloud in which it
+    was seen last, and what is remembered of its prediction."""
+
+    number: int
     center: NDArray[np.floating]
-    predicted_at: int
     seen: int
+    memory: _Memory | None = None
 
 
 PredictObjects = Callable[[list[int]], Sequence[Prediction | None]]
-"""Predictions for the objects with these numbers, in the cloud's frame."""
+"""Predictions for the objects with these indices, in the cloud's frame."""
 
 
 class ObjectTracker:
-    """Objects of one stream of clouds, for one query to one student; with another it begins anew.
+    """Objects of one stream of clouds; predictions are those of one student for one query, with another they begin
+    anew.
 
+    numbers: of the objects of the last cloud, 1 to 65535, in their order.  num_predicted: how many were predicted.
     Not for several threads at once.
     """
 
     def __init__(self) -> None:
+        self.numbers: list[int] = []
         self.num_predicted = 0
         self._tracks: list[_Track] = []
+        self._newest = 0
         self._num_clouds = 0
         self._about: tuple[Segmenter, PartQuery] | None = None
 
     def clear(self) -> None:
-        """Forget everything."""
-        self._tracks = []
+        """Forget the predictions."""
+        for track in self._tracks:
+            track.memory = None
 
     def predictions(
         self,
         about: tuple[Segmenter, PartQuery],
         clouds: Sequence[NDArray[np.floating]],
         predict: PredictObjects,
-        options: TrackingOptions,
+        options: TrackingOptions | None = None,
         pose: NDArray[np.float64] | None = None,
     ) -> list[Prediction | None]:
         """The prediction of each object `[Ni, 3]` of one cloud, in the cloud's frame: those that moved, are new or
-        whose turn it is are given to `predict`; `num_predicted` tells how many.
+        whose turn it is are given to `predict`, without `options` all of them.
 
         pose: `[4, 4]` from the cloud's frame to one that stands still; None where the camera does.
         """
@@ -100,72 +117,92 @@ class ObjectTracker:
             self.clear()
             self._about = about
         self._num_clouds += 1
-        if not options.smoothing and (options.refresh == 0 or len(clouds) <= options.refresh):
-            self.clear()  # all are predicted, and no track is used
+        samples = [_transform(_subsample(cloud, NUM_REFERENCE, self._num_clouds), pose) for cloud in clouds]
+        tracks = self._follow([sample.mean(axis=0, dtype=np.float64) for sample in samples])
+        self.numbers = [track.number for track in tracks]
+        if options is None or (not options.smoothing and (options.refresh == 0 or len(clouds) <= options.refresh)):
+            self.clear()  # all are predicted, and nothing of before is used
             self.num_predicted = len(clouds)
             return list(predict(list(range(len(clouds)))))
-        placed = [_transform(cloud, pose) for cloud in clouds]
-        found = self._associate(placed, options)
-        due = _due_objects(found, options.refresh)
+        self._forget_moved(tracks, samples, options)
+        due = _due_objects(tracks, options.refresh)
         self.num_predicted = len(due)
-        answers: list[Prediction | None] = [None if track is None else track.prediction for track in found]
-        for number, fresh in zip(due, predict(due), strict=True):
-            answers[number] = None if fresh is None else self._update(found[number], _transformed(fresh, pose), options)
-        self._tracks = [track for track in self._tracks if self._num_clouds - track.seen <= options.forget]
+        answers = [None if track.memory is None else track.memory.prediction for track in tracks]
+        for index, fresh in zip(due, predict(due), strict=True):
+            answers[index] = None
+            if fresh is not None:
+                answers[index] = self._remember(tracks[index], _transformed(fresh, pose), options)
         back = None if pose is None else np.linalg.inv(pose).astype(np.float64)
         return [None if prediction is None else _transformed(prediction, back) for prediction in answers]
 
-    def _associate(self, clouds: Sequence[NDArray[np.floating]], options: TrackingOptions) -> list[_Track | None]:
-        """The track of each object, None where it is new or has moved."""
-        free = list(self._tracks)
-        found: list[_Track | None] = []
-        for cloud in clouds:
-            sample = _subsample(cloud, NUM_REFERENCE, self._num_clouds)
-            center = sample.mean(axis=0)
-            apart = [float(np.linalg.norm(track.center - center)) for track in free]
-            best = int(np.argmin(apart)) if free else -1
-            if not free or apart[best] > MAX_CENTER_DISTANCE or self._has_moved(free[best], sample, options):
-                found.append(None)
-                continue
-            free[best].seen = self._num_clouds
-            found.append(free.pop(best))
-        return found
+    def _follow(self, centers: Sequence[NDArray[np.floating]]) -> list[_Track]:
+        """The track of each object: those of before as near to the objects as they can all be, else new ones."""
+        found: dict[int, _Track] = {}
+        if self._tracks and centers:
+            before = np.stack([track.center for track in self._tracks])
+            apart = np.linalg.norm(np.stack(centers)[:, None] - before, axis=2)
+            # One that is too far costs no more than none, else a row of objects would move up where one is taken away.
+            for index, track in zip(*linear_sum_assignment(np.minimum(apart, MAX_CENTER_DISTANCE)), strict=True):
+                if apart[index, track] < MAX_CENTER_DISTANCE:
+                    found[int(index)] = self._tracks[track]
+        tracks = [found.get(index) or self._new_track(center) for index, center in enumerate(centers)]
+        for track, center in zip(tracks, centers, strict=True):
+            track.center, track.seen = center, self._num_clouds
+        self._tracks = [track for track in self._tracks if self._num_clouds - track.seen <= NUM_NUMBERED]
+        return tracks
 
-    def _has_moved(self, track: _Track, sample: NDArray[np.floating], options: TrackingOptions) -> bool:
+    def _new_track(self, center: NDArray[np.floating]) -> _Track:
+        taken = {track.number for track in self._tracks}
+        self._newest = self._newest % MOST_NUMBERS + 1
+        while self._newest in taken:
+            self._newest = self._newest % MOST_NUMBERS + 1
+        self._tracks.append(_Track(self._newest, center, self._num_clouds))
+        return self._tracks[-1]
+
+    def _forget_moved(
+        self, tracks: Sequence[_Track], samples: Sequence[NDArray[np.floating]], options: TrackingOptions
+    ) -> None:
+        """Forgets the predictions for objects that moved, and for those out of sight."""
+        for track, sample in zip(tracks, samples, strict=True):
+            if track.memory is not None and self._has_moved(track.memory, sample, options):
+                track.memory = None
+        for track in self._tracks:
+            if self._num_clouds - track.seen > options.forget:
+                track.memory = None
+
+    def _has_moved(self, memory: _Memory, sample: NDArray[np.floating], options: TrackingOptions) -> bool:
         def outside(tree: cKDTree, points: NDArray[np.floating]) -> float:
             subset = _subsample(points, NUM_COMPARED, self._num_clouds)
             return float(np.isinf(tree.query(subset, distance_upper_bound=options.tolerance)[0]).mean())
 
-        if outside(track.tree, sample) > options.moved:
+        if outside(memory.tree, sample) > options.moved:
             return True
-        return outside(_tree(sample), track.prediction.points) > options.moved
+        return outside(_tree(sample), memory.prediction.points) > options.moved
 
-    def _update(self, track: _Track | None, fresh: Prediction, options: TrackingOptions) -> Prediction:
-        prediction = fresh if track is None else _smoothed(track, fresh, options)
-        center, now = prediction.points.mean(axis=0), self._num_clouds
-        updated = _Track(prediction, _tree(prediction.points), center, predicted_at=now, seen=now)
-        self._tracks = [other for other in self._tracks if other is not track] + [updated]
+    def _remember(self, track: _Track, fresh: Prediction, options: TrackingOptions) -> Prediction:
+        prediction = fresh if track.memory is None else _smoothed(track.memory, fresh, options)
+        track.memory = _Memory(prediction, _tree(prediction.points), self._num_clouds)
         return prediction
 
 
-def _due_objects(found: Sequence[_Track | None], refresh: int) -> list[int]:
-    """The objects to predict now: all without a track, and those whose predictions are oldest."""
-    new = [number for number, track in enumerate(found) if track is None]
-    still = sorted((track.predicted_at, number) for number, track in enumerate(found) if track is not None)
-    return sorted(new + [number for _, number in still[: refresh or None]])
+def _due_objects(tracks: Sequence[_Track], refresh: int) -> list[int]:
+    """The objects to predict now: all without a prediction, and those whose predictions are oldest."""
+    new = [index for index, track in enumerate(tracks) if track.memory is None]
+    still = sorted((track.memory.made_at, index) for index, track in enumerate(tracks) if track.memory is not None)
+    return sorted(new + [index for _, index in still[: refresh or None]])
 
 
-def _smoothed(track: _Track, fresh: Prediction, options: TrackingOptions) -> Prediction:
+def _smoothed(memory: _Memory, fresh: Prediction, options: TrackingOptions) -> Prediction:
     """The fresh prediction, averaged with that of the nearest point of before where there is one."""
     weight = np.float32(options.smoothing)
     if weight == 0:
         return fresh
-    distance, nearest = track.tree.query(fresh.points, distance_upper_bound=options.tolerance)
+    distance, nearest = memory.tree.query(fresh.points, distance_upper_bound=options.tolerance)
     near = np.isfinite(distance)
     probability = fresh.probability.copy()
     probability[near] *= 1 - weight
-    probability[near] += weight * track.prediction.probability[nearest[near]]
-    scores = (1 - weight) * fresh.scores + weight * track.prediction.scores
+    probability[near] += weight * memory.prediction.probability[nearest[near]]
+    scores = (1 - weight) * fresh.scores + weight * memory.prediction.scores
     return replace(fresh, probability=probability, scores=scores)
 
 

@@ -22,8 +22,8 @@ QUERY_PARAMETERS = ("query", "none_of_these", "scene_mode")
 
 @dataclass(frozen=True)
 class Engine:
-    """Replaced as a whole, so that a cloud never meets half a change; what is remembered of the objects goes
-    with it."""
+    """Replaced as a whole, so that a cloud never meets half a change; the tracker goes on, for an object keeps its
+    number whatever is asked about it."""
 
     segmenter: Segmenter
     query: PartQuery
@@ -45,11 +45,11 @@ class Engine:
         for `after` where it is at hand already."""
         scene_options(after)
         if loaded is not None:
-            return Engine(loaded, _query(loaded, after))
+            return Engine(loaded, _query(loaded, after), self.tracker)
         if needs_student(before, after):
-            return Engine.load(after)
+            return replace(Engine.load(after), tracker=self.tracker)
         if _differ(before, after, QUERY_PARAMETERS):
-            return Engine(self.segmenter, _query(self.segmenter, after))
+            return replace(self, query=_query(self.segmenter, after))
         return self
 
     @property

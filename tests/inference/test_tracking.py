@@ -156,6 +156,68 @@ def test_an_object_without_an_answer_is_asked_about_each_time():
         assert predictions == [None] and asked == [0]
 
 
+def numbers(tracker, clouds, **how):
+    tell(tracker, clouds, **how)
+    return tracker.numbers
+
+
+@pytest.mark.parametrize("options", [None, TrackingOptions(refresh=1), TrackingOptions(refresh=0, smoothing=0.5)])
+def test_objects_keep_their_numbers_in_whatever_order_they_come(options):
+    tracker = ObjectTracker()
+    first, second, third = row(0, 0.0, 0.2, 0.4)
+
+    def ask(clouds):
+        predictions = tracker.predictions(ABOUT, clouds, Student(clouds), options)
+        return tracker.numbers, len(predictions)
+
+    assert ask([first, second, third]) == ([1, 2, 3], 3)
+    assert ask([third, first, second]) == ([3, 1, 2], 3)
+
+
+def test_a_number_outlives_a_push_an_occlusion_and_another_query():
+    tracker = ObjectTracker()
+    assert numbers(tracker, row(0, 0.0, 0.2)) == [1, 2]
+    assert numbers(tracker, row(10, 0.0, 0.23)) == [1, 2]
+    for seed in range(20, 40):  # longer than predictions are kept
+        assert numbers(tracker, row(seed, 0.0)) == [1]
+    assert numbers(tracker, row(50, 0.0, 0.23), about=(object(), object())) == [1, 2]
+
+
+def test_a_number_ends_with_a_leap_or_a_hundred_clouds_out_of_sight():
+    tracker = ObjectTracker()
+    assert numbers(tracker, row(0, 0.0, 0.2)) == [1, 2]
+    assert numbers(tracker, row(10, 0.0, 0.4)) == [1, 3]
+    small = [ball(0.0, 1)[:200]]
+    for _ in range(101):
+        numbers(tracker, small)
+    assert numbers(tracker, row(20, 0.0, 0.4)) == [1, 4]
+
+
+def test_a_row_does_not_move_up_where_one_is_taken_away_and_one_is_added():
+    tracker = ObjectTracker()
+    assert numbers(tracker, row(0, 0.0, 0.04, 0.08)) == [1, 2, 3]
+    assert numbers(tracker, row(10, 0.04, 0.08, 0.12)) == [2, 3, 4]
+
+
+def test_numbers_follow_the_frame_that_stands_still():
+    tracker, lost = ObjectTracker(), ObjectTracker()
+    pose = np.eye(4)
+    for step in range(3):
+        pose[:3, 3] = (0.1 * step, 0, 0)
+        seen = row(10 * step, 0.3 - 0.1 * step, 0.0 - 0.1 * step)
+        assert numbers(tracker, seen, pose=pose.copy()) == [1, 2]
+        numbers(lost, seen)
+    assert lost.numbers == [5, 6]
+
+
+def test_the_greatest_coordinates_are_numbered_as_well():
+    far = np.full((20, 3), 3e38, np.float32)
+    tracker = ObjectTracker()
+    for clouds, number in (([far], 1), ([-far], 2), ([far], 1)):
+        tracker.predictions(ABOUT, clouds, lambda indices: [None])
+        assert tracker.numbers == [number]
+
+
 @pytest.mark.parametrize(("change", "words"), [
     ({"refresh": -1}, "refresh must be a number of objects"),
     ({"smoothing": 1.0}, "smoothing must be from 0"),
