@@ -23,6 +23,8 @@ from partdistill_ros.inference.scene import SceneLabels
 from partdistill_ros.msg import PartLegend
 from partdistill_ros.objects.upright_box import Box, part_box
 from partdistill_ros.pointcloud.layout import (
+    OBJECT_FIELD,
+    OWN,
     CloudLayout,
     KeptFields,
     PackedCloud,
@@ -55,8 +57,12 @@ class Cloud:
     points: NDArray[np.float32] | None = None
 
 
-def read_cloud(message: PointCloud2, name: str, *, unit: str = "m", keep_fields: bool = False) -> Cloud:
+def read_cloud(
+    message: PointCloud2, name: str, *, unit: str = "m", keep_fields: bool = False, object_field: bool = False
+) -> Cloud:
     """Coordinates, which are in `unit`, and colors of a cloud; `name` stands for it in messages to the user.
+
+    keep_fields: the other fields too, for a labeled cloud with or without an `object_field`.
 
     Raises PartDistillError for steps that do not fit the data and missing or invalid fields.
     """
@@ -71,7 +77,8 @@ def read_cloud(message: PointCloud2, name: str, *, unit: str = "m", keep_fields:
         grid=layout.grid,
         name=name,
     )
-    kept = kept_fields(layout, message.data) if keep_fields else None
+    own = (*OWN, OBJECT_FIELD[0]) if object_field else OWN
+    kept = kept_fields(layout, message.data, own) if keep_fields else None
     return Cloud(scan, layout.packed_colors(message.data), message.header, message.is_dense, kept, unit, points)
 
 
@@ -89,9 +96,9 @@ def cloud_message(scan: Scan, header: Header) -> PointCloud2:
     return _message(packed, header, scan, is_dense=bool(np.isfinite(scan.points).all()))
 
 
-def labeled_message(cloud: Cloud, answer: SceneLabels) -> PointCloud2:
+def labeled_message(cloud: Cloud, answer: SceneLabels, *, object_field: bool = False) -> PointCloud2:
     """The cloud with its labels: same header, same order of points, part colors where there is a
-    part and the cloud's own colors (gray without) elsewhere."""
+    part and the cloud's own colors (gray without) elsewhere; object_field: and the number of each point's object."""
     table = pack_colors(np.vstack([part_colors(answer.parts), np.array([UNLABELED_COLOR], np.uint8)]))
     if cloud.packed_colors is None:
         colors = table[answer.labels]  # label -1 takes the last entry
@@ -99,7 +106,8 @@ def labeled_message(cloud: Cloud, answer: SceneLabels) -> PointCloud2:
         colors, labeled = cloud.packed_colors.copy(), np.flatnonzero(answer.labels >= 0)
         colors[labeled] = table[answer.labels[labeled]]
     points = cloud.scan.points if cloud.points is None else cloud.points
-    packed = encode_labeled(points, colors, answer.labels, answer.confidence, cloud.kept)
+    objects = answer.object_numbers() if object_field else None
+    packed = encode_labeled(points, colors, answer.labels, answer.confidence, cloud.kept, objects)
     return _message(packed, cloud.header, cloud.scan, cloud.is_dense)
 
 

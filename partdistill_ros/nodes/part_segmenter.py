@@ -204,11 +204,17 @@ class PartSegmenter(LifecycleNode):
         received, arrival = item
         (engine, _), settings = self._active(), self._settings
         begin = time.monotonic()
-        cloud = read_cloud(received, self._points_name(), unit=settings.unit, keep_fields=settings.keep_fields)
+        cloud = read_cloud(
+            received,
+            self._points_name(),
+            unit=settings.unit,
+            keep_fields=settings.keep_fields,
+            object_field=settings.object_field,
+        )
         decoded = time.monotonic()
         answer = self._answer(engine, settings, cloud)
         labeled = time.monotonic()
-        message = labeled_message(cloud, answer)
+        message = labeled_message(cloud, answer, object_field=settings.object_field)
         stages = {"wait": begin - arrival, "decode": decoded - begin, **answer.stages}
         stages["encode"] = time.monotonic() - labeled
         return Labeled(cloud, answer, message, engine), arrival, stages

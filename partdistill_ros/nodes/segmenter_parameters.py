@@ -140,7 +140,12 @@ class SegmenterParameters:
     keep_fields: bool = option(
         False,
         "Every field of the input goes out again after x, y, z, rgb, label and confidence; those of the same "
-        "name as input_rgb, input_label and input_confidence.",
+        "name as input_rgb, input_label, input_confidence and input_object.",
+    )
+    object_field: bool = option(
+        False,
+        "Labeled clouds have the field object too: the number of each point's object, 1 to 65535, 0 for none. An "
+        "object keeps its number where camera or memory.fixed_frame stands still.",
     )
     enable: bool = option(
         True, "false: clouds are ignored until it is true again; the service ~/set_enabled changes it too."

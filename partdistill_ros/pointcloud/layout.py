@@ -268,12 +268,12 @@ class KeptFields:
         return [self.values.dtype[index].newbyteorder("<") for index in range(len(self.fields))]
 
 
-def kept_fields(layout: CloudLayout, data: Buffer) -> KeptFields | None:
-    """Every field of the cloud but x, y and z; None where there is no other.
+def kept_fields(layout: CloudLayout, data: Buffer, own: Sequence[str] = OWN) -> KeptFields | None:
+    """Every field of the cloud but x, y and z, those in `own` renamed; None where there is no other.
 
     Raises PartDistillError for a field of an unknown type, or one that reaches beyond the point.
     """
-    taken = set(SAME + OWN)
+    taken = {*SAME, *own}
     fields: list[FieldTuple] = []
     kinds, offsets, end = [], [], 0
     for name, offset, code, count in layout.fields:
@@ -302,6 +302,8 @@ LABELED_FIELDS: tuple[FieldTuple, ...] = (
     ("label", 16, UINT16, 1),
     ("confidence", 20, FLOAT32, 1),
 )
+OBJECT_FIELD: FieldTuple = ("object", 18, UINT16, 1)
+"""Beside the label, where asked for."""
 LABELED_STEP = 24
 BLOCK = 8192  # points written at a time, few enough for the processor's cache
 
@@ -312,9 +314,11 @@ def encode_labeled(
     labels: NDArray[np.int16],
     confidence: NDArray[np.float32],
     kept: KeptFields | None = None,
+    objects: NDArray[np.uint16] | None = None,
 ) -> PackedCloud:
     """A labeled cloud in 24 bytes a point: x y z `[N, 3]`, rgb `[N]`, label `[N]` (-1 is written as
-    65535), confidence `[N]` in 0..1; after them what was `kept` of the input, filled up to whole words."""
+    65535), the number `[N]` of its object where given, confidence `[N]` in 0..1; after them what was `kept` of the
+    input, filled up to whole words."""
     further = 0 if kept is None else -(-kept.size // 4)
     words, data = _blank(len(points), words=LABELED_STEP // 4 + further)
     numbers, numbered = words.view("<u4"), labels.view(np.uint16)
@@ -324,11 +328,14 @@ def encode_labeled(
         numbers[rows, 3] = packed_colors[rows]
         numbers[rows, 4] = numbered[rows]  # label and its padding
         words[rows, 5] = confidence[rows]
-    if kept is None:
-        return PackedCloud(LABELED_FIELDS, LABELED_STEP, data)
-    kept.write(words.view(np.uint8), LABELED_STEP)
-    moved = tuple((name, LABELED_STEP + offset, code, count) for name, offset, code, count in kept.fields)
-    return PackedCloud(LABELED_FIELDS + moved, LABELED_STEP + 4 * further, data)
+    fields = LABELED_FIELDS
+    if objects is not None:
+        words.view("<u2")[:, OBJECT_FIELD[1] // 2] = objects
+        fields = (*LABELED_FIELDS, OBJECT_FIELD)
+    if kept is not None:
+        kept.write(words.view(np.uint8), LABELED_STEP)
+        fields += tuple((name, LABELED_STEP + offset, code, count) for name, offset, code, count in kept.fields)
+    return PackedCloud(fields, LABELED_STEP + 4 * further, data)
 
 
 def _blank(count: int, words: int) -> tuple[NDArray[np.float32], array.array[int]]:

@@ -99,6 +99,18 @@ def test_the_labeled_cloud_shows_parts_in_their_colors(conversions, table_scene)
     assert (scan_of(colorless).colors[unlabeled] == UNLABELED_COLOR).all()
 
 
+def test_the_labeled_cloud_tells_objects_where_asked_for(conversions, table_scene):
+    from partdistill_ros.pointcloud.layout import CloudLayout
+
+    cloud = conversions.read_cloud(conversions.cloud_message(table_scene, header()), "points")
+    answer = answer_for(table_scene)
+    message = conversions.labeled_message(cloud, answer, object_field=True)
+    fields = tuple((f.name, f.offset, f.datatype, f.count) for f in message.fields)
+    column = CloudLayout(fields, 120, 160, message.point_step, message.row_step).column(message.data, "object")
+    np.testing.assert_array_equal(column.reshape(-1) == 1, answer.labels >= 0)
+    assert "object" not in [f.name for f in conversions.labeled_message(cloud, answer).fields]
+
+
 def test_the_legend_counts_what_was_labeled(conversions, table_scene):
     answer = answer_for(table_scene)
     legend = conversions.legend_message(header(), "mug: handle, cup", "default", PARTS, answer.labels)

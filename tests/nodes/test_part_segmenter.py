@@ -222,6 +222,21 @@ def test_every_field_of_the_input_is_kept_where_asked_for(segmenter, peer, table
     assert (labels != UNLABELED_CODE).any()
 
 
+def test_objects_keep_their_number_whatever_is_asked(segmenter, peer, table_scene):
+    from partdistill_ros.pointcloud.layout import OBJECT_FIELD
+
+    assert change(peer, object_field=True).successful
+    found = []
+    for query in (QUERY, "bar: left, right"):
+        assert change(peer, query=query).successful
+        labeled = peer.ask(peer.cloud(table_scene))
+        layout, *_ = columns(labeled)
+        assert layout.fields == (*LABELED_FIELDS, OBJECT_FIELD) and labeled.point_step == 24
+        found.append(layout.column(labeled.data, "object").reshape(-1).copy())
+    assert np.unique(found[0]).tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(found[0], found[1])
+
+
 def test_an_object_that_fits_another_category_better_stays_unlabeled(segmenter, peer, table_scene):
     assert change(peer, query="bar: left, right").successful
     _, labels, _ = columns(peer.ask(peer.cloud(table_scene)))

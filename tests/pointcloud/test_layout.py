@@ -12,6 +12,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.pointcloud.layout import (
     LABELED_FIELDS,
     LABELED_STEP,
+    OBJECT_FIELD,
     UNLABELED_CODE,
     CloudLayout,
     decode,
@@ -161,6 +162,19 @@ def test_labeled_cloud_keeps_every_column():
     assert label_codes[0] == UNLABELED_CODE
     np.testing.assert_array_equal(label_codes[1:], labels[1:])
     np.testing.assert_array_equal(layout.column(packed.data, "confidence").reshape(-1), confidence)
+
+
+def test_numbers_of_objects_stand_beside_the_labels():
+    points, colors = cloud(5, 3)
+    labels, confidence = np.array([-1, 0, 7], np.int16), np.zeros(3, np.float32)
+    given = (CloudLayout((*XYZ, ("object", 12, 6, 1)), 1, 3, 16, 48), np.full((3, 4), 5, "<u4").tobytes())
+    kept = kept_fields(*given, own=("object",))
+    objects = np.array([0, 1, 65_535], np.uint16)
+    packed = encode_labeled(points, pack_colors(colors), labels, confidence, kept, objects)
+    assert packed.fields == (*LABELED_FIELDS, OBJECT_FIELD, ("input_object", 24, 6, 1))
+    layout = CloudLayout(packed.fields, 1, 3, packed.point_step, 3 * packed.point_step)
+    for name, values in (("label", labels.view(np.uint16)), ("object", objects), ("input_object", [5, 5, 5])):
+        np.testing.assert_array_equal(layout.column(packed.data, name)[0], values)
 
 
 def test_300k_points_in_and_out_take_milliseconds():
