@@ -117,7 +117,7 @@ import partdistill_wheels_environment; partdistill_wheels_environment.start_agai
 EOF
 }
 
-# cmake_install <what> <source> <build> [options...]: one of the two projects that generate interfaces.
+# cmake_install <what> <source> <build> [options...]: one of the projects that generate interfaces.
 cmake_install() {
   local what=$1 source=$2 build=$3
   shift 3
@@ -132,14 +132,23 @@ install_interfaces() {
   local state
   state=$(fingerprint CMakeLists.txt cmake package.xml msg srv action launch config tools)
   stamped interfaces "$state" && return
-  rm -f "$venv/stamps/interfaces"
+  rm -f "$venv"/stamps/{interfaces,detections}
   install_hook
-  rm -rf "$venv/lib/partdistill_ros" "$venv/share/partdistill_ros" "$venv/share/tf2_msgs"
+  rm -rf "$venv"/lib/partdistill_ros "$venv"/share/{partdistill_ros,tf2_msgs,vision_msgs}
   cmake_install "interfaces of tf" tools/tf2_msgs "$venv/build_tf2_msgs"
   cmake_install interfaces . "$venv/build" -DPARTDISTILL_PYTHON_PACKAGE=OFF
   # pip's own record of the package is the one that counts.
   rm -rf "$venv"/lib/partdistill_ros/interfaces/*.egg-info
   stamp interfaces "$state"
+}
+
+# For tests, and for those who work without a ROS 2 installation: the node does without.
+install_detections() {
+  local state
+  state=$(fingerprint cmake tools/vision_msgs)
+  stamped detections "$state" && return
+  cmake_install "interfaces of detections" tools/vision_msgs "$venv/build_vision_msgs"
+  stamp detections "$state"
 }
 
 what=${1:?install.sh live or install.sh all}
@@ -154,3 +163,4 @@ make_venv
 export AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv PATH=$venv/bin:$PATH
 install_wheels
 install_interfaces
+if [[ $what == all ]]; then install_detections; fi
