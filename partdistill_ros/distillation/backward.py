@@ -76,8 +76,7 @@ def preserve_mass(
     factor = np.where(after > 0, before / np.maximum(after, 1e-9), 1.0).astype(np.float32)
     lost = (after <= 0) & (before > 0)
     return [
-        np.where(lost[own.part], own.score, score * factor[own.part])
-        for own, score in zip(units, scores, strict=True)
+        np.where(lost[own.part], own.score, score * factor[own.part]) for own, score in zip(units, scores, strict=True)
     ]
 
 
@@ -229,16 +228,20 @@ def weighted_units(sample: Sample, units: KnowledgeUnits) -> KnowledgeUnits:
 
 
 def training_labels(
-    sample: Sample, rescored: Rescored, class_weight: NDArray[np.float32], config: BackwardConfig = DEFAULT
+    sample: Sample,
+    rescored: Rescored,
+    class_weight: NDArray[np.float32],
+    config: BackwardConfig = DEFAULT,
+    published: bool = False,
 ) -> NDArray[np.float16]:
     """Soft labels `[N, P]` that the student learns.
 
     Without a posterior those of the units. With one, the units' labels count as far as they are probable; of regions a
     part of the label is the posterior itself, which for boxes is only the student's own answer and would hold it there.
     The sum over the points stays as it was. Class weights are left out then: they keep small parts alive while nobody
-    knows which units are right, and make them too large from there on.
+    knows which units are right, and make them too large from there on.  published: boxes weigh by their score alone.
     """
-    units = weighted_units(sample, rescored.units)
+    units = rescored.units if published else weighted_units(sample, rescored.units)
     if rescored.posterior is None:
         return soft_labels(units, class_weight).astype(np.float16)
     labels, probable = soft_labels(units, np.ones_like(class_weight)), rescored.posterior.astype(np.float32)

@@ -142,13 +142,15 @@ def covered_counts(units: KnowledgeUnits) -> NDArray[np.int64]:
     return np.bincount(pairs % count, minlength=count) if count else np.zeros(0, np.int64)
 
 
-def class_weights(units: KnowledgeUnits | Iterable[KnowledgeUnits], n_parts: int) -> NDArray[np.float32]:
-    """w(c) = clip(1 + log4(N_total / (P * N_c)), 1, 4), `[P]`: N_c counts the points that units of
-    part c cover, in one scan or over a collection; N_total is their sum. 4 for a part never visible."""
+def class_weights(
+    units: KnowledgeUnits | Iterable[KnowledgeUnits], n_parts: int, published: bool = False
+) -> NDArray[np.float32]:
+    """w(c) = clip(1 + log4(N_total / (P * N_c)), 1, 4), `[P]`: N_c counts the points that units of part c cover, in one
+    scan or over a collection, each once (`published`: once a unit); N_total is their sum. 4 for a part never seen."""
     group = [units] if isinstance(units, KnowledgeUnits) else list(units)
     counts = np.zeros(n_parts, np.float64)
     for one in group:
-        counts += covered_counts(one)
+        counts += np.bincount(one.part, one.sizes(), n_parts) if published else covered_counts(one)
     ratio = counts.sum() / (n_parts * np.maximum(counts, 1e-9))
     with np.errstate(divide="ignore"):
         return np.clip(1 + np.log(ratio) / np.log(4), 1, 4).astype(np.float32)

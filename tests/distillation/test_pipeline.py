@@ -173,12 +173,12 @@ def test_forward_alone_grades_nothing(scans: Path, tmp_path: Path) -> None:
 
 def test_another_rule_goes_on_from_the_same_forward_distillation(scans: Path, tmp_path: Path, teacher) -> None:
     work, epochs = tmp_path / "bottles.work", {}
-    for rule in ("posterior", "published", "none"):
+    for rule in ("posterior", "kept-mass", "none"):
         told: list[Progress] = []
         pipeline.distill(config(scans, tmp_path / "bottles", backward=rule, schedule=BOTH_WAYS), told.append)
         epochs[rule] = [(one.stage, one.epoch) for one in told if one.stage in ("forward", "backward")]
     assert epochs["posterior"] == [("forward", 1), ("forward", 2), ("backward", 3)]
-    assert epochs["published"] == [("backward", 3)]
+    assert epochs["kept-mass"] == [("backward", 3)]
     assert epochs["none"] == [("forward", 3)]
     assert len(list(work.glob("forward-*.pt"))) == 1 and len(list(work.glob("fit-*.pt"))) == 3
     assert teacher.asked == 2

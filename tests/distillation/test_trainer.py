@@ -12,9 +12,12 @@ import pytest
 import torch
 
 from partdistill_ros.distillation.answers import predict
+from partdistill_ros.distillation.backward import rescore
 from partdistill_ros.distillation.config import Augmentation, BackwardConfig, Schedule
 from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.trainer import Progress, Trainer, converged
+from partdistill_ros.distillation.units import KnowledgeUnits
+from partdistill_ros.rendering.cameras import ten_views
 from partdistill_ros.students.patch_transformer import PatchTransformer
 from partdistill_ros.students.point_m2ae import PointM2AE
 from partdistill_ros.text.space import TextSpace
@@ -145,20 +148,20 @@ def test_boxes_resume_to_the_same_weights_too(samples: list[Sample], tmp_path: P
 
 def test_two_rules_share_one_forward_distillation(samples: list[Sample], undisturbed: Trainer, tmp_path: Path) -> None:
     forward = tmp_path / "forward.pt"
-    published = make(samples, tmp_path / "published.pt", backward="published", forward=forward).run()
+    kept = make(samples, tmp_path / "kept.pt", backward="kept-mass", forward=forward).run()
     stages: list[Progress] = []
     shared = make(samples, tmp_path / "posterior.pt", backward="posterior", forward=forward)
     average = shared.run(stages.append)
     assert [(one.stage, one.epoch) for one in stages] == [("backward", 5), ("backward", 6)]
     assert_same_weights(undisturbed.ema_student, average)
     assert undisturbed.state == shared.state
-    assert differ(published, average), "the rule makes the difference"
+    assert differ(kept, average), "the rule makes the difference"
     first, second = (torch.load(source, weights_only=True) for source in (forward, tmp_path / "posterior.pt"))
     assert "null" in first["state"] and '"backward_from": 4' in second["state"]
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "goes_on"), [("published", "none", "forward"), ("none", "published", "backward")]
+    ("first", "second", "goes_on"), [("kept-mass", "none", "forward"), ("none", "kept-mass", "backward")]
 )
 def test_forward_alone_shares_it_too(
     samples: list[Sample], tmp_path: Path, first: str, second: str, goes_on: str
@@ -169,6 +172,13 @@ def test_forward_alone_shares_it_too(
     shared = make(samples, backward=second, forward=forward).run(stages.append)
     assert [(one.stage, one.epoch) for one in stages] == [(goes_on, 5), (goes_on, 6)]
     assert_same_weights(make(samples, backward=second).run(), shared)
+
+
+def test_published_has_a_forward_distillation_of_its_own(samples: list[Sample], tmp_path: Path) -> None:
+    make(samples, forward=tmp_path / "forward.pt").run()
+    stages: list[Progress] = []
+    make(samples, backward="published", forward=tmp_path / "forward.pt").run(stages.append)
+    assert stages[0].epoch == 1 and (tmp_path / "published-forward.pt").is_file()
 
 
 def test_forward_is_kept_where_it_first_converges(samples: list[Sample], tmp_path: Path) -> None:
@@ -281,3 +291,34 @@ def test_convergence_does_not_depend_on_the_scale_of_the_confidences(scale: floa
     falling, resting = 0.8 ** np.arange(12), 0.99 ** np.arange(12)
     assert not converged((scale * falling).tolist(), Schedule()), "by a fifth an epoch is no convergence"
     assert converged((scale * resting).tolist(), Schedule())
+
+
+def test_published_is_the_papers_loss_by_hand(samples: list[Sample]) -> None:
+    """Three boxes of ten points: `cap` of 0-3, `body` of 2-3, `cap` of 2-3; the student calls 2, 3 and 5 `body`."""
+    boxes = KnowledgeUnits(
+        part=np.array([0, 1, 0], np.int16),
+        score=np.array([0.9, 0.5, 0.4], np.float32),
+        view=np.zeros(3, np.int16),
+        indptr=np.array([0, 4, 6, 8]),
+        indices=np.array([0, 1, 2, 3, 2, 3, 2, 3], np.int32),
+        n_points=10,
+        parts=("cap", "body"),
+    )
+    points = np.random.default_rng(0).uniform(-0.5, 0.5, (10, 3)).astype(np.float32)
+    sample = replace(samples[0], points=points, units=boxes, views=ten_views(), boxes=True)
+    trainer = make([sample], backward="published")
+    # N = 4 + 2 of cap, 2 of body: w = max(1, 1 + log4(8 / 12)) = 1 of cap and 1 + log4(8 / 4) = 1.5 of body.
+    forward = np.zeros((10, 2))
+    forward[:2] = 1 * 0.9 / 1, 0  # in the first box alone
+    forward[2:4] = (1 * 0.9 + 1 * 0.4) / 3, 1.5 * 0.5 / 3
+    np.testing.assert_allclose(trainer.soft_labels[0], forward, atol=1e-3)
+    answer = np.eye(2, dtype=np.float32)[[0, 0, 1, 1, 0, 1, 0, 0, 0, 0]]
+    trainer.state.backward_from = 1
+    trainer.rescored = rescore([sample], [answer], "published")
+    trainer.update_labels()
+    # s' = 2 / 4, 2 / 2, 0 / 2.
+    expected = np.zeros((10, 2))
+    expected[:2] = 1 * 0.5 / 1, 0
+    expected[2:4] = (1 * 0.5 + 1 * 0) / 3, 1.5 * 1 / 3
+    np.testing.assert_allclose(trainer.soft_labels[0], expected, atol=1e-3)
+    assert not np.allclose(make([sample], backward="none").soft_labels[0], forward, atol=1e-2), "which others weigh"
