@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 SUMMARY = "part mIoU of a student or of methods on labeled shapes"
 DESCRIPTION = """\
 Measure part mIoU as ShapeNetPart does, on labeled shapes (.npz), folders of them, or a data set as
-it is downloaded: ShapeNetPart (text with normals, points with expert labels, hdf5_data), PartNetE;
+it is downloaded: ShapeNetPart (text with normals, points with expert labels, hdf5_data), PartNetE,
+COSEG, the Princeton benchmark, the prepared data of PartDistill's authors;
 2,048 points a shape sampled with a fixed seed, the mean over the parts of the category, then over
 shapes, then over categories. `present` counts only parts that the truth holds; ShapeNetPart's
 own number gives 1 for a part that is in neither. Labels of the evaluated shapes choose nothing.

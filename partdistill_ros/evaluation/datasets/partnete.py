@@ -4,6 +4,7 @@ learning (the split `train` here) and 1,906 for the test, as they are downloaded
 
 PartNetE_meta.json and, in the folder itself or in data/, SPLIT/CATEGORY/ID/ with pc.ply and label.npy; SPLIT is test or
 few_shot; label.npy holds `semantic_seg [N]`, indices into the category's names in PartNetE_meta.json, -1 for none.
+split/test.txt and split/few-shot.txt, a shape a line (the last word of its path is ID), tell whether any is missing.
 
 Up is +y: PartSLIP renders these clouds by pytorch3d's `look_at_view_transform` with its default up. Part names are the
 file's own. The paper's mIoU is the mean over parts of the `parts` that `evaluate` gives, not of its `categories`.
@@ -28,6 +29,7 @@ from partdistill_ros.pointcloud.scan import Scan
 
 META = "PartNetE_meta.json"
 FOLDERS = {"train": "few_shot", "test": "test"}
+LISTS = {"train": "few-shot.txt", "test": "test.txt"}
 DOWNLOAD = "https://huggingface.co/datasets/minghua/PartSLIP"
 UP = "y"
 
@@ -60,6 +62,7 @@ def read_partnete(folder: Path, split: str = "test", categories: Sequence[str] =
         raise PartDistillError(
             f"{folder} has no data/{FOLDERS[split]}/: download {FOLDERS[split]} from {DOWNLOAD} and unpack it there"
         )
+    _check_whole(folder / "split" / LISTS[split], home / FOLDERS[split])
     wanted = [known[_plain(name)] for name in categories] or list(meta)
     scans = []
     for name in sorted(wanted):
@@ -68,6 +71,18 @@ def read_partnete(folder: Path, split: str = "test", categories: Sequence[str] =
     if not scans:
         raise PartDistillError(f"{home / FOLDERS[split]} holds no shape of {', '.join(wanted)}: unpack it again")
     return scans
+
+
+def _check_whole(path: Path, home: Path) -> None:
+    """Raises PartDistillError where a shape of the list at `path`, if there is one, is not below `home`."""
+    if path.is_file():
+        listed = {line.strip().rstrip("/").split("/")[-1] for line in path.read_text().splitlines() if line.strip()}
+        missing = sorted(listed - {shape.name for shape in home.glob("*/*")})
+        if missing:
+            raise PartDistillError(
+                f"{home} lacks {len(missing)} of the {len(listed)} shapes of {path}, such as {missing[0]}: download it "
+                f"again from {DOWNLOAD}"
+            )
 
 
 def _meta(folder: Path) -> dict[str, list[str]]:

@@ -49,13 +49,13 @@ def read_shapenetpart(folder: Path, split: str = "test", categories: Sequence[st
         scans = list(_read_hdf5(hdf5, split, categories))
     else:
         folder = folder / "PartAnnotation" if (folder / "PartAnnotation").is_dir() else folder
-        scans = [_read_shape(folder, *entry) for entry in _listed(folder, split, categories)]
+        scans = [_read_shape(folder, *entry) for entry in listed(folder, split, categories)]
     if not scans:
         raise PartDistillError(f"{folder}: the split '{split}' holds no shape of {', '.join(categories)}")
     return scans
 
 
-def _listed(folder: Path, split: str, categories: Sequence[str]) -> Iterator[tuple[str, str]]:
+def listed(folder: Path, split: str, categories: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Category and name of every shape of a split."""
     path = folder / LISTS / f"shuffled_{split}_file_list.json"
     try:
@@ -82,7 +82,7 @@ def _read_shape(folder: Path, category: str, name: str) -> Scan:
     if (home / f"{name}.txt").is_file():
         table = _table(home / f"{name}.txt", 7)
         labels = table[:, 6].astype(np.int64) - info["first_label"]
-        return _scan(category, name, table[:, :3], labels, table[:, 3:6])
+        return shape_scan(category, name, table[:, :3], labels, table[:, 3:6])
     places = (home / "expert_verified" / "points_label", home / "points_label")
     answers = [place / f"{name}.seg" for place in places if (place / f"{name}.seg").is_file()]
     points = home / "points" / f"{name}.pts"
@@ -91,7 +91,7 @@ def _read_shape(folder: Path, category: str, name: str) -> Scan:
             f"{home}: shape {name} is in the split and its points or labels are not here: unpack "
             f"{INFO['downloads']['points' if home.joinpath('points').is_dir() else 'normal']} again"
         )
-    return _scan(category, name, _table(points, 3)[:, :3], _table(answers[0], 1)[:, 0].astype(np.int64) - 1)
+    return shape_scan(category, name, _table(points, 3)[:, :3], _table(answers[0], 1)[:, 0].astype(np.int64) - 1)
 
 
 def _table(path: Path, columns: int) -> NDArray[np.float64]:
@@ -107,7 +107,7 @@ def _table(path: Path, columns: int) -> NDArray[np.float64]:
     return np.asarray(table)
 
 
-def _scan(
+def shape_scan(
     category: str, name: str, points: NDArray[Any], labels: NDArray[np.int64], normals: NDArray[Any] | None = None
 ) -> Scan:
     """labels: within the category, -1 unlabeled."""
@@ -155,4 +155,4 @@ def _read_hdf5(folder: Path, split: str, categories: Sequence[str]) -> Iterator[
                 raise PartDistillError(f"{path}: shape {row} is of no category of {folder / HDF5_CATEGORIES}")
             if not categories or category in categories:
                 own = label.astype(np.int64) - CATEGORIES[category]["first_label"]
-                yield _scan(category, f"{path.stem}_{row:04}", points, own)
+                yield shape_scan(category, f"{path.stem}_{row:04}", points, own)

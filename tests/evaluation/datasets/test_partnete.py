@@ -71,6 +71,15 @@ def test_missing_and_damaged_data_say_what_to_download(folder):
         read_partnete(folder, "test")
 
 
+def test_half_a_download_is_noticed_by_the_lists(folder):
+    (folder / "split").mkdir()
+    (folder / "split" / "test.txt").write_text("test/Kettle/101\nFoldingChair/7\n")
+    assert len(read_partnete(folder, "test")) == 2
+    (folder / "split" / "few-shot.txt").write_text("55\n56\n")
+    with pytest.raises(PartDistillError, match="lacks 1 of the 2 shapes of .*few-shot.txt, such as 56"):
+        read_partnete(folder, "train")
+
+
 def test_a_split_that_was_not_downloaded_is_named(tmp_path):
     (tmp_path / "PartNetE_meta.json").write_text(json.dumps(META))
     with pytest.raises(PartDistillError, match="no data/few_shot/: download few_shot"):
