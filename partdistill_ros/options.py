@@ -12,6 +12,7 @@ such a dataclass becomes a group: its options are named `group.name`.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
@@ -68,17 +69,20 @@ class Option:
 
     def _checked_one(self, value: object) -> Any:
         if self.kind is float and type(value) is int:
-            value = float(value)
+            value = _as_float(value)
         if not isinstance(value, self.kind) or (isinstance(value, bool) and self.kind is not bool):
             raise PartDistillError(f"parameter '{self.name}' is {value!r}; it must be a {KINDS[self.kind]}")
         if not self.is_valid(value):
-            raise PartDistillError(f"parameter '{self.name}' is {value!r}; it must be {self.constraint()}")
+            valid = "a finite number" if isinstance(value, float) and not math.isfinite(value) else self.constraint()
+            raise PartDistillError(f"parameter '{self.name}' is {value!r}; it must be {valid}")
         return value
 
     def is_valid(self, value: Any) -> bool:
-        """Whether a value of the right type is one of the choices, and within the limits."""
+        """Whether a value of the right type is one of the choices, within the limits, and a finite number."""
         if self.choices:
             return value in self.choices
+        if self.kind is float and not math.isfinite(value):
+            return False
         return (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)
 
     def add_to(self, parser: argparse.ArgumentParser) -> None:
@@ -99,7 +103,7 @@ class Option:
         parser.add_argument(*names, **settings)
 
     def _argument_type(self) -> Callable[[str], Any]:
-        if self.minimum is None:
+        if self.minimum is None and self.kind is not float:
             return self.kind
 
         def number(text: str) -> Any:
@@ -109,7 +113,7 @@ class Option:
             return value
 
         # argparse says "invalid whole number from 1 value: '0'".
-        number.__name__ = f"{KINDS[self.kind]} {self.constraint()}"
+        number.__name__ = f"{KINDS[self.kind]} {self.constraint()}".rstrip()
         return number
 
     def words(self, value: Any) -> list[str]:
@@ -168,6 +172,14 @@ def _typed(described: Option, hint: Any) -> Option:
     return replace(
         described, kind=get_args(kind)[0] if many else kind, many=many, optional=NoneType in alternatives
     )
+
+
+def _as_float(value: int) -> float:
+    """Infinite where it is too large, and refused as that."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def options_of(parameters: object) -> tuple[Option, ...]:

@@ -60,13 +60,31 @@ def test_changes_reach_the_group_they_name():
     ({"name": 3}, "must be a text"),
     ({"open": 1}, "must be a bool"),
     ({"front.color": "green"}, "'front.color' is 'green'; it must be one of white, red"),
-    ({"front.power": float("nan")}, "must be 0.0 to 60.0"),
+    ({"front.power": float("nan")}, "must be a finite number"),
     ({"front": 1}, "there is no parameter 'front'"),
     ({"chairs": 1}, "there is no parameter 'chairs'; the parameters are: name, seats"),
 ])  # fmt: skip
 def test_nonsense_is_refused_by_name(changes, words):
     with pytest.raises(PartDistillError, match=words):
         updated(Room(), changes)
+
+
+@dataclass(frozen=True)
+class Free:
+    shift: float = option(0.0, "Anywhere.")
+    size: float | None = option(None, "At least nothing.", minimum=0.0)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 10**400])
+@pytest.mark.parametrize("name", ["shift", "size"])
+def test_what_is_no_finite_number_is_refused_everywhere(name, value, capsys):
+    with pytest.raises(PartDistillError, match=f"'{name}' is -?(nan|inf|1000*); it must be a finite number"):
+        updated(Free(), {name: value})
+    parser = ArgumentParser()
+    add_arguments(parser, Free)
+    with pytest.raises(SystemExit):
+        parser.parse_args([f"--{name}={value:g}" if isinstance(value, float) else f"--{name}=1e400"])
+    assert f"argument --{name}: invalid number" in capsys.readouterr().err
 
 
 def test_launch_arguments_become_values():
