@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rclpy.node import Node
@@ -33,6 +34,14 @@ STOP_SECONDS = 2.0
 """How long the end of the node waits for the cloud in work; writing a scan takes a fraction of that."""
 
 
+@dataclass(frozen=True)
+class Session:
+    """What a ~/start has begun, with the parameters that hold until its end."""
+
+    recorder: Recorder
+    settings: RecorderParameters
+
+
 class ScanRecorder(Node):
     """`~/start` begins a recording, `~/stop` ends it and writes the joined object, `~/discard` deletes what the
     last one wrote."""
@@ -42,13 +51,15 @@ class ScanRecorder(Node):
         self._settings = declare(self, RecorderParameters())
         self._transforms = TransformListener(self)
         self._check(self._settings)
-        self._recorder: Recorder | None = None
-        self._recording = False
+        self._session: Session | None = None
+        self._under_way = False
         # The recorder is used by the worker, and by services between two clouds.
         self._lock = threading.Lock()
         self._taken = -float("inf")
         self._warn = Throttle(lambda words: self.get_logger().warning(words), repeat=WARNING_SECONDS)
-        self._worker: LatestWorker[PointCloud2, None] = LatestWorker(self._take, lambda taken: None, self._left_out)
+        self._worker: LatestWorker[tuple[PointCloud2, Session], None] = LatestWorker(
+            self._take, lambda taken: None, self._left_out
+        )
         self._clouds: CloudSubscription | None = None
         self._services_offered = self._offer()
         on_change(self, self._change)
@@ -67,7 +78,7 @@ class ScanRecorder(Node):
     def stop(self) -> bool:
         """Ends a recording as ~/stop does; False if the cloud in work did not end in time."""
         idle = self._worker.stop(STOP_SECONDS)
-        if idle and self._recording:
+        if idle and self._under_way:
             try:
                 self._say(self._finish())
             except PartDistillError as error:  # the node ends in order all the same
@@ -101,57 +112,58 @@ class ScanRecorder(Node):
         return [self.create_service(Trigger, f"~/{name}", answer(act)) for name, act in acts.items()]
 
     def _begin(self) -> str:
-        if self._recording:
+        if self._under_way:
             raise PartDistillError("a recording is under way: call ~/stop or ~/discard first")
-        collection = Collection.create(self._settings.collection)
+        settings = self._settings
+        collection = Collection.create(settings.collection)
         with self._lock:
-            self._recorder = Recorder(collection, self._settings.recording(), self._report)
-            self._taken, self._recording = -float("inf"), True
+            self._session = Session(Recorder(collection, settings.recording(), self._report), settings)
+            self._taken, self._under_way = -float("inf"), True
         return f"recording {self._points_name()} into {collection.folder}"
 
     def _finish(self) -> str:
-        if not self._recording or self._recorder is None:
+        if not self._under_way or self._session is None:
             raise PartDistillError("no recording is under way: call ~/start first")
-        self._recording = False
+        self._under_way = False
         with self._lock:
-            return self._recorder.finish().text()
+            return self._session.recorder.finish().text()
 
     def _discard(self) -> str:
-        if self._recorder is None:
+        if self._session is None:
             raise PartDistillError("there is no recording to discard: call ~/start first")
-        self._recording = False
+        self._under_way = False
         with self._lock:
-            names = self._recorder.discard()
-            self._recorder = None
+            names = self._session.recorder.discard()
+            self._session = None
         return f"discarded: {', '.join(names) or 'nothing was written yet'}"
 
     # --- clouds -------------------------------------------------------------------------------
 
     def _on_points(self, message: PointCloud2) -> None:
-        now = time.monotonic()
-        if self._recording and now - self._taken >= self._settings.period:
+        now, session = time.monotonic(), self._session
+        if self._under_way and session is not None and now - self._taken >= session.settings.period:
             self._taken = now
-            self._worker.offer(message)
+            self._worker.offer((message, session))
 
-    def _take(self, message: PointCloud2) -> None:
+    def _take(self, item: tuple[PointCloud2, Session]) -> None:
         """One cloud, on the worker's thread."""
-        settings = self._settings
+        message, session = item
+        settings = session.settings
         cloud = read_cloud(message, self._points_name(), unit=settings.unit)
         for problem in geometry_problems(cloud.scan):
             self._warn(f"the cloud on {self._points_name()}: {problem}")
         scan = cloud.scan.with_(name=settings.name, colors=colors_of(cloud))
         stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
-        pose = self._pose(message.header)
+        pose = self._pose(message.header, settings)
         recorded = RecordedCloud(scan, stamp, message.header.frame_id, pose, {"topic": self._points_name()})
         if recorded.pose is None and settings.object_frame and settings.cut == "crop":
             return  # told already: the box lies in a frame that is not known
         with self._lock:
-            if self._recording and self._recorder is not None:
-                self._recorder.add(recorded)
+            if self._under_way and self._session is session:
+                session.recorder.add(recorded)
 
-    def _pose(self, header: Header) -> Pose | None:
+    def _pose(self, header: Header, settings: RecorderParameters) -> Pose | None:
         """The sensor's pose in the object's frame, None where there is none to be had."""
-        settings = self._settings
         if not settings.object_frame:
             return None
         try:

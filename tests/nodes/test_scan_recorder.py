@@ -115,6 +115,23 @@ def test_start_stop_discard(run_node, peer, view, mugs) -> None:
     assert member.manifest.captures[0].frame == "camera" and member.manifest.source["topic"] == "/points"
 
 
+def test_parameters_count_from_the_next_start_on(run_node, peer, view, mugs) -> None:
+    from rcl_interfaces.srv import SetParametersAtomically
+    from rclpy.parameter import Parameter
+
+    robot = Robot(peer, run_node("scan_recorder", collection=str(mugs), name="mug", period=0.0))
+    assert robot.call("start")[0]
+    changes = {"name": "cup", "collection": str(mugs.with_name("cups")), "cut": "none", "period": 3600.0, "unit": "mm"}
+    messages = [Parameter(name, value=value).to_parameter_msg() for name, value in changes.items()]
+    name = "scan_recorder/set_parameters_atomically"
+    assert peer.call(SetParametersAtomically, name, parameters=messages).result.successful
+    robot.show(view(0).scan, "mug: ")
+    robot.show(view(40).scan, "mug_2: ")
+    assert robot.call("stop")[0]
+    assert [member.name for member in Collection.open(mugs).scans()] == ["mug", "mug_2"]
+    assert robot.call("start")[1] == f"recording /points into {mugs.with_name('cups')}"
+
+
 def test_tf_joins_views_and_ctrl_c_writes_them(run_node, peer, view, mugs) -> None:
     pytest.importorskip("small_gicp", reason="small_gicp is not installed: the extra 'record'")
     node = run_node("scan_recorder", collection=str(mugs), object_frame="world", name="mug", period=0.0, tf_wait=10.0)
