@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import concurrent.futures
-import queue
 import threading
 import weakref
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from partdistill_ros.errors import PartDistillError
@@ -27,18 +28,29 @@ class TooSlow(PartDistillError):
     """The work did not end within its time; it is left to itself and its result to nobody."""
 
 
+@dataclass(frozen=True)
+class _Step:
+    """Work that waits for its turn: what to do, where its result goes, and what to say after `limit` seconds of it."""
+
+    work: Callable[[], Any]
+    task: concurrent.futures.Future[Any]
+    limit: float | None
+    late: str
+
+
 class Background:
     """One thread that does one thing after the other, started with the first of them.
 
     The same thread each time, because glibc gives new threads memory of their own: 16 students loaded
     on 16 threads held 350 MB, on one thread 258. Only a thread whose work does not end in time (a file
-    on a dead network mount cannot be interrupted) is abandoned, and the next work gets a new one.
+    on a dead network mount cannot be interrupted) is abandoned, and what waits behind it gets a new one.
     """
 
     def __init__(self) -> None:
-        self._queue: queue.Queue[Callable[[], None]] | None = None
-        self._unfinished = 0
         self._changed = threading.Condition()
+        self._waiting: deque[_Step] = deque()
+        self._thread: threading.Thread | None = None
+        self._unfinished = 0
 
     @property
     def idle(self) -> bool:
@@ -54,12 +66,11 @@ class Background:
         self, executor: Executor, work: Callable[[], Result], limit: float | None = None, late: str = ""
     ) -> Awaitable[Result]:
         """Runs `work`; `await` it in a coroutine callback for what it returns or raises, or TooSlow, with the
-        words `late`, after `limit` seconds.
+        words `late`, once it has been at work for `limit` seconds.
 
         The callback must have a callback group of its own: a group that excludes others is held until
         the coroutine ends.
         """
-        from rclpy.exceptions import InvalidHandle
         from rclpy.task import Future
 
         awaited: Any = Future(executor=executor)
@@ -70,9 +81,7 @@ class Background:
                 awaited.set_result(done.result())
             else:
                 awaited.set_exception(error)
-            # A future that is done does not wake an executor that waits for messages; a task does.
-            with suppress(InvalidHandle):  # the executor has ended, and nobody waits any more
-                executor.create_task(lambda: None)
+            wake(executor)
 
         self._submit(work, limit, late).add_done_callback(settle)
         return cast(Awaitable[Result], awaited)
@@ -87,48 +96,93 @@ class Background:
 
     def _submit(self, work: Callable[[], Result], limit: float | None, late: str) -> concurrent.futures.Future[Result]:
         task: concurrent.futures.Future[Result] = concurrent.futures.Future()
-
-        def step() -> None:
-            try:
-                result = work()
-            except Exception as error:
-                self._finish()
-                _settle(task, error=error)
-            else:
-                self._finish()
-                _settle(task, result)
-
         with self._changed:
             self._unfinished += 1
-            if self._queue is None:
-                self._queue = queue.Queue()
-                # A daemon, so that it cannot hold up the end of the process.
-                threading.Thread(target=_serve, args=[self._queue], name="background", daemon=True).start()
-            self._queue.put(step)
-        if limit is not None:
-            # Weakly: timer and task would hold each other, and with them a student of 12 MB until the collector comes.
-            timer = threading.Timer(limit, self._abandon, [weakref.ref(task), late])
-            timer.daemon = True
-            timer.start()
-            task.add_done_callback(lambda _: timer.cancel())
+            self._waiting.append(_Step(work, task, limit, late))
+            if self._thread is None:
+                self._start_thread()
+            self._changed.notify_all()
         return task
 
-    def _finish(self) -> None:
+    def _start_thread(self) -> None:
+        # A daemon, so that it cannot hold up the end of the process.
+        self._thread = threading.Thread(target=self._serve, name="background", daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        me = threading.current_thread()
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._thread is not me)
+                if self._thread is not me:
+                    return
+                step = self._waiting.popleft()
+            self._do(step, me)
+            del step  # a student holds 12 MB: not until the next one is loaded
+
+    def _do(self, step: _Step, me: threading.Thread) -> None:
+        timer = None
+        if step.limit is not None:
+            # Weakly: timer and task would hold each other, and with them a student until the collector comes.
+            timer = threading.Timer(step.limit, self._abandon, [me, weakref.ref(step.task), step.late])
+            timer.daemon = True
+            timer.start()
+        try:
+            result = step.work()
+        except Exception as error:
+            self._finish(timer)
+            _settle(step.task, error=error)
+        else:
+            self._finish(timer)
+            _settle(step.task, result)
+
+    def _finish(self, timer: threading.Timer | None) -> None:
+        if timer is not None:
+            timer.cancel()
         with self._changed:
             self._unfinished -= 1
             self._changed.notify_all()
 
-    def _abandon(self, submitted: weakref.ref[concurrent.futures.Future[Any]], late: str) -> None:
+    def _abandon(
+        self, thread: threading.Thread, submitted: weakref.ref[concurrent.futures.Future[Any]], late: str
+    ) -> None:
         task = submitted()
-        if task is not None and not task.done():
-            with self._changed:
-                self._queue = None
-            _settle(task, error=TooSlow(late))
+        if task is None or task.done():
+            return
+        with self._changed:
+            if self._thread is thread:
+                self._start_thread()
+        _settle(task, error=TooSlow(late))
 
 
-def _serve(work: queue.Queue[Callable[[], None]]) -> None:
-    while True:
-        work.get()()
+class Turns:
+    """Coroutines of one executor, one after the other in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._last: Any = None
+
+    async def take(self, executor: Executor, work: Callable[[], Awaitable[Result]]) -> Result:
+        """What `work()` returns or raises, once those before have ended."""
+        from rclpy.task import Future
+
+        before: Any = self._last
+        mine: Any = Future(executor=executor)
+        self._last = mine
+        try:
+            if before is not None:
+                await before
+            return await work()
+        finally:
+            mine.set_result(None)
+            wake(executor)
+
+
+def wake(executor: Executor) -> None:
+    """A future that is done does not wake an executor that waits for messages; a task does."""
+    from rclpy.exceptions import InvalidHandle
+
+    with suppress(InvalidHandle):  # it has ended, and nobody waits any more
+        executor.create_task(lambda: None)
 
 
 def _settle(task: concurrent.futures.Future[Any], result: object = None, error: Exception | None = None) -> None:
@@ -144,8 +198,8 @@ class LatestWorker(Generic[Item, Result]):
     """Runs `deliver(work(item))` on a thread of its own, one item at a time.
 
     An item that waits is replaced by a newer one and counted in `dropped`.  What `work` or `deliver`
-    raises goes to `failed`, and the thread goes on.  Nothing is delivered after `stop` has returned,
-    even where the work took longer than `stop` waited.
+    raises goes to `failed`, and the thread goes on.  Nothing is delivered, nor any failure told, after
+    `stop` has returned, even where the work took longer than `stop` waited.
     """
 
     def __init__(
@@ -197,6 +251,8 @@ class LatestWorker(Generic[Item, Result]):
                     if not self._stopping:
                         self._deliver(result)
             except Exception as error:
-                self._failed(error)
+                with self._delivering:
+                    if not self._stopping:
+                        self._failed(error)
             # The last cloud and its answer may take 100 MB: not until the next one comes.
             item = result = None  # type: ignore[assignment]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from partdistill_ros.inference.query import PartQuery
 from partdistill_ros.inference.scene import SceneOptions
 from partdistill_ros.inference.segmenter import Segmenter
-from partdistill_ros.inference.tracking import ObjectTracker, TrackingOptions
+from partdistill_ros.inference.tracking import TrackingOptions
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters, Tabletop
 from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.pointcloud.crop import CropBox
@@ -22,12 +22,10 @@ QUERY_PARAMETERS = ("query", "none_of_these", "scene_mode")
 
 @dataclass(frozen=True)
 class Engine:
-    """Replaced as a whole, so that a cloud never meets half a change; the tracker goes on, for an object keeps its
-    number whatever is asked about it."""
+    """Replaced as a whole, so that a cloud never meets half a change."""
 
     segmenter: Segmenter
     query: PartQuery
-    tracker: ObjectTracker = field(default_factory=ObjectTracker, compare=False)
 
     @staticmethod
     def load(parameters: SegmenterParameters) -> Engine:
@@ -45,9 +43,9 @@ class Engine:
         for `after` where it is at hand already."""
         scene_options(after)
         if loaded is not None:
-            return Engine(loaded, _query(loaded, after), self.tracker)
+            return Engine(loaded, _query(loaded, after))
         if needs_student(before, after):
-            return replace(Engine.load(after), tracker=self.tracker)
+            return Engine.load(after)
         if _differ(before, after, QUERY_PARAMETERS):
             return replace(self, query=_query(self.segmenter, after))
         return self

@@ -6,11 +6,14 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
+from rclpy.executors import Executor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
@@ -19,7 +22,8 @@ from std_msgs.msg import Header, String
 from partdistill_ros.errors import MalformedCloudError, PartDistillError, describe, printable
 from partdistill_ros.inference.scene import SceneLabels, label_scene
 from partdistill_ros.inference.segmenter import Segmenter
-from partdistill_ros.nodes.background import Background, LatestWorker
+from partdistill_ros.inference.tracking import ObjectTracker
+from partdistill_ros.nodes.background import Background, LatestWorker, Turns
 from partdistill_ros.nodes.commands import interrupted, run_node
 from partdistill_ros.nodes.conversions import Cloud, labeled_message, read_cloud
 from partdistill_ros.nodes.diagnostics import (
@@ -35,7 +39,7 @@ from partdistill_ros.nodes.diagnostics import (
     silence,
     verdict,
 )
-from partdistill_ros.nodes.engine import Engine, needs_student, scene_options
+from partdistill_ros.nodes.engine import STUDENT_PARAMETERS, Engine, needs_student, scene_options
 from partdistill_ros.nodes.environment import release_memory
 from partdistill_ros.nodes.outputs import Labeled, Outputs
 from partdistill_ros.nodes.parameters import declare, on_change, serve_changes
@@ -65,12 +69,12 @@ class PartSegmenter(LifecycleNode):
         self._settings = declare(self, SegmenterParameters())
         self._engine: Engine | None = None
         self._loaded: Segmenter | None = None
-        self._background = Background()
+        self._background, self._loads = Background(), Turns()
         self._outputs: Outputs | None = None
         self._worker: LatestWorker[tuple[PointCloud2, float], tuple[Labeled, float, dict[str, float]]] | None = None
         self._statistics, self._num_publishers = Statistics(), 0
         self._transforms = TransformListener(self)
-        self._clouds: CloudSubscription | None = None
+        self._active_only = ExitStack()  # closed where it ends to be active, or where activating it fails halfway
         self._say = Throttle(lambda words: self.get_logger().info(words))
         self._warn = Throttle(lambda words: self.get_logger().warning(words), repeat=WARNING_SECONDS)
         on_change(self, self._change)
@@ -124,20 +128,24 @@ class PartSegmenter(LifecycleNode):
 
     def _begin(self) -> None:
         self._statistics, self._num_publishers = Statistics(time.monotonic()), 0
-        self._worker = LatestWorker(self._label, self._publish, self._not_labeled)
+        # A tracker for each worker: that of an earlier activation may be in the middle of its last cloud.
+        self._worker = LatestWorker(partial(self._label, ObjectTracker()), self._publish, self._not_labeled)
         self._worker.start()
-        self._clouds = CloudSubscription(self, self._settings.qos.points, self._on_points, self._warn)
+        clouds = CloudSubscription(self, self._settings.qos.points, self._on_points, self._warn)
+        self._active_only.callback(clouds.close)
         query = self._settings.qos.part_query
-        self._queries = self.create_subscription(
+        queries = self.create_subscription(
             String,
             "part_query",
             self._on_query,
             profile(query.reliability, query.depth),
             event_callbacks=subscription_events(self, "part_query", query.reliability, self._warn),
         )
+        self._active_only.callback(self.destroy_subscription, queries)
         # Reports go on where simulated time stands still, jumps or never comes.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._timer = self.create_timer(self._settings.diagnostics_period, self._report, clock=steady)
+        timer = self.create_timer(self._settings.diagnostics_period, self._report, clock=steady)
+        self._active_only.callback(self.destroy_timer, timer)
         engine, outputs = self._active()
         outputs.announce(engine)
 
@@ -168,13 +176,9 @@ class PartSegmenter(LifecycleNode):
         return (self._worker is None or self._worker.stop(STOP_SECONDS)) and self._background.idle
 
     def _end(self) -> None:
-        if self._clouds is not None:
-            self._clouds.close()
-            self.destroy_subscription(self._queries)
-            self.destroy_timer(self._timer)
-            self._clouds = None
-        if self._worker is not None:
-            self._worker.stop(STOP_SECONDS)
+        self._active_only.close()
+        if self._worker is not None and self._worker.stop(STOP_SECONDS):
+            self._worker = None
 
     def _free(self) -> None:
         if self._outputs is not None:
@@ -196,7 +200,9 @@ class PartSegmenter(LifecycleNode):
         if worker is not None and not ignored:
             worker.offer((message, now))
 
-    def _label(self, item: tuple[PointCloud2, float]) -> tuple[Labeled, float, dict[str, float]]:
+    def _label(
+        self, tracker: ObjectTracker, item: tuple[PointCloud2, float]
+    ) -> tuple[Labeled, float, dict[str, float]]:
         """One cloud, on the worker's thread, with its arrival and the seconds of each stage.
 
         The engine is taken once: whatever changes meanwhile, labels and legend are of one query.
@@ -212,20 +218,22 @@ class PartSegmenter(LifecycleNode):
             object_field=settings.object_field,
         )
         decoded = time.monotonic()
-        answer = self._answer(engine, settings, cloud)
+        answer = self._answer(engine, settings, cloud, tracker)
         labeled = time.monotonic()
         message = labeled_message(cloud, answer, object_field=settings.object_field)
         stages = {"wait": begin - arrival, "decode": decoded - begin, **answer.stages}
         stages["encode"] = time.monotonic() - labeled
         return Labeled(cloud, answer, message, engine), arrival, stages
 
-    def _answer(self, engine: Engine, settings: SegmenterParameters, cloud: Cloud) -> SceneLabels:
+    def _answer(
+        self, engine: Engine, settings: SegmenterParameters, cloud: Cloud, tracker: ObjectTracker
+    ) -> SceneLabels:
         to_crop = None
         if settings.scene_mode == "crop":
             to_crop = self._pose(cloud.header, settings.crop.frame, "crop.frame")
         pose = self._pose(cloud.header, settings.memory.fixed_frame, "memory.fixed_frame")
         options = scene_options(settings, to_crop)
-        return label_scene(engine.segmenter, engine.query, cloud.scan, options, engine.tracker, pose)
+        return label_scene(engine.segmenter, engine.query, cloud.scan, options, tracker, pose)
 
     def _pose(self, header: Header, frame: str, parameter: str) -> Pose | None:
         """The cloud's frame in the one that `parameter` names; None where that is the same or none."""
@@ -279,24 +287,31 @@ class PartSegmenter(LifecycleNode):
 
     async def _apply(self, parameters: list[Parameter[Any]], reload: bool = False) -> SetParametersResult:
         """Sets parameters together. A student that they ask for (`reload`: in any case) is loaded first, beside the
-        active one and without holding up the executor."""
+        active one and without holding up the executor; those that name a student take turns, so that the last asked
+        for stays."""
         try:
-            try:
-                settings = updated(self._settings, {one.name: one.value for one in parameters})
-            except PartDistillError as error:
-                if not all(self.has_parameter(one.name) for one in parameters):
-                    raise PartDistillError(printable(str(error))) from error
-                return self.set_parameters_atomically(parameters)  # ROS's own, or refused in its words
+            if not all(self.has_parameter(one.name) for one in parameters):
+                updated(self._settings, {one.name: one.value for one in parameters})  # says which there are
+            if not any(one.name in STUDENT_PARAMETERS for one in parameters):
+                return self.set_parameters_atomically(parameters)
+            executor = self.executor
+            assert executor is not None  # it is what runs this coroutine
+            return await self._loads.take(executor, lambda: self._apply_student(executor, parameters, reload))
+        except Exception as error:
+            return SetParametersResult(successful=False, reason=printable(describe(error)))
+
+    async def _apply_student(
+        self, executor: Executor, parameters: list[Parameter[Any]], reload: bool
+    ) -> SetParametersResult:
+        own = {one.name: one.value for one in parameters if one.name != "use_sim_time"}
+        settings = updated(self._settings, own)
+        try:
             if self._engine is not None and (reload or needs_student(self._settings, settings)):
-                executor = self.executor
-                assert executor is not None  # it is what runs this coroutine
                 engine = await self._background.run(executor, lambda: _load(settings), LOAD_SECONDS, _late(settings))
                 self._loaded = engine.segmenter
                 if reload and self._engine is None:
                     raise PartDistillError("the node was cleaned up while the bundle was loaded: configure it first")
             return self.set_parameters_atomically(parameters)
-        except Exception as error:
-            return SetParametersResult(successful=False, reason=describe(error))
         finally:
             self._loaded = None
 

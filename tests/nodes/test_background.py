@@ -10,7 +10,7 @@ import weakref
 
 import pytest
 
-from partdistill_ros.nodes.background import Background, LatestWorker, TooSlow
+from partdistill_ros.nodes.background import Background, LatestWorker, TooSlow, Turns
 
 
 def spin_until(node, done):
@@ -87,6 +87,70 @@ def test_work_that_does_not_end_is_given_up_and_the_next_is_done(node):
     assert not background.idle and not background.wait_idle(0.05)
     release.set()
     assert background.wait_idle(10) and results == ["it hangs", "loaded"]
+
+
+def test_a_limit_counts_the_work_and_not_the_wait_for_it():
+    background, release, results = Background(), threading.Event(), []
+    first = threading.Thread(
+        target=lambda: results.append(background.wait_for(lambda: release.wait(20), 20.0, "", lambda: False))
+    )
+    first.start()
+    second = threading.Thread(
+        target=lambda: results.append(background.wait_for(lambda: "loaded", 0.2, "it hangs", lambda: False))
+    )
+    second.start()
+    time.sleep(0.5)
+    release.set()
+    first.join(10)
+    second.join(10)
+    assert results == [True, "loaded"]
+
+
+def test_what_waits_behind_work_that_is_given_up_is_done():
+    background, release, results = Background(), threading.Event(), []
+
+    def hang():
+        try:
+            background.wait_for(lambda: release.wait(20), 0.3, "it hangs", lambda: False)
+        except TooSlow as error:
+            results.append(str(error))
+
+    first = threading.Thread(target=hang)
+    first.start()
+    assert background.wait_for(lambda: "loaded", 20.0, "", lambda: False) == "loaded"
+    first.join(10)
+    assert results == ["it hangs"]
+    before = threading.active_count()
+    release.set()
+    assert background.wait_idle(10)
+    end = time.monotonic() + 10
+    while threading.active_count() >= before and time.monotonic() < end:
+        time.sleep(0.01)
+    assert threading.active_count() < before, "the thread that was given up stays for good"
+
+
+@pytest.mark.ros
+def test_coroutines_take_turns_in_the_order_in_which_they_came(node):
+    background, turns, events = Background(), Turns(), []
+
+    async def change(name, seconds):
+        async def work():
+            events.append(f"{name} begins")
+            await background.run(node.executor, lambda: time.sleep(seconds))
+            events.append(f"{name} ends")
+            if name == "b":
+                raise ValueError("the next one comes all the same")
+
+        try:
+            await turns.take(node.executor, work)
+        except ValueError:
+            events.append("b fails")
+
+    tasks = [node.executor.create_task(change, *one) for one in (("a", 0.2), ("b", 0.1), ("c", 0.0))]
+    begin = time.monotonic()
+    spin_until(node, lambda: all(task.done() for task in tasks))
+    assert events == ["a begins", "a ends", "b begins", "b ends", "b fails", "c begins", "c ends"]
+    assert time.monotonic() - begin < 4, "each end wakes the executor"
 
 
 def test_a_caller_that_waits_gets_result_error_limit_or_end():
@@ -169,6 +233,16 @@ def test_stop_says_whether_the_work_ended(gate):
     assert worker.stop(10)
     assert gate.begun == [1]
     assert gate.done == [], "delivered after stop had returned"
+
+
+def test_a_failure_after_stop_is_not_told(gate):
+    worker = LatestWorker(gate.work, gate.deliver, pytest.fail)
+    worker.start()
+    worker.offer("bad")
+    assert gate.entered.acquire(timeout=10)
+    assert not worker.stop(0.05)
+    gate.permit.release()
+    assert worker.stop(10), "pytest.fail in it would have been told by an exception of the thread"
 
 
 def test_stop_sees_a_delivery_through(gate):

@@ -98,9 +98,3 @@ def test_a_box_without_room_is_refused(parameters):
     for use in (lambda: Engine.load(changed), lambda: Engine.load(parameters).adapted(parameters, changed)):
         with pytest.raises(PartDistillError, match="min_y is 1.0, max_y is 0.5"):
             use()
-
-
-def test_objects_keep_their_numbers_whatever_is_asked_about_them(parameters):
-    engine = Engine.load(parameters)
-    for changes in ({"enable": False}, {"query": "lid, bottom"}, {"threads": 2}):
-        assert engine.adapted(parameters, replace(parameters, **changes)).tracker is engine.tracker

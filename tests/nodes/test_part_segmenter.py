@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import threading
 import time
 
 import numpy as np
@@ -416,6 +417,8 @@ def dead(function):
     def hang(path, *arguments, **options):
         if "dead_mount" in str(path):
             time.sleep(3600)
+        if "slow_mount/" in str(path):
+            time.sleep(0.3)
         return function(path, *arguments, **options)
     return hang
 
@@ -455,6 +458,51 @@ def test_a_bundle_that_blocks_does_not_hold_up_the_node(
     assert not under_way.done()
     code, seconds = node.end(signal.SIGTERM)
     assert code == 0 and seconds < 10 and "Traceback" not in node.output()
+
+
+def test_loads_asked_for_at_once_all_take_effect_and_the_last_stays(
+    dead_mount, run_node, peer, toy_bundle_path, table_scene
+):
+    """Through the service and as parameters, which wait for each other nowhere else."""
+    from partdistill_ros.srv import LoadBundle
+    from rcl_interfaces.srv import GetParameters, SetParameters
+    from rclpy.parameter import Parameter
+
+    slow = shutil.copytree(toy_bundle_path, dead_mount.with_name("slow_mount") / "slow")
+    (slow / "bundle.json").write_text((slow / "bundle.json").read_text().replace('"toy"', '"slow"'))
+    node = run_node("part_segmenter", bundle=str(toy_bundle_path), query=QUERY, threads=1)
+    node.wait_for("labeling 'post: top, bottom' on /points")
+    peer.connect()
+    load = peer.client(LoadBundle, "/part_segmenter/load_bundle")
+    change = peer.client(SetParameters, "/part_segmenter/set_parameters")
+
+    def parameters(**values):
+        wanted = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+        return change.call_async(SetParameters.Request(parameters=wanted))
+
+    def answers(*asked):
+        for one in asked:
+            peer.until(one.done, "the answer")
+        values = peer.call(GetParameters, "/part_segmenter/get_parameters", names=["bundle", "threads"]).values
+        return values[0].string_value, values[1].integer_value, newest_legend().bundle
+
+    def newest_legend():
+        sent = peer.cloud(table_scene)
+        peer.ask(sent)
+        return peer.until(lambda: [one for one in peer.messages["part_legend"] if one.header == sent.header], "it")[0]
+
+    first = load.call_async(LoadBundle.Request(bundle=str(slow)))
+    time.sleep(0.1)  # two services have no order of their own
+    second = parameters(threads=2)
+    assert answers(first, second) == (str(slow), 2, "slow")
+    assert first.result().success and first.result().bundle == str(slow)
+    assert second.result().results[0].successful
+
+    first = load.call_async(LoadBundle.Request(bundle=str(slow)))
+    time.sleep(0.1)
+    second = parameters(bundle=str(toy_bundle_path))
+    assert answers(first, second) == (str(toy_bundle_path), 2, "toy")
+    assert node.end()[0] == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -504,6 +552,40 @@ def test_services_answer_in_every_state(run_node, peer, toy_bundle_path):
     assert transition(Transition.TRANSITION_CONFIGURE)
     assert peer.call(**load).success
     assert node.end()[0] == 0 and "Traceback" not in node.output()
+
+
+def test_activating_that_fails_halfway_leaves_nothing_and_can_be_tried_again(toy_bundle_path, ros_environment):
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.lifecycle import TransitionCallbackReturn as Done
+
+    from partdistill_ros.nodes.part_segmenter import PartSegmenter
+
+    class NoTimers(PartSegmenter):
+        fail = True
+
+        def create_timer(self, *arguments, **options):
+            if self.fail:
+                raise RuntimeError("out of timers")
+            return super().create_timer(*arguments, **options)
+
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=int(ros_environment["ROS_DOMAIN_ID"]))
+    words = ["--ros-args", "-p", f"bundle:='{toy_bundle_path}'", "-p", f"query:='{QUERY}'", "-p", "threads:=1"]
+    node = NoTimers(context=context, cli_args=words)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    before = len(list(node.subscriptions)), threading.active_count()
+    for fails, wanted in ((True, Done.ERROR), (False, Done.SUCCESS)):
+        node.fail = fails
+        assert node.trigger_configure() == Done.SUCCESS
+        assert node.trigger_activate() == wanted
+        if fails:  # the thread that loads bundles stays
+            assert (len(list(node.subscriptions)), threading.active_count()) == (before[0], before[1] + 1)
+    assert node.trigger_deactivate() == node.trigger_cleanup() == Done.SUCCESS
+    executor.shutdown()
+    node.destroy_node()
+    rclpy.shutdown(context=context)
 
 
 def test_a_mismatch_names_the_other_side(run_node, peer, toy_bundle_path):
