@@ -14,11 +14,11 @@ import json
 import sys
 from pathlib import Path
 
+from controlled_teacher import PRESETS, chosen_teacher
 from evaluation_data import shapes_folder
 
 from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation.controlled_teacher import PRESETS
 from partdistill_ros.evaluation.evaluate import evaluate
 from partdistill_ros.evaluation.methods.distilled_student import MethodConfig
 from partdistill_ros.evaluation.methods.registry import make_method
@@ -38,7 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         shapes = load_shapes(options.shapes or [shapes_folder()])
         asked = [make_method("constant", shapes, MethodConfig())]
-        asked += [make_method("vote", shapes, MethodConfig(f"controlled:{preset}")) for preset in PRESETS]
+        teachers = [chosen_teacher(f"controlled:{preset}") for preset in PRESETS]
+        asked += [make_method("vote", shapes, MethodConfig(teacher)) for teacher in teachers]
         found = [
             evaluate(shapes, one, lambda items, name=one.name: progress(items, name, len(shapes))) for one in asked
         ]  # type: ignore[misc]

@@ -3,7 +3,7 @@
 
 It stands for a real open-vocabulary detector, whose weights are not shipped and which would have to be asked about
 pictures that look real. It is told the truth of the simulated recordings and damages it as such detectors fail
-(`evaluation/controlled.py`: boxes too large, missed, misnamed, around everything), as badly as PartSLIP's detector does
+(`controlled_teacher.py`: boxes too large, missed, misnamed, around everything), as badly as PartSLIP's detector does
 on PartNetE. The students are told nothing but its boxes.
 """
 
@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from controlled_teacher import ControlledTeacher
 from numpy.typing import NDArray
 
 from partdistill_ros.distillation.config import DistillConfig
 from partdistill_ros.distillation.samples import upright_cloud
-from partdistill_ros.evaluation.controlled_teacher import ControlledTeacher
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.recording.collection import Collection

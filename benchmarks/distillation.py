@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from controlled_teacher import chosen_teacher
 from evaluation_data import shapes_folder
 from unit_quality import UnitQuality, unit_quality
 
@@ -106,7 +107,7 @@ class Bench:
         )
         made = collect(options.generated, self.shapes)
         self.setting = MethodConfig(
-            options.teacher, recipe=recipe, generated=made, generated_share=options.generated_share
+            chosen_teacher(options.teacher), recipe=recipe, generated=made, generated_share=options.generated_share
         )
 
     @property

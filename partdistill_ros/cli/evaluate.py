@@ -46,16 +46,14 @@ Methods, several separated by commas:
 {methods}
 
 A method that trains learns from the evaluated shapes themselves, without their labels (test-time
-alignment; --each: from one shape at a time), or from other shapes and scans: --train PATH...
-The teacher controlled:PRESET (pixel, pixel-independent, box) damages true labels in known ways:
-for experiments on labeled shapes only.""".format(
+alignment; --each: from one shape at a time), or from other shapes and scans: --train PATH...""".format(
     methods="\n".join(f"  {name:<12}{words}" for name, words in METHODS.items())
 )
 EXAMPLES = """\
   partdistill evaluate shapes/ --bundle default
   partdistill evaluate shapes/mug_*.npz --method vote --teacher mini --json
   partdistill evaluate test/ --method vote,forward,backward --train train/ --report report/
-  partdistill evaluate test/ --method backward --train procedural:50 --teacher controlled:box
+  partdistill evaluate test/ --method backward --train procedural:50
   partdistill evaluate SHAPENETPART/ --split val --categories cap mug --bundle default"""
 
 STUDENT_ONLY = ("votes", "threads")
@@ -77,9 +75,7 @@ def configure(parser: ArgumentParser) -> None:
     asked = parser.add_mutually_exclusive_group(required=True)
     asked.add_argument("--bundle", metavar="B", help="measure this student; `default` is the shipped one")
     asked.add_argument("--method", metavar="M", help="measure these methods, separated by commas")
-    parser.add_argument(
-        "--teacher", metavar="T", help="who is asked: mini (default), as in `distill --help`, or controlled:PRESET"
-    )
+    parser.add_argument("--teacher", metavar="T", help="who is asked: mini (default), or as in `distill --help`")
     parser.add_argument(
         "--train", nargs="+", metavar="PATH", help="distill on these shapes, labeled or not (or procedural:N)"
     )

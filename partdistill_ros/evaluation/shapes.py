@@ -42,7 +42,7 @@ class Question:
 class Shape:
     """A question with its truth: `truth [POINTS] i2` of the samples; `every_point [M, 3]` and
     `every_truth [M] i2` of the whole shape (a mesh's face centers, a cloud's finite points).
-    labeled: the shape as its file has it, for a ceiling and for controlled teachers. A shape to learn from may have
+    labeled: the shape as its file has it, for a ceiling and for experiments. A shape to learn from may have
     no truth: all labels are -1."""
 
     question: Question

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Benchmarks are scripts beside each other: loaded by file, and able to import one another."""
+"""Benchmarks are scripts beside each other: loaded by file, and able to import one another (`pythonpath`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "benchmarks"))
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from toy_student import write_toy
 
 from partdistill_ros.cli.main import main
-from partdistill_ros.inference.bundle import write_bundle
 from partdistill_ros.io.save import save_scan
 from partdistill_ros.pointcloud.scan import Scan, sample_surface
 from partdistill_ros.synthetic.families.primitives import MeshBuilder, loft
-
-TOY = Path(__file__).parents[1] / "inference" / "conftest.py"
 
 
 @dataclass(frozen=True)
@@ -59,11 +56,7 @@ def partdistill(capsys):
 @pytest.fixture(scope="session")
 def toy_bundle(tmp_path_factory) -> Path:
     """Answers `top` above the middle of an object and `bottom` below it."""
-    spec = importlib.util.spec_from_file_location("toy_student", TOY)
-    toy = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(toy)
-    path = tmp_path_factory.mktemp("bundles") / "toy"
-    return write_bundle(path, toy.make_student(), toy.make_spec(), toy.make_vocabulary())
+    return write_toy(tmp_path_factory.mktemp("bundles") / "toy")
 
 
 @pytest.fixture(scope="session")

@@ -3,24 +3,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 
+import orbit
 import pytest
 
 from partdistill_ros.recording.collection import Collection
-
-ORBIT = Path(__file__).parents[1] / "recording" / "orbit.py"
 
 
 @pytest.fixture(scope="module")
 def bags(tmp_path_factory) -> Path:
     """`still` shows a mug three times the same, `round` from six sides with tf, `broken` is cut off."""
-    spec = importlib.util.spec_from_file_location("orbit", ORBIT)
-    orbit = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = orbit
-    spec.loader.exec_module(orbit)
     folder = tmp_path_factory.mktemp("bags")
     orbit.record(folder / "still", [orbit.view(0, take) for take in range(3)])
     orbit.record(folder / "round", [orbit.view(angle) for angle in range(0, 360, 60)], storage="sqlite3", tf=True)

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from controlled_teacher import ControlledTeacher
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation.controlled_teacher import ControlledTeacher
 from partdistill_ros.evaluation.shapes import prepare
 from partdistill_ros.evaluation.training_samples import posed, teacher_samples, true_samples, true_units
 from partdistill_ros.pointcloud.scan import sample_surface

@@ -12,12 +12,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from toy_student import write_toy
 
-from partdistill_ros.inference.bundle import write_bundle
 from partdistill_ros.nodes.environment import cloud_transports
 
 # Before the first participant of this process: Fast DDS reads its profile once.
@@ -49,22 +48,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
-def load_helper(path: Path) -> ModuleType:
-    """A module of the tests by its file: test folders are no packages."""
-    spec = importlib.util.spec_from_file_location(f"helper_{path.parent.name}_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
 def toy_bundle_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle whose answers can be worked out: `top` and `bottom`, `left` and `right` of an object."""
-    toy = load_helper(ROOT / "tests" / "inference" / "conftest.py")
-    return write_bundle(
-        tmp_path_factory.mktemp("bundle") / "toy", toy.make_student(), toy.make_spec(), toy.make_vocabulary()
-    )
+    return write_toy(tmp_path_factory.mktemp("bundle") / "toy")
 
 
 class NodeProcess:
@@ -145,7 +132,9 @@ def ros_environment() -> dict[str, str]:
 def peer(ros_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The other end of the nodes under test (see peer.py)."""
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", ros_environment["ROS_AUTOMATIC_DISCOVERY_RANGE"])
-    with load_helper(ROOT / "tests" / "nodes" / "peer.py").Peer(int(ros_environment["ROS_DOMAIN_ID"])) as other:
+    from peer import Peer  # needs rclpy
+
+    with Peer(int(ros_environment["ROS_DOMAIN_ID"])) as other:
         yield other
 
 

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import signal
-import sys
 import time
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import orbit
 import pytest
 
 from partdistill_ros.pointcloud.scan import Scan
@@ -19,16 +18,10 @@ from partdistill_ros.recording.collection import Collection
 pytest.importorskip("std_srvs", reason="std_srvs is not installed: run make or source ROS 2")
 pytestmark = pytest.mark.ros
 
-ORBIT = Path(__file__).parents[1] / "recording" / "orbit.py"
-
 
 @pytest.fixture(scope="module")
 def view():
     """`view(degrees, take=0)`: a mug on a table, see `orbit.py`."""
-    spec = importlib.util.spec_from_file_location("orbit_for_nodes", ORBIT)
-    orbit = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = orbit
-    spec.loader.exec_module(orbit)
     return cache(orbit.view)
 
 

@@ -4,15 +4,13 @@ collection in which everything that can go wrong has gone wrong."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
+import orbit
 import pytest
 
 from partdistill_ros.io.recorded_scan import CLOUD, MANIFEST, file_hash
@@ -20,27 +18,9 @@ from partdistill_ros.io.save import save_scan
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.recording.collection import Collection
 
-SCENE = Path(__file__).with_name("orbit.py")
-
-
-def load(path: Path) -> ModuleType:
-    """A module of the tests by its file: test folders are no packages."""
-    spec = importlib.util.spec_from_file_location(f"helper_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
 
 @pytest.fixture(scope="session")
-def orbit() -> ModuleType:
-    """The helper module `orbit.py`."""
-    return load(SCENE)
-
-
-@pytest.fixture(scope="session")
-def view(orbit: ModuleType) -> Callable[..., object]:
+def view() -> Callable[..., object]:
     """`view(degrees, take=0, shift=0)`: what the camera sees from there, drawn once a session."""
     return cache(orbit.view)
 

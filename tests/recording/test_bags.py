@@ -7,6 +7,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import orbit
 import pytest
 
 from partdistill_ros.errors import PartDistillError
@@ -26,7 +27,7 @@ TOPIC = "/camera/points"
 
 
 @pytest.fixture
-def record(orbit, view, tmp_path):
+def record(view, tmp_path):
     """`record(name, angles, **options)` makes a bag of the mug."""
     return lambda name="day", angles=ANGLES, **options: orbit.record(
         tmp_path / name, [view(angle, take) for take, angle in enumerate(angles)], **options

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 
 import numpy as np
+import orbit
 import pytest
 from scipy.spatial import cKDTree
 
@@ -17,7 +18,7 @@ from partdistill_ros.recording.registration import JoinedObject, ObjectMoved, Re
 ROUND = range(0, 360, 45)
 
 
-def millimeters_off(scan: Scan, orbit) -> np.ndarray:
+def millimeters_off(scan: Scan) -> np.ndarray:
     """Distance of each point from the true mug."""
     return 1000 * cKDTree(sample_mesh(orbit.mug(), 100_000)[0]).query(scan.points)[0]
 
@@ -34,24 +35,24 @@ def small_gicp():
     return pytest.importorskip("small_gicp", reason="small_gicp is not installed: the extra 'record'")
 
 
-def test_views_whose_tf_errs_lie_on_the_surface(view, off, orbit, small_gicp) -> None:
+def test_views_whose_tf_errs_lie_on_the_surface(view, off, small_gicp) -> None:
     poses = [(off(8, 2, angle) if angle else np.eye(4)) @ view(angle).pose for angle in ROUND]
     by_tf = join(view, poses, config=RegistrationConfig(min_overlap=2.0)).scan("by_tf")
     refined = join(view, poses)
     scan = refined.scan("refined")
-    assert millimeters_off(by_tf, orbit).mean() > 2.3 and millimeters_off(scan, orbit).mean() < 1.5
+    assert millimeters_off(by_tf).mean() > 2.3 and millimeters_off(scan).mean() < 1.5
     assert all(view.correction is not None for view in refined.views[1:])
     assert scan.viewpoint is None and scan.colors is not None and scan.up[2] > 0.99
     assert len(scan.points) > 3 * len(refined.views[0].scan.points)
 
 
-def test_good_poses_are_not_spoilt(view, orbit, small_gicp) -> None:
+def test_good_poses_are_not_spoilt(view, small_gicp) -> None:
     # without the prior a view of the mug slides around the mug's axis
     joined = join(view, [view(angle).pose for angle in ROUND])
     for angle, seen in zip(ROUND, joined.views, strict=True):
         turned = seen.pose[:3, :3] @ view(angle).pose[:3, :3].T
         assert np.rad2deg(np.arccos(np.clip((np.trace(turned) - 1) / 2, -1, 1))) < 2.5
-    assert millimeters_off(joined.scan("mug"), orbit).mean() < 1.4
+    assert millimeters_off(joined.scan("mug")).mean() < 1.4
 
 
 @pytest.mark.parametrize("shift", [0.03, 0.06])

@@ -27,6 +27,7 @@ from partdistill_ros.io.content_key import content_key
 from partdistill_ros.students.build import check_start_space, new_student, start_key
 from partdistill_ros.students.names import start_folder
 from partdistill_ros.students.student import Student
+from partdistill_ros.teachers.protocol import Teacher
 from partdistill_ros.text.space import TextSpace
 from partdistill_ros.visualization.loss_chart import LossCurve
 
@@ -37,6 +38,10 @@ WHOLE = Augmentation(partial_view=0.0, free_rotation=0.0, roll_pitch=0.05)
 
 MakeSamples = Callable[[Sequence[Shape]], list[Sample]]
 """Shapes to the samples of a training, with what teaches them."""
+
+
+MakeTeacher = Callable[[Sequence[Shape]], Teacher]
+"""The evaluated shapes to a teacher, one for each method."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +63,12 @@ class Recipe:
 class MethodConfig:
     """What every method of a comparison is given.
 
-    teacher: as `load_teacher` takes it, or `controlled:PRESET`.  train: the collection to distill on (pre), None
+    teacher: as `load_teacher` takes it, or what makes one.  train: the collection to distill on (pre), None
     for the evaluated shapes (tta).  each: one evaluated shape at a time.  backward: the rule of the method
     `backward`.  generated, generated_share: shapes added to the collection, see `samples.with_weights`.
     """
 
-    teacher: str = "mini"
+    teacher: str | MakeTeacher = "mini"
     train: Sequence[Shape] | None = None
     each: bool = False
     backward: str = "posterior"
@@ -154,7 +159,8 @@ class DistilledMethod:
         )
 
     def _label(self, student: Student, question: Question, space: TextSpace) -> NDArray[np.int16]:
-        teacher = self._config.teacher.partition(":")[0]  # the student's own pose, see `posed`
+        line = self._config.teacher
+        teacher = line.partition(":")[0] if isinstance(line, str) else ""  # the student's own pose, see `posed`
         points, up_unknown = upright(posed(question, teacher)).points, question.cloud.up_unknown
         parts = [space.encode([part]) for part in question.parts]
         found = predict_points(student, points, parts, self._recipe.device, (self._recipe.seed,), DRAWS, up_unknown)

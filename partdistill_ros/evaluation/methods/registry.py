@@ -8,7 +8,6 @@ from functools import partial
 
 from partdistill_ros.distillation.generated import check_generated, generated_scans, is_procedural
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation.controlled_teacher import ControlledTeacher
 from partdistill_ros.evaluation.methods.constant import Constant
 from partdistill_ros.evaluation.methods.distilled_student import DistilledMethod, MethodConfig
 from partdistill_ros.evaluation.methods.features import FeaturesMethod
@@ -20,8 +19,6 @@ from partdistill_ros.evaluation.training_samples import teacher_samples, true_sa
 from partdistill_ros.synthetic.families import FAMILIES
 from partdistill_ros.teachers.protocol import Teacher
 from partdistill_ros.teachers.registry import load_teacher
-
-CONTROLLED = "controlled"
 
 
 def make_method(name: str, shapes: Sequence[Shape], config: MethodConfig) -> Method:
@@ -42,15 +39,10 @@ def make_method(name: str, shapes: Sequence[Shape], config: MethodConfig) -> Met
 
 
 def method_teacher(config: MethodConfig, shapes: Sequence[Shape]) -> Teacher:
-    """The teacher of a comparison; a controlled one knows the truth of `shapes`, and is one for each method, since
-    it remembers the truth of the clouds that it was given."""
-    kind, _, preset = config.teacher.partition(":")
-    if kind != CONTROLLED:
-        return load_teacher(config.teacher, config.recipe.device)
-    teacher = ControlledTeacher(preset)
-    for shape in shapes:
-        teacher.reveal(shape.labeled)
-    return teacher
+    """The teacher of a comparison."""
+    if callable(config.teacher):
+        return config.teacher(shapes)
+    return load_teacher(config.teacher, config.recipe.device)
 
 
 def collect(

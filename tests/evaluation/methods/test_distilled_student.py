@@ -10,10 +10,10 @@ from functools import partial
 
 import numpy as np
 import pytest
+from controlled_teacher import ControlledTeacher
 
 from partdistill_ros.distillation.config import Schedule
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation.controlled_teacher import ControlledTeacher
 from partdistill_ros.evaluation.evaluate import evaluate
 from partdistill_ros.evaluation.methods.distilled_student import DistilledMethod, MethodConfig, Recipe, aligned
 from partdistill_ros.evaluation.shapes import prepare

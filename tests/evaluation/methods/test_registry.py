@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from controlled_teacher import ControlledTeacher, chosen_teacher
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation.controlled_teacher import ControlledTeacher
 from partdistill_ros.evaluation.evaluate import evaluate
 from partdistill_ros.evaluation.methods.distilled_student import MethodConfig
 from partdistill_ros.evaluation.methods.protocol import METHODS, parse_methods
@@ -30,8 +30,8 @@ def test_every_name_makes_a_method(mugs):
         assert make_method(name, mugs, MethodConfig()).setting
 
 
-def test_a_controlled_teacher_votes_and_gives_no_features(mugs):
-    setting = MethodConfig("controlled:pixel")
+def test_a_teacher_made_of_the_shapes_votes_and_gives_no_features(mugs):
+    setting = MethodConfig(chosen_teacher("controlled:pixel"))
     score = evaluate(mugs, make_method("vote", mugs, setting)).sampled.overall
     assert 5 < score < 90
     with pytest.raises(PartDistillError, match="gives no features"):
@@ -40,7 +40,7 @@ def test_a_controlled_teacher_votes_and_gives_no_features(mugs):
 
 def test_unknown_presets_and_methods_are_refused(mugs):
     with pytest.raises(PartDistillError, match="pixel-independent"):
-        make_method("vote", mugs, MethodConfig("controlled:guess"))
+        make_method("vote", mugs, MethodConfig(chosen_teacher("controlled:guess")))
     with pytest.raises(PartDistillError, match="mesh-scores"):
         parse_methods("vote,oracle")
 

@@ -21,6 +21,8 @@ from scipy import ndimage
 
 from partdistill_ros.distillation.units import NEIGHBORS
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.evaluation.methods.distilled_student import MakeTeacher
+from partdistill_ros.evaluation.shapes import Shape
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.rasterize import Rendering
 from partdistill_ros.teachers.boxes import box_iou
@@ -106,6 +108,22 @@ class ControlledTeacher:
             ) from None
         place = np.array([*(parts.index(name) if name in parts else -1 for name in names), -1], np.int16)
         return place[np.append(labels, -1)[rendering.index]]
+
+
+def chosen_teacher(line: str) -> str | MakeTeacher:
+    """A teacher's line as `MethodConfig` takes it; `controlled:PRESET` makes one that knows the truth of the shapes,
+    one for each method, since it remembers the truth of the clouds that it was given."""
+    kind, _, preset = line.partition(":")
+    if kind != "controlled":
+        return line
+
+    def make(shapes: Sequence[Shape]) -> ControlledTeacher:
+        teacher = ControlledTeacher(preset)
+        for shape in shapes:
+            teacher.reveal(shape.labeled)
+        return teacher
+
+    return make
 
 
 class ErrorRates:

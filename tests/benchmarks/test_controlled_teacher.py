@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import controlled_teacher
 import numpy as np
 import pytest
+from controlled_teacher import PATCHES, PRESETS, ControlledTeacher, ErrorRates, Preset, chosen_teacher
+from posts import make_post
 
 from partdistill_ros.distillation.teacher_query import query_teacher
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation import controlled_teacher
-from partdistill_ros.evaluation.controlled_teacher import PATCHES, PRESETS, ControlledTeacher, ErrorRates, Preset
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.cameras import ten_views
 from partdistill_ros.rendering.rasterize import Rendering, render_scan
@@ -116,7 +117,7 @@ def test_scores_are_probabilities(teach) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pixel", "box"])
-def test_without_errors_the_units_of_a_mesh_are_true(teach, make_post, kind: str) -> None:
+def test_without_errors_the_units_of_a_mesh_are_true(teach, kind: str) -> None:
     post = make_post()
     teacher = teach(EXACT[kind])
     teacher.reveal(post)
@@ -265,7 +266,7 @@ def test_its_key_changes_with_the_preset(teach) -> None:
     assert teach(EXACT["box"]).key != teach(EXACT["pixel"]).key
 
 
-def test_rendered_views_know_their_shape(make_post) -> None:
+def test_rendered_views_know_their_shape() -> None:
     post = make_post(name="post_7")
     rendering = render_scan(post, ten_views((0, 0, 1), (0, 0, 1), 1.05), 56)
     teacher = ControlledTeacher("pixel")
@@ -273,3 +274,7 @@ def test_rendered_views_know_their_shape(make_post) -> None:
         teacher.answer(rendering, ("top", "bottom"), "post")
     teacher.reveal(post)
     assert teacher.answer(rendering, ("top", "bottom"), "post").scores.shape == (10, 2, PATCHES, PATCHES)
+
+
+def test_other_lines_are_those_of_distill() -> None:
+    assert chosen_teacher("clip:ViT-L-14") == "clip:ViT-L-14" and callable(chosen_teacher("controlled:box"))
