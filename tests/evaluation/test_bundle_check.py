@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from controlled_teacher import ControlledTeacher
 
 from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.trainer import Progress
@@ -22,7 +23,6 @@ from partdistill_ros.evaluation.bundle_check import (
     check_bundle,
     refusal,
 )
-from partdistill_ros.evaluation.controlled_teacher import ControlledTeacher
 from partdistill_ros.evaluation.shapes import prepare
 from partdistill_ros.evaluation.training_samples import cloud_of, teacher_samples
 from partdistill_ros.inference.bundle import DEFAULT_PATH
