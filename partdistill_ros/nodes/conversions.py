@@ -19,9 +19,10 @@ from sensor_msgs.msg import Image, PointCloud2, PointField
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from partdistill_ros.inference.parts import found_objects, found_parts
 from partdistill_ros.inference.scene import SceneLabels
 from partdistill_ros.msg import PartLegend
-from partdistill_ros.objects.upright_box import Box, part_box
+from partdistill_ros.objects.part_box import Box, part_box
 from partdistill_ros.pointcloud.layout import (
     OBJECT_FIELD,
     OWN,
@@ -38,8 +39,8 @@ from partdistill_ros.pointcloud.scan import UNITS, Scan
 from partdistill_ros.visualization.colors import UNLABELED_COLOR, part_colors
 from partdistill_ros.visualization.legend import legend_picture
 
-MIN_MARKER_POINTS = 20
-"""Parts of fewer points get no marker: stray labels would flicker."""
+OBJECT_COLOR = np.array([235, 235, 235], np.uint8)
+"""Of the outlines of objects: light gray stands out on RViz's and Foxglove's ground."""
 
 
 @dataclass(frozen=True)
@@ -145,18 +146,32 @@ def legend_image_message(header: Header, parts: Sequence[str]) -> Image:
     return message
 
 
+def box_pose(box: Box, scale: float = 1.0) -> Pose:
+    """The middle of a box and its axes; `scale` units of the message are a meter."""
+    x, y, z, w = box.quaternion()
+    return Pose(position=_point(scale * box.center), orientation=Quaternion(x=x, y=y, z=z, w=w))
+
+
+def box_size(box: Box, scale: float = 1.0) -> Vector3:
+    """The lengths of a box along its axes."""
+    x, y, z = _floats(scale * box.size)
+    return Vector3(x=x, y=y, z=z)
+
+
 def markers_message(cloud: Cloud, answer: SceneLabels) -> MarkerArray:
-    """Name and box of each part of each object, after a marker that clears those before."""
+    """Box and name of each part, outline and number of each object, after a marker that clears those before."""
     markers = [Marker(header=cloud.header, action=Marker.DELETEALL)]
     colors = part_colors(answer.parts)
-    for number, found in enumerate(answer.objects):
-        labels = answer.labels[found.index]
-        for part in np.flatnonzero(np.bincount(labels[labels >= 0], minlength=len(colors)) >= MIN_MARKER_POINTS):
-            box = part_box(cloud.scan.points[found.index[labels == part]], found.up)
-            if box is not None:
-                number_of_marker = number * len(colors) + int(part)
-                scale = 1 / UNITS[cloud.unit]
-                markers += _part_markers(cloud.header, number_of_marker, answer.parts[part], box, colors[part], scale)
+    scale = 1 / UNITS[cloud.unit]
+    for number, part in enumerate(found_parts(answer)):
+        box = part_box(cloud.scan.points[part.index], part.object.up)
+        if box is not None and part.label is not None:
+            markers += _part_markers(cloud.header, number, part.name, box, colors[part.label], scale)
+    for whole in found_objects(answer):
+        box = part_box(cloud.scan.points[whole.index], whole.object.up)
+        if box is not None:
+            name = f"{whole.object.category or ''} {whole.object.number}".strip()
+            markers += _object_markers(cloud.header, whole.object.number, name, box, scale)
     return MarkerArray(markers=markers)
 
 
@@ -164,29 +179,53 @@ def _part_markers(
     header: Header, number: int, name: str, box: Box, rgb: NDArray[np.uint8], scale: float
 ) -> list[Marker]:
     """Box and name of a part; `scale` units of the cloud are a meter."""
-    x, y, z, w = box.quaternion()
-    center, size = _floats(scale * box.center), _floats(scale * box.size)
-    top = _floats(scale * (box.center + box.rotation[:, 2] * (box.size[2] / 2 + 0.02)))
     shape = Marker(
         header=header,
         ns="boxes",
         id=number,
         type=Marker.CUBE,
-        pose=Pose(position=Point(x=center[0], y=center[1], z=center[2]), orientation=Quaternion(x=x, y=y, z=z, w=w)),
-        scale=Vector3(x=size[0], y=size[1], z=size[2]),
+        pose=box_pose(box, scale),
+        scale=box_size(box, scale),
         color=_color(rgb, 0.25),
     )
-    text = Marker(
+    return [shape, _text(header, "names", number, name, _above(box, 0.02), rgb, scale)]
+
+
+def _object_markers(header: Header, number: int, name: str, box: Box, scale: float) -> list[Marker]:
+    """Outline and name of an object."""
+    # Two corners are joined where they differ along one axis.
+    corners = np.array([[i & 4, i & 2, i & 1] for i in range(8)], bool) - 0.5
+    ends = [corners[[i, i | bit]] for bit in (4, 2, 1) for i in range(8) if not i & bit]
+    outline = Marker(
         header=header,
-        ns="names",
+        ns="objects",
+        id=number,
+        type=Marker.LINE_LIST,
+        pose=box_pose(box, scale),
+        scale=Vector3(x=0.002 * scale),
+        color=_color(OBJECT_COLOR, 1.0),
+        points=[_point(scale * end) for end in np.concatenate(ends) * box.size],
+    )
+    return [outline, _text(header, "numbers", number, name, _above(box, 0.05), OBJECT_COLOR, scale)]
+
+
+def _above(box: Box, height: float) -> NDArray[np.float64]:
+    return box.center + box.rotation[:, 2] * (box.size[2] / 2 + height)
+
+
+def _text(
+    header: Header, ns: str, number: int, text: str, at: NDArray[np.float64], rgb: NDArray[np.uint8], scale: float
+) -> Marker:
+    return Marker(
+        header=header,
+        ns=ns,
         id=number,
         type=Marker.TEXT_VIEW_FACING,
-        text=name,
-        pose=Pose(position=Point(x=top[0], y=top[1], z=top[2])),
+        text=text,
+        pose=Pose(position=_point(scale * at)),
         scale=Vector3(z=0.03 * scale),
         color=_color(rgb, 1.0),
     )
-    return [shape, text]
 
 
 def diagnostics_message(
@@ -206,6 +245,11 @@ def diagnostics_message(
 def _color(rgb: NDArray[np.uint8], alpha: float) -> ColorRGBA:
     red, green, blue = (float(channel) / 255 for channel in rgb)
     return ColorRGBA(r=red, g=green, b=blue, a=alpha)
+
+
+def _point(vector: NDArray[np.float64]) -> Point:
+    x, y, z = _floats(vector)
+    return Point(x=x, y=y, z=z)
 
 
 def _floats(vector: NDArray[np.float64]) -> tuple[float, float, float]:

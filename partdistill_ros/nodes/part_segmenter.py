@@ -41,6 +41,7 @@ from partdistill_ros.nodes.diagnostics import (
 )
 from partdistill_ros.nodes.engine import STUDENT_PARAMETERS, Engine, needs_student, scene_options
 from partdistill_ros.nodes.environment import release_memory
+from partdistill_ros.nodes.find_part import PartFinder
 from partdistill_ros.nodes.outputs import Labeled, Outputs
 from partdistill_ros.nodes.parameters import declare, on_change, serve_changes
 from partdistill_ros.nodes.qos import CloudSubscription, profile, subscription_events
@@ -80,6 +81,7 @@ class PartSegmenter(LifecycleNode):
         on_change(self, self._change)
         serve_changes(self, self._apply)
         # For good, not from configure to cleanup: a bundle that is being loaded is answered after its cleanup.
+        self._finder = PartFinder(self, self._transforms, lambda: self._active()[0])
         self.create_service(SetQuery, "~/set_query", self._on_set_query)
         self.create_service(SetEnabled, "~/set_enabled", self._on_set_enabled)
         # A group of its own: the group of the other callbacks must not wait while a bundle is loaded.
@@ -184,6 +186,7 @@ class PartSegmenter(LifecycleNode):
         if self._outputs is not None:
             self._outputs.free()
         self._outputs = self._engine = None
+        self._finder.forget()
         release_memory()
 
     def _transition_failed(self, error: Exception) -> None:
@@ -245,6 +248,7 @@ class PartSegmenter(LifecycleNode):
         """The result, on the worker's thread."""
         result, arrival, stages = labeled
         (engine, outputs), begin = self._active(), time.monotonic()
+        self._finder.offer(result.cloud, result.answer, result.engine)
         outputs.result(result, engine, self._settings.markers)
         end = time.monotonic()
         stages |= {"publish": end - begin, "total": end - arrival}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.inference.parts import MIN_PART_POINTS
 from partdistill_ros.inference.scene import SceneLabels, SceneObject
 from partdistill_ros.nodes import environment
 from partdistill_ros.pointcloud.layout import decode, unpack_colors
@@ -126,23 +127,34 @@ def test_markers_name_and_enclose_each_part(conversions, table_scene):
     answer = answer_for(table_scene)
     clear, *markers = conversions.markers_message(cloud, answer).markers
     assert clear.action == Marker.DELETEALL
-    boxes, names = markers[::2], markers[1::2]
-    assert [name.text for name in names] == list(PARTS)
+    assert [marker.ns for marker in markers] == [*2 * ("boxes", "names"), "objects", "numbers"]
+    boxes, names = markers[:4:2], markers[1::2]
+    assert [name.text for name in names] == [*PARTS, "mug 1"]
     assert all(marker.header == header() for marker in markers)
-    assert len({(marker.ns, marker.id) for marker in markers}) == 4
+    assert len({(marker.ns, marker.id) for marker in markers}) == 6
     cup = table_scene.points[answer.labels == 1].astype(float)
     low, high = np.percentile(cup[:, 2], [1, 99])
     assert boxes[1].pose.position.z == pytest.approx((low + high) / 2, abs=0.01)
     assert boxes[1].scale.z == pytest.approx(high - low, abs=0.02)
 
 
+def test_an_object_is_outlined_by_twelve_edges_of_its_box(conversions, table_scene):
+    cloud = conversions.Cloud(table_scene, None, header(), False)
+    markers = conversions.markers_message(cloud, answer_for(table_scene)).markers
+    outline = next(marker for marker in markers if marker.ns == "objects")
+    ends = np.array([(end.x, end.y, end.z) for end in outline.points]).reshape(12, 2, 3)
+    spans = np.sort(np.abs(ends[:, 0] - ends[:, 1]), axis=1)
+    assert (spans[:, :2] == 0).all() and len(np.unique(spans[:, 2].round(6))) == 3, "along one axis each, three lengths"
+    assert len(np.unique(ends.reshape(-1, 3).round(6), axis=0)) == 8
+
+
 def test_stray_labels_get_no_marker(conversions, table_scene):
     answer = answer_for(table_scene)
     few = answer.labels.copy()
-    few[np.flatnonzero(few == 0)[conversions.MIN_MARKER_POINTS - 1 :]] = 1
+    few[np.flatnonzero(few == 0)[MIN_PART_POINTS - 1 :]] = 1
     answer = SceneLabels(few, answer.confidence, PARTS, answer.objects, {})
     markers = conversions.markers_message(conversions.Cloud(table_scene, None, header(), False), answer).markers
-    assert [marker.text for marker in markers if marker.text] == ["cup"]
+    assert [marker.text for marker in markers if marker.ns == "names"] == ["cup"]
 
 
 def test_diagnostics_write_numbers_shortly(conversions):

@@ -66,8 +66,9 @@ def test_a_table_scene_comes_back_labeled(segmenter, peer, table_scene):
     assert (colors[labels == 0] == shown).all()
 
     markers = peer.until(lambda: peer.messages["part_markers"], "markers")[-1].markers
-    assert sorted(marker.text for marker in markers if marker.text) == ["bottom", "bottom", "top", "top"]
-    assert len(markers) == 1 + 2 * 4
+    texts = ["bottom", "bottom", "post 1", "post 2", "top", "top"]
+    assert sorted(marker.text for marker in markers if marker.text) == texts
+    assert len(markers) == 1 + 2 * 6
 
 
 def test_diagnostics_tell_rate_latency_and_provider(segmenter, peer, table_scene):

@@ -87,7 +87,7 @@ class Peer(LabelSubscriber):
         while not done() and time.monotonic() < end:
             self.spin()
 
-    def call(self, kind: Any, name: str, seconds: float = 60.0, **request: Any) -> Any:
+    def call(self, kind: Any, name: str, /, seconds: float = 60.0, **request: Any) -> Any:
         """Calls a service of the node under test."""
         client = self.client(kind, name)
         future = client.call_async(kind.Request(**request))

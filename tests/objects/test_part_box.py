@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boxes stand upright, follow the part and survive stray points."""
+"""Boxes stand upright or along the principal axes, follow the part and survive stray points."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from partdistill_ros.objects.upright_box import part_box
+from partdistill_ros.objects.part_box import part_box, principal_box
 
 
 def brick(turn: Rotation, size=(0.3, 0.1, 0.2), center=(1.0, 2.0, 3.0)):
@@ -34,16 +34,30 @@ def test_up_is_the_third_axis_and_axes_are_right_handed():
     np.testing.assert_allclose(box.size, (0.3, 0.1, 0.2), rtol=0.08)
 
 
+def test_a_principal_box_has_the_longest_axis_first_and_the_thinnest_towards_the_sensor():
+    turn = Rotation.from_euler("xyz", (0.5, -1.0, 0.3))
+    up = turn.apply([-1, 0, 0])
+    box = principal_box(brick(turn), up)
+    np.testing.assert_allclose(box.size, (0.3, 0.2, 0.1), rtol=0.08)
+    np.testing.assert_allclose(box.center, (1, 2, 3), atol=0.01)
+    assert box.rotation[:, 0] @ up > 0.99, "upwards"
+    assert abs(box.rotation[:, 2] @ turn.apply([0, 1, 0])) > 0.99 and box.rotation[:, 2] @ (1, 2, 3) < 0
+    assert np.linalg.det(box.rotation) == pytest.approx(1)
+
+
 def test_stray_points_stay_outside():
     points = brick(Rotation.identity())
     points[:20] += 50
-    assert part_box(points, None).size.max() < 0.4
+    for box in (part_box, principal_box):
+        assert box(points, None).size.max() < 0.4
 
 
 def test_degenerate_parts():
+    assert principal_box(np.zeros((3, 3), np.float32), None) is None
     assert part_box(np.zeros((3, 3), np.float32), None) is None
     line = np.zeros((50, 3), np.float32)
     line[:, 2] = np.linspace(0, 1, 50)
     for points in (line, np.ones((50, 3), np.float32)):
-        box = part_box(points, None)
-        assert np.isfinite(box.rotation).all() and (box.size > 0).all()
+        for box in (part_box(points, None), principal_box(points, None)):
+            assert np.isfinite(box.rotation).all() and (box.size > 0).all()
+            assert np.linalg.det(box.rotation) == pytest.approx(1)

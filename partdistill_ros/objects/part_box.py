@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Upright boxes around parts, for markers."""
+"""Boxes around parts and objects: upright ones, and those along the principal axes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,17 +34,42 @@ class Box:
 def part_box(points: NDArray[np.float32], up: NDArray[np.floating] | None) -> Box | None:
     """The box of finite points `[N, 3]` that stands along `up [3]` (z where unknown) and is turned
     about it to the points' greatest spread; None below 4 points."""
+    return _box(points, lambda few: _axes(few, _unit(up)))
+
+
+def principal_box(points: NDArray[np.float32], up: NDArray[np.floating] | None) -> Box | None:
+    """The box of finite points `[N, 3]` along their principal axes; None below 4 points.
+
+    x is where they spread farthest, not downwards by `up [3]` (z where unknown), z where they spread least, not away
+    from the origin, where most sensors stand. A gripper closes along z.
+    """
+    return _box(points, lambda few: _principal_axes(few, _unit(up)))
+
+
+def _box(points: NDArray[np.float32], axes: Callable[[NDArray[np.float32]], NDArray[np.float64]]) -> Box | None:
     if len(points) < 4:
         return None
     points = points[:: 1 + len(points) // MOST_POINTS]
-    rotation = _axes(points, np.array([0.0, 0.0, 1.0]) if up is None else np.asarray(up, np.float64))
+    rotation = axes(points)
     along = points.astype(np.float64) @ rotation
     low, high = np.percentile(along, [TRIM_PERCENT, 100 - TRIM_PERCENT], axis=0)
     return Box(rotation @ ((low + high) / 2), np.maximum(high - low, 1e-3), rotation)
 
 
+def _unit(up: NDArray[np.floating] | None) -> NDArray[np.float64]:
+    return np.array([0.0, 0.0, 1.0]) if up is None else np.asarray(up, np.float64) / np.linalg.norm(up)
+
+
+def _principal_axes(points: NDArray[np.float32], up: NDArray[np.float64]) -> NDArray[np.float64]:
+    center = points.mean(axis=0, dtype=np.float64)
+    _, vectors = np.linalg.eigh(np.cov((points - center).T))
+    x, z = vectors[:, 2], vectors[:, 0]
+    x = x if x @ up >= 0 else -x
+    z = z if z @ center <= 0 else -z
+    return np.stack([x, np.cross(z, x), z], axis=1)
+
+
 def _axes(points: NDArray[np.float32], up: NDArray[np.float64]) -> NDArray[np.float64]:
-    up = up / np.linalg.norm(up)
     flat = points - points.mean(axis=0, dtype=np.float64)
     flat = flat - np.outer(flat @ up, up)
     _, vectors = np.linalg.eigh(flat.T @ flat)
