@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from partdistill_ros.cli.common import Answer, LeftOut, add_unit, check_folder, check_inputs, positive, say
+from partdistill_ros.cli.common import Answer, LeftOut, add_objects, add_unit, check_folder, check_inputs, positive, say
 from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.objects.params import METHODS
 from partdistill_ros.text.space import clean_category
 
 if TYPE_CHECKING:
@@ -49,12 +48,7 @@ def configure(parser: ArgumentParser) -> None:
         default="largest",
         help="which of several objects on the table (default largest); all: each is a scan of its own",
     )
-    parser.add_argument(
-        "--objects",
-        choices=METHODS,
-        default="clusters",
-        help="clusters: what touches on the table is one object (default); auto parts a mug from the box beside it",
-    )
+    add_objects(parser)
     parser.add_argument(
         "--box",
         type=float,

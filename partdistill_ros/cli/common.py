@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from partdistill_ros.errors import MissingDependencyError, PartDistillError, printable
 from partdistill_ros.io.parsing import check_regular
+from partdistill_ros.objects.params import METHODS, TabletopParams
 from partdistill_ros.pointcloud.frames import AXES as DIRECTIONS
 from partdistill_ros.pointcloud.scan import UNITS
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
+    from argparse import ArgumentParser, Namespace
+
+    from partdistill_ros.inference.query import PartQuery
+    from partdistill_ros.inference.segmenter import Segmenter
 
 LINES = "\n\t"  # control characters that a terminal may get
 DEVICES = ("auto", "cpu", "cuda")
@@ -128,6 +132,51 @@ def add_engine(parser: ArgumentParser) -> None:
     """`--device` and `--threads` of a student."""
     add_device(parser, "where the student runs")
     parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of the student")
+
+
+def add_objects(parser: ArgumentParser) -> None:
+    """`--objects`: how what stands on a table is told apart."""
+    parser.add_argument(
+        "--objects",
+        choices=METHODS,
+        default=TabletopParams.method,
+        help="how things on the table are told apart: learned and convex part those that touch, clusters takes them "
+        "for one; auto chooses (default)",
+    )
+
+
+def add_scene(parser: ArgumentParser) -> None:
+    """What a cloud shows that a student is asked about: `--scene`, `--objects`, `--label-all`, `--up`."""
+    parser.add_argument(
+        "--scene",
+        choices=("object", "tabletop"),
+        default="object",
+        help="object: the whole cloud is one (default); tabletop: cut objects from a support plane",
+    )
+    add_objects(parser)
+    parser.add_argument(
+        "--label-all",
+        action="store_true",
+        help="with --scene tabletop: label also objects that look more like a category that was not asked for",
+    )
+    parser.add_argument("--up", choices=AXES, help="axis that points up, if the file does not tell")
+
+
+def check_scene(arguments: Namespace) -> None:
+    """Refuse options of `add_scene` that do not go together."""
+    if arguments.scene != "tabletop" and (arguments.objects != TabletopParams.method or arguments.label_all):
+        raise PartDistillError(
+            "--objects and --label-all need --scene tabletop: otherwise the whole cloud is one object"
+        )
+    if arguments.scene == "tabletop" and arguments.up is not None:
+        raise PartDistillError("--up does not go with --scene tabletop: there the support plane tells what is up")
+
+
+def scene_query(segmenter: Segmenter, arguments: Namespace) -> PartQuery:
+    """`--query`, with rejection of what was not asked for unless `--label-all`."""
+    # Where the whole cloud is said to be one object, it is not for the student to say that it is none.
+    rejects = arguments.scene == "tabletop" and not arguments.label_all
+    return segmenter.query(arguments.query, reject_unknown=rejects)
 
 
 def positive(text: str) -> int:

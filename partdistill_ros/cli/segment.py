@@ -7,9 +7,19 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from partdistill_ros.cli.common import AXES, LABELED, PICTURES, Answer, add_engine, add_unit, check_output, say
+from partdistill_ros.cli.common import (
+    LABELED,
+    PICTURES,
+    Answer,
+    add_engine,
+    add_scene,
+    add_unit,
+    check_output,
+    check_scene,
+    say,
+    scene_query,
+)
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.objects.params import METHODS
 
 if TYPE_CHECKING:
     from partdistill_ros.inference.scene import SceneLabels
@@ -37,25 +47,7 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="LABELED", help="file to write, .npz or .ply")
     parser.add_argument("--bundle", default="default", metavar="B", help="student to ask (default: the shipped one)")
-    parser.add_argument(
-        "--scene",
-        choices=("object", "tabletop"),
-        default="object",
-        help="object: the whole cloud is one (default); tabletop: cut objects from a support plane",
-    )
-    parser.add_argument(
-        "--objects",
-        choices=METHODS,
-        default="auto",
-        help="how --scene tabletop tells objects apart: learned and convex part things that touch (organized clouds "
-        "only), clusters takes what touches as one; auto chooses (default)",
-    )
-    parser.add_argument(
-        "--label-all",
-        action="store_true",
-        help="with --scene tabletop: label also objects that look more like a category that was not asked for",
-    )
-    parser.add_argument("--up", choices=AXES, help="axis that points up, if the file does not tell")
+    add_scene(parser)
     add_unit(parser)
     parser.add_argument("--picture", type=Path, metavar="PNG", help="also draw the cloud before and after")
     parser.add_argument(
@@ -75,9 +67,7 @@ def run(arguments: Namespace) -> Answer:
     from partdistill_ros.visualization.colors import label_colors
 
     segmenter = Segmenter(arguments.bundle, arguments.device, arguments.threads)
-    # Where the whole cloud is said to be one object, it is not for the student to say that it is none.
-    rejects = arguments.scene == "tabletop" and not arguments.label_all
-    query = segmenter.query(arguments.query, reject_unknown=rejects)
+    query = scene_query(segmenter, arguments)
     scan = load_scan(arguments.cloud, up=arguments.up, unit=arguments.unit)
     limits = TabletopParams(method=arguments.objects)
     options = SceneOptions(mode=arguments.scene, min_confidence=arguments.min_confidence, tabletop=limits)
@@ -102,12 +92,7 @@ def _check(arguments: Namespace) -> None:
         check_output(arguments.picture, PICTURES, [arguments.cloud])
     if not 0 <= arguments.min_confidence <= 1:
         raise PartDistillError(f"--min-confidence is {arguments.min_confidence}: it must lie between 0 and 1")
-    if arguments.scene != "tabletop" and (arguments.objects != "auto" or arguments.label_all):
-        raise PartDistillError(
-            "--objects and --label-all need --scene tabletop: otherwise the whole cloud is one object"
-        )
-    if arguments.scene == "tabletop" and arguments.up is not None:
-        raise PartDistillError("--up does not go with --scene tabletop: there the support plane tells what is up")
+    check_scene(arguments)
 
 
 def _report(arguments: Namespace, segmenter: Segmenter, answer: SceneLabels) -> Answer:

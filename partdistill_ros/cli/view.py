@@ -9,7 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from partdistill_ros.cli.common import AXES, Answer, add_engine, add_unit, check_output, positive, say
+from partdistill_ros.cli.common import (
+    Answer,
+    add_engine,
+    add_scene,
+    add_unit,
+    check_output,
+    check_scene,
+    positive,
+    say,
+    scene_query,
+)
 from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import CommandFailed, PartDistillError
 
@@ -44,8 +54,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--legend", metavar="NAME", help="topic of their names (default: part_legend beside --topic)")
     parser.add_argument("--query", metavar="PARTS", help="ask a student about FILE: parts to look for")
     parser.add_argument("--bundle", metavar="B", help="the student to ask (default: the shipped one)")
-    parser.add_argument("--scene", choices=("object", "tabletop"), help="what FILE shows (default: object)")
-    parser.add_argument("--up", choices=AXES, help="axis that points up, if the cloud does not tell")
+    add_scene(parser)
     add_unit(parser)
     parser.add_argument("--turntable", type=Path, metavar="OUT", help="write pictures (.gif .webp .png .jpg) instead")
     parser.add_argument("--frames", type=positive, metavar="N", help="views of a turntable (36; side by side: 4)")
@@ -77,11 +86,10 @@ def _check(arguments: Namespace) -> None:
     if arguments.topic is not None and arguments.query is not None:
         raise PartDistillError("--query asks about a FILE; a running node is asked by its topic part_query")
     if arguments.query is None:
-        for option in ("bundle", "scene"):
-            if getattr(arguments, option) is not None:
+        for option, unset in (("bundle", None), ("scene", "object")):
+            if getattr(arguments, option) != unset:
                 raise PartDistillError(f"--{option} needs --query: which parts to look for")
-    if arguments.scene == "tabletop" and arguments.up is not None:
-        raise PartDistillError("--up does not go with --scene tabletop: there the support plane tells what is up")
+    check_scene(arguments)
     if arguments.topic is not None and arguments.unit != "m":
         raise PartDistillError("--unit is that of a FILE; the live node has a parameter 'unit' for its clouds")
     if not arguments.port < 65536:
@@ -108,12 +116,14 @@ def _from_file(arguments: Namespace) -> Content:
         return content_of(scan)
     from partdistill_ros.inference.scene import SceneOptions, label_scene
     from partdistill_ros.inference.segmenter import Segmenter
+    from partdistill_ros.objects.params import TabletopParams
 
     segmenter = Segmenter(arguments.bundle or "default", arguments.device, arguments.threads)
-    query = segmenter.query(arguments.query)
+    query = scene_query(segmenter, arguments)
     # Of a mesh its surface: that is what is looked at, and vertices lie where the shape is complicated.
     seen = content_of(scan).scan
-    answer = label_scene(segmenter, query, seen, SceneOptions(mode=arguments.scene or "object"))
+    limits = TabletopParams(method=arguments.objects)
+    answer = label_scene(segmenter, query, seen, SceneOptions(mode=arguments.scene, tabletop=limits))
     if answer.problem is not None:
         say(answer.problem)
     return Content(seen, answer.labels, answer.parts, answer.confidence)

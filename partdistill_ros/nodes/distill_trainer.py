@@ -161,7 +161,7 @@ class DistillTrainer(Node):
         begin, settings = time.monotonic(), self._settings
         cloud = read_cloud(self._next_cloud(settings.learn_timeout), self._points_name(), unit=settings.unit)
         at = np.array([request.at.x, request.at.y, request.at.z])
-        limits = tabletop_limits(settings.tabletop)
+        limits = tabletop_limits(settings.tabletop, settings.objects)
         seen = object_in_view(cloud.scan, settings.scene_mode, limits, at if at.any() else None)
         folder = BundleStore(Path(settings.store)).folder(learned_name(request))  # a plain name within the store
         view = folder / f"{NEXT}.view.npz"

@@ -12,7 +12,7 @@ from partdistill_ros.inference.query import PartQuery
 from partdistill_ros.inference.scene import SceneOptions
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.inference.tracking import TrackingOptions
-from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters, Tabletop
+from partdistill_ros.nodes.segmenter_parameters import Objects, SegmenterParameters, Tabletop
 from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.pointcloud.crop import CropBox
 
@@ -82,15 +82,16 @@ def scene_options(parameters: SegmenterParameters, to_crop: NDArray[np.float64] 
         up=parameters.up_vector(),
         min_confidence=parameters.confidence_threshold,
         max_objects=limits.max_objects,
-        tabletop=replace(tabletop_limits(limits), method=parameters.objects.method),
+        tabletop=tabletop_limits(limits, parameters.objects),
         crop=CropBox((box.min_x, box.min_y, box.min_z), (box.max_x, box.max_y, box.max_z), to_crop),
         tracking=TrackingOptions(memory.refresh, memory.smoothing) if memory.refresh or memory.smoothing else None,
     )
 
 
-def tabletop_limits(limits: Tabletop) -> TabletopParams:
-    """The limits of the extraction."""
+def tabletop_limits(limits: Tabletop, objects: Objects) -> TabletopParams:
+    """How objects are found on a support plane."""
     return TabletopParams(
+        method=objects.method,
         min_points=limits.min_points,
         max_range=limits.max_range,
         max_height=limits.max_height,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from partdistill_ros.nodes.qos import InputQos
-from partdistill_ros.objects.params import METHODS
+from partdistill_ros.nodes.segmenter_parameters import Objects
 from partdistill_ros.options import option
 from partdistill_ros.pointcloud.crop import CropBox
 from partdistill_ros.pointcloud.scan import UNITS
@@ -19,19 +19,6 @@ class RecorderQos:
     """Transport of the clouds."""
 
     points: InputQos = field(default=InputQos())
-
-
-@dataclass(frozen=True)
-class Objects:
-    """How cut tabletop tells objects apart."""
-
-    method: str = option(
-        "clusters",
-        "clusters: what touches is one object, right for one that stands free. auto, learned, convex: what touches is "
-        "parted where its surface bends inwards, so that a mug beside a box is recorded without the box; from some "
-        "sides a handle is lost.",
-        choices=METHODS,
-    )
 
 
 @dataclass(frozen=True)

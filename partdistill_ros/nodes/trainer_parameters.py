@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from partdistill_ros.nodes.qos import InputQos
-from partdistill_ros.nodes.segmenter_parameters import Tabletop
+from partdistill_ros.nodes.segmenter_parameters import Objects, Tabletop
 from partdistill_ros.options import option
 from partdistill_ros.pointcloud.scan import UNITS
 
@@ -47,4 +47,5 @@ class TrainerParameters:
     )
     unit: str = option("m", "Unit of the clouds' coordinates.", choices=tuple(UNITS))
     tabletop: Tabletop = field(default=Tabletop())
+    objects: Objects = field(default=Objects())
     qos: TrainerQos = field(default=TrainerQos())

@@ -35,7 +35,7 @@ class Cut:
     pick: str = "largest"
     box: CropBox = field(default_factory=lambda: CropBox((-1.0, -1.0, 0.0), (1.0, 1.0, 1.0)))
     min_points: int = 150
-    tabletop: TabletopParams = field(default_factory=lambda: TabletopParams(method="clusters"))
+    tabletop: TabletopParams = TabletopParams()
 
     def __post_init__(self) -> None:
         if self.kind not in CUTS:

@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.recorded_scan import Capture
+from partdistill_ros.pointcloud.crop import CropBox
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.recording.collection import Collection, RecordedScan
 from partdistill_ros.recording.cut import Cut, CutObject, cut_objects, picture_of
@@ -99,7 +100,7 @@ class Recorder:
         self.tally = Tally()
         self._collection = collection
         self._report = report
-        self._before: NDArray[np.float32] | None = None
+        self._before: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None  # objects, and the whole cloud
         self._joined = JoinedObject(self.recording.registration)
         self._captures: list[tuple[RecordedCloud, Image.Image | None]] = []
         self._known = {_key(recorded.manifest.source) for recorded in collection.scans(lambda *_: None)}
@@ -124,14 +125,12 @@ class Recorder:
             self._report(f"left out: {error}")
             return
         points = np.concatenate([found.scan.points for found in objects])
-        if (
-            not self.recording.keep_unchanged
-            and self._before is not None
-            and is_unchanged(self._before, points, self.recording.change)
-        ):
-            self.tally.unchanged += 1
-            return
-        self._before = points
+        if not self.recording.keep_unchanged and self._before is not None:
+            before, cloud_before = self._before
+            if is_unchanged(before, points, self.recording.change, (cloud_before, cloud.scan.points)):
+                self.tally.unchanged += 1
+                return
+        self._before = points, cloud.scan.points
         if self.recording.join and cloud.pose is not None:
             self._join(cloud, objects[0], cloud.pose)
         else:
@@ -220,22 +219,32 @@ class Recorder:
 
 
 def is_unchanged(
-    before: NDArray[np.float32], after: NDArray[np.float32], threshold: ChangeThreshold | None = None
+    before: NDArray[np.float32],
+    after: NDArray[np.float32],
+    threshold: ChangeThreshold | None = None,
+    clouds: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
 ) -> bool:
-    """Whether two finite clouds `[N, 3]` and `[M, 3]` in the sensor's frame show the same, but for noise."""
+    """Whether two finite clouds of objects `[N, 3]` and `[M, 3]` in the sensor's frame show the same, but for noise.
+
+    clouds: the whole clouds that they were cut from. The same scene is not cut alike twice: each object is looked for
+    in all that was seen, so that a handle that is cut off in one of them is no change.
+    """
     threshold = threshold or ChangeThreshold()
     if not len(before) or not len(after):
         return len(before) == len(after)
-    changed = max(_changed_fraction(before, after, threshold), _changed_fraction(after, before, threshold))
+    cloud_before, cloud_after = clouds or (before, after)
+    changed = max(_changed_fraction(before, cloud_after, threshold), _changed_fraction(after, cloud_before, threshold))
     return changed < threshold.fraction
 
 
 def _changed_fraction(points: NDArray[np.float32], others: NDArray[np.float32], threshold: ChangeThreshold) -> float:
-    """The fraction of the points that have no other point near."""
+    """The fraction of the points that have none of the others near."""
     some = points[:: max(1, len(points) // threshold.max_points)]
-    distance = cKDTree(others).query(some)[0]
     near = threshold.distance * np.maximum(1.0, np.square(some).sum(1))
-    return float((distance > near).mean())
+    around = CropBox(tuple(some.min(0) - near.max()), tuple(some.max(0) + near.max())).inside(others)
+    if not len(around):
+        return 1.0
+    return float((cKDTree(others[around]).query(some)[0] > near).mean())
 
 
 def _center(scan: Scan, pose: Pose) -> NDArray[np.float64]:
