@@ -16,6 +16,7 @@ from visualization_msgs.msg import MarkerArray
 
 from partdistill_ros.inference.scene import SceneLabels
 from partdistill_ros.msg import PartLegend
+from partdistill_ros.nodes import detections
 from partdistill_ros.nodes.conversions import (
     Cloud,
     diagnostics_message,
@@ -29,6 +30,9 @@ from partdistill_ros.nodes.segmenter_parameters import SegmenterQos
 
 STAGES = ("wait", "decode", "extract", "recall", "sample", "network", "spread", "encode", "publish", "total")
 """Stages of one cloud in the order of time; each has a topic `~/debug/<stage>_ms`."""
+
+DETECTIONS = {"objects": detections.object_detections, "parts": detections.part_detections}
+"""Topics of vision_msgs/Detection3DArray."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,21 @@ class Labeled:
 class Outputs:
     """The publishers, from configure to cleanup; results and announcements may come from two threads."""
 
-    def __init__(self, node: LifecycleNode, qos: SegmenterQos, warn: Callable[[str], object]) -> None:
+    def __init__(
+        self, node: LifecycleNode, qos: SegmenterQos, warn: Callable[[str], object], *, with_detections: bool = False
+    ) -> None:
+        """with_detections: needs vision_msgs."""
         self._node, self._warn = node, warn
         self._lock = threading.Lock()
         self._labeled = self._publisher(PointCloud2, "labeled_points", qos.labeled_points)
         self._legend = node.create_lifecycle_publisher(PartLegend, "part_legend", latched())
         self._legend_image = node.create_lifecycle_publisher(Image, "part_legend_image", latched())
         self._markers = self._publisher(MarkerArray, "part_markers", qos.part_markers)
+        self._detections: dict[str, Any] = {}
+        if with_detections:
+            from vision_msgs.msg import Detection3DArray
+
+            self._detections = {name: self._publisher(Detection3DArray, name, OutputQos()) for name in DETECTIONS}
         self._diagnostics = node.create_lifecycle_publisher(DiagnosticArray, "/diagnostics", 10)
         self._times = {name: node.create_lifecycle_publisher(Float64, f"~/debug/{name}_ms", 10) for name in STAGES}
 
@@ -65,11 +77,12 @@ class Outputs:
     def free(self) -> None:
         """Destroys the publishers."""
         legends = (self._legend, self._legend_image)
-        for publisher in (self._labeled, *legends, self._markers, self._diagnostics, *self._times.values()):
+        further = (*self._detections.values(), *self._times.values())
+        for publisher in (self._labeled, *legends, self._markers, self._diagnostics, *further):
             self._node.destroy_lifecycle_publisher(publisher)
 
     def result(self, result: Labeled, active: Engine, markers: bool) -> None:
-        """The legend that holds for this cloud, the cloud, and its markers where somebody looks at them.
+        """The legend that holds for this cloud, the cloud, and markers and detections where somebody looks at them.
 
         The legend goes first: who joins cloud and legend by time of arrival and not by header has it too. Where
         another engine is active by now, its legend stays the latched one.
@@ -79,6 +92,9 @@ class Outputs:
             self._labeled.publish(result.message)
             if markers and self._markers.get_subscription_count():
                 self._markers.publish(markers_message(result.cloud, result.answer))
+            for name, publisher in self._detections.items():
+                if publisher.get_subscription_count():
+                    publisher.publish(DETECTIONS[name](result.cloud, result.answer))
         if active is not result.engine:
             self.announce(active)
 

@@ -23,6 +23,7 @@ from partdistill_ros.errors import MalformedCloudError, PartDistillError, descri
 from partdistill_ros.inference.scene import SceneLabels, label_scene
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.inference.tracking import ObjectTracker
+from partdistill_ros.nodes import detections
 from partdistill_ros.nodes.background import Background, LatestWorker, Turns
 from partdistill_ros.nodes.commands import interrupted, run_node
 from partdistill_ros.nodes.conversions import Cloud, labeled_message, read_cloud
@@ -106,7 +107,10 @@ class PartSegmenter(LifecycleNode):
             self._transition_failed(error)
             return TransitionCallbackReturn.FAILURE
         try:
-            self._outputs = Outputs(self, self._settings.qos, self._warn)
+            with_detections = self._settings.detections and detections.installed()
+            self._outputs = Outputs(self, self._settings.qos, self._warn, with_detections=with_detections)
+            if self._settings.detections and not with_detections:
+                self._say(detections.MISSING)
         except Exception as error:
             self._transition_failed(error)
             return TransitionCallbackReturn.ERROR

@@ -154,7 +154,13 @@ class SegmenterParameters:
         "auto", "Where the student runs; auto takes CUDA where it works.", choices=("auto", "cpu", "cuda")
     )
     threads: int = option(2, "CPU threads of the student; 0 leaves it to the runtime.", minimum=0, maximum=256)
-    markers: bool = option(True, "Publish part_markers: name and box of each part.")
+    markers: bool = option(True, "Publish part_markers: name and box of each part, outline and number of each object.")
+    detections: bool = option(
+        True,
+        "Publish objects and parts as vision_msgs/Detection3DArray, where that package is installed, to those who "
+        "listen.",
+        read_only=True,
+    )
     diagnostics_period: float = option(
         1.0, "Seconds between two reports on /diagnostics.", minimum=0.1, maximum=60.0, read_only=True
     )

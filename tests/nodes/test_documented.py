@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import re
 from typing import Any
 
@@ -46,6 +47,8 @@ def test_the_page_names_what_there_is(run_node, peer, toy_bundle_path, table):
     debug = table["out"]["~/debug/<stage>_ms"]
     expected = {**table, "out": table["out"] | {f"~/debug/{stage}_ms": debug for stage in STAGES}}
     del expected["out"]["~/debug/<stage>_ms"]
+    if importlib.util.find_spec("vision_msgs") is None:
+        expected["out"] = {name: one for name, one in expected["out"].items() if not one.startswith("vision_msgs/")}
     said = {kind: {_resolved(name): one for name, one in expected[kind].items()} for kind in KINDS}
 
     run_node("part_segmenter", bundle=str(toy_bundle_path), query="top, bottom").wait_for("labeling")

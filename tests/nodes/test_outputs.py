@@ -87,6 +87,21 @@ def test_markers_are_made_for_those_who_look(node, outputs, labeled):
     assert len(dict(node.sent)["part_markers"].markers) > 1
 
 
+def test_detections_are_made_for_those_who_listen(node, labeled):
+    pytest.importorskip("vision_msgs", reason="vision_msgs is not installed")
+    from partdistill_ros.nodes.outputs import DETECTIONS, Outputs
+
+    outputs = Outputs(node, SegmenterQos(), pytest.fail, with_detections=True)
+    outputs.result(labeled, labeled.engine, markers=True)
+    assert not set(DETECTIONS) & set(dict(node.sent))
+    node.listened = {"parts"}
+    outputs.result(labeled, labeled.engine, markers=True)
+    assert "objects" not in dict(node.sent)
+    assert sorted(one.id for one in dict(node.sent)["parts"].detections) == ["1/bottom", "1/top", "2/bottom", "2/top"]
+    outputs.free()
+    assert node.alive == []
+
+
 def test_an_announcement_has_no_counts(node, outputs, labeled):
     outputs.announce(labeled.engine)
     (topic, legend), (beside, picture) = node.sent
