@@ -6,9 +6,13 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,6 +138,7 @@ class BrowserViewer:
     host, port: where the page is served; a port in use is passed over for the next free one, see `url`.
     max_points: points sent to a browser at most.
     cloud, legend, selection: viser's handles of what the page shows.
+    Other pages that the browser has open can neither read nor use it, see `is_own_page`.
     Raises MissingDependencyError without viser, PartDistillError for a host that is not this machine's.
     """
 
@@ -146,7 +151,8 @@ class BrowserViewer:
         # viser and its web server report every visitor.
         for library in ("viser", "websockets"):
             logging.getLogger(library).setLevel(logging.ERROR)
-        self._server = viser.ViserServer(host=host, port=port, label="partdistill", verbose=False)
+        with _own_page_only(host):
+            self._server = viser.ViserServer(host=host, port=port, label="partdistill", verbose=False)
         self._host, self._max_points = host, max_points
         self._lock = threading.RLock()  # viser may call back within an assignment
         self._content: Content | None = None
@@ -231,6 +237,47 @@ class BrowserViewer:
             point_shape="circle",
             precision="float32",
         )
+
+
+def is_own_page(hosts: Sequence[str], origins: Sequence[str], served: str) -> bool:
+    """Whether a request is of a page that was served here on the host `served`, by its headers Host and Origin.
+
+    Every page in the browser may open a socket to this machine, and names itself in Origin. A page whose own name was
+    made to point here (DNS rebinding) has that name as Host, where ours has an address, localhost or a name we know.
+    """
+    if len(hosts) != 1 or any(origin.partition("://")[2] != hosts[0] for origin in origins):
+        return False
+    try:
+        name = urlsplit(f"//{hosts[0]}").hostname or ""
+    except ValueError:
+        return False
+    with suppress(ValueError):
+        ip_address(name)
+        return True
+    return name in ("localhost", served.lower(), socket.gethostname().lower())
+
+
+@contextmanager
+def _own_page_only(served: str) -> Iterator[None]:
+    """viser has no setting for it: the web server that it starts meanwhile asks `is_own_page` first."""
+    import websockets.asyncio.server as library
+
+    serve = library.serve
+
+    def guarded(*arguments: Any, process_request: Any, **options: Any) -> Any:
+        def check(connection: Any, request: Any) -> Any:
+            hosts, origins = (request.headers.get_all(name) for name in ("Host", "Origin"))
+            if is_own_page(hosts, origins, served):
+                return process_request(connection, request)
+            return connection.respond(HTTPStatus.FORBIDDEN, "this address shows a cloud to its own page only\n")
+
+        return serve(*arguments, process_request=check, **options)
+
+    library.serve = guarded  # type: ignore[assignment, misc]
+    try:
+        yield
+    finally:
+        library.serve = serve  # type: ignore[misc]
 
 
 def _check_host(host: str) -> None:

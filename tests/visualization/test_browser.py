@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page in the browser: what it shows, what is said without viser, and with it, what is served."""
 
+import http.client
 import importlib.util
 import sys
+import urllib.parse
 import urllib.request
 
 import numpy as np
@@ -20,6 +22,7 @@ from partdistill_ros.visualization.browser import (
     Content,
     content_of,
     initial_viewpoint,
+    is_own_page,
     point_colors,
     point_size,
     selected_points,
@@ -176,3 +179,44 @@ def test_a_choice_stays_where_it_still_applies(viewer):
 def test_a_host_of_another_machine_is_refused():
     with pytest.raises(PartDistillError, match="192.0.2.1.*use 127.0.0.1"):
         BrowserViewer("192.0.2.1", 8765, 1000)
+
+
+@pytest.mark.parametrize(("hosts", "origins", "own"), [
+    (["127.0.0.1:8080"], ["http://127.0.0.1:8080"], True),
+    (["localhost:8080"], [], True),
+    (["192.168.0.7:8080"], ["http://192.168.0.7:8080"], True),
+    (["[::1]:8080"], ["http://[::1]:8080"], True),
+    (["robot.local:8080"], ["http://robot.local:8080"], True),
+    (["localhost:9000"], ["http://localhost:9000"], True),  # forwarded by ssh
+    (["127.0.0.1:8080"], ["http://evil.example"], False),
+    (["127.0.0.1:8080"], ["null"], False),
+    (["127.0.0.1:8080"], ["http://127.0.0.1:9000"], False),
+    (["evil.example:8080"], ["http://evil.example:8080"], False),  # rebinding
+    (["localhost.evil.example"], [], False),
+    (["[evil"], [], False),
+    ([], [], False),
+    (["localhost", "evil.example"], [], False),
+])  # fmt: skip
+def test_only_its_own_page_may_use_it(hosts, origins, own):
+    assert is_own_page(hosts, origins, "robot.local") is own
+
+
+@needs_viser
+def test_another_page_gets_neither_the_page_nor_the_socket(viewer):
+    address = urllib.parse.urlsplit(viewer.url).netloc
+    socket = {
+        "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    }  # fmt: skip
+
+    def status(headers):
+        connection = http.client.HTTPConnection(address, timeout=30)
+        connection.request("GET", "/", headers=headers)
+        answer = connection.getresponse().status
+        connection.close()
+        return answer
+
+    assert status({}) == 200 and status({"Host": "evil.example"}) == 403
+    assert status(socket | {"Origin": f"http://{address}"}) == 101
+    assert status(socket | {"Origin": "http://evil.example"}) == 403
+    assert status(socket | {"Origin": "http://evil.example", "Host": "evil.example"}) == 403
