@@ -51,8 +51,9 @@ def test_reliability_fits_what_the_node_offers_by_default(displays):
 
 def test_cloud_boxes_names_and_legend_are_on_from_the_start(displays):
     shown = {display["Name"]: display for display in displays if display["Enabled"]}
-    assert {"Parts", "Part boxes", "Legend"} <= set(shown)
-    assert shown["Part boxes"]["Namespaces"] == {"boxes": True, "names": True}
+    assert {"Parts", "Objects and parts", "Legend"} <= set(shown)
+    namespaces = dict.fromkeys(("boxes", "names", "numbers", "objects"), True)
+    assert shown["Objects and parts"]["Namespaces"] == namespaces
     assert shown["Parts"]["Color Transformer"] == "RGB8"
 
 
