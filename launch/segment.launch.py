@@ -20,7 +20,18 @@ from partdistill_ros.options import from_text, options_of
 
 # launch/ and config/ lie side by side in the source tree and in share/partdistill_ros.
 CONFIG = Path(__file__).resolve().parents[1] / "config"
-TOPICS = ("points", "part_query", "labeled_points", "part_legend", "part_legend_image", "part_markers")
+TOPICS = {
+    "points": "points_topic",
+    "depth/image_rect": "depth_topic",
+    "depth/camera_info": "camera_info_topic",
+    "color/image_rect": "color_topic",
+    "part_query": "part_query_topic",
+    "labeled_points": "labeled_points_topic",
+    "part_legend": "part_legend_topic",
+    "part_legend_image": "part_legend_image_topic",
+    "part_markers": "part_markers_topic",
+}
+"""The argument that says what a topic is called here."""
 
 
 def arguments():
@@ -55,8 +66,8 @@ def arguments():
         ),
     ]
     topics = [
-        DeclareLaunchArgument(f"{topic}_topic", default_value=topic, description=f"What '{topic}' is called here.")
-        for topic in TOPICS
+        DeclareLaunchArgument(argument, default_value=topic, description=f"What '{topic}' is called here.")
+        for topic, argument in TOPICS.items()
     ]
     parameters = [
         DeclareLaunchArgument(
@@ -71,7 +82,7 @@ def arguments():
 
 def remappings():
     """What every topic is called here, for the node and for RViz."""
-    return [(topic, LaunchConfiguration(f"{topic}_topic")) for topic in TOPICS]
+    return [(topic, LaunchConfiguration(argument)) for topic, argument in TOPICS.items()]
 
 
 def segmenter(context):

@@ -22,7 +22,9 @@ from visualization_msgs.msg import Marker, MarkerArray
 from partdistill_ros.inference.parts import found_objects, found_parts
 from partdistill_ros.inference.scene import SceneLabels
 from partdistill_ros.msg import PartLegend
+from partdistill_ros.nodes.inputs import DepthImage
 from partdistill_ros.objects.part_box import Box, part_box
+from partdistill_ros.pointcloud.depth import depth_scan, packed_image_colors
 from partdistill_ros.pointcloud.layout import (
     OBJECT_FIELD,
     OWN,
@@ -59,14 +61,22 @@ class Cloud:
 
 
 def read_cloud(
-    message: PointCloud2, name: str, *, unit: str = "m", keep_fields: bool = False, object_field: bool = False
+    message: PointCloud2 | DepthImage,
+    name: str,
+    *,
+    unit: str = "m",
+    keep_fields: bool = False,
+    object_field: bool = False,
 ) -> Cloud:
-    """Coordinates, which are in `unit`, and colors of a cloud; `name` stands for it in messages to the user.
+    """Coordinates, which are in `unit`, and colors of a cloud; `name` stands for it in messages to the user. A depth
+    image becomes an organized cloud in meters.
 
     keep_fields: the other fields too, for a labeled cloud with or without an `object_field`.
 
-    Raises PartDistillError for steps that do not fit the data and missing or invalid fields.
+    Raises PartDistillError for steps that do not fit the data, missing or invalid fields, and images that do not fit.
     """
+    if isinstance(message, DepthImage):
+        return _depth_cloud(message, name, unit)
     layout = CloudLayout.of(message, name)
     layout.check(len(message.data))
     if layout.count == 0:
@@ -81,6 +91,12 @@ def read_cloud(
     own = (*OWN, OBJECT_FIELD[0]) if object_field else OWN
     kept = kept_fields(layout, message.data, own) if keep_fields else None
     return Cloud(scan, layout.packed_colors(message.data), message.header, message.is_dense, kept, unit, points)
+
+
+def _depth_cloud(image: DepthImage, name: str, unit: str) -> Cloud:
+    scan = depth_scan(image.depth, image.info, name, unit=unit)
+    colors = None if image.color is None else packed_image_colors(image.color, f"the color image of {name}")
+    return Cloud(scan, colors, image.depth.header, is_dense=False)
 
 
 def colors_of(cloud: Cloud, index: NDArray[np.intp] | None = None) -> NDArray[np.uint8] | None:

@@ -36,7 +36,8 @@ FAILED = "clouds refused: failed"
 NOTHING = "clouds with nothing to label"
 QUERIES = "queries refused"
 BUNDLES = "bundles refused"
-KINDS = (IGNORED, MALFORMED, FAILED, NOTHING, QUERIES, BUNDLES)
+INPUT = "input problems"
+KINDS = (IGNORED, MALFORMED, FAILED, NOTHING, QUERIES, BUNDLES, INPUT)
 """What is counted beside clouds received, labeled and dropped.
 
 received = labeled + dropped + ignored + refused, but for the two that may be waiting and in work; clouds
@@ -139,27 +140,27 @@ class Statistics:
         return {name: (float(np.median(values)), max(values)) for name, values in times.items()}
 
 
-def silence(topic: str, publishers: int) -> str:
+def silence(topic: str, publishers: int, what: str = "no clouds") -> str:
     """Why nothing may come on a topic, and what helps."""
     if not publishers:
-        return f"no clouds on {topic}: check the topic's name, its publisher and its QoS"
+        return f"{what} on {topic}: check the topic's name, its publisher and its QoS"
     ours = f"{profile_variable()}={PROFILE}"
     return (
-        f"no clouds on {topic}, though somebody publishes there: either it sends nothing ('ros2 topic hz {topic}'), or "
-        f"its clouds are lost, as large best-effort ones are over default transports: start it with {ours}, "
+        f"{what} on {topic}, though somebody publishes there: either it sends nothing ('ros2 topic hz {topic}'), or "
+        f"what it sends is lost, as large best-effort messages are over default transports: start it with {ours}, "
         "or let it publish reliable"
     )
 
 
-def verdict(summary: Summary, topic: str, enabled: bool, fallback: str = "", publishers: int = 0) -> tuple[bytes, str]:
-    """Level and sentence: the last problem, silence on `topic` with so many publishers, why the GPU is not in use
-    (`fallback`, empty where it is or need not be), or the rate."""
+def verdict(summary: Summary, quiet: str, enabled: bool, fallback: str = "") -> tuple[bytes, str]:
+    """Level and sentence: the last problem, why nothing comes (`quiet`, said where nothing does), why the GPU is not in
+    use (`fallback`, empty where it is or need not be), or the rate."""
     if summary.problem is not None:
         return WARN, summary.problem
     if not enabled:
         return OK, "switched off: the parameter 'enable' is false (service ~/set_enabled)"
     if summary.idle is None or summary.silent:
-        return WARN, silence(topic, publishers if summary.silent else 0)
+        return WARN, quiet
     rate = f"labeling at {summary.rate:.1f} Hz"
     if fallback:
         return WARN, f"{rate} on the CPU though there is a GPU: {fallback}; set device to 'cpu' if that is meant"

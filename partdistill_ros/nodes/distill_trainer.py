@@ -30,8 +30,8 @@ from partdistill_ros.nodes.commands import run_node
 from partdistill_ros.nodes.conversions import colors_of, labeled_message, read_cloud
 from partdistill_ros.nodes.engine import tabletop_limits
 from partdistill_ros.nodes.goals import distill_command, learn_command, learned_name, query_of
+from partdistill_ros.nodes.inputs import DepthImage, input_topic, subscribe
 from partdistill_ros.nodes.parameters import declare, on_change
-from partdistill_ros.nodes.qos import CloudSubscription
 from partdistill_ros.nodes.trainer_parameters import TrainerParameters
 from partdistill_ros.nodes.training_process import Limits, Outcome, follow
 from partdistill_ros.objects.object_in_view import object_in_view
@@ -159,7 +159,7 @@ class DistillTrainer(Node):
 
     def _learn_object(self, request: Any, response: Any) -> Any:
         begin, settings = time.monotonic(), self._settings
-        cloud = read_cloud(self._next_cloud(settings.learn_timeout), self._points_name(), unit=settings.unit)
+        cloud = read_cloud(self._next_cloud(settings.learn_timeout), self._input_topic, unit=settings.unit)
         at = np.array([request.at.x, request.at.y, request.at.z])
         limits = tabletop_limits(settings.tabletop, settings.objects)
         seen = object_in_view(cloud.scan, settings.scene_mode, limits, at if at.any() else None)
@@ -184,19 +184,20 @@ class DistillTrainer(Node):
         response.seconds = time.monotonic() - begin
         return response
 
-    def _next_cloud(self, seconds: float) -> PointCloud2:
-        """The next cloud on `points`. It is listened to no longer than that: clouds cost time to receive."""
+    def _next_cloud(self, seconds: float) -> PointCloud2 | DepthImage:
+        """The next cloud or depth image. It is listened to no longer than that: clouds cost time to receive."""
         arrived, clouds = threading.Event(), []
 
-        def keep(cloud: PointCloud2) -> None:
+        def keep(cloud: PointCloud2 | DepthImage) -> None:
             clouds.append(cloud)
             arrived.set()
 
-        subscription = CloudSubscription(self, self._settings.qos.points, keep, self.get_logger().warning)
+        subscription = subscribe(self, self._settings, keep, self.get_logger().warning)
         try:
             if not arrived.wait(seconds):
                 raise PartDistillError(
-                    f"no cloud came on {self._points_name()} within {seconds:g} s: is the camera on, and the topic "
+                    subscription.problem
+                    or f"no cloud came on {self._input_topic} within {seconds:g} s: is the camera on, and the topic "
                     "remapped? 'ros2 topic hz' shows it"
                 )
         finally:
@@ -226,8 +227,9 @@ class DistillTrainer(Node):
         finally:
             self.destroy_client(client)
 
-    def _points_name(self) -> str:
-        return str(self.resolve_topic_name("points"))
+    @property
+    def _input_topic(self) -> str:
+        return input_topic(self, self._settings)
 
     def _change(self, changes: Mapping[str, object]) -> None:
         self._settings = updated(self._settings, changes)

@@ -114,7 +114,7 @@ class LabelSubscriber:
         from rclpy.validate_topic_name import validate_topic_name
 
         from partdistill_ros.msg import PartLegend
-        from partdistill_ros.nodes.qos import CloudSubscription, InputQos, latched
+        from partdistill_ros.nodes.qos import InputQos, InputSubscription, latched
 
         try:
             for name in (self.topic, self.legend):
@@ -123,7 +123,7 @@ class LabelSubscriber:
             sentence = " ".join(str(error).split())
             raise PartDistillError(f"{sentence}: name a topic as 'ros2 topic list' shows it") from error
         quality, logger = InputQos("auto", self._depth), self.node.get_logger()
-        self._clouds = CloudSubscription(self.node, quality, self._on_cloud, logger.warning, self.topic)
+        self._clouds = InputSubscription(self.node, quality, self._on_cloud, logger.warning, self.topic)
         self.node.create_subscription(PartLegend, self.legend, self._receive_legend, latched(LEGENDS_KEPT))
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._receive_diagnostics, 10)
 

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -30,6 +30,7 @@ from partdistill_ros.nodes.conversions import Cloud, labeled_message, read_cloud
 from partdistill_ros.nodes.diagnostics import (
     BUNDLES,
     FAILED,
+    INPUT,
     MALFORMED,
     NOTHING,
     QUERIES,
@@ -43,9 +44,10 @@ from partdistill_ros.nodes.diagnostics import (
 from partdistill_ros.nodes.engine import STUDENT_PARAMETERS, Engine, needs_student, scene_options
 from partdistill_ros.nodes.environment import release_memory
 from partdistill_ros.nodes.find_part import PartFinder
+from partdistill_ros.nodes.inputs import DepthImage, DepthSubscription, input_topic, subscribe
 from partdistill_ros.nodes.outputs import Labeled, Outputs
 from partdistill_ros.nodes.parameters import declare, on_change, serve_changes
-from partdistill_ros.nodes.qos import CloudSubscription, profile, subscription_events
+from partdistill_ros.nodes.qos import InputSubscription, profile, subscription_events
 from partdistill_ros.nodes.segmenter_parameters import SegmenterParameters
 from partdistill_ros.nodes.tf import TransformListener
 from partdistill_ros.options import updated
@@ -53,6 +55,7 @@ from partdistill_ros.pointcloud.scan import geometry_problems
 from partdistill_ros.recording.transforms import Pose
 from partdistill_ros.srv import LoadBundle, SetEnabled, SetQuery
 
+Received: TypeAlias = PointCloud2 | DepthImage
 STOP_SECONDS = 0.3
 """How long the end of the node waits for the cloud in work, which may have a million points."""
 LOAD_SECONDS = 30.0
@@ -73,9 +76,10 @@ class PartSegmenter(LifecycleNode):
         self._loaded: Segmenter | None = None
         self._background, self._loads = Background(), Turns()
         self._outputs: Outputs | None = None
-        self._worker: LatestWorker[tuple[PointCloud2, float], tuple[Labeled, float, dict[str, float]]] | None = None
+        self._worker: LatestWorker[tuple[Received, float], tuple[Labeled, float, dict[str, float]]] | None = None
         self._statistics, self._num_publishers = Statistics(), 0
         self._transforms = TransformListener(self)
+        self._input: InputSubscription | DepthSubscription | None = None
         self._active_only = ExitStack()  # closed where it ends to be active, or where activating it fails halfway
         self._say = Throttle(lambda words: self.get_logger().info(words))
         self._warn = Throttle(lambda words: self.get_logger().warning(words), repeat=WARNING_SECONDS)
@@ -127,7 +131,7 @@ class PartSegmenter(LifecycleNode):
         engine, _ = self._active()
         note = f" ({engine.segmenter.provider_note})" if engine.segmenter.provider_note else ""
         self._say(
-            f"labeling '{engine.query.text}' on {self._points_name()} with bundle "
+            f"labeling '{engine.query.text}' on {self._input_topic} with bundle "
             f"'{engine.bundle}' on {engine.segmenter.provider}{note}"
         )
         return result
@@ -137,8 +141,8 @@ class PartSegmenter(LifecycleNode):
         # A tracker for each worker: that of an earlier activation may be in the middle of its last cloud.
         self._worker = LatestWorker(partial(self._label, ObjectTracker()), self._publish, self._not_labeled)
         self._worker.start()
-        clouds = CloudSubscription(self, self._settings.qos.points, self._on_points, self._warn)
-        self._active_only.callback(clouds.close)
+        self._input = subscribe(self, self._settings, self._on_input, lambda words: self._problem(INPUT, words))
+        self._active_only.callback(self._input.close)
         query = self._settings.qos.part_query
         queries = self.create_subscription(
             String,
@@ -200,16 +204,14 @@ class PartSegmenter(LifecycleNode):
 
     # --- clouds -------------------------------------------------------------------------------
 
-    def _on_points(self, message: PointCloud2) -> None:
+    def _on_input(self, message: Received) -> None:
         now, worker = time.monotonic(), self._worker
         ignored = not self._settings.enable or worker is None
         self._statistics.arrived(now, ignored=ignored)
         if worker is not None and not ignored:
             worker.offer((message, now))
 
-    def _label(
-        self, tracker: ObjectTracker, item: tuple[PointCloud2, float]
-    ) -> tuple[Labeled, float, dict[str, float]]:
+    def _label(self, tracker: ObjectTracker, item: tuple[Received, float]) -> tuple[Labeled, float, dict[str, float]]:
         """One cloud, on the worker's thread, with its arrival and the seconds of each stage.
 
         The engine is taken once: whatever changes meanwhile, labels and legend are of one query.
@@ -219,7 +221,7 @@ class PartSegmenter(LifecycleNode):
         begin = time.monotonic()
         cloud = read_cloud(
             received,
-            self._points_name(),
+            self._input_topic,
             unit=settings.unit,
             keep_fields=settings.keep_fields,
             object_field=settings.object_field,
@@ -385,19 +387,22 @@ class PartSegmenter(LifecycleNode):
 
     def _report(self) -> None:
         (engine, outputs), worker, now = self._active(), self._worker, time.monotonic()
-        topic = self._points_name()
+        topic, what = self._input_topic, "no clouds" if self._settings.input == "points" else "no depth images"
         before, self._num_publishers = self._num_publishers, self.count_publishers(topic)
         if self._num_publishers > before:
             self._statistics.expect(now)
         summary = self._statistics.summary(now, 0 if worker is None else worker.dropped)
-        if summary.silent and self._num_publishers and self._settings.enable:
-            self._warn(silence(topic, self._num_publishers))
+        lacking = "" if self._input is None else self._input.problem
+        quiet = lacking or silence(topic, self._num_publishers if summary.silent else 0, what)
+        if summary.silent and self._num_publishers and self._settings.enable and not lacking:  # that is told already
+            self._warn(quiet)
         fallback = engine.segmenter.provider_note if engine.segmenter.fell_back else ""
-        level, words = verdict(summary, topic, self._settings.enable, fallback, self._num_publishers)
+        level, words = verdict(summary, quiet, self._settings.enable, fallback)
         outputs.report(level, words, figures(summary, engine))
 
-    def _points_name(self) -> str:
-        return str(self.resolve_topic_name("points"))
+    @property
+    def _input_topic(self) -> str:
+        return input_topic(self, self._settings)
 
     def _active(self) -> tuple[Engine, Outputs]:
         if self._engine is None or self._outputs is None:

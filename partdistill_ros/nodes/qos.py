@@ -81,8 +81,13 @@ def latched(depth: int = 1) -> QoSProfile:
     return QoSProfile(depth=depth, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-class CloudSubscription:
-    """The subscription to clouds; `auto` is reliable until a best-effort publisher shows up."""
+class InputSubscription:
+    """A subscription to clouds or, with `kind`, images; `auto` is reliable until a best-effort publisher shows up.
+
+    `problem`: see `DepthSubscription`; clouds need nothing beside them.
+    """
+
+    problem = ""
 
     def __init__(
         self,
@@ -91,8 +96,12 @@ class CloudSubscription:
         receive: Callable[[Any], None],
         warn: Callable[[str], object],
         name: str = "points",
+        kind: Any = None,
     ) -> None:
+        from sensor_msgs.msg import PointCloud2
+
         self._node, self._qos, self._receive, self._warn, self._name = node, qos, receive, warn, name
+        self._kind = kind or PointCloud2
         self.topic = str(node.resolve_topic_name(name))
         self._subscription: Any = None
         self._subscribe(qos.reliability)
@@ -105,13 +114,12 @@ class CloudSubscription:
 
     def _subscribe(self, reliability: str) -> None:
         from rclpy.event_handler import SubscriptionEventCallbacks
-        from sensor_msgs.msg import PointCloud2
 
-        events = subscription_events(self._node, self._name, reliability, self._warn)
+        events = subscription_events(self._node, self._name, reliability, self._warn, "points")
         if reliability == "auto":
             events = SubscriptionEventCallbacks(incompatible_qos=self._fall_back_to_best_effort)
         self._subscription = self._node.create_subscription(
-            PointCloud2, self._name, self._receive, profile(reliability, self._qos.depth), event_callbacks=events
+            self._kind, self._name, self._receive, profile(reliability, self._qos.depth), event_callbacks=events
         )
 
     def _fall_back_to_best_effort(self, event: Any) -> None:
@@ -127,14 +135,19 @@ class CloudSubscription:
             self._subscribe("best_effort")
 
 
-def subscription_events(node: Node, name: str, reliability: str, warn: Callable[[str], object]) -> Any:
-    """The events of a subscription to `name`: a warning where a publisher does not fit it."""
+def subscription_events(node: Node, name: str, reliability: str, warn: Callable[[str], object], group: str = "") -> Any:
+    """The events of a subscription to `name`, whose parameters are `qos.<group>.*` (empty: of its own name): a warning
+    where a publisher does not fit it."""
     from rclpy.event_handler import SubscriptionEventCallbacks
 
     topic = node.resolve_topic_name(name)
     return SubscriptionEventCallbacks(
         incompatible_qos=mismatch_warning(
-            topic, f"qos.{name}.reliability", reliability, lambda: node.get_publishers_info_by_topic(topic), warn
+            topic,
+            f"qos.{group or name}.reliability",
+            reliability,
+            lambda: node.get_publishers_info_by_topic(topic),
+            warn,
         )
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from partdistill_ros.nodes.inputs import DepthInput, input_option
 from partdistill_ros.nodes.qos import InputQos
 from partdistill_ros.nodes.segmenter_parameters import Objects
 from partdistill_ros.options import option
@@ -40,7 +41,12 @@ class RecorderParameters:
     collection: str = option("", "Folder of the collection to write into; made where it is not there.")
     name: str = option("scan", "What the scans are called; the second gets _2, and so on.")
     category: str = option("", "What the objects are, for example mug; may be empty.")
-    unit: str = option("m", "Unit of the clouds' coordinates; scans are in meters.", choices=tuple(UNITS))
+    input: str = input_option()
+    unit: str = option(
+        "m",
+        "Unit of the clouds' coordinates and of depth images of floats (32FC1); scans are in meters.",
+        choices=tuple(UNITS),
+    )
     cut: str = option(
         "tabletop",
         "tabletop: what stands on the support plane. crop: what lies in the box crop.*. none: the whole cloud.",
@@ -57,6 +63,7 @@ class RecorderParameters:
     )
     objects: Objects = field(default=Objects())
     crop: Crop = field(default=Crop())
+    depth: DepthInput = field(default=DepthInput())
     object_frame: str = option(
         "",
         "Frame of tf in which the object stands still: map or base_link for a moving camera, the turntable's frame "

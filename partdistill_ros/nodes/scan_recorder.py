@@ -19,8 +19,9 @@ from partdistill_ros.nodes.background import LatestWorker
 from partdistill_ros.nodes.commands import run_node
 from partdistill_ros.nodes.conversions import colors_of, read_cloud
 from partdistill_ros.nodes.diagnostics import WARNING_SECONDS, Throttle
+from partdistill_ros.nodes.inputs import DepthImage, DepthSubscription, input_topic, subscribe
 from partdistill_ros.nodes.parameters import declare, on_change
-from partdistill_ros.nodes.qos import CloudSubscription
+from partdistill_ros.nodes.qos import InputSubscription
 from partdistill_ros.nodes.recorder_parameters import RecorderParameters
 from partdistill_ros.nodes.tf import TransformListener
 from partdistill_ros.options import updated
@@ -57,17 +58,17 @@ class ScanRecorder(Node):
         self._lock = threading.Lock()
         self._taken = -float("inf")
         self._warn = Throttle(lambda words: self.get_logger().warning(words), repeat=WARNING_SECONDS)
-        self._worker: LatestWorker[tuple[PointCloud2, Session], None] = LatestWorker(
+        self._worker: LatestWorker[tuple[PointCloud2 | DepthImage, Session], None] = LatestWorker(
             self._take, lambda taken: None, self._left_out
         )
-        self._clouds: CloudSubscription | None = None
+        self._input: InputSubscription | DepthSubscription | None = None
         self._services_offered = self._offer()
         on_change(self, self._change)
 
     def start(self) -> bool:
         """Listens; records at once with `autostart`."""
         self._worker.start()
-        self._clouds = CloudSubscription(self, self._settings.qos.points, self._on_points, self._warn)
+        self._input = subscribe(self, self._settings, self._on_input, self._warn)
         if self._settings.autostart:
             self.get_logger().info(self._begin())
         else:
@@ -119,7 +120,7 @@ class ScanRecorder(Node):
         with self._lock:
             self._session = Session(Recorder(collection, settings.recording(), self._report), settings)
             self._taken, self._under_way = -float("inf"), True
-        return f"recording {self._points_name()} into {collection.folder}"
+        return f"recording {self._input_topic} into {collection.folder}"
 
     def _finish(self) -> str:
         if not self._under_way or self._session is None:
@@ -139,23 +140,23 @@ class ScanRecorder(Node):
 
     # --- clouds -------------------------------------------------------------------------------
 
-    def _on_points(self, message: PointCloud2) -> None:
+    def _on_input(self, message: PointCloud2 | DepthImage) -> None:
         now, session = time.monotonic(), self._session
         if self._under_way and session is not None and now - self._taken >= session.settings.period:
             self._taken = now
             self._worker.offer((message, session))
 
-    def _take(self, item: tuple[PointCloud2, Session]) -> None:
+    def _take(self, item: tuple[PointCloud2 | DepthImage, Session]) -> None:
         """One cloud, on the worker's thread."""
         message, session = item
         settings = session.settings
-        cloud = read_cloud(message, self._points_name(), unit=settings.unit)
+        cloud = read_cloud(message, self._input_topic, unit=settings.unit)
         for problem in geometry_problems(cloud.scan):
-            self._warn(f"the cloud on {self._points_name()}: {problem}")
+            self._warn(f"the cloud on {self._input_topic}: {problem}")
         scan = cloud.scan.with_(name=settings.name, colors=colors_of(cloud))
-        stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
-        pose = self._pose(message.header, settings)
-        recorded = RecordedCloud(scan, stamp, message.header.frame_id, pose, {"topic": self._points_name()})
+        header, stamp = cloud.header, cloud.header.stamp
+        nanoseconds, pose = stamp.sec * 10**9 + stamp.nanosec, self._pose(header, settings)
+        recorded = RecordedCloud(scan, nanoseconds, header.frame_id, pose, {"topic": self._input_topic})
         if recorded.pose is None and settings.object_frame and settings.cut == "crop":
             return  # told already: the box lies in a frame that is not known
         with self._lock:
@@ -207,8 +208,9 @@ class ScanRecorder(Node):
             self._warn(f"a cloud was left out: {describe(error)}")
             self.get_logger().debug("".join(traceback.format_exception(error)))
 
-    def _points_name(self) -> str:
-        return str(self.resolve_topic_name("points"))
+    @property
+    def _input_topic(self) -> str:
+        return input_topic(self, self._settings)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from partdistill_ros.nodes.inputs import DepthInput, input_option
 from partdistill_ros.nodes.qos import CommandQos, InputQos, OutputQos
 from partdistill_ros.objects.params import METHODS
 from partdistill_ros.options import option
@@ -116,6 +117,7 @@ class SegmenterParameters:
         "Parts to label: 'handle, cup', 'mug: handle, cup' or several groups separated by ';'. "
         "The topic part_query and the service ~/set_query change it too.",
     )
+    input: str = input_option()
     scene_mode: str = option(
         "tabletop",
         "object: the whole cloud is one object. tabletop: objects are cut out from a support plane first. crop: "
@@ -128,7 +130,11 @@ class SegmenterParameters:
         "several and keeps the most confident. In tabletop mode the plane tells.",
         choices=("auto", *AXES),
     )
-    unit: str = option("m", "Unit of the clouds' coordinates; labeled clouds keep it.", choices=tuple(UNITS))
+    unit: str = option(
+        "m",
+        "Unit of the clouds' coordinates, which labeled clouds keep, and of depth images of floats (32FC1).",
+        choices=tuple(UNITS),
+    )
     confidence_threshold: float = option(
         0.0, "Points below this confidence are left unlabeled.", minimum=0.0, maximum=1.0
     )
@@ -171,6 +177,7 @@ class SegmenterParameters:
     objects: Objects = field(default=Objects())
     crop: Crop = field(default=Crop())
     memory: Memory = field(default=Memory())
+    depth: DepthInput = field(default=DepthInput())
     qos: SegmenterQos = field(default=SegmenterQos())
 
     def up_vector(self) -> NDArray[np.float32] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from partdistill_ros.nodes.inputs import DepthInput, input_option
 from partdistill_ros.nodes.qos import InputQos
 from partdistill_ros.nodes.segmenter_parameters import Objects, Tabletop
 from partdistill_ros.options import option
@@ -38,14 +39,18 @@ class TrainerParameters:
         0, "CPU threads of ~/learn_object, which somebody waits for; 0 takes one a core.", minimum=0, maximum=256
     )
     learn_timeout: float = option(
-        5.0, "How long ~/learn_object waits for a cloud on 'points', in seconds.", minimum=0.1, maximum=600.0
+        5.0, "How long ~/learn_object waits for a cloud or depth image, in seconds.", minimum=0.1, maximum=600.0
     )
     scene_mode: str = option(
         "tabletop",
         "How ~/learn_object finds its object. object: the whole cloud is one. tabletop: it stands on a support plane.",
         choices=("object", "tabletop"),
     )
-    unit: str = option("m", "Unit of the clouds' coordinates.", choices=tuple(UNITS))
+    input: str = input_option()
+    unit: str = option(
+        "m", "Unit of the clouds' coordinates and of depth images of floats (32FC1).", choices=tuple(UNITS)
+    )
     tabletop: Tabletop = field(default=Tabletop())
     objects: Objects = field(default=Objects())
+    depth: DepthInput = field(default=DepthInput())
     qos: TrainerQos = field(default=TrainerQos())

@@ -22,6 +22,7 @@ from partdistill_ros.nodes.diagnostics import (
     Summary,
     Throttle,
     figures,
+    silence,
     verdict,
 )  # fmt: skip
 from partdistill_ros.nodes.engine import Engine
@@ -106,15 +107,15 @@ FINE = Summary(
     ({"idle": None, "problem": "unknown part name"}, False, WARN, "unknown part name"),
 ])  # fmt: skip
 def test_verdicts(changes, enabled, level, words):
-    answered_level, answered = verdict(replace(FINE, **changes), "/cam/points", enabled)
+    answered_level, answered = verdict(replace(FINE, **changes), silence("/cam/points", 0), enabled)
     assert answered_level == level and answered.startswith(words)
 
 
 def test_a_publisher_that_is_not_heard_is_another_thing():
-    level, words = verdict(replace(FINE, silent=True), "/points", True, publishers=1)
-    assert level == WARN and "though somebody publishes there" in words
-    assert "though" not in verdict(replace(FINE, idle=None), "/points", True, publishers=1)[1]
+    words = silence("/points", 1)
+    assert words.startswith("no clouds on /points, though somebody publishes there")
     assert "ros2 topic hz /points" in words and "fastdds.xml" in words
+    assert silence("/depth", 0, "no depth images").startswith("no depth images on /depth: check the topic's name")
 
 
 def test_silence_is_longer_where_clouds_come_seldom():
@@ -132,9 +133,9 @@ def test_silence_is_longer_where_clouds_come_seldom():
 
 
 def test_a_silent_fall_to_the_cpu_is_a_warning():
-    level, words = verdict(FINE, "/points", True, "libcublasLt.so.13: cannot open shared object file")
+    level, words = verdict(FINE, "", True, "libcublasLt.so.13: cannot open shared object file")
     assert level == WARN and words.startswith("labeling at 4.2 Hz on the CPU though there is a GPU: libcublasLt")
-    assert verdict(replace(FINE, problem="no field 'z'"), "/points", True, "libcublasLt") == (WARN, "no field 'z'")
+    assert verdict(replace(FINE, problem="no field 'z'"), "", True, "libcublasLt") == (WARN, "no field 'z'")
 
 
 def test_levels_are_those_of_the_message():
