@@ -15,12 +15,12 @@ import numpy as np
 from partdistill_ros.distillation.config import Augmentation, DistillConfig
 from partdistill_ros.distillation.generated import generated_scans, is_procedural
 from partdistill_ros.distillation.known_units import load_known, select_points, split_known, with_parts
-from partdistill_ros.distillation.posing import usable_rows
+from partdistill_ros.distillation.known_views import public_views
+from partdistill_ros.distillation.posing import Pose, posed, usable_rows
 from partdistill_ros.distillation.samples import (
     Sample,
     make_sample,
     partial_view_masks,
-    upright,
     upright_cloud,
     with_weights,
 )
@@ -155,12 +155,22 @@ def count_scans(paths: Sequence[Path], generated: Sequence[str]) -> int:
 
 
 def _known_sample(path: Path, parts: Sequence[str], config: DistillConfig) -> Sample:
-    """A scan that brings its units along, such as `partdistill import-knowledge` writes: boxes, of unknown views."""
+    """A scan that brings its units along, such as `partdistill import-knowledge` writes: boxes, of the public views
+    where these explain them."""
     scan, units = load_known(path)
     scan = scan if config.up is None else scan.with_(up=parse_up(config.up))
     units = with_parts(units, parts, str(path))
     index = np.random.default_rng(config.seed).permutation(usable_rows(scan))[: config.cloud_points]
-    cloud = upright(scan.select(index))
-    masks = partial_view_masks(cloud, config.seed, _num_partial_views(config))
-    units = select_points(units, index)
-    return Sample(scan.name, str(config.category), cloud.points, units, masks, scan.up_unknown, boxes=True)
+    found, units = posed(scan.select(index)), select_points(units, index)
+    views, pose = public_views(found.points, units, scan.up), Pose.of(found)
+    cloud = pose.apply(found)
+    return Sample(
+        scan.name,
+        str(config.category),
+        cloud.points,
+        units,
+        partial_view_masks(cloud, config.seed, _num_partial_views(config)),
+        up_unknown=scan.up_unknown,
+        views=None if views is None else pose.views_after(views),
+        boxes=True,
+    )

@@ -80,6 +80,11 @@ class Pose:
         moved = (points.astype(np.float64) @ self.rotation.T - self.center) / self.radius
         return moved.astype(np.float32)
 
+    def views_after(self, views: Views) -> Views:
+        """The perspective cameras `views` of the shape before, in the frame of the moved one."""
+        rotation = views.rotation @ self.rotation.T
+        return replace(views, rotation=rotation.astype(np.float32), position=self.move(views.position))
+
     def views_before(self, views: Views) -> Views:
         """The perspective cameras `views` of the moved shape, in the frame before: they show the same pictures."""
         position = (views.position * self.radius + self.center) @ self.rotation

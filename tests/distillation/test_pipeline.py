@@ -215,7 +215,7 @@ def test_scans_that_bring_their_knowledge_need_no_teacher(
     how = config(tmp_path, tmp_path / "bottles", schedule=BOTH_WAYS)
     assert Bundle.load(pipeline.distill(how).bundle).training["scans"] == 2
     graded = [RescoredUnits.load(path) for path in find_rescored(tmp_path / "bottles.work")]
-    assert len(graded) == 2 and all(len(one.views) == 0 and one.points.shape == (800, 3) for one in graded)
+    assert len(graded) == 2 and all(len(one.views) == 10 and one.points.shape == (800, 3) for one in graded)
 
 
 def test_knowledge_stays_with_its_points(tmp_path: Path, teacher) -> None:
