@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import array
-import importlib.util
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
+import orbit
 import pytest
 
 from partdistill_ros.nodes.conversions import colors_of, read_cloud
@@ -19,28 +17,17 @@ from partdistill_ros.pointcloud.layout import UNLABELED_CODE, CloudLayout
 
 pytestmark = pytest.mark.ros
 
-ORBIT = Path(__file__).parents[1] / "recording" / "orbit.py"
-
 
 @pytest.fixture(scope="module")
-def orbit():
+def scan():
     """A mug on a table before a depth camera, see `orbit.py`."""
-    spec = importlib.util.spec_from_file_location("orbit_for_inputs", ORBIT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def scan(orbit):
     return orbit.view(40).scan
 
 
 class Camera:
     """Publishes what a camera would, on a node that is given; `send` answers the header."""
 
-    def __init__(self, node, orbit, scan, reliable: bool = True) -> None:
+    def __init__(self, node, scan, reliable: bool = True) -> None:
         from rclpy.qos import QoSProfile, ReliabilityPolicy
         from sensor_msgs.msg import CameraInfo, Image
 
@@ -88,13 +75,13 @@ class Camera:
 
 
 @pytest.fixture
-def listening(node, orbit, scan):
+def listening(node, scan):
     """`listening(**settings)`: a camera, what was received of it, what was told, and a spin until something is."""
 
     def start(reliable: bool = True, **settings):
         received, told = [], []
         subscription = DepthSubscription(node, InputQos(), DepthInput(**settings), received.append, told.append)
-        camera = Camera(node, orbit, scan, reliable)
+        camera = Camera(node, scan, reliable)
 
         def until(done, seconds: float = 20.0) -> None:
             end = time.monotonic() + seconds
@@ -180,11 +167,11 @@ def test_without_color_of_the_same_time_depth_goes_alone_and_that_is_told(listen
     assert received[0].color is None and "no color: nothing arrives on /color/image_rect" in told[0]
 
 
-def test_the_live_node_labels_a_depth_camera(run_node, peer, toy_bundle_path, orbit, scan):
+def test_the_live_node_labels_a_depth_camera(run_node, peer, toy_bundle_path, scan):
     node = run_node("part_segmenter", bundle=str(toy_bundle_path), query="top, bottom", input="depth", threads=1,
                     diagnostics_period=0.2)  # fmt: skip
     node.wait_for("labeling 'top, bottom' on /depth/image_rect")
-    camera = Camera(peer.node, orbit, scan)
+    camera = Camera(peer.node, scan)
     camera.offer(COLOR)
     peer.until(lambda: all(one.get_subscription_count() for one in camera.publishers.values()), "the subscriptions")
     peer.until(lambda: peer.node.count_publishers("labeled_points"), "the output")
@@ -213,14 +200,14 @@ def test_the_live_node_labels_a_depth_camera(run_node, peer, toy_bundle_path, or
     peer.until(lambda: "nobody publishes /depth" in peer.messages["/diagnostics"][-1].status[0].message, "diagnostics")
 
 
-def test_the_recorder_records_a_depth_camera(run_node, peer, orbit, scan, tmp_path):
+def test_the_recorder_records_a_depth_camera(run_node, peer, scan, tmp_path):
     std_srvs = pytest.importorskip("std_srvs.srv", reason="std_srvs is not installed: run make or source ROS 2")
     from partdistill_ros.recording.collection import Collection
 
     mugs = tmp_path / "mugs"
     node = run_node("scan_recorder", collection=str(mugs), name="mug", period=0.0, input="depth")
     node.wait_for("ready: ")
-    camera = Camera(peer.node, orbit, scan)
+    camera = Camera(peer.node, scan)
     camera.offer(COLOR)
     peer.until(lambda: all(one.get_subscription_count() for one in camera.publishers.values()), "the subscriptions")
     assert peer.call(std_srvs.Trigger, "scan_recorder/start").message.startswith("recording /depth/image_rect into")
