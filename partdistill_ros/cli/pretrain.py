@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
+from dataclasses import replace
 
-from partdistill_ros.cli.common import DEVICES, Answer, check_inputs, check_output, choose_device, positive
+from partdistill_ros.cli.common import Answer, add_device, check_inputs, check_output, choose_device
 from partdistill_ros.cli.progress import EpochBar
-from partdistill_ros.errors import PartDistillError
-from partdistill_ros.students.names import PRETRAINED, STUDENTS
+from partdistill_ros.distillation.pretrain_config import PretrainConfig
+from partdistill_ros.options import add_arguments, from_namespace
+from partdistill_ros.students.names import PRETRAINED
 
 SUMMARY = "learn an encoder from clouds alone, without a teacher"
 DESCRIPTION = """\
@@ -24,48 +25,27 @@ EXAMPLES = """\
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Arguments of the command."""
-    parser.add_argument("scans", nargs="*", type=Path, metavar="SCAN", help="scan, mesh, bag, or folder of them")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=f"encoder to write, {PRETRAINED}")
-    parser.add_argument("--student", choices=STUDENTS, default="patch_transformer", help="whose encoder")
-    parser.add_argument(
-        "--generated", type=positive, default=0, metavar="N", help="add N procedural shapes of every family"
-    )
-    parser.add_argument("--epochs", type=positive, metavar="N", help="passes over the clouds (60)")
-    parser.add_argument("--batch", type=positive, metavar="N", help="clouds of a step (16)")
-    parser.add_argument("--device", choices=DEVICES, default="auto", help="where to train")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of everything random")
+    """Arguments of the command: those of `PretrainConfig`."""
+    add_arguments(parser, PretrainConfig)
+    add_device(parser, "where to train")
 
 
 def run(arguments: Namespace) -> Answer:
     """Check everything, then train."""
-    if not arguments.scans and not arguments.generated:
-        raise PartDistillError("nothing to learn from: name scans, or ask for --generated shapes")
     check_inputs(arguments.scans)
     check_output(arguments.out, (PRETRAINED,), arguments.scans)
-    if arguments.seed < 0:
-        raise PartDistillError(f"--seed is {arguments.seed}: choose a whole number from 0")
-    device = choose_device(arguments.device, "pre-training")
+    config = from_namespace(PretrainConfig, arguments)
+    config = replace(config, device=choose_device(arguments.device, "pre-training"))
     from partdistill_ros.distillation import pretrain
 
-    numbers = {name: getattr(arguments, name) for name in ("epochs", "batch") if getattr(arguments, name)}
-    config = pretrain.PretrainConfig(
-        arguments.out,
-        tuple(arguments.scans),
-        arguments.generated,
-        student=arguments.student,
-        device=device,
-        seed=arguments.seed,
-        **numbers,
-    )
     start = time.monotonic()
     with EpochBar("pretrain") as bar:
         training = pretrain.run(config, bar)
     seconds = round(time.monotonic() - start, 1)
-    record = {"encoder": str(arguments.out), "student": arguments.student, "training": training, "seconds": seconds}
+    record = {"encoder": str(config.out), "student": config.student, "training": training, "seconds": seconds}
     summary = ", ".join(f"{key} {value}" for key, value in training.items())
     return Answer(
         record,
-        f"wrote {arguments.out} in {seconds:.0f} s ({summary})\n"
-        f"start from it: partdistill distill ... --student {arguments.student} --start {arguments.out}",
+        f"wrote {config.out} in {seconds:.0f} s ({summary})\n"
+        f"start from it: partdistill distill ... --student {config.student} --start {config.out}",
     )

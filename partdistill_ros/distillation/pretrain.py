@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
 
@@ -23,8 +23,8 @@ from tqdm import tqdm
 
 from partdistill_ros.distillation.augmentation import augment
 from partdistill_ros.distillation.checkpoint import load_parts
-from partdistill_ros.distillation.config import Augmentation
 from partdistill_ros.distillation.optimizer import lr_schedule, step_seed
+from partdistill_ros.distillation.pretrain_config import PretrainConfig
 from partdistill_ros.distillation.samples import partial_view_masks, upright_cloud
 from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.errors import PartDistillError
@@ -34,7 +34,6 @@ from partdistill_ros.io.load import load_scans
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.students.build import new_student, save_encoder
 from partdistill_ros.students.masked import masked_autoencoder
-from partdistill_ros.students.names import PRETRAINED, check_start
 from partdistill_ros.students.student import Student
 from partdistill_ros.synthetic.families import FAMILIES
 from partdistill_ros.synthetic.procedural import procedural_clouds
@@ -42,47 +41,8 @@ from partdistill_ros.text.space import TextSpace
 
 log = logging.getLogger(__name__)
 
-# Strays and the table's strip belong to no shape: nobody could draw them from what is visible.
-CLEAN = Augmentation(outliers=0.0, table=0.0, noise=0.005)
 # What a training does not depend on; the clouds enter by themselves.
 NOT_IN_KEY = ("out", "scans", "generated", "first_seed", "cloud_points", "device", "checkpoint_minutes")
-
-
-@dataclass(frozen=True)
-class PretrainConfig:
-    """One run: scans (files or folders) and, of every procedural family, `generated` shapes (seeds from
-    `first_seed`); `out` is the encoder's file, checkpoints lie in `<out>.work`.
-
-    rate: AdamW's peak (as published), one cycle down to a hundredth.  min_steps: small collections are
-    repeated until an epoch has so many batches.  cloud_points: points kept of a cloud, more than a student
-    sees at once.
-    """
-
-    out: Path
-    scans: tuple[Path, ...] = ()
-    generated: int = 0
-    first_seed: int = 0
-    student: str = "patch_transformer"
-    epochs: int = 60
-    batch: int = 16
-    min_steps: int = 8
-    rate: float = 1e-3
-    decay: float = 0.05
-    device: str = "cpu"
-    seed: int = 0
-    cloud_points: int = 4096
-    checkpoint_minutes: float = 2.0
-    augmentation: Augmentation = field(default_factory=lambda: CLEAN)
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot work before any work is done."""
-        check_start(self.student, "scratch")
-        if not self.scans and self.generated < 1:
-            raise PartDistillError("nothing to learn from: name scans, or ask for generated shapes")
-        if self.out.suffix.lower() != PRETRAINED:
-            raise PartDistillError(f"{self.out}: an encoder's file ends in {PRETRAINED}, choose such a name")
-        if min(self.epochs, self.batch, self.min_steps) < 1:
-            raise PartDistillError("epochs, batch and min_steps must be 1 at least")
 
 
 @dataclass(frozen=True)
@@ -145,7 +105,9 @@ class Pretraining:
     def __init__(self, student: Student, clouds: Iterable[Cloud], config: PretrainConfig) -> None:
         self.clouds, self.config = list(clouds), config
         self.model = masked_autoencoder(student).to(config.device)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.rate, weight_decay=config.decay)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
         self.losses: list[float] = []
         self.checkpoint = config.out.with_name(config.out.name + ".work") / f"pretrain-{self._key()}.pt"
 
@@ -188,7 +150,7 @@ class Pretraining:
         visible = self.model.sample_visible(len(chosen), torch.Generator().manual_seed(seed)).to(config.device)
         done = (epoch * self.steps_per_epoch + step) / (config.epochs * self.steps_per_epoch)
         for group in self.optimizer.param_groups:
-            group["lr"] = config.rate * lr_schedule(done)
+            group["lr"] = config.learning_rate * lr_schedule(done)
         loss: Tensor = self.model(points, centers, visible)
         self.optimizer.zero_grad()
         loss.backward()

@@ -40,7 +40,7 @@ def test_options_reach_the_training(partdistill, asked, cloud_file, tmp_path):
 
 
 def test_defaults_are_those_of_the_training(partdistill, asked, tmp_path):
-    from partdistill_ros.distillation.pretrain import PretrainConfig
+    from partdistill_ros.distillation.pretrain_config import PretrainConfig
 
     done = partdistill("pretrain", "--generated", "2", "--device", "cpu", "--out", tmp_path / "e.pt")
     assert done.code == 0 and f"--student patch_transformer --start {tmp_path / 'e.pt'}" in done.out
@@ -54,7 +54,7 @@ def test_defaults_are_those_of_the_training(partdistill, asked, tmp_path):
         (("gone.ply",), "gone.ply does not exist"),
         (("--generated", "0"), "whole number from 1"),
         (("--generated", "1", "--student", "oracle"), "invalid choice"),
-        (("--generated", "1", "--seed", "-1"), "--seed is -1"),
+        (("--generated", "1", "--seed", "-1"), "whole number from 0"),
         (("--generated", "1", "--out", "encoder.npz"), "ends in .pt"),
     ],
 )

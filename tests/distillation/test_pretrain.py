@@ -12,7 +12,8 @@ import torch
 
 from partdistill_ros.distillation import pretrain
 from partdistill_ros.distillation.config import Augmentation
-from partdistill_ros.distillation.pretrain import Cloud, PretrainConfig, Pretraining, gather_clouds
+from partdistill_ros.distillation.pretrain import Cloud, Pretraining, gather_clouds
+from partdistill_ros.distillation.pretrain_config import PretrainConfig
 from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.save import save_scan
@@ -41,7 +42,7 @@ def clouds() -> list[Cloud]:
 
 
 def config(out: Path, **changes: object) -> PretrainConfig:
-    base = PretrainConfig(out, generated=1, epochs=4, batch=4, min_steps=3, rate=2e-3, checkpoint_minutes=0.0)
+    base = PretrainConfig(out, generated=1, epochs=4, batch=4, min_steps=3, learning_rate=2e-3, checkpoint_minutes=0.0)
     return replace(base, **changes)
 
 
@@ -67,7 +68,7 @@ def loss_of(run: Pretraining) -> float:
 )
 def test_the_loss_falls(clouds: list[Cloud], tmp_path: Path, name: str, sizes: dict[str, object]) -> None:
     """On masks that the training never drew; a decoder that draws every point at the center begins near 1."""
-    told = config(tmp_path / "e.pt", epochs=6, min_steps=14, rate=4e-3, augmentation=CALM)
+    told = config(tmp_path / "e.pt", epochs=6, min_steps=14, learning_rate=4e-3, augmentation=CALM)
     run = Pretraining(make(name, **sizes), clouds, told)
     before, losses, after = loss_of(run), run.run(), loss_of(run)
     assert len(losses) == 6 and losses[-1] < losses[2] < losses[0]
