@@ -59,10 +59,6 @@ class Views:
     def __len__(self) -> int:
         return len(self.rotation)
 
-    def fov(self) -> NDArray[np.float32]:
-        """Full opening angle of each perspective camera, radians `[V]`."""
-        return (2 * np.arctan(1 / self.focal)).astype(np.float32)
-
     def to_camera(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """World points `[N, 3]` in every camera's frame, `[V, N, 3]`."""
         return np.einsum("vij,vnj->vni", self.rotation, points[None] - self.position[:, None]).astype(np.float32)

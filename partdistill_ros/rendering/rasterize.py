@@ -22,35 +22,13 @@ from partdistill_ros.rendering.zbuffer import (
     DISC_PER_SPACING,
     EMPTY,
     GRAY,
-    Splats,
     disc_radius,
     paint,
     project,
-    render_clouds,
     shade,
     zbuffer_faces,
     zbuffer_points,
 )
-
-__all__ = [
-    "BUILT_IN",
-    "Backend",
-    "Rendering",
-    "Splats",
-    "disc_radius",
-    "load_backend",
-    "locate_points",
-    "point_pixels",
-    "point_spacing",
-    "project",
-    "render_clouds",
-    "render_faces",
-    "render_points",
-    "render_scan",
-    "visible_points",
-    "zbuffer_faces",
-    "zbuffer_points",
-]
 
 FACE_TOLERANCE = 2.0  # pixels in depth: a surface tilted by 63 degrees still counts as seen
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -26,16 +25,6 @@ DISC_PER_SPACING = 1.2
 # scatters (0.1 ms each per view of 10k points) and its picture does not depend on the rest of the batch.
 DISC_SQUARES = (0.5, 1.0, 2.0, 4.0, 5.0, 8.0, 13.0, 18.0, 26.0, 36.0, 52.0, 72.0, 104.0, 144.0, 208.0, 256.0)
 CANDIDATES = 1 << 21  # pixel-face pairs tested at a time: about 200 MB of temporaries
-
-
-@dataclass(frozen=True)
-class Splats:
-    """What `render_clouds` gives for B clouds, as tensors: picture `[B, H, W, 3] u1`, depth
-    `[B, H, W] f4` (inf empty), index `[B, H, W] i8` into the cloud (-1 empty)."""
-
-    picture: Tensor
-    depth: Tensor
-    index: Tensor
 
 
 def project(
@@ -72,44 +61,6 @@ def zbuffer_points(
     return _unpack(buffer)
 
 
-def render_clouds(
-    points: Tensor,
-    rotation: Tensor,
-    position: Tensor,
-    focal: Tensor | float,
-    *,
-    normals: Tensor | None = None,
-    colors: Tensor | None = None,
-    size: int = 128,
-    radius: float | Tensor = 1.5,
-    spacing: float | Tensor | None = None,
-    orthographic: bool = False,
-    ambient: float | Tensor = AMBIENT,
-    light: Tensor | None = None,
-    background: Tensor | None = None,
-    exact: bool = False,
-) -> Splats:
-    """Pictures of B different clouds in one go, each by its own camera.
-
-    points, normals: `[B, N, 3] f4` (normals of either sign, None: unshaded).  colors `[B, N, 3]`
-    0-255 (None: gray).  rotation `[B, 3, 3]`, position `[B, 3]`, focal one number or `[B]`: see
-    `Views`.  radius: of the discs, pixels, one number, `[B]` or `[B, N]`.  spacing: of
-    the points of each cloud, one number or `[B]`; if given, it sets each disc's radius by its
-    depth as `render_points` does (see `disc_radius`).  ambient: one number or `[B]`.  light: `[B, 3]`
-    unit direction towards the light in the camera frame (None: headlight).  background `[B, 3]`
-    0-255 (None: white).
-    """
-    batch, count = points.shape[:2]
-    uv, depth = project(points, rotation, position, focal, size, orthographic)
-    if spacing is not None:
-        radius = disc_radius(spacing, depth, focal, size, orthographic)
-    index, front = zbuffer_points(uv, depth, size, radius, exact)
-    tint = torch.full((batch, count, 3), GRAY, device=points.device) if colors is None else colors.float()
-    if normals is not None:
-        tint = tint * shade(points, normals, rotation, position, ambient, light)[..., None]
-    return Splats(paint(tint, index, background), front, index)
-
-
 def disc_radius(
     spacing: float | Tensor, depth: Tensor, focal: float | Tensor, size: int, orthographic: bool = False
 ) -> Tensor:
@@ -142,11 +93,11 @@ def shade(
     return base + (1 - base) * lambert
 
 
-def paint(tint: Tensor, index: Tensor, background: Tensor | None = None) -> Tensor:
-    """Picture `[B, H, W, 3] u1` of the per-element colors `tint [B, N, 3]` (0-255) under an index map."""
+def paint(tint: Tensor, index: Tensor) -> Tensor:
+    """Picture `[B, H, W, 3] u1` of the per-element colors `tint [B, N, 3]` (0-255) under an index map, on white."""
     batch, height, width = index.shape
-    back = torch.tensor([WHITE], device=tint.device).expand(batch, 3) if background is None else background.float()
-    palette = torch.cat([back[:, None], tint], 1).clamp(0, 255).round().to(torch.uint8)
+    white = torch.tensor(WHITE, device=tint.device).expand(batch, 1, 3)
+    palette = torch.cat([white, tint], 1).clamp(0, 255).round().to(torch.uint8)
     rows = torch.arange(batch, device=tint.device)[:, None] * palette.shape[1]
     chosen = (index.reshape(batch, -1) + 1 + rows).reshape(-1)
     return palette.reshape(-1, 3).index_select(0, chosen).reshape(batch, height, width, 3)

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.rendering.cameras import look_at
-from partdistill_ros.rendering.zbuffer import render_clouds
+from partdistill_ros.rendering.zbuffer import GRAY, paint, project, shade, zbuffer_points
 from partdistill_ros.synthetic.families import FAMILIES
 from partdistill_ros.synthetic.procedural import procedural_clouds
 from partdistill_ros.teachers.mini import DEFAULT_PATH, MiniConfig, MiniNet, network_input
@@ -109,7 +109,7 @@ def random_cameras(up_unknown: Tensor, rng: np.random.Generator) -> tuple[Tensor
 
 def one_sided(points: Tensor, rotation: Tensor, position: Tensor) -> list[Tensor]:
     """For each cloud the indices of the points that a camera sees."""
-    index = render_clouds(points, rotation, position, FOCAL, size=128, radius=1.5).index
+    index, _ = zbuffer_points(*project(points, rotation, position, FOCAL, 128), 128, 1.5)
     return [torch.unique(row[row >= 0]) for row in index.reshape(len(index), -1)]
 
 
@@ -142,22 +142,15 @@ def sample_batch(shapes: Shapes, config: TrainConfig, rng: np.random.Generator) 
     light = F.normalize(
         torch.from_numpy(rng.normal(0, 0.7, (config.batch, 3)).astype(np.float32)) - torch.tensor([0, 0, 1.0]), dim=-1
     )
-    splats = render_clouds(
-        noisy,
-        rotation,
-        position,
-        FOCAL,
-        normals=normals,
-        size=SIZE,
-        radius=float(spacing * rng.uniform(0.8, 1.5)),
-        ambient=torch.from_numpy(rng.uniform(0.15, 0.5, config.batch).astype(np.float32)),
-        light=light,
-    )
+    uv, depth = project(noisy, rotation, position, FOCAL, SIZE)
+    index, front = zbuffer_points(uv, depth, SIZE, float(spacing * rng.uniform(0.8, 1.5)))
+    ambient = torch.from_numpy(rng.uniform(0.15, 0.5, config.batch).astype(np.float32))
+    tint = (GRAY * shade(noisy, normals, rotation, position, ambient, light)[..., None]).expand(-1, -1, 3)
     brightness = torch.from_numpy(rng.uniform(0.6, 1.2, (config.batch, 1, 1, 1)).astype(np.float32))
-    picture = (splats.picture.float() * brightness).clamp(0, 255)
-    index = splats.index[:, ::2, ::2]
+    picture = (paint(tint, index).float() * brightness).clamp(0, 255)
+    index = index[:, ::2, ::2]
     truth = labels.gather(1, index.clamp(min=0).flatten(1)).reshape(index.shape).masked_fill(index < 0, -1)
-    return network_input(picture, splats.depth), truth, shapes.family[chosen]
+    return network_input(picture, front), truth, shapes.family[chosen]
 
 
 def batch_loss(
