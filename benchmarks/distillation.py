@@ -4,7 +4,8 @@
     python benchmarks/distillation.py [SHAPE or folder ...] [--teacher mini] [--train PATH ...] [--json]
 
 `pre` distills on other shapes than it is measured on: on `--train`, else on every second shape of each category
-for the others, and the reverse. `tta` distills on the measured shapes together, `tta-each` on one at a time; neither
+for the others, and the reverse; with `--labels 1 2 4 8`, further rows, so many shapes a category of that
+collection teach by their labels. `tta` distills on the measured shapes together, `tta-each` on one at a time; neither
 sees a label. Each cell is ShapeNetPart's mIoU in per cent and, in brackets, the mean over parts in the truth.
 Targets (checked where the methods were run): with mini, backward in Pre is 10 above vote or 90 % of supervised,
 and above forward; with controlled:pixel Pre 70, TTA 77, one at a time vote + 12; with controlled:box 62, 52,
@@ -84,6 +85,12 @@ def first_of_each(shapes: Sequence[Shape], count: int | None) -> list[Shape]:
     return chosen
 
 
+def split_labeled(shapes: Sequence[Shape], count: int) -> tuple[list[Shape], list[Shape]]:
+    """The first `count` shapes of every category, which are learned with their labels, and the others."""
+    labeled = first_of_each(shapes, count)
+    return labeled, [shape for shape in shapes if not any(shape is one for one in labeled)]
+
+
 def measured(options: argparse.Namespace) -> list[Shape]:
     """The shapes to measure: files and folders, `--of-families` procedural ones, else the evaluation data."""
     if options.of_families:
@@ -115,13 +122,14 @@ class Bench:
         """Whether `pre` measures the second half of the shapes only, so that others must be measured on it too."""
         return self.train is None and self.options.folds == 1
 
-    def row(self, method: str, setting: str, rule: str = "posterior") -> Row:
-        """Measure one method in one setting with every seed."""
+    def row(self, method: str, setting: str, rule: str = "posterior", labels: int = 0) -> Row:
+        """Measure one method in one setting with every seed.  labels: see `--labels`."""
         name = method if method != "backward" or rule == "posterior" else f"backward ({rule})"
+        name = f"{name}, {labels} labeled" if labels else name
         runs, units = [], []
         for seed in self.options.seeds if method in TRAINED else self.options.seeds[:1]:
             chosen = replace(self.setting, backward=rule, recipe=replace(self.setting.recipe, seed=seed))
-            found = self._settings(method, setting, chosen, f"{name} {setting} seed {seed}")
+            found = self._settings(method, setting, chosen, f"{name} {setting} seed {seed}", labels)
             scores = [score for evaluation, _ in found for score in evaluation.scores]
             runs.append(summarize(scores))
             units += [quality for _, quality in found if quality is not None]
@@ -129,7 +137,7 @@ class Bench:
         return Row(name, setting, tuple(runs), tuple(units))
 
     def _settings(
-        self, method: str, setting: str, chosen: MethodConfig, label: str
+        self, method: str, setting: str, chosen: MethodConfig, label: str, labels: int
     ) -> list[tuple[Evaluation, UnitQuality | None]]:
         if setting == "tta-each":
             few = first_of_each(self.shapes, self.options.each_of)
@@ -138,12 +146,12 @@ class Bench:
             return [self._one(method, folds(self.shapes)[1], chosen, label)]
         if method not in TRAINED or setting == "tta":
             return [self._one(method, self.shapes, chosen, label)]
-        if self.train is not None:
-            return [self._one(method, self.shapes, replace(chosen, train=self.train), label)]
         halves = folds(self.shapes)
+        pairs = (halves, halves[::-1])[: self.options.folds] if self.train is None else ((self.train, self.shapes),)
         return [
-            self._one(method, measured, replace(chosen, train=taught), label)
-            for taught, measured in (halves, halves[::-1])[: self.options.folds]
+            self._one(method, measured, replace(chosen, train=unlabeled, labels=labeled), label)
+            for taught, measured in pairs
+            for labeled, unlabeled in (split_labeled(taught, labels),)
         ]
 
     def _one(
@@ -167,7 +175,10 @@ def measure(bench: Bench, methods: Sequence[str], settings: Sequence[str], rules
     for setting in settings:
         for method in methods:
             if method in TRAINED and not (method in ("supervised", "features") and setting == "tta-each"):
-                rows += [bench.row(method, setting, rule) for rule in (rules if method == "backward" else rules[:1])]
+                own = rules if method == "backward" else rules[:1]
+                rows += [bench.row(method, setting, rule) for rule in own]
+                if method in ("forward", "backward") and setting == "pre":
+                    rows += [bench.row(method, setting, rules[0], count) for count in bench.options.labels if count]
     return rows
 
 
@@ -257,6 +268,14 @@ def options_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--per-family", type=int, default=6, metavar="N", help="how many of each family")
     parser.add_argument("--teacher", default="mini", help="mini, controlled:pixel, controlled:box, or as in distill")
     parser.add_argument("--train", nargs="+", help="collection of Pre (default: the other half of the shapes)")
+    parser.add_argument(
+        "--labels",
+        type=int,
+        nargs="+",
+        default=[],
+        metavar="N",
+        help="pre: further rows in which the first N shapes of each category of the collection teach by their labels",
+    )
     parser.add_argument("--folds", type=int, choices=(1, 2), default=2, help="1: only the second half is measured")
     parser.add_argument("--generated", nargs="+", default=[], help="shapes, or procedural:N, added to every collection")
     parser.add_argument("--generated-share", type=float, help="how often one is drawn next to another (as in distill)")

@@ -35,7 +35,7 @@ def unit_quality(trainer: Trainer, shapes: Sequence[Shape]) -> UnitQuality | Non
     right, before, after = [], [], []
     for sample, graded in zip(trainer.samples, trainer.rescored, strict=True):
         shape = by_name.get((sample.category, sample.name))
-        if shape is not None:
+        if shape is not None and not sample.labeled:
             right.append(_is_right(sample, shape))
             before.append(sample.units.score)
             after.append(graded.units.score)

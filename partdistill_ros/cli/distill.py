@@ -19,8 +19,8 @@ from partdistill_ros.teachers.registry import with_weights
 SUMMARY = "distill a student from unlabeled scans and part names"
 DESCRIPTION = """\
 Render each scan, ask a vision-language model (the teacher) where the named parts are, and distill
-its answers into a student bundle. No labels are needed or used. A run that was stopped goes on where
-it was, from BUNDLE.work.
+its answers into a student bundle. No labels are needed, and none are used but those of --labels. A run
+that was stopped goes on where it was, from BUNDLE.work.
 
 The student is then checked: its files, its export, a run on the scans, and how far it agrees with what
 the teacher saw, next to the student before it. BUNDLE.work/report.html shows the run. With --store the
@@ -33,6 +33,7 @@ EXAMPLES = """\
   partdistill distill scans/ --parts "handle, cup" --teacher clip --text-space clip --start scratch --out my_mugs
   partdistill distill scans/ --parts "handle, cup" --teacher detector --weights grounding-dino/ --out my_mugs
   partdistill distill scans/ --category mug --parts "handle, cup" --generated procedural:50 --out my_mugs
+  partdistill distill scans/ --category mug --parts "handle, cup" --labels labeled/ --out my_mugs
   partdistill distill scans/ --category mug --parts "handle, cup" --store bundles/ --out mugs
   partdistill units my_mugs.work --out sheets        which units backward distillation trusted"""
 
@@ -117,7 +118,7 @@ def _config(arguments: Namespace) -> DistillConfig:
     values: dict[str, Any] = {}
     if arguments.store is not None:
         values |= {"out": _place_in_store(arguments.store, str(arguments.out)), "name": str(arguments.out)}
-    check_inputs(arguments.scans)
+    check_inputs([*arguments.scans, *map(Path, arguments.labels)])
     if arguments.weights is not None:
         values["teacher"] = with_weights(arguments.teacher, arguments.weights)
     config = from_namespace(DistillConfig, arguments, **values, device="cpu")

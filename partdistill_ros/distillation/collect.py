@@ -16,6 +16,7 @@ from partdistill_ros.distillation.config import Augmentation, DistillConfig
 from partdistill_ros.distillation.generated import generated_scans, is_procedural
 from partdistill_ros.distillation.known_units import load_known, select_points, split_known, with_parts
 from partdistill_ros.distillation.known_views import public_views
+from partdistill_ros.distillation.labels import labeled_samples
 from partdistill_ros.distillation.posing import Pose, posed, usable_rows
 from partdistill_ros.distillation.samples import (
     Sample,
@@ -59,6 +60,7 @@ def collect_samples(
         collector = _Collector(config, tuple(parts), work, report, left_out)
         own, generated = collector.samples(paths, len(samples))
         samples = with_weights([*samples, *own], generated, config.generated_share)
+    samples += _labeled(config, parts, left_out) if config.labels else []
     if not samples:
         raise PartDistillError("no scan could be used: see the warnings above for what is wrong with each")
     if not any(len(sample.units) for sample in samples):
@@ -152,6 +154,19 @@ def count_scans(paths: Sequence[Path], generated: Sequence[str]) -> int:
     if any(is_bag(path) for path in files):
         return 0
     return len(files) + sum(int(one.partition(":")[2]) for one in generated if is_procedural(one))
+
+
+def _labeled(config: DistillConfig, parts: Sequence[str], left_out: list[str]) -> list[Sample]:
+    return labeled_samples(
+        config.labels,
+        parts,
+        str(config.category),
+        config.cloud_points,
+        partial(_leave_out, left_out),
+        up=config.up,
+        seed=config.seed,
+        num_partial_views=_num_partial_views(config),
+    )
 
 
 def _known_sample(path: Path, parts: Sequence[str], config: DistillConfig) -> Sample:

@@ -176,6 +176,11 @@ class DistillConfig:
         "how often one is drawn next to a scan (default: all of them together as often as all scans)",
         metavar="W",
     )
+    labels: tuple[str, ...] = option(
+        (),
+        "a few labeled shapes to learn from beside the scans; no re-scoring touches them; may be given again",
+        metavar="PATH",
+    )
     epochs: int | None = option(
         None, "at most, both directions together (30; from random weights 45)", minimum=1, metavar="N"
     )
@@ -188,7 +193,8 @@ class DistillConfig:
         """Refuse what cannot work before any work is done."""
         from partdistill_ros.distillation.generated import check_generated
 
-        for name, kind in (("scans", Path), ("parts", str), ("generated", str)):  # lists and text are welcome too
+        for name in ("scans", "parts", "generated", "labels"):  # lists and text are welcome too
+            kind = Path if name == "scans" else str
             object.__setattr__(self, name, tuple(kind(one) for one in getattr(self, name)))
         object.__setattr__(self, "out", Path(self.out))
         check(self)

@@ -31,6 +31,7 @@ class Sample:
     views: the cameras of the units, in the frame of the points (None: unknown).
     boxes: the units are boxes of a detector, which take in neighbors of the part.
     weight: how often it is drawn, next to the other samples.
+    labeled: the units are true labels, which nobody re-scores.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Sample:
     views: Views | None = None
     boxes: bool = False
     weight: float = 1.0
+    labeled: bool = False
 
     @property
     def box_views(self) -> Views | None:

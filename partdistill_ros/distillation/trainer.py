@@ -215,7 +215,7 @@ class Trainer:
         """Re-score every unit by the averaged student, category by category, and learn from the new scores."""
         probabilities = predict(self.ema_student, self.samples, self.text_embeddings, self.device, self.seed)
         for category in self.text_embeddings:
-            rows = [i for i, sample in enumerate(self.samples) if sample.category == category]
+            rows = [i for i, sample in enumerate(self.samples) if sample.category == category and not sample.labeled]
             if not rows:
                 continue
             samples, answers = [self.samples[i] for i in rows], [probabilities[i] for i in rows]

@@ -126,13 +126,16 @@ def predict(bundle: Bundle, samples: Sequence[Sample], query: str, step: Callabl
 def answers_of(name: str, samples: Sequence[Sample], labels: Sequence[NDArray[np.int16]]) -> Answers:
     """The labels `[N]` of every sample's points with their agreement with its units."""
     sums = np.array([agreeing_weight(*one) for one in zip(samples, labels, strict=True)]).reshape(-1, 2)
+    labeled = all(sample.labeled for sample in samples)
+    told = [labeled or not sample.labeled for sample in samples]  # labels were learned by the new student alone
     joints = [
         joint_names(sample, sample.units, np.eye(len(sample.units.parts), dtype=np.float32)[own])
-        for sample, own in zip(samples, labels, strict=True)
-        if sample.box_views is None
+        for sample, own, counts in zip(samples, labels, told, strict=True)
+        if sample.box_views is None and counts
     ]
     with np.errstate(invalid="ignore"):
-        agreements, overall = sums[:, 0] / sums[:, 1], sums.sum(0)
+        agreements = sums[:, 0] / sums[:, 1]
+    overall = sums[told].sum(0)
     return Answers(
         name,
         tuple(labels),

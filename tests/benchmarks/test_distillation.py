@@ -105,3 +105,11 @@ def test_procedural_shapes_can_be_measured_instead(benchmark, capsys):
     assert code == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[2].split()[:5] == ["method", "setting", "kettle", "vase", "overall"]
+
+
+def test_labeled_shapes_are_taken_from_the_collection_and_not_from_what_is_measured(benchmark, folder):
+    shapes = load_shapes([folder])
+    labeled, others = benchmark.split_labeled(shapes, 2)
+    assert [sum(one.question.category == name for one in labeled) for name in ("mug", "chair")] == [2, 2]
+    assert {id(one) for one in labeled}.isdisjoint(id(one) for one in others) and len(labeled) + len(others) == 6
+    assert benchmark.split_labeled(shapes, 0) == ([], shapes)

@@ -33,7 +33,7 @@ from partdistill_ros.inference.bundle import DEFAULT_PATH, Bundle
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.io.load import load_scan
 from partdistill_ros.io.save import save_scan
-from partdistill_ros.pointcloud.scan import Scan
+from partdistill_ros.pointcloud.scan import Scan, sample_surface
 from partdistill_ros.students.build import load_student, new_student, save_encoder
 from partdistill_ros.students.names import LEAST_POINTS
 from partdistill_ros.synthetic.families import generate
@@ -182,6 +182,16 @@ def test_another_rule_goes_on_from_the_same_forward_distillation(scans: Path, tm
     assert epochs["none"] == [("forward", 3)]
     assert len(list(work.glob("forward-*.pt"))) == 1 and len(list(work.glob("fit-*.pt"))) == 3
     assert teacher.asked == 2
+
+
+def test_labeled_shapes_teach_beside_the_scans(scans: Path, tmp_path: Path, teacher) -> None:
+    labeled = tmp_path / "labeled.npz"
+    save_scan(labeled, sample_surface(generate("bottle", 9), 900))
+    how = config(scans, tmp_path / "x", labels=(str(labeled), str(scans / "bottle0.npz")))
+    left_out: list[str] = []
+    samples = collect_samples(how, PARTS, tmp_path / "x.work", lambda _: None, left_out)
+    assert [sample.labeled for sample in samples] == [False, False, True, True] and teacher.asked == 2
+    assert samples[2].units.score.tolist() == [1, 1] and samples[2].partial_views is not None
 
 
 def test_generated_shapes_are_members_with_their_share(scans: Path, tmp_path: Path, teacher) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from partdistill_ros.distillation.labels import true_units
 from partdistill_ros.distillation.samples import (
     Sample,
     make_sample,
@@ -19,7 +20,6 @@ from partdistill_ros.distillation.samples import (
 )
 from partdistill_ros.distillation.unit_store import KnowledgeStore
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.evaluation.training_samples import true_units
 from partdistill_ros.pointcloud.frames import rotation_to_z
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.cameras import views_for

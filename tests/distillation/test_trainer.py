@@ -174,6 +174,18 @@ def test_forward_alone_shares_it_too(
     assert_same_weights(make(samples, backward=second).run(), shared)
 
 
+def test_labels_are_never_rescored(samples: list[Sample]) -> None:
+    known = replace(samples[0], labeled=True)
+    trainer = make([known, *samples[1:]], backward="posterior")
+    before = trainer.soft_labels[0].copy()
+    trainer.run()
+    assert trainer.state.rescored_at is not None
+    np.testing.assert_array_equal(trainer.rescored[0].units.score, known.units.score)
+    assert trainer.rescored[0].posterior is None
+    assert trainer.rescored[1].posterior is not None, "while the others are"
+    assert (trainer.soft_labels[0] > 0).sum() == (before > 0).sum()
+
+
 def test_published_has_a_forward_distillation_of_its_own(samples: list[Sample], tmp_path: Path) -> None:
     make(samples, forward=tmp_path / "forward.pt").run()
     stages: list[Progress] = []

@@ -92,6 +92,14 @@ def answers_about(family: str, preset: str) -> tuple[list[Sample], dict[str, lis
     return samples, answers
 
 
+def test_true_labels_are_no_evidence_between_two_students(samples) -> None:
+    wrong = [np.full(3000, 1, np.int16)] * 2
+    known = [samples[0], replace(samples[1], labeled=True)]
+    one = answers_of("x", known, [wrong[0], wrong[1]])
+    other = answers_of("x", known, [wrong[0], 1 - wrong[1]])
+    assert one.overall == other.overall and one.kappa == other.kappa and one.agreements != other.agreements
+
+
 @pytest.mark.parametrize("family", ["mug", "pliers", "chair"])
 def test_of_boxes_the_truth_agrees_best(family: str) -> None:
     """Point by point one part everywhere, or the vote of the boxes, beats the truth, and refuses who corrects them."""

@@ -11,7 +11,7 @@ from controlled_teacher import ControlledTeacher
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.shapes import prepare
-from partdistill_ros.evaluation.training_samples import posed, teacher_samples, true_samples, true_units
+from partdistill_ros.evaluation.training_samples import posed, teacher_samples, true_samples
 from partdistill_ros.pointcloud.scan import sample_surface
 from partdistill_ros.synthetic.families import generate
 
@@ -47,11 +47,6 @@ def test_true_units_are_the_labels(mugs):
         share = np.bincount(votes.argmax(1), minlength=2) / len(votes)
         true = np.bincount(shape.truth[shape.truth >= 0], minlength=2) / len(shape.truth)
         np.testing.assert_allclose(share, true, atol=0.03)
-
-
-def test_true_units_leave_unlabeled_points_and_absent_parts_out():
-    units = true_units(np.array([2, -1, 2, 0]), ("a", "b", "c"))
-    assert units.part.tolist() == [0, 2] and units.points_of(1).tolist() == [0, 2] and units.n_points == 4
 
 
 @pytest.mark.parametrize("missing", ["labels", "names"])

@@ -22,7 +22,7 @@ from partdistill_ros.distillation.samples import Sample, upright, with_weights
 from partdistill_ros.distillation.trainer import Trainer
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.shapes import Question, Shape
-from partdistill_ros.evaluation.training_samples import posed
+from partdistill_ros.evaluation.training_samples import posed, true_samples
 from partdistill_ros.io.content_key import content_key
 from partdistill_ros.students.build import check_start_space, new_student, start_key
 from partdistill_ros.students.names import start_folder
@@ -66,6 +66,7 @@ class MethodConfig:
     teacher: as `load_teacher` takes it, or what makes one.  train: the collection to distill on (pre), None
     for the evaluated shapes (tta).  each: one evaluated shape at a time.  backward: the rule of the method
     `backward`.  generated, generated_share: shapes added to the collection, see `samples.with_weights`.
+    labels: labeled shapes beside the collection, whose true labels are learned.
     """
 
     teacher: str | MakeTeacher = "mini"
@@ -74,6 +75,7 @@ class MethodConfig:
     backward: str = "posterior"
     generated: Sequence[Shape] = ()
     generated_share: float | None = None
+    labels: Sequence[Shape] = ()
     recipe: Recipe = field(default_factory=Recipe)
 
     def __post_init__(self) -> None:
@@ -113,14 +115,15 @@ class DistilledMethod:
     ) -> Student:
         recipe, tta = self._recipe, self._config.train is None
         parts = {question.category: question.parts for question in questions}
-        own, made = (
+        own, made, labeled = (
             [aligned(shape, parts) for shape in shapes if shape.question.category in parts]
-            for shapes in (collection, self._config.generated)
+            for shapes in (collection, self._config.generated, self._config.labels)
         )
-        if not own and not made:
+        if not own and not made and not labeled:
             raise PartDistillError("the training shapes are of other categories than the evaluated ones")
         samples = self._make_samples([*own, *made])
         samples = with_weights(samples[: len(own)], samples[len(own) :], self._config.generated_share)
+        samples += true_samples(labeled)
         names = {sample.category: [space.encode([part]) for part in parts[sample.category]] for sample in samples}
         trained = recipe.start == "default" or start_folder(recipe.start) is not None
         schedule = schedule_for(len(samples), tta=tta, trained=trained, epochs=recipe.epochs)

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A few labeled shapes teach beside the scans, and no re-scoring touches what they say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from partdistill_ros.distillation.labels import labeled_sample, labeled_samples, true_units
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.io.save import save_scan
+from partdistill_ros.pointcloud.scan import sample_surface
+from partdistill_ros.synthetic.families import generate
+
+PARTS = ("handle", "cup")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two labeled mugs, one of other names, and one without labels."""
+    folder = tmp_path_factory.mktemp("labeled")
+    for seed in range(4):
+        cloud = sample_surface(generate("mug", seed), 1500)
+        if seed == 2:
+            cloud = replace(cloud, parts=tuple(f"the {part}" for part in cloud.parts))
+        if seed == 3:
+            cloud = replace(cloud, point_labels=None, parts=())
+        save_scan(folder / f"mug{seed}.npz", cloud)
+    return folder
+
+
+def test_true_labels_are_units_of_full_confidence(folder: Path) -> None:
+    left_out: list[str] = []
+    samples = labeled_samples([str(folder)], PARTS, "mug", 1000, lambda path, error: left_out.append(str(error)))
+    assert [sample.name for sample in samples] == ["mug0", "mug1"] and len(left_out) == 2
+    assert "labeled handle, cup, only" in left_out[0] and "no labels" in left_out[1]
+    for sample in samples:
+        assert sample.labeled and not sample.boxes and not sample.up_unknown and sample.category == "mug"
+        assert sample.units.score.tolist() == [1, 1] and len(sample.points) == 1000
+        assert (sample.units.coverage() == 1).all(), "every point has its part"
+        assert sample.partial_views is None
+
+
+def test_partial_views_as_of_other_scans(folder: Path) -> None:
+    (sample,) = labeled_samples([str(folder / "mug0.npz")], PARTS, "mug", 500, pytest.fail, num_partial_views=2)
+    assert sample.partial_views is not None and sample.partial_views.shape == (2, 500)
+
+
+def test_true_units_leave_unlabeled_points_and_absent_parts_out() -> None:
+    units = true_units(np.array([2, -1, 2, 0]), ("a", "b", "c"))
+    assert units.part.tolist() == [0, 2] and units.points_of(1).tolist() == [0, 2] and units.n_points == 4
+
+
+def test_a_cloud_without_labels_is_refused() -> None:
+    cloud = replace(sample_surface(generate("mug", 0), 500), point_labels=None)
+    with pytest.raises(PartDistillError, match="no labels"):
+        labeled_sample(cloud, PARTS, "mug")
