@@ -12,8 +12,8 @@ from partdistill_ros.errors import PartDistillError
 
 SUMMARY = "clouds of a ROS 2 bag as scan files"
 DESCRIPTION = """\
-List the PointCloud2 topics of rosbag2 recordings (mcap or sqlite3), or with --out write their clouds
-as scans. No ROS installation is needed."""
+List the topics of clouds and depth images of recordings (rosbag2: mcap or sqlite3; ROS 1), or with
+--out write them as scans; depth images need their camera_info beside them. No ROS installation is needed."""
 EXAMPLES = """\
   partdistill bag recording/
   partdistill bag recording/ --out scans/ --topic /camera/points --every 30
@@ -25,9 +25,9 @@ FORMATS = ("npz", "ply", "pcd")
 
 def configure(parser: ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="folder of a recording, .mcap or .db3 file")
+    parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="recording: folder, .mcap, .db3 or .bag file")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write scans here; without it topics are listed")
-    parser.add_argument("--topic", metavar="NAME", help="PointCloud2 topic; not needed where there is only one")
+    parser.add_argument("--topic", metavar="NAME", help="of clouds or depth images; not needed where there is only one")
     parser.add_argument("--every", type=positive, metavar="N", help="take each N-th message")
     parser.add_argument("--limit", type=positive, metavar="N", help="at most so many scans of each bag")
     parser.add_argument("--format", choices=FORMATS, help="of the scan files (default npz)")
@@ -59,7 +59,7 @@ def _list(bags: list[Path]) -> Answer:
 
     found = {str(bag): cloud_topics(bag) for bag in bags}
     rows = [(bag, topic, str(count)) for bag, topics in found.items() for topic, count in topics.items()]
-    rows += [(bag, "no PointCloud2 topic", "-") for bag, topics in found.items() if not topics]
+    rows += [(bag, "no clouds, no depth images", "-") for bag, topics in found.items() if not topics]
     return Answer({"bags": found}, aligned([("bag", "topic", "messages"), *rows]))
 
 

@@ -36,9 +36,9 @@ EXAMPLES = """\
 
 def configure(parser: ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="folder of a recording, .mcap or .db3 file")
+    parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="recording: folder, .mcap, .db3 or .bag file")
     parser.add_argument("--out", type=Path, required=True, metavar="COLLECTION", help="made where it is not there")
-    parser.add_argument("--topic", metavar="NAME", help="PointCloud2 topic; not needed where there is only one")
+    parser.add_argument("--topic", metavar="NAME", help="of clouds or depth images; not needed where there is only one")
     parser.add_argument("--every", type=positive, default=1, metavar="N", help="take each N-th cloud")
     parser.add_argument("--limit", type=positive, metavar="N", help="at most so many scans of each bag")
     parser.add_argument("--cut", choices=("tabletop", "crop", "none"), default="tabletop", help="default tabletop")

@@ -20,8 +20,8 @@ class PublisherQos:
 class PublisherParameters:
     """The parameters of `scan_publisher`."""
 
-    source: str = option("", "What to play: a scan file, a folder of scans, or a rosbag2 recording.", read_only=True)
-    topic: str = option("", "PointCloud2 topic of the recording; empty where it has only one.", read_only=True)
+    source: str = option("", "What to play: a scan file, a folder of scans, or a recording.", read_only=True)
+    topic: str = option("", "Topic of the recording, of clouds or depth images; empty: its only one.", read_only=True)
     rate: float = option(2.0, "Clouds a second.", minimum=0.01, maximum=100.0)
     loop: bool = option(True, "Begin again at the end; false: end the node after the last cloud.", read_only=True)
     frame_id: str = option("camera", "Frame the clouds are said to be in.")

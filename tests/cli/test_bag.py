@@ -62,7 +62,7 @@ def test_wrong_input(partdistill, bag, tmp_path):
     for arguments, words in (
         ((bag, "--every", 2), "--every needs --out"),
         ((bag, "--unit", "mm"), "--unit needs --out"),
-        ((bag, "--out", tmp_path / "s"), "choose a PointCloud2 topic"),
+        ((bag, "--out", tmp_path / "s"), "choose a topic of clouds or depth images"),
         ((bag, "--out", tmp_path / "s", "--topic", "/imu"), "/lidar"),
         ((bag, bag, "--out", tmp_path / "s", "--topic", "/lidar"), "same name"),
         ((tmp_path / "gone",), "does not exist"),

@@ -59,8 +59,8 @@ def test_wrong_use_is_refused_before_anything_is_made(partdistill, bags, tmp_pat
         done = partdistill("collect", *arguments)
         assert done.code == 2 and words in done.err and not (tmp_path / "c").exists()
     for arguments, words in (
-        ((bags / "still", *out), "choose a PointCloud2 topic"),
-        ((bags / "still", *out, "--topic", "/imu"), "no PointCloud2 topic '/imu'"),
+        ((bags / "still", *out), "choose a topic of clouds or depth images"),
+        ((bags / "still", *out, "--topic", "/imu"), "no topic '/imu' of clouds or depth images"),
         ((bags / "broken", *out), "broken cannot be read as a rosbag2 recording"),
         ((bags / "still", *out, "--topic", "/camera/points", "--object-frame", "map"), "has no tf"),
     ):

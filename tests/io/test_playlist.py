@@ -74,7 +74,7 @@ def test_a_recording_and_its_topics(tmp_path, repository):
     told = []
     with pytest.raises(PartDistillError, match="nothing that can be played"):
         next(play(path, skip=told.append))
-    assert "choose a PointCloud2 topic" in told[0]
+    assert "choose a topic of clouds or depth images" in told[0]
 
 
 def test_a_source_that_cannot_be_played(folder, tmp_path):

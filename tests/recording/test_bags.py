@@ -121,8 +121,8 @@ def test_a_crop_in_the_frame_of_the_object(record, collection) -> None:
 def test_topics_and_frames_that_are_not_there(record, collection) -> None:
     bag = record()
     for options, words in (
-        ({}, r"choose a PointCloud2 topic; there are: /camera/points \(5 messages\), /lidar"),
-        ({"topic": "/image"}, "no PointCloud2 topic '/image'; there are: /camera/points"),
+        ({}, r"choose a topic of clouds or depth images; there are: /camera/points \(5 messages\), /lidar"),
+        ({"topic": "/image"}, "no topic '/image' of clouds or depth images; there are: /camera/points"),
         ({"topic": TOPIC, "object_frame": "world"}, "has no tf: record the topics /tf and /tf_static too"),
     ):
         with pytest.raises(PartDistillError, match=words):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""rosbag2 recordings (mcap and sqlite3) through the `rosbags` library: no ROS installation needed."""
+"""Recordings (rosbag2: mcap and sqlite3; ROS 1) through the `rosbags` library: no ROS installation needed."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.parsing import reason
+from partdistill_ros.pointcloud.depth import DEPTH_ENCODINGS, depth_scan
 from partdistill_ros.pointcloud.layout import decode
 from partdistill_ros.pointcloud.scan import Scan
 
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from rosbags.highlevel import AnyReader
 
 CLOUD_TYPE = "sensor_msgs/msg/PointCloud2"
+IMAGE_TYPE = "sensor_msgs/msg/Image"
+INFO_TYPE = "sensor_msgs/msg/CameraInfo"
 TRANSFORM_TYPE = "tf2_msgs/msg/TFMessage"
-STORAGE_SUFFIXES = (".mcap", ".db3")
+STORAGE_SUFFIXES = (".mcap", ".db3", ".bag")
 COMPRESSED = ".zstd"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 """Begins a compressed message; CDR begins with 0, and 0 to 11."""
@@ -58,13 +61,13 @@ class BagTransform:
 
 
 def bag_name(path: str | PathLike[str]) -> str:
-    """What scans of a bag are named after: its folder or file without `.mcap`, `.db3` and `.zstd`."""
+    """What scans of a bag are named after: its folder or file without `.mcap`, `.db3`, `.bag` and `.zstd`."""
     bag = Path(Path(path).name.removesuffix(COMPRESSED))
     return bag.stem if bag.suffix in STORAGE_SUFFIXES else bag.name
 
 
 def cloud_topics(path: str | PathLike[str]) -> dict[str, int]:
-    """The PointCloud2 topics of a bag and how many messages each has.
+    """The topics of a bag with clouds or depth images, and how many messages each has.
 
     Raises PartDistillError where the bag cannot be opened.
     """
@@ -78,12 +81,13 @@ def read_bag(
     every: int = 1,
     on_skip: Callable[[Path, PartDistillError], None] | None = None,
 ) -> Iterator[Scan]:
-    """Read the clouds of a bag (its folder, or one `.mcap` or `.db3` file) in the order of recording.
+    """Read the clouds of a bag (its folder, or one `.mcap`, `.db3` or ROS 1 `.bag` file) in the order of recording.
 
-    `topic` may be left out where there is one PointCloud2 topic only; `every` n-th message is read,
-    beginning with the first. Scans are named after the bag and the message's number. A message that
-    cannot be decoded, or has no finite point, goes to `on_skip(path, error)` (default: a warning in
-    the log) and is left out.
+    Depth images become organized clouds by their camera_info, without color: a bag does not tell which image is
+    registered. `topic` may be left out where there is one topic of clouds only, or of depth images; `every` n-th
+    message is read, beginning with the first. Scans are named after the bag and the message's number. A message that
+    cannot be decoded, or has no finite point, goes to `on_skip(path, error)` (default: a warning in the log) and is
+    left out.
     Raises PartDistillError for a damaged bag, a missing topic (the message lists those there are),
     and when no message could be read.
     """
@@ -104,12 +108,13 @@ def read_clouds(
     count = 0
     with _opened(bag) as reader:
         connections = _choose(bag, reader, topic)
+        info = _camera_info(reader, connections[0])
         for number, (connection, time, content) in enumerate(reader.messages(connections=connections)):
             if number % every:
                 continue
             try:
                 message = _message(reader, connection, content, f"{bag}, message {number}")
-                scan = _scan(message, f"{bag}, message {number}")
+                scan = _scan(message, info, f"{bag}, message {number}")
             except PartDistillError as error:
                 skip(bag, error)
                 continue
@@ -217,22 +222,53 @@ def _zstd() -> Any:
 def _topics(reader: AnyReader) -> dict[str, int]:
     topics: Counter[str] = Counter()
     for connection in reader.connections:
-        if connection.msgtype == CLOUD_TYPE:
+        if connection.msgtype == CLOUD_TYPE or _is_depth(reader, connection):
             topics[connection.topic] += connection.msgcount
     return dict(sorted(topics.items()))
+
+
+def _is_depth(reader: AnyReader, connection: Any) -> bool:
+    """Whether a topic has depth images, with a camera_info beside it; its first image tells."""
+    if connection.msgtype != IMAGE_TYPE or not _infos(reader, connection):
+        return False
+    first = next(iter(reader.messages(connections=[connection])), None)
+    if first is None:
+        return False
+    try:
+        return _message(reader, connection, first[2], connection.topic).encoding in DEPTH_ENCODINGS
+    except PartDistillError:
+        return False
+
+
+def _infos(reader: AnyReader, image: Any) -> list[Any]:
+    """The camera_info of an image topic: `.../camera_info` beside `.../image_raw`, as drivers have it; and as the
+    RealSense SDK records, `.../info/camera_info` beside `.../image/data`."""
+    folder = image.topic.rsplit("/", 1)[0]
+    names = (f"{folder}/camera_info", f"{folder.rsplit('/', 1)[0]}/info/camera_info")
+    return [one for one in reader.connections if one.topic in names and one.msgtype == INFO_TYPE]
+
+
+def _camera_info(reader: AnyReader, connection: Any) -> Any:
+    """The first camera_info of an image topic (intrinsics stay as they are in a recording), None for clouds."""
+    infos = _infos(reader, connection) if connection.msgtype == IMAGE_TYPE else []
+    for info, _, content in reader.messages(connections=infos) if infos else ():  # no connections would mean all
+        return _message(reader, info, content, f"the camera_info on {info.topic}")
+    return None
 
 
 def _choose(bag: Path, reader: AnyReader, topic: str | None) -> list[Any]:
     topics = _topics(reader)
     listed = ", ".join(f"{name} ({count} messages)" for name, count in topics.items()) or "none"
-    if topic is None and len(topics) == 1:
-        topic = next(iter(topics))
+    clouds = {one.topic for one in reader.connections if one.msgtype == CLOUD_TYPE}
+    likely = clouds or set(topics)
+    if topic is None and len(likely) == 1:
+        topic = next(iter(likely))
     if topic is None:
-        raise PartDistillError(f"{bag}: choose a PointCloud2 topic; there are: {listed}")
+        raise PartDistillError(f"{bag}: choose a topic of clouds or depth images; there are: {listed}")
     wanted = topic if topic.startswith("/") else f"/{topic}"
-    chosen = [one for one in reader.connections if one.topic == wanted and one.msgtype == CLOUD_TYPE]
+    chosen = [one for one in reader.connections if one.topic == wanted and one.topic in topics]
     if not chosen:
-        raise PartDistillError(f"{bag} has no PointCloud2 topic '{topic}'; there are: {listed}")
+        raise PartDistillError(f"{bag} has no topic '{topic}' of clouds or depth images; there are: {listed}")
     return chosen
 
 
@@ -245,10 +281,15 @@ def _message(reader: AnyReader, connection: Any, content: bytes, name: str) -> A
         raise PartDistillError(f"{name} is damaged ({reason(error)}); record it again") from error
 
 
-def _scan(message: Any, name: str) -> Scan:
+def _scan(message: Any, info: Any, name: str) -> Scan:
+    if info is not None:
+        return _seen(depth_scan(message, info, name), name)
     fields = [(field.name, field.offset, field.datatype, field.count) for field in message.fields]
     layout = (message.height, message.width, message.point_step, message.row_step, message.is_bigendian)
-    scan = decode(fields, *layout, message.data, name=name)
+    return _seen(decode(fields, *layout, message.data, name=name), name)
+
+
+def _seen(scan: Scan, name: str) -> Scan:
     if not scan.finite().any():
         raise PartDistillError(f"{name} holds no finite point; check the sensor's range")
     return scan

@@ -50,9 +50,10 @@ def record(folder: Path, suffix: str, topics: dict[str, Sequence[Any]]) -> Path:
     with Writer(bag, version=9, storage_plugin=STORAGES[suffix]) as writer:
         text = writer.add_connection("/chatter", "std_msgs/msg/String", typestore=STORE)
         for topic, messages in topics.items():
-            connection = writer.add_connection(topic, CLOUD_TYPE, typestore=STORE)
+            kind = getattr(messages[0], "__msgtype__", CLOUD_TYPE)
+            connection = writer.add_connection(topic, kind, typestore=STORE)
             for number, one in enumerate(messages):
-                content = one if isinstance(one, bytes) else STORE.serialize_cdr(one, CLOUD_TYPE)
+                content = one if isinstance(one, bytes) else STORE.serialize_cdr(one, kind)
                 writer.write(connection, number * 10**9, content)
         hello = TYPES["std_msgs/msg/String"]("hello")
         writer.write(text, 0, STORE.serialize_cdr(hello, "std_msgs/msg/String"))
@@ -80,10 +81,10 @@ def test_topics(tmp_path: Path, suffix: str) -> None:
     assert [scan.points[0, 0] for scan in read_bag(bag, "rear")] == [2, 2]
     assert [scan.points[0, 0] for scan in read_bag(bag, "/front")] == [1]
     listed = r"there are: /front \(1 messages\), /rear \(2 messages\)"
-    with pytest.raises(PartDistillError, match=f"choose a PointCloud2 topic; {listed}"):
+    with pytest.raises(PartDistillError, match=f"choose a topic of clouds or depth images; {listed}"):
         list(read_bag(bag))
     for topic in ("/side", "/chatter"):
-        with pytest.raises(PartDistillError, match=f"no PointCloud2 topic '{topic}'; {listed}"):
+        with pytest.raises(PartDistillError, match=f"no topic '{topic}' of clouds or depth images; {listed}"):
             list(read_bag(bag, topic))
 
 
@@ -97,6 +98,60 @@ def test_organized_clouds_keep_grid_and_nan(tmp_path: Path) -> None:
     cloud[4] = np.nan
     (scan,) = read_bag(record(tmp_path, ".mcap", {"/points": [message(cloud, height=3)]}))
     assert scan.grid == (3, 4) and scan.finite().sum() == 11 and scan.viewpoint is not None
+
+
+def depth_messages(frame: str = "camera") -> tuple[Any, Any]:
+    """An image of 4 x 3 pixels at 1 m, one of them empty, and its camera_info with a focal length of 2 pixels."""
+    pixels = np.full((3, 4), 1000, "<u2")
+    pixels[0, 0] = 0
+    stamp = TYPES["builtin_interfaces/msg/Time"](5, 0)
+    head, other = (TYPES["std_msgs/msg/Header"](stamp, name) for name in ("camera", frame))
+    image = TYPES["sensor_msgs/msg/Image"](head, 3, 4, "16UC1", 0, 8, pixels.reshape(-1).view(np.uint8))
+    roi = TYPES["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
+    p = np.array([2.0, 0, 1.5, 0, 0, 2.0, 1, 0, 0, 0, 1, 0])
+    k, none = np.zeros(9), np.zeros(0)
+    return image, TYPES["sensor_msgs/msg/CameraInfo"](other, 3, 4, "plumb_bob", none, k, k, p, 0, 0, roi)
+
+
+def test_depth_images_become_organized_clouds(tmp_path: Path) -> None:
+    image, info = depth_messages()
+    topics = {"/depth/image_rect": [image] * 3, "/depth/camera_info": [info], "/alone/image_raw": [image]}
+    bag = record(tmp_path, ".mcap", topics)
+    assert cloud_topics(bag) == {"/depth/image_rect": 3}
+    scans = list(read_bag(bag, every=2))
+    assert [scan.name for scan in scans] == ["bag_mcap_000000", "bag_mcap_000002"]
+    assert scans[0].grid == (3, 4) and not scans[0].finite()[0]
+    np.testing.assert_allclose(scans[0].points[-1], [0.75, 0.5, 1.0])
+    told: list[str] = []
+    other = record(tmp_path / "other", ".mcap", {"/d/image": [image], "/d/camera_info": [depth_messages("lidar")[1]]})
+    with pytest.raises(PartDistillError, match="no cloud that can be read"):
+        list(read_bag(other, on_skip=lambda _, error: told.append(str(error))))
+    assert "take the camera_info of the same camera" in told[0]
+
+
+def test_recordings_of_ros_1(tmp_path: Path) -> None:
+    from rosbags.rosbag1 import Writer as Writer1
+
+    store, topics = get_typestore(Stores.ROS1_NOETIC), (("/cam/image", 0), ("/cam/camera_info", 1))
+    image, info = depth_messages()
+    with Writer1(tmp_path / "old.bag") as writer:
+        for topic, which in topics:
+            one = (image, info)[which]
+            ros1 = store.types[one.__msgtype__]
+            fields = {name: getattr(one, name.lower() if name in "DKRP" else name) for name in ros1.__annotations__
+                      if name != "__msgtype__"}  # fmt: skip
+            fields["header"] = store.types["std_msgs/msg/Header"](0, one.header.stamp, one.header.frame_id)
+            connection = writer.add_connection(topic, one.__msgtype__, typestore=store)
+            writer.write(connection, 1, store.serialize_ros1(ros1(**fields), one.__msgtype__))
+    (scan,) = load_scans([tmp_path])
+    assert scan.name == "old_000000" and scan.grid == (3, 4)
+
+
+def test_real_recordings(data_dir: Path) -> None:
+    realsense = list(read_bag(data_dir / "bags" / "rs_single_depth_color.bag"))
+    assert len(realsense) == 2 and all(scan.grid == (480, 640) and scan.finite().mean() > 0.9 for scan in realsense)
+    (tutorial,) = read_bag(data_dir / "bags" / "perception_tutorial.bag")
+    assert tutorial.colors is not None and 1 < np.nanmedian(tutorial.points[:, 2]) < 2
 
 
 @pytest.mark.parametrize("suffix", STORAGES)
