@@ -40,8 +40,8 @@ def part_box(points: NDArray[np.float32], up: NDArray[np.floating] | None) -> Bo
 def principal_box(points: NDArray[np.float32], up: NDArray[np.floating] | None) -> Box | None:
     """The box of finite points `[N, 3]` along their principal axes; None below 4 points.
 
-    x is where they spread farthest, not downwards by `up [3]` (z where unknown), z where they spread least, not away
-    from the origin, where most sensors stand. A gripper closes along z.
+    x is where it is longest, not downwards by `up [3]` (z where unknown), z where it is thinnest, not away from the
+    origin, where most sensors stand. A gripper closes along z.
     """
     return _box(points, lambda few: _principal_axes(few, _unit(up)))
 
@@ -51,9 +51,14 @@ def _box(points: NDArray[np.float32], axes: Callable[[NDArray[np.float32]], NDAr
         return None
     points = points[:: 1 + len(points) // MOST_POINTS]
     rotation = axes(points)
-    along = points.astype(np.float64) @ rotation
-    low, high = np.percentile(along, [TRIM_PERCENT, 100 - TRIM_PERCENT], axis=0)
+    low, high = _ends(points, rotation)
     return Box(rotation @ ((low + high) / 2), np.maximum(high - low, 1e-3), rotation)
+
+
+def _ends(points: NDArray[np.float32], rotation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where the points begin and end along the columns of `rotation`: `[2, 3]`."""
+    along = points.astype(np.float64) @ rotation
+    return np.percentile(along, [TRIM_PERCENT, 100 - TRIM_PERCENT], axis=0)
 
 
 def _unit(up: NDArray[np.floating] | None) -> NDArray[np.float64]:
@@ -63,7 +68,9 @@ def _unit(up: NDArray[np.floating] | None) -> NDArray[np.float64]:
 def _principal_axes(points: NDArray[np.float32], up: NDArray[np.float64]) -> NDArray[np.float64]:
     center = points.mean(axis=0, dtype=np.float64)
     _, vectors = np.linalg.eigh(np.cov((points - center).T))
-    x, z = vectors[:, 2], vectors[:, 0]
+    low, high = _ends(points, vectors)
+    thinnest, _, longest = np.argsort(high - low)  # by length, which variance need not follow
+    x, z = vectors[:, longest], vectors[:, thinnest]
     x = x if x @ up >= 0 else -x
     z = z if z @ center <= 0 else -z
     return np.stack([x, np.cross(z, x), z], axis=1)

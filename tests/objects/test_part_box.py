@@ -45,6 +45,15 @@ def test_a_principal_box_has_the_longest_axis_first_and_the_thinnest_towards_the
     assert np.linalg.det(box.rotation) == pytest.approx(1)
 
 
+def test_axes_of_a_principal_box_are_ordered_by_its_lengths():
+    """Two heaps a short way apart have more variance than a thin line that reaches farther."""
+    heaps = np.random.default_rng(0).normal(0, 0.002, (2000, 3)) + np.repeat([[0, 0.1, 0], [0, -0.1, 0]], 1000, axis=0)
+    line = np.zeros((100, 3))
+    line[:, 0] = np.linspace(-0.2, 0.2, 100)
+    box = principal_box(np.vstack([heaps, line]).astype(np.float32), None)
+    assert box.size[0] > box.size[1] > box.size[2] and abs(box.rotation[0, 0]) > 0.99
+
+
 def test_stray_points_stay_outside():
     points = brick(Rotation.identity())
     points[:20] += 50
