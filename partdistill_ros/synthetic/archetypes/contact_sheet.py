@@ -42,7 +42,7 @@ def category_row(category: Family, seeds: Sequence[int], size: int) -> NDArray[n
     return np.asarray(row)
 
 
-def contact_sheet(categories: Sequence[Family], seeds: Sequence[int], size: int = 96, columns: int = 2) -> Image.Image:
+def contact_sheet(categories: Sequence[Family], seeds: Sequence[int], size: int = 96, columns: int = 4) -> Image.Image:
     """Rows of `category_row` in so many columns."""
     rows = [category_row(category, seeds, size) for category in categories]
     rows += [np.full_like(rows[0], 255)] * (-len(rows) % columns)
@@ -56,8 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="PNG")
     parser.add_argument("--shapes", type=int, default=6, help="of each category")
     parser.add_argument("--size", type=int, default=96, help="pixels of a shape")
+    parser.add_argument("--columns", type=int, default=4)
     options = parser.parse_args(arguments)
-    sheet = contact_sheet(list(CATEGORIES.values()), range(options.shapes), options.size)
+    sheet = contact_sheet(list(CATEGORIES.values()), range(options.shapes), options.size, options.columns)
     with atomic_path(options.out) as temporary:
         sheet.quantize(96).save(temporary, format="PNG", optimize=True)
 

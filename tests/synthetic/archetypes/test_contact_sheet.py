@@ -22,5 +22,5 @@ def test_a_row_shows_every_part_in_its_color():
 
 
 def test_the_sheet_has_a_row_for_each_category(tmp_path):
-    main(["--out", str(tmp_path / "sheet.png"), "--shapes", "1", "--size", "32"])
+    main(["--out", str(tmp_path / "sheet.png"), "--shapes", "1", "--size", "32", "--columns", "2"])
     assert Image.open(tmp_path / "sheet.png").size == (2 * 32, 32 * -(-len(CATEGORIES) // 2))
