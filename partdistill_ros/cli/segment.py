@@ -82,7 +82,7 @@ def run(arguments: Namespace) -> Answer:
     if arguments.picture is not None:
         from partdistill_ros.visualization.pictures import before_after, save_picture
 
-        save_picture(arguments.picture, before_after(scan, answer.labels, answer.parts))
+        save_picture(arguments.picture, before_after(scan, answer.labels, answer.parts, objects=numbers))
     return _report(arguments, segmenter, answer)
 
 

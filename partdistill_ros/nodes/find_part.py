@@ -18,6 +18,7 @@ from rclpy.node import Node
 
 from partdistill_ros.errors import PartDistillError, describe, printable
 from partdistill_ros.inference.parts import FoundPart, find_part
+from partdistill_ros.inference.query import PartQuery
 from partdistill_ros.inference.scene import SceneLabels
 from partdistill_ros.nodes.background import Background
 from partdistill_ros.nodes.conversions import Cloud, box_pose, box_size, cloud_message, colors_of
@@ -35,9 +36,11 @@ TF_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class _Newest:
+    """With the query and not the engine: a student that was replaced would stay in memory until the next cloud."""
+
     cloud: Cloud
     answer: SceneLabels
-    engine: Engine
+    query: PartQuery
 
 
 class PartFinder:
@@ -56,7 +59,7 @@ class PartFinder:
     def offer(self, cloud: Cloud, answer: SceneLabels, engine: Engine) -> None:
         """A newer labeled cloud, from any thread."""
         with self._changed:
-            self._newest = _Newest(cloud, answer, engine)
+            self._newest = _Newest(cloud, answer, engine.query)
             self._changed.notify_all()
 
     def forget(self) -> None:
@@ -103,14 +106,14 @@ class PartFinder:
         end = time.monotonic() + CLOUD_SECONDS
         with self._changed:
             while True:
-                engine, newest = self._active(), self._newest
-                if newest is not None and newest.engine is engine:
+                query, newest = self._active().query, self._newest
+                if newest is not None and newest.query is query:
                     return newest
                 remaining = end - time.monotonic()
                 if remaining <= 0:
                     raise PartDistillError(
-                        f"no cloud was labeled with the query '{engine.query.text}' yet, within {CLOUD_SECONDS:g} s: "
-                        f"check that clouds come, 'ros2 topic hz {self._node.resolve_topic_name('points')}'"
+                        f"no cloud was labeled with the query '{query.text}' yet, within {CLOUD_SECONDS:g} s: check "
+                        "that clouds come, 'ros2 topic echo /diagnostics' tells"
                     )
                 self._changed.wait(remaining)
 

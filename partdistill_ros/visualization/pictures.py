@@ -111,13 +111,15 @@ class Drawing:
     size: tuple[int, int]
     look: Look
 
-    def paint(self, colors: NDArray[np.uint8]) -> Image.Image:
-        """The picture in the points' `colors [N, 3] u1`."""
+    def paint(self, colors: NDArray[np.uint8], objects: NDArray[np.integer] | None = None) -> Image.Image:
+        """The picture in the points' `colors [N, 3] u1`, with a line around each of the `objects [N]` (0 none)."""
         picture = np.empty((*self.index.shape, 3), np.uint8)
         picture[:] = self.look.background
         drawn = self.index >= 0
         lit = colors[self.index[drawn]] * self.light[drawn, None]
         picture[drawn] = lit.clip(0, 255).astype(np.uint8)
+        if objects is not None:
+            picture[_outlines(np.where(drawn, objects[self.index], 0))] = self.look.ink
         return Image.fromarray(picture).resize(self.size, Image.Resampling.LANCZOS)
 
 
@@ -139,6 +141,16 @@ def draw_cloud(
     depth, index = _splat(column, row, seen[:, 2], width, height, radius)
     drawn = index >= 0
     return Drawing(np.where(drawn, usable[index], -1), _light(depth, drawn, scale, look), size, look)
+
+
+def _outlines(numbers: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """The pixels `[H, W]` on both sides of where `numbers [H, W]` change."""
+    edges = np.zeros(numbers.shape, bool)
+    for near, far in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1])):
+        changes = numbers[near] != numbers[far]
+        edges[near] |= changes
+        edges[far] |= changes
+    return edges
 
 
 def common_bounds(points: ArrayLike, cameras: Sequence[Camera]) -> Bounds:
@@ -252,21 +264,22 @@ def before_after(
     labels: NDArray[np.integer],
     parts: Sequence[str],
     *,
+    objects: NDArray[np.integer] | None = None,
     titles: tuple[str, str] = ("scan", "parts"),
     size: tuple[int, int] = (640, 480),
     look: Look = LOOK,
 ) -> Image.Image:
     """The scan as it came and colored by `labels [N]` (into `parts`, -1 none), side by side with a
-    legend: each part's percentage of the labeled points. A mesh is drawn as samples of its surface,
-    labeled by the nearest vertex."""
+    legend: each part's percentage of the labeled points. A line goes around each of the `objects [N]` (0 none) of a
+    cloud. A mesh is drawn as samples of its surface, labeled by the nearest vertex, and without such lines."""
     if len(labels) != len(scan.points):
         raise PartDistillError(f"{scan.name}: {len(labels)} labels for {len(scan.points)} points")
+    given = scan
     scan, labels = drawable(scan, labels, look)
     camera = camera_for(scan)
     drawing = draw_cloud(scan.points, camera, size, look)
-    before, after = (
-        drawing.paint(colors) for colors in (cloud_colors(scan, look), label_colors(scan, labels, parts, look))
-    )
+    before = drawing.paint(cloud_colors(scan, look))
+    after = drawing.paint(label_colors(scan, labels, parts, look), objects if scan is given else None)
     return sheet((before, after), titles, percent_captions(labels, parts), part_colors(parts))
 
 

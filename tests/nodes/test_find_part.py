@@ -58,7 +58,7 @@ def answers_are_of_the_active_query(ask, peer, table_scene):
     assert peer.call(SetQuery, "/part_segmenter/set_query", query="lid, bottom").success
     late = ask("lid")
     assert not late.success and "no cloud was labeled with the query 'lid, bottom' yet" in late.message
-    assert "ros2 topic hz /points" in late.message
+    assert "ros2 topic echo /diagnostics" in late.message
     peer.ask(peer.cloud(table_scene))
     found = ask("lid")
     assert found.success and (found.part, found.category) == ("lid", "")

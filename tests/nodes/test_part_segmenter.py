@@ -239,6 +239,36 @@ def test_objects_keep_their_number_whatever_is_asked(segmenter, peer, table_scen
     np.testing.assert_array_equal(found[0], found[1])
 
 
+def test_objects_keep_their_number_where_tf_knows_how_the_camera_moves(segmenter, peer, table_scene):
+    tf2_msgs = pytest.importorskip("tf2_msgs.msg", reason="tf2_msgs is not installed: run make or source ROS 2")
+    from geometry_msgs.msg import TransformStamped
+
+    from partdistill_ros.nodes.qos import latched
+
+    publisher = peer.node.create_publisher(tf2_msgs.TFMessage, "/tf_static", latched(1))
+    assert change(peer, object_field=True, memory__fixed_frame="map").successful
+    found = []
+    for x in (0.0, 0.25):  # more than half the way from one post to the other
+        one = TransformStamped(child_frame_id=f"camera_at_{x}")
+        one.header.frame_id = "map"
+        one.transform.translation.x, one.transform.rotation.w = x, 1.0
+        publisher.publish(tf2_msgs.TFMessage(transforms=[one]))
+        seen = table_scene.with_(points=(table_scene.points - (x, 0, 0)).astype(np.float32))
+
+        def numbers(seen=seen, frame=one.child_frame_id):
+            cloud = peer.cloud(seen, frame)
+            peer.points.publish(cloud)
+            peer.spin_until(lambda: peer.messages["labeled_points"][-1:] and
+                            peer.messages["labeled_points"][-1].header == cloud.header, 2.0)  # fmt: skip
+            labeled = peer.messages["labeled_points"][-1:]
+            return labeled if labeled and labeled[0].header == cloud.header else None
+
+        labeled = peer.until(numbers, "a cloud whose frame tf knows")[0]
+        found.append(columns(labeled)[0].column(labeled.data, "object").reshape(-1).copy())
+    assert np.unique(found[0]).tolist() == [0, 1, 2]
+    assert (found[0] == found[1]).mean() > 0.999  # a cut in other coordinates differs by a few points
+
+
 def test_an_object_that_fits_another_category_better_stays_unlabeled(segmenter, peer, table_scene):
     assert change(peer, query="bar: left, right").successful
     _, labels, _ = columns(peer.ask(peer.cloud(table_scene)))

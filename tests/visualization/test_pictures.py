@@ -54,6 +54,17 @@ def test_the_cloud_fills_the_frame_without_holes_and_the_background_stays():
     assert not drawn[:2].any() and not drawn[:, :2].any()
 
 
+def test_a_line_goes_around_each_object_and_nowhere_else():
+    points = sheet(2.0)
+    objects = np.where(points[:, 0] > 0, 7, 0)
+    drawing = draw_cloud(points, AHEAD, (100, 100))
+    white = painted(points, (230, 230, 230))
+    bare, lined = (np.asarray(drawing.paint(white, one)).astype(int) for one in (None, objects))
+    changed = np.abs(bare - lined).max(axis=2) > 60
+    assert changed[20:80, 48:52].any(axis=1).all(), "the line between"
+    assert not changed[:, :45].any() and not changed[20:80, 55:85].any()
+
+
 def test_points_behind_the_camera_and_nan_are_left_out():
     points = np.concatenate([sheet(1.0), -sheet(1.0), np.full((10, 3), np.nan, np.float32)])
     colors = np.concatenate([painted(sheet(1.0), (20, 200, 20)), painted(points[1600:], (200, 20, 20))])
