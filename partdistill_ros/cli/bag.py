@@ -24,7 +24,6 @@ FORMATS = ("npz", "ply", "pcd")
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Arguments of the command."""
     parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="recording: folder, .mcap, .db3 or .bag file")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write scans here; without it topics are listed")
     parser.add_argument("--topic", metavar="NAME", help="of clouds or depth images; not needed where there is only one")

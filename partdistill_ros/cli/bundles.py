@@ -26,7 +26,6 @@ EXAMPLES = """\
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Arguments of the command."""
     parser.add_argument("action", choices=("ls", "rollback"), help="what to do")
     parser.add_argument("store", type=Path, metavar="STORE", help="folder of the store")
     parser.add_argument("name", nargs="?", metavar="NAME", help="one bundle (ls: all)")

@@ -35,7 +35,6 @@ EXAMPLES = """\
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Arguments of the command."""
     parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="recording: folder, .mcap, .db3 or .bag file")
     parser.add_argument("--out", type=Path, required=True, metavar="COLLECTION", help="made where it is not there")
     parser.add_argument("--topic", metavar="NAME", help="of clouds or depth images; not needed where there is only one")

@@ -51,7 +51,6 @@ Bring scan files, folders and bags of clouds in as they are. To cut objects out 
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Arguments of the command."""
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, dest="verb")
 
     def verb(name: str, words: str, text: str, example: str) -> ArgumentParser:

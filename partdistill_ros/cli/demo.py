@@ -43,7 +43,6 @@ RATE = 2.0  # scenes a second: slower than the node, so that delays are not thos
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Arguments of the command."""
     parser.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="folder (default out/demo)")
     parser.add_argument("--seed", type=int, default=SEED, metavar="S", help="which scene")
     parser.add_argument("--clouds", type=positive, default=6, metavar="N", help="labeled clouds to wait for")

@@ -63,7 +63,6 @@ TRAINED_ONLY = ("train", "each", "generated", *DISTILL_OPTIONS, "work")
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Arguments of the command."""
     parser.add_argument(
         "shapes", nargs="+", type=Path, metavar="SHAPE", help="labeled shape, folder of them, or data set"
     )
@@ -109,8 +108,14 @@ def run(arguments: Namespace) -> Answer:
     left_out = LeftOut()
     selection = Selection(arguments.up, arguments.split, tuple(arguments.categories))
     shapes = load_shapes(arguments.shapes, left_out, selection)
-    setting = _setting(arguments, shapes, left_out) if names else None
-    methods = [_bundle(arguments)] if setting is None else _methods(names, shapes, setting)
+    setting: MethodConfig | None = None
+    if names:
+        setting = _setting(arguments, shapes, left_out)
+        from partdistill_ros.evaluation.methods.registry import make_method
+
+        methods = [make_method(name, shapes, setting) for name in names]
+    else:
+        methods = [_bundle(arguments)]
     evaluations = [_evaluate(shapes, method) for method in methods]
     report = {} if arguments.report is None else {"report": str(_report(arguments, shapes, evaluations, setting))}
     if len(evaluations) == 1:
@@ -169,12 +174,6 @@ def _setting(arguments: Namespace, shapes: Sequence[Shape], skip: Any) -> Method
         generated_share=arguments.generated_share,
         recipe=Recipe(device=device, **{name: getattr(arguments, name) for name in own}),
     )
-
-
-def _methods(names: Sequence[str], shapes: Sequence[Shape], setting: MethodConfig) -> list[Method]:
-    from partdistill_ros.evaluation.methods.registry import make_method
-
-    return [make_method(name, shapes, setting) for name in names]
 
 
 def _bundle(arguments: Namespace) -> Method:

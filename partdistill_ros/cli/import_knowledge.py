@@ -26,7 +26,6 @@ EXAMPLES = """\
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Arguments of the command."""
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="preprocess.h5, or folder of them")
     parser.add_argument("--parts", required=True, metavar="NAMES", help="part names in the files' order")
     parser.add_argument("--category", metavar="NAME", help="what the shapes are, for example mug")

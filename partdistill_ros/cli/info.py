@@ -17,7 +17,6 @@ SHOWN_NAMES = 12
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Arguments of the command."""
     parser.add_argument("bundle", nargs="?", default="default", metavar="BUNDLE", help="bundle folder, or `default`")
 
 

@@ -32,7 +32,6 @@ LARGEST = 4096
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Arguments of the command."""
     parser.add_argument("shapes", nargs="+", type=Path, metavar="SHAPE", help="scan or mesh")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write into")
     parser.add_argument(

@@ -40,7 +40,6 @@ EXAMPLES = """\
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Arguments of the command."""
     parser.add_argument("cloud", type=Path, metavar="CLOUD", help="cloud or mesh file")
     parser.add_argument(
         "--query", required=True, metavar="PARTS", help='parts to look for: "handle, cup" or "mug: handle, cup"'

@@ -24,7 +24,6 @@ EXAMPLES = """\
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Arguments of the command."""
     parser.add_argument("teacher", nargs="?", metavar="T", help="a teacher to check, as in `distill --teacher`")
     parser.add_argument("--weights", type=Path, metavar="PATH", help="local weights of clip or detector")
     parser.add_argument("--picture", type=Path, metavar="PNG", help="draw what it was shown and what it answered")

@@ -30,7 +30,6 @@ EXAMPLES = """\
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Arguments of the command."""
     parser.add_argument("work", nargs="+", type=Path, metavar="WORK", help="work folder of distill, or rescored .npz")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write into")
     parser.add_argument("--count", type=positive, default=24, metavar="N", help="units drawn per scan (24)")

@@ -48,7 +48,6 @@ SHOWS_A_SECOND = 10
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Arguments of the command."""
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="cloud or mesh, labeled or not")
     parser.add_argument("--topic", metavar="NAME", help="labeled clouds of a running node, usually labeled_points")
     parser.add_argument("--legend", metavar="NAME", help="topic of their names (default: part_legend beside --topic)")

@@ -28,6 +28,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.onnx_header import FLOAT, INT64, TensorSpec, read_header
 from partdistill_ros.inference.text_encoder import GRAPH, TOKENIZER, OnnxTextEncoder
 from partdistill_ros.inference.vocabulary import TextEncoder, Vocabulary
+from partdistill_ros.io.atomic import flush
 from partdistill_ros.io.parsing import parse_json, parsing, reason
 
 SCHEMA = 1
@@ -176,10 +177,8 @@ def _write_files(
     }
     content[MANIFEST] = (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode()
     for name, value in content.items():
-        with open(directory / name, "wb") as file:
-            file.write(value)
-            file.flush()
-            os.fsync(file.fileno())
+        (directory / name).write_bytes(value)
+        flush(directory / name)
 
 
 def _swap(fresh: Path, target: Path) -> None:

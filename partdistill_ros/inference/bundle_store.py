@@ -13,6 +13,7 @@ from pathlib import Path
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import MANIFEST, Bundle
+from partdistill_ros.io.atomic import flush
 
 CURRENT = "current"
 NEXT = "next"  # where the coming version is made: `NEXT` the bundle, `NEXT.work` what it goes on from
@@ -90,7 +91,7 @@ class BundleStore:
                 except FileExistsError:
                     continue
                 os.rename(bundle, path)  # takes the place of the empty directory, in one step
-                _flush(folder)
+                flush(folder)
                 return path
         except OSError as error:
             raise PartDistillError(
@@ -113,7 +114,7 @@ class BundleStore:
         try:
             os.symlink(label, link)
             os.replace(link, folder / CURRENT)
-            _flush(folder)
+            flush(folder)
         except OSError as error:
             with suppress(OSError):
                 link.unlink()
@@ -165,12 +166,3 @@ def _training(path: Path) -> dict[str, object]:
         return dict(json.loads((path / MANIFEST).read_bytes())["training"])
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-
-
-def _flush(folder: Path) -> None:
-    """The names in a folder reach the disk, so that a power cut does not take them back."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -53,7 +53,7 @@ class StudentSession:
                 raise PartDistillError(f"device 'cuda' does not work here: {self.note}; use 'auto' or 'cpu'")
             else:
                 self.fell_back = _has_driver()
-        self._session = session or _session(model, [CPU], self.threads)
+        self._session = session or open_session(model, [CPU], self.threads)
         self._pool = ThreadPoolExecutor(self.threads, "student") if self.provider == "cpu" else None
 
     def run(
@@ -91,7 +91,8 @@ class StudentSession:
 Provider = str | tuple[str, dict[str, str]]
 
 
-def _session(model: bytes, providers: list[Provider], threads: int) -> onnxruntime.InferenceSession:
+def open_session(model: bytes, providers: list[Provider], threads: int) -> onnxruntime.InferenceSession:
+    """Raises PartDistillError for a model that the runtime does not take."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads  # explicit: the default pins threads and fails noisily in containers
     options.inter_op_num_threads = 1
@@ -103,7 +104,7 @@ def _session(model: bytes, providers: list[Provider], threads: int) -> onnxrunti
     try:
         return onnxruntime.InferenceSession(model, options, providers=providers)
     except Exception as error:  # onnxruntime's exceptions share no base class
-        raise PartDistillError(f"onnxruntime cannot load the student: {_first_line(error)}") from error
+        raise PartDistillError(f"onnxruntime cannot load the network: {_first_line(error)}") from error
 
 
 def _cuda_session(model: bytes, threads: int) -> tuple[onnxruntime.InferenceSession | None, str]:
@@ -113,7 +114,7 @@ def _cuda_session(model: bytes, threads: int) -> tuple[onnxruntime.InferenceSess
         return None, missing
     try:
         with _quiet():
-            session = _session(model, [(CUDA, CUDA_OPTIONS), CPU], threads)
+            session = open_session(model, [(CUDA, CUDA_OPTIONS), CPU], threads)
     except PartDistillError as error:
         return None, str(error)
     if session.get_providers()[0] != CUDA:

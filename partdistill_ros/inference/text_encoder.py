@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from partdistill_ros.errors import MissingDependencyError, PartDistillError
 from partdistill_ros.inference.onnx_header import FLOAT, INT64, TensorSpec, read_header
+from partdistill_ros.inference.session import CPU, open_session
+from partdistill_ros.io.parsing import reason
 
 GRAPH, TOKENIZER = "text_encoder.onnx", "tokenizer.json"
 IDS, MASK, OUTPUT = "input_ids", "attention_mask", "embeddings"
@@ -75,17 +76,11 @@ class OnnxTextEncoder:
         except ImportError as error:
             raise MissingDependencyError("tokenizers", "text", "A name that the bundle's vocabulary lacks") from error
         graph, tokenizer = self._content
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # errors are raised; the log would repeat them
-        options.add_session_config_entry("session.force_spinning_stop", "1")
         try:
             self._tokenizer = Tokenizer.from_str(tokenizer.decode())
-            self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # neither library has a base class for its errors
-            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            self._session = open_session(graph, [CPU], self._threads)
+        except Exception as error:  # tokenizers has no base class for its errors
             raise PartDistillError(
-                f"{self._where}{GRAPH} or {TOKENIZER} does not load ({reason}): export it again"
+                f"{self._where}{GRAPH} or {TOKENIZER} does not load ({reason(error)}): export it again"
             ) from error
         self._content = None  # the session holds its own copy

@@ -29,7 +29,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         if target.is_dir():
             raise IsADirectoryError(21, "it is a folder")
         yield temporary
-        _flush(temporary)
+        flush(temporary)
         os.replace(temporary, target)
     except OSError as error:
         raise PartDistillError(
@@ -54,7 +54,7 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         for file in temporary.rglob("*"):
             if file.is_file():
-                _flush(file)
+                flush(file)
         if os.path.lexists(target):
             raise FileExistsError(17, "it exists already", str(target))
         os.rename(temporary, target)
@@ -70,7 +70,11 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _flush(path: Path) -> None:
-    """Wait until the bytes are on the disk: a rename may otherwise survive a power cut that they do not."""
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
+def flush(path: Path) -> None:
+    """Wait until the bytes of a file, or the names in a folder, are on the disk: a rename may otherwise survive a power
+    cut that they do not."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -12,7 +12,7 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.io.parsing import check_regular, parsing
+from partdistill_ros.io.parsing import check_regular, parsing, warn_left_out
 from partdistill_ros.io.readers.bag import is_storage
 from partdistill_ros.io.readers.common import checked_mesh
 from partdistill_ros.io.recorded_scan import (
@@ -80,7 +80,7 @@ def load_scans(
     What cannot be read is handed to `on_skip(path, error)` (default: a warning in the log) and left
     out. Raises PartDistillError at the end when nothing at all could be read.
     """
-    skip = on_skip or (lambda path, error: _log.warning("left out: %s", error))
+    skip = on_skip or warn_left_out
     count = skipped = 0
     for path in expand(paths):
         try:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import stat
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
 
+log = logging.getLogger(__name__)
 REMEDY = "check the file or export it again"
 MAX_JSON_BYTES = 1 << 25
 """Parsed, JSON takes up to twenty times its size in memory."""
@@ -61,6 +63,11 @@ def reason(error: Exception) -> str:
     """What a parser says, on one line that is not too long for a sentence."""
     text = " ".join(str(error).split())
     return text[:200] if text else type(error).__name__
+
+
+def warn_left_out(path: object, error: Exception) -> None:
+    """What readers do with what they leave out, where nobody wants to hear of it otherwise."""
+    log.warning("left out: %s", error)
 
 
 def check_regular(path: str | os.PathLike[str]) -> None:

@@ -14,29 +14,10 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NoReturn
 
 from partdistill_ros.errors import PartDistillError
-
-
-def part_segmenter() -> NoReturn:
-    """Runs the live node and ends the process."""
-    _run("part_segmenter")
-
-
-def scan_publisher() -> NoReturn:
-    """Runs the publisher of scans and ends the process."""
-    _run("scan_publisher")
-
-
-def scan_recorder() -> NoReturn:
-    """Runs the recorder of scans and ends the process."""
-    _run("scan_recorder")
-
-
-def distill_trainer() -> NoReturn:
-    """Runs the trainer and ends the process."""
-    _run("distill_trainer")
 
 
 def _run(name: str) -> NoReturn:
@@ -53,6 +34,12 @@ def _run(name: str) -> NoReturn:
     # ten programs a core, instead of 0.1.
     _leave(code)
 
+
+# Each runs its node and ends the process.
+part_segmenter = partial(_run, "part_segmenter")
+scan_publisher = partial(_run, "scan_publisher")
+scan_recorder = partial(_run, "scan_recorder")
+distill_trainer = partial(_run, "distill_trainer")
 
 interrupted = threading.Event()
 """Set by a signal that comes while the node is being started."""

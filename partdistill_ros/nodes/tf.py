@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
+from functools import partial
 from typing import Any
 
 from rclpy.clock import JumpThreshold
@@ -47,8 +48,8 @@ class TransformListener:
         from tf2_msgs.msg import TFMessage
 
         self._subscriptions = [
-            self._node.create_subscription(TFMessage, "/tf", self._on_moving, profile("reliable", DEPTH)),
-            self._node.create_subscription(TFMessage, "/tf_static", self._on_static, latched(DEPTH)),
+            self._node.create_subscription(TFMessage, "/tf", self._add, profile("reliable", DEPTH)),
+            self._node.create_subscription(TFMessage, "/tf_static", partial(self._add, static=True), latched(DEPTH)),
         ]
 
     def pose(self, header: Header, frame: str, parameter: str, wait: float = WAIT_SECONDS) -> Pose:
@@ -72,13 +73,7 @@ class TransformListener:
                     ) from None
                 time.sleep(ASK_SECONDS)
 
-    def _on_moving(self, message: Any) -> None:
-        self._add(message, static=False)
-
-    def _on_static(self, message: Any) -> None:
-        self._add(message, static=True)
-
-    def _add(self, message: Any, static: bool) -> None:
+    def _add(self, message: Any, static: bool = False) -> None:
         for one in message.transforms:
             stamp = one.header.stamp.sec * 10**9 + one.header.stamp.nanosec
             shift, rotation = one.transform.translation, one.transform.rotation

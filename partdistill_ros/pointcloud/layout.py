@@ -124,6 +124,26 @@ class CloudLayout:
             return None
         return np.stack([self.column(data, name).astype(np.float32).reshape(-1) for name in names], axis=1)
 
+    def scan(self, data: Buffer) -> Scan:
+        """The cloud with every point in its order, NaN included.
+
+        `grid` is set where height > 1, and with it the viewpoint at the origin, since organized clouds are given in
+        their sensor's frame; colors and normals come along where the cloud has them.
+        Raises MalformedCloudError for steps that do not fit the data, missing x/y/z and unknown datatypes.
+        """
+        self.check(np.frombuffer(data, np.uint8).size)
+        if self.count == 0:
+            return Scan(np.zeros((0, 3), np.float32), name=self.name)
+        packed = self.packed_colors(data)
+        return Scan(
+            points=self.points(data),
+            colors=None if packed is None else unpack_colors(packed),
+            normals=self.normals(data),
+            viewpoint=np.zeros(3, np.float32) if self.grid else None,
+            grid=self.grid,
+            name=self.name,
+        )
+
     def dtype(self, name: str, offset: int, code: int, count: int) -> np.dtype[Any]:
         """One field of any `count` in the cloud's byte order.
 
@@ -166,38 +186,6 @@ class CloudLayout:
 
     def _refuse(self, problem: str) -> NoReturn:
         raise MalformedCloudError(f"{self.name}: {problem}")
-
-
-def decode(
-    fields: Sequence[FieldTuple],
-    height: int,
-    width: int,
-    point_step: int,
-    row_step: int,
-    is_bigendian: bool,
-    data: Buffer,
-    name: str = "PointCloud2",
-) -> Scan:
-    """The cloud of a PointCloud2 with every point in its order, NaN included.
-
-    `fields`: (name, offset, datatype, count) each.  `grid` is set where height > 1, and with it the
-    viewpoint at the origin, since organized clouds are given in their sensor's frame; colors and
-    normals come along where the cloud has them.  A cloud of no points gives an empty scan.
-    Raises MalformedCloudError for steps that do not fit the data, missing x/y/z and unknown datatypes.
-    """
-    layout = CloudLayout(tuple(fields), height, width, point_step, row_step, is_bigendian, name)
-    layout.check(np.frombuffer(data, np.uint8).size)
-    if layout.count == 0:
-        return Scan(np.zeros((0, 3), np.float32), name=name)
-    packed = layout.packed_colors(data)
-    return Scan(
-        points=layout.points(data),
-        colors=None if packed is None else unpack_colors(packed),
-        normals=layout.normals(data),
-        viewpoint=np.zeros(3, np.float32) if layout.grid else None,
-        grid=layout.grid,
-        name=name,
-    )
 
 
 def unpack_colors(packed: NDArray[np.uint32]) -> NDArray[np.uint8]:

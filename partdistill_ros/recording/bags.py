@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.io.parsing import warn_left_out
 from partdistill_ros.io.readers.bag import BagCloud, bag_name, count_clouds, read_clouds, read_transforms
 from partdistill_ros.pointcloud.scan import UNITS
 from partdistill_ros.recording.collection import Collection
@@ -77,7 +78,7 @@ def bag_transforms(bag: Path) -> TransformTree:
             tree.add(one.parent, one.child, one.stamp, pose_of(one.translation, one.quaternion), one.static)
             count += 1
         except PartDistillError as error:
-            log.warning("left out: %s", error)
+            warn_left_out(bag, error)
     if not count:
         raise PartDistillError(
             f"{bag} has no tf: record the topics /tf and /tf_static too, or leave out the object's frame"

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 import secrets
@@ -22,6 +21,7 @@ from PIL import Image
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.atomic import atomic_folder, atomic_path
 from partdistill_ros.io.load import load_scan
+from partdistill_ros.io.parsing import warn_left_out
 from partdistill_ros.io.recorded_scan import (
     CLOUD,
     KNOWLEDGE,
@@ -49,7 +49,6 @@ Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 PICTURE_SIZE = (480, 360)
 MESH_POINTS = 40_000  # drawn of a mesh
 
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ class Collection:
             try:
                 found.append(RecordedScan(path, read_manifest(path)))
             except PartDistillError as error:
-                (on_skip or _warn)(path, error)
+                (on_skip or warn_left_out)(path, error)
         return found
 
     def load(self, on_skip: Skip | None = None) -> Iterator[tuple[RecordedScan, Scan]]:
@@ -128,7 +127,7 @@ class Collection:
             try:
                 scan = recorded.load()
             except PartDistillError as error:
-                (on_skip or _warn)(recorded.folder, error)
+                (on_skip or warn_left_out)(recorded.folder, error)
                 continue
             yield recorded, scan
 
@@ -273,7 +272,7 @@ def merge(
             try:
                 files = files_to_copy(recorded.folder)
             except PartDistillError as error:
-                (on_skip or _warn)(recorded.folder, error)
+                (on_skip or warn_left_out)(recorded.folder, error)
                 continue
             if there is None:
                 copied = target.copy(recorded)
@@ -316,10 +315,6 @@ def _write_pictures(folder: Path, scan: Scan, pictures: Sequence[Image.Image | N
 
 def _view_name(number: int) -> str:
     return f"{VIEWS}/{number:02d}.png"
-
-
-def _warn(path: Path, error: PartDistillError) -> None:
-    log.warning("left out: %s", error)
 
 
 def _add_knowledge(files: Sequence[Path], there: RecordedScan) -> None:

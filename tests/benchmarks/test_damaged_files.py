@@ -16,11 +16,11 @@ def damaged_files(load_benchmark):
 
 def test_each_damaged_file_is_read_or_refused_in_a_sentence(damaged_files) -> None:
     pytest.importorskip("torch", reason="boxes and units need torch: the extra 'train'")
-    found = damaged_files.run(files=220, bags=30, seed=1)
-    assert sum(counts.files for counts in found.values()) == 250
+    found = damaged_files.run(files=110, bags=15, seed=1)
+    assert sum(counts.files for counts in found.values()) == 125
     assert [failure for counts in found.values() for failure in counts.failures] == []
     assert all(set(counts.outcomes) <= {"read", "sentence"} for counts in found.values())
-    assert sum(counts.outcomes["read"] for counts in found.values()) > 10, "damage that nobody minds is there too"
+    assert sum(counts.outcomes["read"] for counts in found.values()) > 5, "damage that nobody minds is there too"
 
 
 def test_a_file_is_the_same_for_the_same_seed(damaged_files, tmp_path) -> None:

@@ -120,7 +120,7 @@ def test_cuda_that_works_is_used_with_its_options(toy_model, monkeypatch):
         return FakeSession(on_cpu=1)
 
     monkeypatch.setattr(session_module, "_cuda_missing", lambda: "")
-    monkeypatch.setattr(session_module, "_session", fake)
+    monkeypatch.setattr(session_module, "open_session", fake)
     session = StudentSession(toy_model, "auto")
     assert session.provider == "cuda" and session.note == "1 of 4 nodes run on the CPU"
     name, options = asked[0][0]
@@ -129,18 +129,18 @@ def test_cuda_that_works_is_used_with_its_options(toy_model, monkeypatch):
 
 def test_a_network_that_silently_stayed_on_the_cpu_is_noticed(monkeypatch):
     monkeypatch.setattr(session_module, "_cuda_missing", lambda: "")
-    monkeypatch.setattr(session_module, "_session", lambda *_: FakeSession(on_cpu=4))
+    monkeypatch.setattr(session_module, "open_session", lambda *_: FakeSession(on_cpu=4))
     with pytest.raises(PartDistillError, match="placed all nodes on the CPU"):
         StudentSession(b"", "cuda")
 
 
 def test_node_assignment_is_read_from_the_runtime(toy_model):
-    on_cpu, total = session_module._nodes_on_cpu(session_module._session(toy_model, [CPU], 1))
+    on_cpu, total = session_module._nodes_on_cpu(session_module.open_session(toy_model, [CPU], 1))
     assert on_cpu == total > 0
 
 
 def test_a_model_the_runtime_cannot_load():
-    with pytest.raises(PartDistillError, match="onnxruntime cannot load the student"):
+    with pytest.raises(PartDistillError, match="onnxruntime cannot load the network"):
         StudentSession(b"not a model", "cpu")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from partdistill_ros.io.save import save_scan
-from partdistill_ros.pointcloud.layout import decode
+from partdistill_ros.pointcloud.layout import CloudLayout
 from partdistill_ros.pointcloud.scan import Scan
 
 pytestmark = pytest.mark.ros
@@ -25,9 +25,7 @@ def listen(peer):
 
 
 def scan_of(message):
-    fields = [(f.name, f.offset, f.datatype, f.count) for f in message.fields]
-    shape = (message.height, message.width, message.point_step, message.row_step, message.is_bigendian)
-    return decode(fields, *shape, message.data)
+    return CloudLayout.of(message).scan(message.data)
 
 
 def test_an_organized_scan_is_played_again_and_again(run_node, peer, table_scene, tmp_path):

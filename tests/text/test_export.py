@@ -34,7 +34,7 @@ def encoder(files) -> OnnxTextEncoder:
 
 
 def test_embeddings_are_those_of_torch(encoder, space, thousand_strings):
-    texts = sorted([*OTHERS, *thousand_strings[::4]], key=len)
+    texts = sorted([*OTHERS, *thousand_strings[::10]], key=len)
     np.testing.assert_allclose(encoder.encode(texts), space.project(texts), atol=1e-3)
 
 

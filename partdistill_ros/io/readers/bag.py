@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.io.parsing import reason
+from partdistill_ros.io.parsing import reason, warn_left_out
 from partdistill_ros.pointcloud.depth import DEPTH_ENCODINGS, depth_scan
-from partdistill_ros.pointcloud.layout import decode
+from partdistill_ros.pointcloud.layout import CloudLayout
 from partdistill_ros.pointcloud.scan import Scan
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def read_clouds(
     bag = Path(path)
     if every < 1:
         raise PartDistillError(f"every n-th message: n must be 1 or more, it is {every}")
-    skip = on_skip or (lambda bag, error: _log.warning("left out: %s", error))
+    skip = on_skip or warn_left_out
     count = 0
     with _opened(bag) as reader:
         connections = _choose(bag, reader, topic)
@@ -147,7 +147,7 @@ def read_transforms(path: str | PathLike[str]) -> Iterator[BagTransform]:
             try:
                 message = _message(reader, connection, content, f"{bag}, a message on {connection.topic}")
             except PartDistillError as error:
-                _log.warning("left out: %s", error)
+                warn_left_out(bag, error)
                 continue
             for one in message.transforms:
                 moved, turned = one.transform.translation, one.transform.rotation
@@ -282,14 +282,7 @@ def _message(reader: AnyReader, connection: Any, content: bytes, name: str) -> A
 
 
 def _scan(message: Any, info: Any, name: str) -> Scan:
-    if info is not None:
-        return _seen(depth_scan(message, info, name), name)
-    fields = [(field.name, field.offset, field.datatype, field.count) for field in message.fields]
-    layout = (message.height, message.width, message.point_step, message.row_step, message.is_bigendian)
-    return _seen(decode(fields, *layout, message.data, name=name), name)
-
-
-def _seen(scan: Scan, name: str) -> Scan:
+    scan = CloudLayout.of(message, name).scan(message.data) if info is None else depth_scan(message, info, name)
     if not scan.finite().any():
         raise PartDistillError(f"{name} holds no finite point; check the sensor's range")
     return scan
