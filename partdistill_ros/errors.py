@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one exception type of the project: a sentence for the user, and how text reaches terminals and logs."""
 
+import errno
+
 
 class PartDistillError(Exception):
     """Something the user can mend: the message names the file or field and the remedy.
@@ -28,9 +30,25 @@ class MissingDependencyError(PartDistillError):
         )
 
 
+_SURROUNDINGS = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE,
+    errno.ENAMETOOLONG, errno.ELOOP, errno.EMFILE, errno.ENFILE,
+)  # fmt: skip
+
+
+def of_surroundings(error: BaseException) -> bool:
+    """Whether rights, disks or limits of the machine are the cause, wherever it was met."""
+    return isinstance(error, OSError) and error.errno in _SURROUNDINGS
+
+
 def describe(error: BaseException) -> str:
     """An error in one sentence: ours is one already, others come with their type."""
-    return str(error) if isinstance(error, PartDistillError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, PartDistillError):
+        return str(error)
+    if isinstance(error, OSError) and of_surroundings(error):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}; check rights, room and limits of this machine"
+    return f"{type(error).__name__}: {error}"
 
 
 def printable(text: str, keep: str = "") -> str:

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from partdistill_ros import __version__
 from partdistill_ros.cli.common import LINES, Answer
-from partdistill_ros.errors import CommandFailed, PartDistillError, printable
+from partdistill_ros.errors import CommandFailed, PartDistillError, describe, of_surroundings, printable
 
 COMMANDS = (
     "demo", "segment", "view", "info", "collect", "collection", "distill", "bundles", "pretrain", "teachers", "render",
@@ -113,8 +113,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         problem, code = "not enough memory: use smaller or fewer scans", 1
     except Exception as error:  # the last place: a program that reads --json still gets its object
-        print(printable(traceback.format_exc(), LINES), file=sys.stderr)
-        problem, code = f"{type(error).__name__}: {error} (an error of this program: please report it)", 1
+        if of_surroundings(error):
+            problem, code = describe(error), 2
+        else:
+            print(printable(traceback.format_exc(), LINES), file=sys.stderr)
+            problem, code = f"{describe(error)} (an error of this program: please report it)", 1
     if problem:
         print(f"partdistill: error: {printable(problem, LINES)}", file=sys.stderr)
         answer = json.dumps({"error": problem}) if parsed.json else ""

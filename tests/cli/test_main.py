@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The frame of the command line: help that teaches, exit codes, a clean standard output, light imports."""
 
+import errno
 import json
 import logging
 import os
@@ -151,6 +152,16 @@ def test_numbers_that_json_has_not_are_null(monkeypatch, capsys):
     monkeypatch.setattr(info, "run", lambda _: Answer(record, ""))
     assert cli.main(["info", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"loss": None, "deep": [{"more": [None, 1.5, "x"]}], "none": None}
+
+
+def test_what_the_machine_refuses_is_a_sentence_wherever_it_was_met(monkeypatch, capsys):
+    def fail(_):
+        raise PermissionError(errno.EACCES, "Permission denied", "/locked/collection.json")
+
+    monkeypatch.setattr(info, "run", fail)
+    assert cli.main(["info"]) == 2
+    printed = capsys.readouterr().err
+    assert "error: /locked/collection.json: Permission denied; check rights" in printed and "Traceback" not in printed
 
 
 def test_a_record_that_json_cannot_hold_is_an_error_in_json(monkeypatch, capsys):
