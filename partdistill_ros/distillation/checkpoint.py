@@ -17,6 +17,7 @@ from torch import nn
 from partdistill_ros.distillation.backward import Rescored
 from partdistill_ros.distillation.optimizer import Optimizer
 from partdistill_ros.io.atomic import atomic_path
+from partdistill_ros.students.weights import load_weights
 
 log = logging.getLogger(__name__)
 
@@ -85,11 +86,11 @@ def load_parts(path: Path, parts: Mapping[str, Any], device: str, read: Callable
     """
     before = {name: copy.deepcopy(part.state_dict()) for name, part in parts.items()}
     try:
-        content = torch.load(path, map_location=device, weights_only=True)
+        content = load_weights(path, "delete it", device)
         for name, part in parts.items():
             part.load_state_dict(content[name])
         return read(content)
-    except Exception as error:  # torch.load raises many kinds of error on a damaged file
+    except Exception as error:  # and of parts of another shape
         log.warning("%s is damaged and the training begins anew (%s)", path, str(error).partition("\n")[0])
         for name, part in parts.items():
             part.load_state_dict(before[name])

@@ -17,12 +17,14 @@ from partdistill_ros.inference.bundle import DEFAULT_PATH, Bundle, write_bundle
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.io.content_key import files_key
+from partdistill_ros.io.parsing import malformed, parsing, reason
 from partdistill_ros.students.names import LEAST_POINTS, PUBLIC, STUDENTS, check_start, start_folder
 from partdistill_ros.students.patch_transformer import PatchTransformer, PatchTransformerConfig
 from partdistill_ros.students.point_m2ae import PointM2AE, PointM2AEConfig
 from partdistill_ros.students.public_m2ae import UP as PUBLIC_UP
 from partdistill_ros.students.public_m2ae import load_public_encoder
 from partdistill_ros.students.student import OPSET, Student, parity
+from partdistill_ros.students.weights import load_weights
 from partdistill_ros.text.space import TextSpace
 
 WEIGHTS = "student.pt"
@@ -79,7 +81,7 @@ def new_student(name: str, dim: int, start: str = "scratch", freeze_encoder: boo
             raise ValueError(f"other names, such as {min(wanted ^ encoder.state.keys())}")
         student.load_state_dict(dict(encoder.state), strict=False)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise PartDistillError(f"{path}: the encoder does not fit this version ({error}): pre-train again") from error
+        raise malformed(path, f"its encoder does not fit ({reason(error)})", "pre-train again") from error
     return student
 
 
@@ -89,15 +91,12 @@ def load_student(bundle: Path) -> Student:
     Raises PartDistillError where there are none.
     """
     path = bundle / WEIGHTS
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+    remedy = "start from scratch, or fetch the bundle again"
+    with parsing(path, "student", remedy):
+        content = load_weights(path, remedy)
         student = make_student(content.get("student", "patch_transformer"), content["config"])
         student.load_state_dict(content["state"])
         return student
-    except Exception as error:  # torch.load raises many kinds of error on a damaged file
-        raise PartDistillError(
-            f"{path} cannot be read ({error}): start from scratch, or fetch the bundle again"
-        ) from error
 
 
 def check_start_space(start: str, space: TextSpace) -> None:
@@ -172,13 +171,7 @@ def save_encoder(student: Student, path: Path, training: Mapping[str, object]) -
 
 def load_encoder(path: Path) -> Encoder:
     """Read what `save_encoder` wrote. Raises PartDistillError for anything else."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises many kinds of error on a damaged file
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise PartDistillError(
-            f"{path} cannot be read ({reason[0]}): pre-train again with `partdistill pretrain`"
-        ) from error
+    content = load_weights(path, "pre-train again with `partdistill pretrain`")
     if not isinstance(content, dict) or content.get("kind") != ENCODER:
         raise PartDistillError(f"{path} is no encoder of `partdistill pretrain`: name one, or the folder of a bundle")
     if content.get("student") not in STUDENTS or not all(

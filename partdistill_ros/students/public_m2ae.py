@@ -19,6 +19,7 @@ from torch import Tensor
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.students.point_m2ae import HierarchicalEncoder
+from partdistill_ros.students.weights import load_weights
 
 STATES = ("base_model", "model_state_dict", "model", "state_dict")  # where trainers keep the network's state
 UP = "y"  # of the shapes that the encoder was pre-trained on
@@ -52,12 +53,8 @@ def load_public_encoder(path: Path, encoder: HierarchicalEncoder) -> None:
 
 def read_state(path: Path) -> Mapping[str, Tensor]:
     """Names and tensors of the network in a checkpoint; nothing in the file is executed."""
-    try:
-        with _numpy_numbers():
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises many kinds of error on a damaged file
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise PartDistillError(f"{path} cannot be read as a checkpoint ({reason[0]}): download it again") from error
+    with _numpy_numbers():
+        content = load_weights(path, "download it again")
     if isinstance(content, dict):
         content = next((content[name] for name in STATES if isinstance(content.get(name), dict)), content)
     if not isinstance(content, dict) or not any(isinstance(value, Tensor) for value in content.values()):

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.io.parsing import parsing
 from partdistill_ros.rendering.rasterize import Rendering
+from partdistill_ros.students.weights import load_weights
 from partdistill_ros.teachers.protocol import PixelAnswer
 from partdistill_ros.teachers.spec import TeacherSpec
 from partdistill_ros.text.space import TextSpace
@@ -131,12 +133,10 @@ class MiniTeacher:
     kind: Literal["pixel"] = "pixel"
 
     def __init__(self, path: Path = DEFAULT_PATH, device: str = "cpu", batch: int = 16) -> None:
-        try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        with parsing(path, "teacher 'mini'", "install the package again"):
+            content = load_weights(path, "install the package again")
             self._net = MiniNet(MiniConfig(**content["config"]))
             self._net.load_state_dict({key: value.float() for key, value in content["state"].items()})
-        except Exception as error:  # torch.load raises many kinds of error on a damaged file
-            raise PartDistillError(f"cannot read the weights of the teacher 'mini' at {path}: {error}") from error
         self._net.to(device).eval()
         self._space, self._device, self._batch = TextSpace.load(), device, batch
         self.size = self._net.config.size
