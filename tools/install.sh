@@ -10,6 +10,9 @@ log=$venv/install.log
 
 say() { echo "partdistill_ros: $*" >&2; }
 die() { say "$*"; exit 1; }
+trap 'say interrupted; exit 130' INT TERM  # a check that was cut off would be told as something missing
+
+NO_NETWORK='NewConnectionError|NameResolutionError|Name or service not known|name resolution|Network is unreachable|ConnectTimeout|ReadTimeout|ProxyError|SSLError'
 
 # run <what>: runs the command given after it, output to the log; shows the end of the log if it fails.
 run() {
@@ -19,6 +22,10 @@ run() {
   echo "== $*" >>"$log"
   if ! "$@" >>"$log" 2>&1; then
     tail -n 40 "$log" >&2
+    if tail -n 40 "$log" | grep -Eq "$NO_NETWORK"; then
+      die "$what: the package index was not reached: check the network, a proxy (https_proxy) or pip's own index" \
+        "(PIP_INDEX_URL), then run the same command again; the whole log is $log"
+    fi
     die "$what: failed; the whole log is $log"
   fi
   say "$what: $((SECONDS - start)) s"

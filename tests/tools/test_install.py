@@ -30,13 +30,13 @@ def program(checkout: Path, name: str, target: str) -> None:
     (checkout / "bin" / name).chmod(0o755)
 
 
-def install(checkout: Path, **settings: str) -> str:
-    """Runs install.sh with nothing but `bin` on the path; returns what it says as it fails."""
+def install(checkout: Path, made: bool = False, **settings: str) -> str:
+    """Runs install.sh with nothing but `bin` on the path; what it says as it fails, with a .venv `made` or none."""
     environment = {"PATH": str(checkout / "bin"), "HOME": os.environ.get("HOME", "/"), **settings}
     command = [shutil.which("bash") or "/bin/bash", str(checkout / "tools" / "install.sh"), "live"]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 1
-    assert not (checkout / ".venv").exists()
+    assert (checkout / ".venv").exists() is made
     return result.stderr
 
 
@@ -68,3 +68,28 @@ def test_an_unfit_python_is_refused(checkout: Path) -> None:
 
 def test_an_unknown_onnx_runtime_is_refused(checkout: Path) -> None:
     assert "ONNXRUNTIME is cpu or cuda, not 'tpu'" in install(checkout, ONNXRUNTIME="tpu")
+
+
+OFFLINE = """#!/bin/sh
+case "$*" in
+  --version) echo "Python 3.12.0" ;;
+  "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+  *"pip install"*)
+    echo "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError('HTTPSConnection')'" >&2
+    echo "ERROR: No matching distribution found for setuptools>=61" >&2
+    exit 1 ;;
+esac
+"""
+
+
+def test_offline_the_network_is_named(checkout: Path) -> None:
+    for tool in ("cc", "c++", "cmake"):
+        program(checkout, tool, "/bin/true")
+    for tool in ("cp", "touch", "grep", "xargs"):
+        program(checkout, tool, shutil.which(tool) or f"/bin/{tool}")
+    (checkout / "pyproject.toml").touch()
+    (checkout / "setup.py").touch()
+    (checkout / "bin" / "python3").write_text(OFFLINE)
+    said = install(checkout, made=True)
+    assert "the package index was not reached: check the network, a proxy (https_proxy)" in said
+    assert "run the same command again" in said
