@@ -67,6 +67,7 @@ def find_part(
     Raises PartDistillError, which says what there is, where nothing is like that.
     """
     category, part = _parsed(name, answer.parts)
+    name = name[:80]  # in messages
     every = found_parts(answer) if part else [one for one in found_objects(answer) if one.score > 0]
     fitting = [one for one in every if one.name == part and category in ("", one.object.category)]
     if not fitting:

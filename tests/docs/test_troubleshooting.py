@@ -32,7 +32,9 @@ def test_every_message_is_one_of_ours(repository, sources):
     assert not missing
 
 
-@pytest.mark.parametrize("page", ["ros.md", "recipes.md", "troubleshooting.md", "looking.md", "depth.md"])
+@pytest.mark.parametrize(
+    "page", ["ros.md", "recipes.md", "troubleshooting.md", "looking.md", "depth.md", "consumers.md"]
+)
 def test_links_lead_to_a_file_and_a_heading(repository, page):
     text = (repository / "docs" / page).read_text()
     for target in re.findall(r"\]\(([^)]+)\)", text):

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import re
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from partdistill_ros.errors import CommandFailed
 
@@ -74,3 +76,22 @@ def _offered(node: Any) -> dict[str, dict[str, str]]:
 
 def _resolved(name: str) -> str:
     return name.replace("~", "/part_segmenter") if name.startswith(("~", "/")) else f"/{name}"
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize("page", ["ros.md", "consumers.md", "recipes.md", "train.md"])
+def test_service_calls_of_the_pages_have_the_fields_of_their_types(repository, page):
+    text = (repository / "docs" / page).read_text().replace("\\\n", " ")
+    calls = re.findall(r'^ros2 service call \S+ +partdistill_ros/srv/(\w+) +"(\{.+\})"', text, re.MULTILINE)
+    assert len(calls) == len(re.findall(r"^ros2 service call .* partdistill_ros/srv/", text, re.MULTILINE))
+    for kind, values in calls:
+        _fill(getattr(importlib.import_module("partdistill_ros.srv"), kind).Request(), YAML(typ="safe").load(values))
+
+
+def _fill(message: Any, values: dict[str, Any]) -> None:
+    """Sets the fields, as `ros2 service call` does; raises where one is not there or does not fit."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            _fill(getattr(message, name), value)
+        else:
+            setattr(message, name, value)
