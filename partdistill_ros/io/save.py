@@ -122,7 +122,7 @@ def _scan_pcd(path: Path, scan: Scan) -> None:
     if scan.normals is not None:
         fields += _vectors(scan.normals, "normal_x normal_y normal_z", "f4")
     if scan.point_labels is not None:
-        fields.append(("label", "u4", np.where(scan.point_labels < 0, UNLABELED_ID, scan.point_labels)))
+        fields.append(("label", "u4", np.where(scan.point_labels < 0, np.uint32(UNLABELED_ID), scan.point_labels)))
     height, width = scan.grid or (1, len(scan.points))
     origin = scan.viewpoint if scan.viewpoint is not None else np.zeros(3)
     header = [
