@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Makes .venv: `install.sh live` for the live path and the demo (no torch), `install.sh all` for everything.
-# Environment: PYTHON (interpreter), ONNXRUNTIME (cpu or cuda; default: cuda where an NVIDIA GPU answers).
+# Makes .venv: `install.sh live` for the live path and the demo (no torch), `nodes` for that and the tests of the nodes,
+# `all` for everything.
+# Environment: PYTHON (interpreter), ONNXRUNTIME (cpu or cuda; default: cuda where an NVIDIA GPU answers), ROS (kilted or
+# jazzy; default: what .venv has, or kilted), VENV (another folder than .venv, within this one).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-venv=$PWD/.venv
+venv=$PWD/${VENV:-.venv}
 python=$venv/bin/python
 log=$venv/install.log
 
@@ -43,6 +45,12 @@ find_python() {
   die "no CPython 3.10 to 3.13 found, for which the ROS 2 wheels exist${PYTHON:+ (PYTHON=$PYTHON)};" \
     "install one (Debian, Ubuntu: apt install python3 python3-venv python3-dev) or name it:" \
     "make PYTHON=/path/to/python3.12"
+}
+
+choose_distribution() {
+  local choice=${ROS:-$(cat "$venv/stamps/ros" 2>/dev/null || echo kilted)}
+  [[ $choice == kilted || $choice == jazzy ]] || die "ROS is kilted or jazzy, not '$choice'"
+  echo "$choice"
 }
 
 # Collects what is missing, so that one run names everything.
@@ -88,22 +96,27 @@ make_venv() {
     reason="its Python does not run"
   elif [[ -n ${PYTHON:-} && -e $venv ]] && ! stamped python "$("$base" --version)"; then
     reason="PYTHON asks for another interpreter"
+  elif [[ -e $venv && $distribution != "$(cat "$venv/stamps/ros" 2>/dev/null || echo kilted)" ]]; then
+    reason="ROS asks for another distribution"
   fi
-  [[ -n $reason ]] && say "makes .venv anew: $reason" && rm -rf "$venv"
+  [[ -n $reason ]] && say "makes ${VENV:-.venv} anew: $reason" && rm -rf "$venv"
   [[ -e $venv ]] && return
   mkdir -p "$venv"
   touch "$venv/installing" "$venv/COLCON_IGNORE"  # colcon would take the wheels' package.xml files for sources
   run "virtual environment of $("$base" --version)" "$base" -m venv "$venv"
   stamp python "$("$base" --version)"
+  stamp ros "$distribution"
 }
 
 install_wheels() {
-  local other=onnxruntime extras state
-  extras="$chosen,record,ros,ros-build"
+  local other=onnxruntime extras ros=ros state
+  [[ $distribution == jazzy ]] && ros=ros-jazzy
+  extras="$chosen,record,$ros,$ros-build"
+  [[ $what == nodes ]] && extras+=",test-nodes"
   [[ $what == all ]] && extras+=",train,clip,detector,text,view,test"
   state="$extras $(fingerprint pyproject.toml setup.py)"
   # Whoever has everything has the live path too.
-  stamped wheels "$state" || stamped wheels "${state/ros-build /ros-build,train,clip,detector,text,view,test }" && return
+  stamped wheels "$state" || stamped wheels "${state/-build /-build,train,clip,detector,text,view,test }" && return
   touch "$venv/installing"
   rm -f "$venv/stamps/wheels"
   [[ $chosen == cpu ]] && other=onnxruntime-gpu
@@ -158,13 +171,14 @@ install_detections() {
   stamp detections "$state"
 }
 
-what=${1:?install.sh live or install.sh all}
+what=${1:?install.sh live, nodes or all}
 # Nothing of a sourced ROS 2, of another virtual environment or of the calling make may leak in.
 unset PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH VIRTUAL_ENV MAKEFLAGS MFLAGS \
   PARTDISTILL_ROS_PREFIX _ROS_WHEELS_BOOTSTRAP_COMPLETE
 [[ -n ${ROS_DISTRO:-} ]] && say "ROS 2 $ROS_DISTRO is sourced here; .venv takes no notice of it (colcon build uses it)"
 base=$(find_python)
 chosen=$(choose_onnxruntime)
+distribution=$(choose_distribution)
 check_tools
 make_venv
 export AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv PATH=$venv/bin:$PATH

@@ -93,3 +93,7 @@ def test_offline_the_network_is_named(checkout: Path) -> None:
     said = install(checkout, made=True)
     assert "the package index was not reached: check the network, a proxy (https_proxy)" in said
     assert "run the same command again" in said
+
+
+def test_an_unknown_distribution_is_refused(checkout: Path) -> None:
+    assert "ROS is kilted or jazzy, not 'humble'" in install(checkout, ROS="humble")
