@@ -23,6 +23,7 @@ def configure(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> Answer:
     """Load the bundle as the node would, without starting the network."""
     from partdistill_ros.inference.bundle import Bundle
+    from partdistill_ros.inference.token_table import ShippedWords
     from partdistill_ros.visualization.tables import aligned
 
     bundle = Bundle.load(arguments.bundle)
@@ -46,7 +47,9 @@ def run(arguments: Namespace) -> Answer:
     }
     more = f", ... ({len(others)} in all)" if len(others) > SHOWN_NAMES else ""
     training = ", ".join(f"{key} {value}" for key, value in bundle.training.items()) or "not stated"
-    others_too = "" if bundle.vocabulary.encoder is None else ", and a text encoder for all others"
+    encoder = bundle.vocabulary.encoder
+    others_too = ", and a table of all other words" if isinstance(encoder, ShippedWords) else ""
+    others_too = ", and a text encoder for all others" if encoder and not others_too else others_too
     lines = [
         f"{bundle.name}  ({bundle.path})",
         f"network     {bundle.points} points in {bundle.patches} patches, {len(bundle.model) / 1e6:.1f} MB, "

@@ -27,6 +27,7 @@ import numpy as np
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.onnx_header import FLOAT, INT64, TensorSpec, read_header
 from partdistill_ros.inference.text_encoder import GRAPH, TOKENIZER, OnnxTextEncoder
+from partdistill_ros.inference.token_table import SPACE, ShippedWords
 from partdistill_ros.inference.vocabulary import TextEncoder, Vocabulary
 from partdistill_ros.io.atomic import flush
 from partdistill_ros.io.parsing import parse_json, parsing, reason
@@ -239,9 +240,10 @@ def _read_regular(path: Path) -> bytes:
         return file.read()
 
 
-def _read_encoder(directory: Path, manifest: _Manifest) -> OnnxTextEncoder | None:
+def _read_encoder(directory: Path, manifest: _Manifest) -> TextEncoder | None:
+    """The bundle's own text encoder, else the package's table of words where the bundle has its text space."""
     if GRAPH not in manifest.files:
-        return None
+        return ShippedWords() if manifest.text.space == SPACE else None
     graph, tokenizer = (_read_checked(directory, name, manifest) for name in (GRAPH, TOKENIZER))
     return OnnxTextEncoder(graph, tokenizer, manifest.text.dim, f"{directory}{os.sep}")
 

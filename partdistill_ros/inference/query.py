@@ -41,6 +41,7 @@ class PartQuery:
     distractors: `R` further names of the groups' distractors, of their evidence and of `others`.
     embeddings: `[P + R, D] f4` of `names` then `distractors`.
     others: categories that were not asked for; an object that fits one of them better is "none of these".
+    remarks: what the user should know about the names, a sentence each.
     """
 
     text: str
@@ -49,6 +50,7 @@ class PartQuery:
     distractors: tuple[str, ...]
     embeddings: NDArray[np.float32] = field(repr=False)
     others: tuple[PartGroup, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def columns(self, group: PartGroup) -> NDArray[np.intp]:
         """Rows of `embeddings` (= columns of the logits) that compete in `group`."""
@@ -91,7 +93,8 @@ def parse_query(text: str, vocabulary: Vocabulary, *, reject_unknown: bool = Fal
         others = _others_than(groups, vocabulary)
     further = _unique(name for group in groups + others for name in (*group.names, *group.distractors, *group.evidence))
     distractors = tuple(name for name in further if name not in names)
-    return PartQuery(_clean(text), groups, names, distractors, vocabulary.embed(names + distractors), others)
+    embeddings = vocabulary.embed(names + distractors)
+    return PartQuery(_clean(text), groups, names, distractors, embeddings, others, vocabulary.remarks(names))
 
 
 def _with_evidence(group: PartGroup, vocabulary: Vocabulary) -> PartGroup:

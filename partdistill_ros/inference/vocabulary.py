@@ -13,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.inference.token_table import ShippedWords
+
+TOLD = 2  # remarks about a query at most: looking for similar spellings takes milliseconds
 
 
 class TextEncoder(Protocol):
@@ -60,6 +63,25 @@ class Vocabulary:
                 )
             rows.update(zip(unknown, encoded, strict=True))
         return np.stack([rows[name] for name in names]).astype(np.float32)
+
+    def remarks(self, names: Sequence[str]) -> tuple[str, ...]:
+        """A sentence about each name that holds a word of which little is known: what it is taken for."""
+        if not isinstance(self.encoder, ShippedWords):
+            return ()
+        found = []
+        for name in names:
+            strange = [] if name in self else self.encoder.strange_words(name)
+            if strange and len(found) < TOLD:
+                words = " and ".join(f"'{word[:40]}'" for word in strange[:3])
+                near = difflib.get_close_matches(name, self.names, n=1, cutoff=0.75) + self.like(name)
+                shown = ", ".join(f"'{one}'" for one in dict.fromkeys(near))
+                found.append(f"{words} is no common word: '{name[:40]}' is taken for something like {shown}")
+        return tuple(found)
+
+    def like(self, name: str, count: int = 2) -> list[str]:
+        """Known names whose embeddings are nearest to that of `name`, best first."""
+        order = np.argsort(-self.embeddings @ self.embed([name])[0], kind="stable")
+        return [self.names[row] for row in order[:count]]
 
     def nearest(self, name: str, count: int = 5) -> list[str]:
         """Known names spelt most like `name`, best first; may be empty."""

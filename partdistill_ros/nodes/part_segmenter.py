@@ -134,7 +134,12 @@ class PartSegmenter(LifecycleNode):
             f"labeling '{engine.query.text}' on {self._input_topic} with bundle "
             f"'{engine.bundle}' on {engine.segmenter.provider}{note}"
         )
+        self._tell_remarks(engine)
         return result
+
+    def _tell_remarks(self, engine: Engine) -> None:
+        for remark in engine.query.remarks:
+            self._warn(remark)
 
     def _begin(self) -> None:
         self._statistics, self._num_publishers = Statistics(time.monotonic()), 0
@@ -293,6 +298,7 @@ class PartSegmenter(LifecycleNode):
         self._settings, self._engine = settings, engine
         if changed and engine is not None and self._outputs is not None:
             self._say(f"labeling '{engine.query.text}' with bundle '{engine.bundle}'")
+            self._tell_remarks(engine)
             self._outputs.announce(engine)
 
     async def _apply(self, parameters: list[Parameter[Any]], reload: bool = False) -> SetParametersResult:
@@ -351,7 +357,9 @@ class PartSegmenter(LifecycleNode):
         problem = self._set_query(request.query)
         names = () if self._engine is None else self._engine.query.names
         response.success = problem is None
-        response.message = problem or (f"labeling {', '.join(names)}" if names else "checked when it is configured")
+        remarks = () if self._engine is None or problem else self._engine.query.remarks
+        labeling = "; ".join([f"labeling {', '.join(names)}", *remarks])
+        response.message = problem or (labeling if names else "checked when it is configured")
         response.query = self._settings.query
         response.names = list(names)
         return response

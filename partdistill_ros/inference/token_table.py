@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Any word in the shipped text space, with numpy alone: a vector for each of some 25,000 word pieces.
+
+A name's embedding is the sum of the vectors of its pieces, those of its head word (`handle` in `drawer handle` and in
+`handle of a drawer`) with more weight, at unit length. `partdistill_ros.text.tokens` makes the table.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partdistill_ros.errors import PartDistillError
+
+DEFAULT_PATH = Path(__file__).resolve().parents[1] / "models" / "text" / "tokens64.npz"
+SPACE = "minilm64"  # the text space of the shipped table
+PIECE = "##"  # before a piece that goes on with a word
+AFTER_HEAD = frozenset("of for on in with to from at that which you under over by inside behind".split())
+FILLERS = frozenset("the a an of part piece".split())
+_WORD = re.compile(r"[a-z0-9]+|[^\sa-z0-9]")
+
+
+class TokenTable:
+    """A text encoder that knows every word.
+
+    pieces: `[V]`, words and, after `##`, pieces of words.  vectors `[V, D] i1` times scales `[V] f4`.
+    head_weight: of the pieces of the head word.
+    """
+
+    def __init__(
+        self, pieces: Sequence[str], vectors: NDArray[np.int8], scales: NDArray[np.float32], head_weight: float
+    ) -> None:
+        self._row = {piece: row for row, piece in enumerate(pieces)}
+        self._vectors, self._scales, self.head_weight = vectors, scales, head_weight
+
+    @property
+    def dim(self) -> int:
+        return self._vectors.shape[1]
+
+    def encode(self, names: Sequence[str]) -> NDArray[np.float32]:
+        """Unit embeddings `[T, D]` of names or phrases. One without any known letter lies in no special direction."""
+        return np.stack([self._embed(name) for name in names]) if len(names) else np.zeros((0, self.dim), np.float32)
+
+    @property
+    def words(self) -> list[str]:
+        """The common words."""
+        return [piece for piece in self._row if not piece.startswith(PIECE)]
+
+    def is_word(self, word: str) -> bool:
+        """Whether `word` is one of the common words, and not put together from pieces."""
+        return plain(word) in self._row
+
+    def rows(self, name: str) -> tuple[list[int], list[bool]]:
+        """The table's rows of a name's pieces, and which of them belong to its head word."""
+        words = _WORD.findall(plain(name))
+        head = head_word(words)
+        found = [(row, at == head) for at, word in enumerate(words) for row in self._split(word)]
+        return [row for row, _ in found], [own for _, own in found]
+
+    def _embed(self, name: str) -> NDArray[np.float32]:
+        rows, own = self.rows(name)
+        if not rows:
+            seed = np.random.default_rng(list(name.encode()))
+            vector = seed.normal(size=self.dim)
+        else:
+            weight = np.where(own, self.head_weight, 1.0) * self._scales[rows]
+            vector = weight @ self._vectors[rows].astype(np.float64)
+        embedding: NDArray[np.float32] = (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)
+        return embedding
+
+    def _split(self, word: str) -> list[int]:
+        """The longest piece first, as WordPiece does (Wu et al. 2016); letters that are in no piece are left out."""
+        rows, start = [], 0
+        while start < len(word):
+            before = PIECE if start else ""
+            end = next((end for end in range(len(word), start, -1) if before + word[start:end] in self._row), None)
+            if end is not None:
+                rows.append(self._row[before + word[start:end]])
+            start = end or start + 1
+        return rows
+
+
+def plain(text: str) -> str:
+    """Lower case, no accents, single spaces."""
+    spread = unicodedata.normalize("NFD", text.lower().replace("_", " "))
+    return " ".join("".join(letter for letter in spread if not unicodedata.combining(letter)).split())
+
+
+def head_word(words: Sequence[str]) -> int:
+    """The place of the word that says what a phrase means: the last, or the last before `of` and its like."""
+    for at, word in enumerate(words):
+        if at and word in AFTER_HEAD and words[at - 1] not in FILLERS:
+            return at - 1
+    return len(words) - 1
+
+
+@cache
+def shipped_table() -> TokenTable:
+    """The table that comes with the package, read once a process. Raises PartDistillError where it cannot be read."""
+    try:
+        with np.load(DEFAULT_PATH) as file:
+            pieces = file["pieces"].tobytes().decode().split("\n")
+            return TokenTable(pieces, file["vectors"], file["scales"].astype(np.float32), float(file["head_weight"]))
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
+        raise PartDistillError(
+            f"cannot read the table of words {DEFAULT_PATH}: {error}; reinstall the package"
+        ) from error
+
+
+class ShippedWords:
+    """The shipped table as a text encoder: read when the first unknown name is asked for."""
+
+    def encode(self, names: Sequence[str]) -> NDArray[np.float32]:
+        return shipped_table().encode(names)
+
+    def strange_words(self, name: str) -> list[str]:
+        """The words of a name that are no common words."""
+        return [word for word in _WORD.findall(plain(name)) if not shipped_table().is_word(word)]
