@@ -14,7 +14,6 @@ from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.inference.tracking import TrackingOptions
 from partdistill_ros.nodes.segmenter_parameters import Objects, SegmenterParameters, Tabletop
 from partdistill_ros.objects.params import TabletopParams
-from partdistill_ros.pointcloud.crop import CropBox
 
 STUDENT_PARAMETERS = ("bundle", "device", "threads")
 QUERY_PARAMETERS = ("query", "none_of_these", "scene_mode")
@@ -76,14 +75,14 @@ def scene_options(parameters: SegmenterParameters, to_crop: NDArray[np.float64] 
 
     Raises PartDistillError for a box without room.
     """
-    limits, box, memory = parameters.tabletop, parameters.crop, parameters.memory
+    limits, memory = parameters.tabletop, parameters.memory
     return SceneOptions(
         mode=parameters.scene_mode,
         up=parameters.up_vector(),
         min_confidence=parameters.confidence_threshold,
         max_objects=limits.max_objects,
         tabletop=tabletop_limits(limits, parameters.objects),
-        crop=CropBox((box.min_x, box.min_y, box.min_z), (box.max_x, box.max_y, box.max_z), to_crop),
+        crop=parameters.crop.crop(to_crop),
         tracking=TrackingOptions(memory.refresh, memory.smoothing) if memory.refresh or memory.smoothing else None,
     )
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from partdistill_ros.options import option
@@ -47,6 +47,13 @@ class InputQos:
     depth: int = option(
         1, "Messages kept while the node is busy; 1 is the newest only.", minimum=1, maximum=100, read_only=True
     )
+
+
+@dataclass(frozen=True)
+class PointsQos:
+    """Transport of what a node takes in, where that is all that it takes in or gives out."""
+
+    points: InputQos = field(default=InputQos())
 
 
 @dataclass(frozen=True)

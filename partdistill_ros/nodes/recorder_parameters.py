@@ -6,32 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from partdistill_ros.nodes.inputs import DepthInput, input_option
-from partdistill_ros.nodes.qos import InputQos
-from partdistill_ros.nodes.segmenter_parameters import Objects
+from partdistill_ros.nodes.qos import PointsQos
+from partdistill_ros.nodes.segmenter_parameters import Box, Objects
 from partdistill_ros.options import option
-from partdistill_ros.pointcloud.crop import CropBox
 from partdistill_ros.pointcloud.scan import UNITS
 from partdistill_ros.recording.cut import CUTS, PICKS, Cut
 from partdistill_ros.recording.recorder import Recording
-
-
-@dataclass(frozen=True)
-class RecorderQos:
-    """Transport of the clouds."""
-
-    points: InputQos = field(default=InputQos())
-
-
-@dataclass(frozen=True)
-class Crop:
-    """The box of cut 'crop', in meters, in the object frame or, without one, in the frame of the cloud."""
-
-    min_x: float = option(-0.2, "Lower end of the box along x.", minimum=-100.0, maximum=100.0)
-    min_y: float = option(-0.2, "Lower end of the box along y.", minimum=-100.0, maximum=100.0)
-    min_z: float = option(0.005, "Lower end of the box along z.", minimum=-100.0, maximum=100.0)
-    max_x: float = option(0.2, "Upper end of the box along x.", minimum=-100.0, maximum=100.0)
-    max_y: float = option(0.2, "Upper end of the box along y.", minimum=-100.0, maximum=100.0)
-    max_z: float = option(0.5, "Upper end of the box along z.", minimum=-100.0, maximum=100.0)
 
 
 @dataclass(frozen=True)
@@ -49,7 +29,8 @@ class RecorderParameters:
     )
     cut: str = option(
         "tabletop",
-        "tabletop: what stands on the support plane. crop: what lies in the box crop.*. none: the whole cloud.",
+        "tabletop: what stands on the support plane. crop: what lies in the box crop.*, which is of the object frame "
+        "or, without one, of the cloud's. none: the whole cloud.",
         choices=CUTS,
     )
     pick: str = option(
@@ -62,7 +43,7 @@ class RecorderParameters:
         2.0, "Points farther from the sensor are ignored by cut tabletop, in meters.", minimum=0.1, maximum=100.0
     )
     objects: Objects = field(default=Objects())
-    crop: Crop = field(default=Crop())
+    crop: Box = field(default=Box(-0.2, 0.2, -0.2, 0.2, 0.005, 0.5))
     depth: DepthInput = field(default=DepthInput())
     object_frame: str = option(
         "",
@@ -76,17 +57,11 @@ class RecorderParameters:
     period: float = option(0.5, "Take the newest cloud at most this often, in seconds.", minimum=0.0, maximum=3600.0)
     keep_still: bool = option(False, "Keep clouds in which nothing has changed too.")
     autostart: bool = option(False, "Record at once; false waits for ~/start.", read_only=True)
-    qos: RecorderQos = field(default=RecorderQos())
+    qos: PointsQos = field(default=PointsQos())
 
     def recording(self) -> Recording:
         """What the recorder is to do. Raises PartDistillError for what does not go together."""
-        box = self.crop
-        cut = Cut(
-            self.cut,
-            self.pick,
-            CropBox((box.min_x, box.min_y, box.min_z), (box.max_x, box.max_y, box.max_z)),
-            self.min_points,
-        )
+        cut = Cut(self.cut, self.pick, self.crop.crop(), self.min_points)
         cut = replace(cut, tabletop=replace(cut.tabletop, max_range=self.max_range, method=self.objects.method))
         category = " ".join(self.category.split()).lower() or None
         return Recording(cut, join=self.joins(), category=category, keep_unchanged=self.keep_still)

@@ -12,6 +12,7 @@ from partdistill_ros.nodes.inputs import DepthInput, input_option
 from partdistill_ros.nodes.qos import CommandQos, InputQos, OutputQos
 from partdistill_ros.objects.params import METHODS
 from partdistill_ros.options import option
+from partdistill_ros.pointcloud.crop import CropBox
 from partdistill_ros.pointcloud.frames import AXES, parse_up
 from partdistill_ros.pointcloud.scan import UNITS
 
@@ -68,16 +69,27 @@ class Objects:
 
 
 @dataclass(frozen=True)
-class Crop:
-    """The box of crop mode."""
+class Box:
+    """An axis-aligned box."""
 
-    frame: str = option("", "Frame of the box, with z up; empty: the cloud's own, whatever its z is. Others need /tf.")
     min_x: float = option(-0.5, "Least x in the box, in meters.", minimum=-100.0, maximum=100.0)
     max_x: float = option(0.5, "Greatest x in the box, in meters.", minimum=-100.0, maximum=100.0)
     min_y: float = option(-0.5, "Least y in the box, in meters.", minimum=-100.0, maximum=100.0)
     max_y: float = option(0.5, "Greatest y in the box, in meters.", minimum=-100.0, maximum=100.0)
     min_z: float = option(0.0, "Least z in the box, in meters.", minimum=-100.0, maximum=100.0)
     max_z: float = option(2.0, "Greatest z in the box, in meters.", minimum=-100.0, maximum=100.0)
+
+    def crop(self, pose: NDArray[np.float64] | None = None) -> CropBox:
+        """The same for clouds, from whose frame `pose [4, 4]` leads to that of the box. Raises PartDistillError for a
+        box without room."""
+        return CropBox((self.min_x, self.min_y, self.min_z), (self.max_x, self.max_y, self.max_z), pose)
+
+
+@dataclass(frozen=True)
+class Crop(Box):
+    """The box of crop mode."""
+
+    frame: str = option("", "Frame of the box, with z up; empty: the cloud's own, whatever its z is. Others need /tf.")
 
 
 @dataclass(frozen=True)

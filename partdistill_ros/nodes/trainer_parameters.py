@@ -6,17 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from partdistill_ros.nodes.inputs import DepthInput, input_option
-from partdistill_ros.nodes.qos import InputQos
+from partdistill_ros.nodes.qos import PointsQos
 from partdistill_ros.nodes.segmenter_parameters import Objects, Tabletop
 from partdistill_ros.options import option
 from partdistill_ros.pointcloud.scan import UNITS
-
-
-@dataclass(frozen=True)
-class TrainerQos:
-    """Transport of the clouds."""
-
-    points: InputQos = field(default=InputQos())
 
 
 @dataclass(frozen=True)
@@ -53,4 +46,4 @@ class TrainerParameters:
     tabletop: Tabletop = field(default=Tabletop())
     objects: Objects = field(default=Objects())
     depth: DepthInput = field(default=DepthInput())
-    qos: TrainerQos = field(default=TrainerQos())
+    qos: PointsQos = field(default=PointsQos())
