@@ -40,7 +40,7 @@ def run(arguments: Namespace) -> Answer:
     check_inputs(arguments.work)
     check_folder(arguments.out)
     choose_device("cpu", "looking at units")
-    from partdistill_ros.evaluation.unit_sheets import Sheet, contact_sheet, unit_rows, write_csv, write_index
+    from partdistill_ros.evaluation.unit_sheets import Sheet, unit_rows, unit_sheet, write_csv, write_index
     from partdistill_ros.visualization.pictures import save_picture
 
     sheets: dict[str, Sheet] = {}
@@ -51,7 +51,7 @@ def run(arguments: Namespace) -> Answer:
         rescored = _read(file, file in arguments.work, left_out)
         if rescored is not None:
             name = _free(file.stem, sheets)
-            save_picture(arguments.out / name, contact_sheet(rescored, arguments.count))
+            save_picture(arguments.out / name, unit_sheet(rescored, arguments.count))
             sheets[name] = Sheet.of(rescored, name)
             rows += unit_rows(rescored)
     if not sheets:

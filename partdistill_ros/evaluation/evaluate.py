@@ -15,7 +15,7 @@ from partdistill_ros.evaluation.miou import ShapeScore, Summary, score_shape, su
 from partdistill_ros.evaluation.shapes import Question, Shape
 from partdistill_ros.visualization.loss_chart import LossCurve
 
-Progress = Callable[[Iterable[Shape]], Iterable[Shape]]
+ProgressBar = Callable[[Iterable[Shape]], Iterable[Shape]]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Evaluation:
     curves: tuple[LossCurve, ...] = ()
 
 
-def evaluate(shapes: Sequence[Shape], method: Method, progress: Progress = iter) -> Evaluation:
+def evaluate(shapes: Sequence[Shape], method: Method, progress: ProgressBar = iter) -> Evaluation:
     """Ask `method` about the shapes and compare.
 
     Raises PartDistillError where a method cannot answer.

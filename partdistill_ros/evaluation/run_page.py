@@ -14,7 +14,7 @@ from PIL import Image
 from partdistill_ros.distillation.pipeline import Run
 from partdistill_ros.distillation.rescored_units import RescoredUnits
 from partdistill_ros.evaluation.bundle_check import Answers, BundleCheck
-from partdistill_ros.evaluation.unit_sheets import WORDS, contact_sheet, view_camera
+from partdistill_ros.evaluation.unit_sheets import WORDS, unit_sheet, view_camera
 from partdistill_ros.visualization.colors import part_colors
 from partdistill_ros.visualization.html_pages import Panel, write_page
 from partdistill_ros.visualization.pictures import LOOK, draw_cloud
@@ -59,7 +59,7 @@ def write_run_page(
         backward_from=run.backward_from,
         unit_words=WORDS,
         scores_by_part=_scores_by_part(run.rescored),
-        unit_sheets=[Panel(scan.name, contact_sheet(scan, 12)) for scan in scans[:SHEETS]],
+        unit_sheets=[Panel(scan.name, unit_sheet(scan, 12)) for scan in scans[:SHEETS]],
         no_comparison=check.no_comparison if check.before is None else "",
         agreements=[(f"{words}: {answers.name}", _percent(answers.overall)) for words, answers in students],
     )

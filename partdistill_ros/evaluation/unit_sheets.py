@@ -66,7 +66,7 @@ def most_changed(rescored: RescoredUnits, count: int) -> tuple[NDArray[np.intp],
     return lowered[:low], raised[: count - low]
 
 
-def contact_sheet(rescored: RescoredUnits, count: int = 24) -> Image.Image:
+def unit_sheet(rescored: RescoredUnits, count: int = 24) -> Image.Image:
     """The units of `most_changed`, each in its own view: its points in the part's color, the teacher's
     score as a gray bar and the student's as a colored one."""
     groups = [

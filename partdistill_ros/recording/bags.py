@@ -18,7 +18,7 @@ from partdistill_ros.recording.transforms import TransformTree, pose_of
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[Iterable[BagCloud], str, int], Iterable[BagCloud]]
+ProgressBar = Callable[[Iterable[BagCloud], str, int], Iterable[BagCloud]]
 """A progress bar over the clouds, given a label and their number."""
 
 
@@ -32,7 +32,7 @@ def collect_bag(
     object_frame: str | None = None,
     unit: str = "m",
     report: Callable[[str], None] = log.info,
-    progress: Progress = lambda clouds, label, total: clouds,
+    progress: ProgressBar = lambda clouds, label, total: clouds,
 ) -> Tally:
     """Cut the objects out of a bag's clouds and keep them as scans named after the bag and the message.
 

@@ -43,7 +43,7 @@ from partdistill_ros.pointcloud.scan import Scan, sample_surface
 from partdistill_ros.visualization.pictures import camera_for, cloud_colors, draw_cloud
 
 Skip = Callable[[Path, PartDistillError], None]
-Progress = Callable[[Iterable[Any], str], Iterable[Any]]
+ProgressBar = Callable[[Iterable[Any], str], Iterable[Any]]
 """A progress bar over items, given a label."""
 
 PICTURE_SIZE = (480, 360)
@@ -206,7 +206,7 @@ class Checked:
     unfinished: list[str] = field(default_factory=list)
 
 
-def check(folder: Path, progress: Progress = lambda items, label: items) -> Checked:
+def check(folder: Path, progress: ProgressBar = lambda items, label: items) -> Checked:
     """Read every cloud. Raises PartDistillError for a folder that is no collection."""
     found = Checked()
     for path in progress(Collection.open(folder).paths(), "check"):
@@ -221,7 +221,7 @@ def check(folder: Path, progress: Progress = lambda items, label: items) -> Chec
 
 
 def valid_scans(
-    paths: Iterable[Path], progress: Progress = lambda items, label: items
+    paths: Iterable[Path], progress: ProgressBar = lambda items, label: items
 ) -> tuple[list[Path], dict[str, str]]:
     """`paths` with every collection among them replaced by its valid scans, and what is wrong with the others.
 
@@ -251,7 +251,7 @@ class Merged:
 
 
 def merge(
-    sources: Sequence[Path], out: Path, on_skip: Skip | None = None, progress: Progress = lambda items, label: items
+    sources: Sequence[Path], out: Path, on_skip: Skip | None = None, progress: ProgressBar = lambda items, label: items
 ) -> Merged:
     """Copy the valid scans of `sources` into the collection `out`, made where it is not there.
 

@@ -15,10 +15,10 @@ from partdistill_ros.evaluation.unit_sheets import (
     CELL,
     COLUMN_NAMES,
     Sheet,
-    contact_sheet,
     most_changed,
     unit_picture,
     unit_rows,
+    unit_sheet,
     write_csv,
     write_index,
 )
@@ -100,14 +100,14 @@ def test_bars_are_as_long_as_the_scores():
 
 
 def test_sheets_grow_with_the_units_and_say_when_there_are_none():
-    few, many = (contact_sheet(make([0.5] * n, [0.4] * n)) for n in (3, 20))
+    few, many = (unit_sheet(make([0.5] * n, [0.4] * n)) for n in (3, 20))
     assert few.width == many.width and many.height > 3 * few.height
     for graded in (make([], []), make([0.5], [0.5])):
-        assert np.ptp(np.asarray(contact_sheet(graded).convert("L"))) > 100, "a sentence stands there"
+        assert np.ptp(np.asarray(unit_sheet(graded).convert("L"))) > 100, "a sentence stands there"
 
 
 def test_without_cameras_the_units_are_drawn_all_the_same():
-    sheet = contact_sheet(make([0.5, 0.5], [0.1, 0.9], views=NO_VIEWS, view=[-1, 4]))
+    sheet = unit_sheet(make([0.5, 0.5], [0.1, 0.9], views=NO_VIEWS, view=[-1, 4]))
     assert np.ptp(np.asarray(sheet.convert("L"))) > 100
 
 
