@@ -563,8 +563,11 @@ def test_services_answer_in_every_state(run_node, peer, toy_bundle_path):
     from partdistill_ros.srv import LoadBundle, SetEnabled, SetQuery
 
     node = run_node("part_segmenter", bundle=str(toy_bundle_path), query=QUERY, threads=1, autostart=False)
-    load = {"kind": LoadBundle, "name": "/part_segmenter/load_bundle", "bundle": str(toy_bundle_path)}
-    early = peer.call(**load)
+
+    def load():
+        return peer.call(LoadBundle, "/part_segmenter/load_bundle", bundle=str(toy_bundle_path))
+
+    early = load()
     assert not early.success and "not configured" in early.message
     asked = peer.call(SetQuery, "/part_segmenter/set_query", query="left, right")
     assert asked.success and asked.query == "left, right" and not asked.names
@@ -581,7 +584,7 @@ def test_services_answer_in_every_state(run_node, peer, toy_bundle_path):
     peer.until(under_way.done, "the answer of load_bundle")
     assert under_way.result().success or "configure it first" in under_way.result().message
     assert transition(Transition.TRANSITION_CONFIGURE)
-    assert peer.call(**load).success
+    assert load().success
     assert node.end()[0] == 0 and "Traceback" not in node.output()
 
 
