@@ -563,11 +563,8 @@ def test_services_answer_in_every_state(run_node, peer, toy_bundle_path):
     from partdistill_ros.srv import LoadBundle, SetEnabled, SetQuery
 
     node = run_node("part_segmenter", bundle=str(toy_bundle_path), query=QUERY, threads=1, autostart=False)
-
-    def load():
-        return peer.call(LoadBundle, "/part_segmenter/load_bundle", bundle=str(toy_bundle_path))
-
-    early = load()
+    name, load = "/part_segmenter/load_bundle", {"bundle": str(toy_bundle_path)}
+    early = peer.call(LoadBundle, name, **load)
     assert not early.success and "not configured" in early.message
     asked = peer.call(SetQuery, "/part_segmenter/set_query", query="left, right")
     assert asked.success and asked.query == "left, right" and not asked.names
@@ -578,13 +575,13 @@ def test_services_answer_in_every_state(run_node, peer, toy_bundle_path):
 
     assert transition(Transition.TRANSITION_CONFIGURE)
     # Cleaned up while the bundle is being loaded, or just before or after: it is answered all the same.
-    client = peer.client(LoadBundle, load["name"])
+    client = peer.client(LoadBundle, name)
     under_way = client.call_async(LoadBundle.Request(bundle=str(toy_bundle_path)))
     assert transition(Transition.TRANSITION_CLEANUP)
     peer.until(under_way.done, "the answer of load_bundle")
     assert under_way.result().success or "configure it first" in under_way.result().message
     assert transition(Transition.TRANSITION_CONFIGURE)
-    assert load().success
+    assert peer.call(LoadBundle, name, **load).success
     assert node.end()[0] == 0 and "Traceback" not in node.output()
 
 
