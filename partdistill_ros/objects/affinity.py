@@ -16,6 +16,7 @@ from partdistill_ros.objects.merging import convexity_scores
 WEIGHTS = Path(__file__).parents[1] / "models" / "objects" / "affinity.npz"
 
 SUREST = 6.0  # log-odds to which the network's answer is bounded
+MOST_ROUND = 0.55  # of a patch seen from one side: a half cylinder has 0.36, a half ball 0.5
 NETWORK_WEIGHT = 0.7  # against that of convexity; real clutter is cut alike with 0.5, and handles get lost
 
 
@@ -34,18 +35,21 @@ def load_weights(path: Path = WEIGHTS) -> dict[str, NDArray[np.float32]]:
     return weights
 
 
-def learned_scores(contacts: Contacts) -> NDArray[np.float32]:
-    """Log-odds `[E]` that both patches of a pair are one object: a weighted mean of the network's and of those by
-    convexity.
+def learned_scores(contacts: Contacts, weight: float = NETWORK_WEIGHT) -> NDArray[np.float32]:
+    """Log-odds `[E]` that both patches of a pair are one object: a weighted mean of the network's (by its
+    `weight`) and of those by convexity.
 
     The network knows handles and hollow things, and is too sure of pairs that made-up clutter does not hold; both
     together part and join more on real clutter than either does. Pieces of one face on two sides of something in
-    front are left to geometry.
+    front are left to geometry, and so is what goes all around in merged views: the network has seen single ones only.
     """
     convexity = convexity_scores(contacts)
+    if not weight:
+        return convexity
     network = network_scores(contacts).clip(-SUREST, SUREST)
-    mixed = NETWORK_WEIGHT * network + (1 - NETWORK_WEIGHT) * convexity
-    return np.where(contacts.column("through") > 0, convexity, mixed)
+    mixed = weight * network + (1 - weight) * convexity
+    around = np.maximum(contacts.column("round_large"), contacts.column("round_small")) > MOST_ROUND
+    return np.where((contacts.column("through") > 0) | around, convexity, mixed)
 
 
 def network_scores(contacts: Contacts, weights: dict[str, NDArray[np.float32]] | None = None) -> NDArray[np.float32]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pairs of patches that may be one object, and what is measured of each pair."""
+"""What is measured of patches of a surface, and of pairs of them that may be one object."""
 
 from __future__ import annotations
 
@@ -7,16 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-
-from partdistill_ros.objects.patches import Patches
-from partdistill_ros.objects.surface import Surface
 
 Array = NDArray[np.float32]
 
 FLAT = 0.17  # turn of the normal (10 degrees) below which an edge is no crease
-
-SHADOW = 20  # pixels without depth in a row, at most, that an object's shadow is taken for
 
 FEATURES = (
     "edge",  # pixels of common edge without a jump, relative to the root of the smaller patch's pixels
@@ -82,56 +76,46 @@ class PatchShapes:
     width: Array
 
 
-def shapes_of(surface: Surface, patches: Patches, height: Array) -> PatchShapes:
-    """What is measured of single patches; height: `[h, w]` over the table."""
-    pixel = surface.pixel
-    count = patches.count
-    inside = np.flatnonzero(patches.label.ravel() > 0)
-    label = patches.label.ravel()[inside] - 1
+def shapes_of(
+    label: NDArray[np.integer],
+    points: Array,
+    normals: Array,
+    height: Array,
+    area: Array,
+    bend: Array,
+    inner: Array,
+    outline: Array,
+) -> PatchShapes:
+    """What is measured of single patches, by the elements of the surface that lie on one.
+
+    label: patch `[M]` of each element, from 0.  points, normals: `[M, 3]`.  height: `[M]` over the table.
+    area: `[M]` in square meters.  bend: `[M]` turn of the normal around each.  inner: `[M]` meters to the outline.
+    outline: how many elements' edges of each patch `[P]` lie on that.
+    """
+    count = len(outline)
     pixels = np.bincount(label, minlength=count).astype(np.float32)
 
     def mean(values: Array) -> Array:
         return np.bincount(label, values, count).astype(np.float32) / pixels
 
-    points, normals = surface.points.reshape(-1, 3)[inside], surface.normals.reshape(-1, 3)[inside]
     middle = np.stack([mean(points[:, axis]) for axis in range(3)], -1)
     normal = np.stack([mean(normals[:, axis]) for axis in range(3)], -1)
     length = np.linalg.norm(normal, axis=1)
     normal /= np.maximum(length, 1e-6)[:, None]
-    slant = np.maximum(np.abs(np.einsum("ij,ij->i", normals, points)) / points[:, 2], 0.15)
-    area = np.bincount(label, (points[:, 2] * pixel) ** 2 / slant, count)
-    bends = np.nan_to_num(patches.bend[0].ravel()[inside]) + np.nan_to_num(patches.bend[1].ravel()[inside])
-    order = np.lexsort((height.ravel()[inside], label))
-    sorted_height = height.ravel()[inside][order]
+    ordered = height[np.lexsort((height, label))]
     start = np.concatenate([[0], np.cumsum(pixels)[:-1]]).astype(np.intp)
-    bottom = sorted_height[start + (0.03 * pixels).astype(np.intp)]
-    top = sorted_height[start + (0.97 * pixels).astype(np.intp)]
-    outline = np.zeros(count, np.float32)
-    for a, b in ((patches.label[:, :-1], patches.label[:, 1:]), (patches.label[:-1], patches.label[1:])):
-        border = a != b
-        for side in (a[border], b[border]):
-            outline += np.bincount(side, minlength=count + 1)[1:]
-    size = np.sqrt(area).astype(np.float32)
+    bottom, top = (ordered[start + (share * pixels).astype(np.intp)] for share in (0.03, 0.97))
+    size = np.sqrt(np.bincount(label, area, count)).astype(np.float32)
     width = np.zeros(count, np.float32)
-    np.maximum.at(width, label, _inner_distance(patches.label).ravel()[inside])
-    width *= 2 * middle[:, 2] * pixel
-    return PatchShapes(pixels, size, middle, normal, 1 - length, mean(bends), top, bottom, outline, width)
-
-
-def _inner_distance(label: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Steps `[h, w]` to the nearest pixel of another patch, or of none."""
-    inner = np.zeros(label.shape, bool)
-    middle = label[1:-1, 1:-1]
-    inner[1:-1, 1:-1] = (middle == label[1:-1, 2:]) & (middle == label[1:-1, :-2])
-    inner[1:-1, 1:-1] &= (middle == label[2:, 1:-1]) & (middle == label[:-2, 1:-1])
-    return ndimage.distance_transform_cdt(inner, "chessboard") + 1
+    np.maximum.at(width, label, inner)
+    return PatchShapes(pixels, size, middle, normal, 1 - length, mean(bend), top, bottom, outline, 2 * width)
 
 
 @dataclass(frozen=True)
-class _Border:
-    """Pairs of neighboring pixels that belong to two patches: the larger patch's number and the smaller one's, whether
-    one surface runs from one to the other, the turn of the normal there, how much nearer the smaller patch is (meters),
-    and where both pixels are."""
+class Border:
+    """Pairs `[B]` of neighbors that belong to two patches: the number of the larger patch and of the smaller one,
+    whether one surface runs from one to the other, the turn of the normal there (NaN unknown), how much nearer the
+    smaller one is (meters, 0 unknown), where both are `[B, 3]`, and how many pixels' edges each pair stands for."""
 
     large: NDArray[np.int64]
     small: NDArray[np.int64]
@@ -140,19 +124,18 @@ class _Border:
     nearer: Array
     large_point: Array
     small_point: Array
+    weight: Array
 
 
-def contacts_of(
-    surface: Surface, patches: Patches, shapes: PatchShapes, up: NDArray[np.floating], offset: float
-) -> Contacts:
-    """The pairs that share an edge in the picture or are seen on two sides of something in front, measured;
+def contacts_of(border: Border, shapes: PatchShapes, up: NDArray[np.floating], offset: float) -> Contacts:
+    """The pairs that share a border or are seen on two sides of something in front, measured;
     height over the table is `up @ point + offset`."""
-    border, count = _border(surface, patches), patches.count
+    count = len(shapes.pixels)
     key, pair = np.unique(border.large * count + border.small, return_inverse=True)
     large, small = key // count, key % count
 
     def total(values: NDArray[np.generic]) -> Array:
-        return np.bincount(pair, values, len(key)).astype(np.float32)
+        return np.bincount(pair, values * border.weight, len(key)).astype(np.float32)
 
     linked, known = border.linked, border.linked & np.isfinite(border.turn)
     turn = np.where(known, border.turn, 0)
@@ -183,54 +166,11 @@ def contacts_of(
     return Contacts(large, small, _features(large, small, touching, shapes, up))
 
 
-def _border(surface: Surface, patches: Patches) -> _Border:
-    """All pairs of neighboring pixels of two patches; patches are numbered from the largest."""
-    flat = np.arange(patches.label.size).reshape(patches.label.shape)
-    label, pixels, links, turns = patches.label.ravel(), [], [], []
-    for first, second, linked, bend in (
-        (flat[:, :-1], flat[:, 1:], surface.right, patches.bend[0]),
-        (flat[:-1], flat[1:], surface.down, patches.bend[1]),
-    ):
-        one, other = label[first], label[second]
-        at = np.flatnonzero((one != other) & (one > 0) & (other > 0))
-        pair = np.stack([first.ravel()[at], second.ravel()[at]])
-        pixels.append(pair)
-        links.append(linked.ravel()[at])
-        both = bend.ravel()[pair]
-        known = np.isfinite(both)
-        turns.append(np.where(known, both, 0).sum(0) / np.where(known.any(0), known.sum(0), np.nan))
-    pair = _across_shadow(surface, patches)
-    pixels.append(pair)
-    links.append(np.zeros(pair.shape[1], bool))
-    turns.append(np.full(pair.shape[1], np.nan))
-    pair = np.concatenate(pixels, 1)
-    swapped = label[pair[0]] > label[pair[1]]
-    pair = np.where(swapped, pair[::-1], pair)
-    points = surface.points.reshape(-1, 3)[pair]
-    large, small = label[pair].astype(np.int64) - 1
-    nearer = points[0, :, 2] - points[1, :, 2]
-    return _Border(large, small, np.concatenate(links), np.concatenate(turns), nearer, points[0], points[1])
-
-
-def _across_shadow(surface: Surface, patches: Patches) -> NDArray[np.int64]:
-    """Pixels `[2, S]` of two patches in one row with nothing but missing depth between them."""
-    width = surface.missing.shape[1]
-    last = np.maximum.accumulate(np.where(surface.missing, -1, np.arange(width)), axis=1)
-    row, column = np.nonzero(surface.missing[:, :-1] & (patches.label[:, 1:] > 0))
-    start = last[row, column]
-    known = (start >= 0) & (column - start < SHADOW)
-    row, column, start = row[known], column[known] + 1, start[known]
-    first, second = row * width + start, row * width + column
-    label = patches.label.ravel()
-    differ = (label[first] > 0) & (label[first] != label[second])
-    return np.stack([first[differ], second[differ]])
-
-
-def _seen_through(border: _Border, shapes: PatchShapes, count: int, joined: set[int]) -> NDArray[np.float64]:
+def _seen_through(border: Border, shapes: PatchShapes, count: int, joined: set[int]) -> NDArray[np.float64]:
     """Pairs of patches that something in front of both parts: `[T, 2]`, the pair's key and the gap in meters."""
     with np.errstate(invalid="ignore"):
         touch = border.linked & (border.turn < -FLAT)  # either may be in front
-    jump = ~border.linked
+    jump = ~border.linked & (border.nearer != 0)
     small_front = np.concatenate([border.nearer[jump] > 0, np.repeat([True, False], touch.sum())])
     at = np.concatenate([np.flatnonzero(jump), np.tile(np.flatnonzero(touch), 2)])
     front = np.where(small_front, border.small[at], border.large[at])

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.objects.affinity import learned_scores
-from partdistill_ros.objects.contacts import Contacts, PatchShapes, contacts_of, shapes_of
-from partdistill_ros.objects.merging import convexity_scores, join, join_thin
-from partdistill_ros.objects.patches import Patches, patches_of
+from partdistill_ros.objects.affinity import NETWORK_WEIGHT, learned_scores
+from partdistill_ros.objects.contacts import Contacts, PatchShapes, contacts_of
+from partdistill_ros.objects.merging import join, join_thin
+from partdistill_ros.objects.patches import Patches, patches_of, picture_border, picture_shapes
 from partdistill_ros.objects.surface import Mask, Surface, spread_to_cloud, surface_of
 from partdistill_ros.pointcloud.scan import Scan
 
@@ -41,8 +41,9 @@ def measure_patches(scan: Scan, usable: Mask, plane: NDArray[np.float64] | None)
     else:
         up, offset = surface.rotation @ plane[:3], float(plane[:3] @ scan.viewpoint + plane[3])
     up = up.astype(np.float32)
-    shapes = shapes_of(surface, patches, np.nan_to_num(surface.points @ up) + np.float32(offset))
-    return MeasuredPatches(surface, patches, shapes, contacts_of(surface, patches, shapes, up, offset))
+    shapes = picture_shapes(surface, patches, np.nan_to_num(surface.points @ up) + np.float32(offset))
+    contacts = contacts_of(picture_border(surface, patches), shapes, up, offset)
+    return MeasuredPatches(surface, patches, shapes, contacts)
 
 
 def convex_objects(
@@ -58,7 +59,7 @@ def convex_objects(
     if measured is None:
         return np.zeros(len(usable), np.int32)
     patches, shapes, contacts = measured.patches, measured.shapes, measured.contacts
-    scores = convexity_scores(contacts) if method == "convex" else learned_scores(contacts)
+    scores = learned_scores(contacts, 0.0 if method == "convex" else NETWORK_WEIGHT)
     objects = join_thin(join(patches.count, contacts, scores), contacts, shapes)
     label = np.append(0, objects + 1).astype(np.int32)[patches.label]
     return spread_to_cloud(measured.surface, scan, usable.reshape(scan.grid or ()), label).ravel()

@@ -2,9 +2,9 @@
 """Objects standing on a plane: the support plane and one group of points for each object.
 
 The steps: RANSAC for the plane on a thinned cloud; heights of all points over it; what rises from
-the table's outline goes into cells of a grid that lies on the table; cells that touch are one
-object. Organized and unorganized clouds take the same way: cells join over missing depth and part
-at depth jumps by themselves, which pixel neighborhoods do not.
+the table's outline is cut into patches of its surface, on the picture of an organized cloud or on a neighbor graph,
+and those that belong together are an object. By the method `clusters`, and where a cloud is too sparse to show its
+surface, it goes into cells of a grid that lies on the table instead, and cells that touch are one object.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 from partdistill_ros.objects.cells import grid_cells, join_cells
 from partdistill_ros.objects.clusters import feet, number_objects, rejoin_fragments, seen_under
 from partdistill_ros.objects.convex import MeasuredPatches, convex_objects, measure_patches
+from partdistill_ros.objects.graph import graph_objects
 from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.objects.plane import (
     along,
@@ -57,15 +58,8 @@ def extract_objects(scan: Scan, params: TabletopParams | None = None) -> Tableto
     """
     params = params or TabletopParams()
     table = _find_table(scan, params)
-    owner = None
-    if params.method != "clusters" and scan.grid is not None and scan.viewpoint is not None:
-        try:
-            owner = _convex(scan, table, params)
-        except NotAPicture:
-            if params.method != "auto":
-                raise
-    if owner is None:
-        owner = _clusters(table, params)
+    label = None if params.method == "clusters" else _of_patches(scan, _usable(scan, table, params), table, params)
+    owner = _clusters(table, params) if label is None else _objects_on_table(label, scan, table, params)
     return TabletopResult(table.plane, _gather(table.raised.index, owner))
 
 
@@ -139,14 +133,32 @@ def _usable(scan: Scan, table: _Table, params: TabletopParams) -> NDArray[np.boo
     return usable
 
 
-def _convex(scan: Scan, table: _Table, params: TabletopParams) -> NDArray[np.int64]:
-    """Object `[R]` of each raised point, -1 for none: patches that meet convexly."""
-    above, outline = table.raised, table.outline
-    usable = _usable(scan, table, params)
+def _of_patches(
+    scan: Scan, usable: NDArray[np.bool_], table: _Table, params: TabletopParams
+) -> NDArray[np.int32] | None:
+    """Object `[N]` of each point, from 1, 0 for none, by patches of a picture, else of a neighbor graph; None for a
+    cloud that is too sparse for them."""
+    label = np.zeros(len(usable), np.int32)
     if not usable.any():
-        return np.full(len(above.index), -1, np.int64)
-    label = convex_objects(scan, usable, table.plane, params.method)[above.index]
-    label = _rejoined(label, scan.points[above.index], above.height, params)
+        return label
+    if scan.grid is not None and scan.viewpoint is not None:
+        try:
+            return convex_objects(scan, usable, table.plane, params.method)
+        except NotAPicture:
+            pass  # a lidar's rings, or a cloud that was changed on its way
+    found = graph_objects(scan.points[usable], table.plane, scan.viewpoint, params.method)
+    if found is None:
+        return None
+    label[usable] = found
+    return label
+
+
+def _objects_on_table(label: NDArray[np.int32], scan: Scan, table: _Table, params: TabletopParams) -> NDArray[np.int64]:
+    """Object `[R]` of each raised point, -1 for none: of the labeled ones `[N]` those that are things on the table."""
+    above, outline = table.raised, table.outline
+    if not len(above.index):
+        return np.empty(0, np.int64)
+    label = _rejoined(label[above.index], scan.points[above.index], above.height, params)
     kept = np.zeros(int(label.max(initial=0)) + 1, bool)
     clear = above.height > params.clearance * above.growth
     inside = inside_outline(outline, above.place, params.outline_margin)

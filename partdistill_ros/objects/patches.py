@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from partdistill_ros.objects.contacts import Array, Border, PatchShapes, shapes_of
 from partdistill_ros.objects.surface import Mask, Surface
 
 Labels = NDArray[np.int32]
@@ -17,6 +19,7 @@ Labels = NDArray[np.int32]
 REACH = 2  # pixels to either side of a crease between which the normal's turn is taken
 CONCAVE = np.sin(np.radians(20) / 2) * 2  # turn over 2 * REACH pixels that parts; the inside of a mug turns by 23 deg
 CONVEX = np.sin(np.radians(40) / 2) * 2  # the outside of a can of 7 cm turns by 26 degrees
+SHADOW = 20  # pixels without depth in a row, at most, that an object's shadow is taken for
 SMALLEST = 6  # pixels; fewer are no patch
 
 
@@ -71,17 +74,12 @@ def patches_of(surface: Surface) -> Patches:
         with np.errstate(invalid="ignore"):
             crease |= (turn < -CONCAVE) | (turn > CONVEX)
     measured = surface.inverse > 0
-    smooth = _components(surface, measured & ~crease)
-    label = _without_small(smooth)
+    label = without_small(_components(surface, measured & ~crease))
     _grow(surface, label, REACH + 1)
-    rest = _without_small(_components(surface, measured & (label == 0)))
+    rest = without_small(_components(surface, measured & (label == 0)))
     label = np.where(rest > 0, rest + label.max(), label)
     _grow(surface, label, 2)
-    count = np.bincount(label.ravel())
-    order = np.argsort(-count[1:], kind="stable")
-    number = np.zeros(len(count), np.int32)
-    number[order + 1] = np.arange(1, len(count))
-    return Patches(number[label], bend)
+    return Patches(by_size(label), bend)
 
 
 def _components(surface: Surface, chosen: Mask) -> Labels:
@@ -100,7 +98,15 @@ def _components(surface: Surface, chosen: Mask) -> Labels:
     return result
 
 
-def _without_small(label: Labels) -> Labels:
+def by_size(label: Labels) -> Labels:
+    """The labels numbered from 1, the largest patch first; 0 stays."""
+    count = np.bincount(label.ravel())
+    number = np.zeros(len(count), np.int32)
+    number[np.argsort(-count[1:], kind="stable") + 1] = np.arange(1, len(count))
+    return number[label]
+
+
+def without_small(label: Labels) -> Labels:
     """The labels numbered from 1 without gaps after those of fewer than `SMALLEST` pixels became 0."""
     count = np.bincount(label.ravel())
     kept = count >= SMALLEST
@@ -121,3 +127,73 @@ def _grow(surface: Surface, label: Labels, steps: int) -> None:
             first[take] = second[take]
             take = linked & (second == 0) & (old_first > 0)
             second[take] = old_first[take]
+
+
+def picture_shapes(surface: Surface, patches: Patches, height: Array) -> PatchShapes:
+    """What is measured of single patches; height: `[h, w]` over the table."""
+    at = np.flatnonzero(patches.label.ravel() > 0)
+    points, normals = surface.points.reshape(-1, 3)[at], surface.normals.reshape(-1, 3)[at]
+    edge = points[:, 2] * surface.pixel
+    slant = np.maximum(np.abs(np.einsum("ij,ij->i", normals, points)) / points[:, 2], 0.15)
+    bend = np.nan_to_num(patches.bend[0].ravel()[at]) + np.nan_to_num(patches.bend[1].ravel()[at])
+    outline = np.zeros(patches.count, np.float32)
+    for a, b in ((patches.label[:, :-1], patches.label[:, 1:]), (patches.label[:-1], patches.label[1:])):
+        border = a != b
+        for side in (a[border], b[border]):
+            outline += np.bincount(side, minlength=patches.count + 1)[1:]
+    inner = _inner_distance(patches.label).ravel()[at] * edge
+    label = patches.label.ravel()[at] - 1
+    return shapes_of(label, points, normals, height.ravel()[at], edge**2 / slant, bend, inner, outline)
+
+
+def _inner_distance(label: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Steps `[h, w]` to the nearest pixel of another patch, or of none."""
+    inner = np.zeros(label.shape, bool)
+    middle = label[1:-1, 1:-1]
+    inner[1:-1, 1:-1] = (middle == label[1:-1, 2:]) & (middle == label[1:-1, :-2])
+    inner[1:-1, 1:-1] &= (middle == label[2:, 1:-1]) & (middle == label[:-2, 1:-1])
+    return ndimage.distance_transform_cdt(inner, "chessboard") + 1
+
+
+def picture_border(surface: Surface, patches: Patches) -> Border:
+    """All pairs of neighboring pixels of two patches; patches are numbered from the largest."""
+    flat = np.arange(patches.label.size).reshape(patches.label.shape)
+    label, pixels, links, turns = patches.label.ravel(), [], [], []
+    for first, second, linked, bend in (
+        (flat[:, :-1], flat[:, 1:], surface.right, patches.bend[0]),
+        (flat[:-1], flat[1:], surface.down, patches.bend[1]),
+    ):
+        one, other = label[first], label[second]
+        at = np.flatnonzero((one != other) & (one > 0) & (other > 0))
+        pair = np.stack([first.ravel()[at], second.ravel()[at]])
+        pixels.append(pair)
+        links.append(linked.ravel()[at])
+        both = bend.ravel()[pair]
+        known = np.isfinite(both)
+        turns.append(np.where(known, both, 0).sum(0) / np.where(known.any(0), known.sum(0), np.nan))
+    pair = _across_shadow(surface, patches)
+    pixels.append(pair)
+    links.append(np.zeros(pair.shape[1], bool))
+    turns.append(np.full(pair.shape[1], np.nan))
+    pair = np.concatenate(pixels, 1)
+    swapped = label[pair[0]] > label[pair[1]]
+    pair = np.where(swapped, pair[::-1], pair)
+    points = surface.points.reshape(-1, 3)[pair]
+    large, small = label[pair].astype(np.int64) - 1
+    weight = np.ones(pair.shape[1], np.float32)
+    nearer = points[0, :, 2] - points[1, :, 2]
+    return Border(large, small, np.concatenate(links), np.concatenate(turns), nearer, points[0], points[1], weight)
+
+
+def _across_shadow(surface: Surface, patches: Patches) -> NDArray[np.int64]:
+    """Pixels `[2, S]` of two patches in one row with nothing but missing depth between them."""
+    width = surface.missing.shape[1]
+    last = np.maximum.accumulate(np.where(surface.missing, -1, np.arange(width)), axis=1)
+    row, column = np.nonzero(surface.missing[:, :-1] & (patches.label[:, 1:] > 0))
+    start = last[row, column]
+    known = (start >= 0) & (column - start < SHADOW)
+    row, column, start = row[known], column[known] + 1, start[known]
+    first, second = row * width + start, row * width + column
+    label = patches.label.ravel()
+    differ = (label[first] > 0) & (label[first] != label[second])
+    return np.stack([first[differ], second[differ]])
