@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from partdistill_ros.distillation.config import (
-    SCRATCH_EPOCHS,
-    TRAINED_RATE,
     Augmentation,
     DistillConfig,
     Schedule,
@@ -25,10 +23,9 @@ def steps(schedule: Schedule) -> int:
 
 
 def test_the_usual_schedule_is_that_of_shapes_not_seen_yet() -> None:
-    assert schedule_for(50, trained=True, tta=True) == replace(
-        Schedule(), learning_rate=TRAINED_RATE * Schedule().learning_rate
-    )
-    assert schedule_for(50) == replace(Schedule(), epochs=SCRATCH_EPOCHS)
+    assert schedule_for(50, trained=True, tta=True) == replace(Schedule(), learning_rate=1e-3)
+    assert schedule_for(50) == replace(Schedule(), epochs=45)
+    assert (Schedule().epochs, Schedule().learning_rate) == (30, 4e-3)
     assert schedule_for(1) == schedule_for(50), "few scans are shown as long as many"
 
 
@@ -43,7 +40,7 @@ def test_a_handful_of_scans_to_be_labeled_needs_fewer_steps() -> None:
 
 
 def test_a_finished_student_takes_small_steps() -> None:
-    assert schedule_for(9, trained=True).learning_rate == pytest.approx(TRAINED_RATE * Schedule().learning_rate)
+    assert schedule_for(9, trained=True).learning_rate == pytest.approx(1e-3)
     assert schedule_for(9, tta=True, trained=True).learning_rate == schedule_for(9, trained=True).learning_rate
 
 

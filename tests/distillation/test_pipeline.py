@@ -17,7 +17,6 @@ from partdistill_ros.distillation import collect, pipeline
 from partdistill_ros.distillation.collect import collect_samples, count_scans
 from partdistill_ros.distillation.config import (
     SCRATCH_EPOCHS,
-    TRAINED_RATE,
     Augmentation,
     BackwardConfig,
     DistillConfig,
@@ -306,9 +305,9 @@ def test_knowledge_is_turned_up_as_well(tmp_path: Path, teacher) -> None:
 def test_mode_and_start_settle_what_was_left_open(tmp_path: Path) -> None:
     open_ = replace(config(tmp_path, tmp_path / "x"), schedule=None)
     scratch = pipeline.resolved(open_, 3)
-    assert scratch.schedule == replace(Schedule(), epochs=SCRATCH_EPOCHS) and scratch.augmentation == Augmentation()
+    assert scratch.schedule == replace(Schedule(), epochs=45) and scratch.augmentation == Augmentation()
     goes_on = pipeline.resolved(replace(open_, start="default", mode="tta", epochs=4), 3)
-    assert goes_on.schedule.learning_rate == TRAINED_RATE * Schedule().learning_rate
+    assert goes_on.schedule.learning_rate == pytest.approx(1e-3)
     assert (goes_on.schedule.epochs, goes_on.schedule.min_steps) == (4, 6) and goes_on.augmentation.partial_view == 0
     own = replace(open_, mode="tta", schedule=QUICK, augmentation=Augmentation(roll_pitch=0.5))
     assert pipeline.resolved(own, 3) == own

@@ -6,14 +6,14 @@ import pytest
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.datasets.shapenetpart import CATEGORIES
-from partdistill_ros.evaluation.shapes import POINTS, Selection, load_shapes, load_training_shapes, prepare
+from partdistill_ros.evaluation.shapes import Selection, load_shapes, load_training_shapes, prepare
 from partdistill_ros.io.save import save_scan
 
 
 def test_questions_carry_no_labels_and_samples_repeat(make_post):
     for scan in (make_post(), make_post(points=5000)):
         first, second = prepare([scan])[0], prepare([scan])[0]
-        assert len(first.question.cloud.points) == len(first.truth) == POINTS
+        assert len(first.question.cloud.points) == len(first.truth) == 2048
         assert (first.question.cloud.points == second.question.cloud.points).all()
         asked = first.question
         assert asked.cloud.point_labels is None and asked.scan.point_labels is None
@@ -33,7 +33,7 @@ def test_every_point_is_a_face_center_or_a_finite_point(make_post):
     cloud.points[:10] = np.nan
     shape = prepare([cloud])[0]
     assert len(shape.every_point) == 290
-    assert len(shape.truth) == POINTS
+    assert len(shape.truth) == 2048
 
 
 def test_parts_of_a_category_are_those_of_all_its_shapes(make_post):

@@ -157,11 +157,13 @@ def test_labeled_cloud_keeps_every_column():
     confidence = np.linspace(0, 1, 12, dtype=np.float32)
     packed = encode_labeled(points, pack_colors(colors), labels, confidence)
     layout = CloudLayout(packed.fields, 1, 12, packed.point_step, 12 * packed.point_step)
-    assert (packed.fields, packed.point_step, packed.data.typecode) == (LABELED_FIELDS, LABELED_STEP, "B")
+    floats = [("x", 0, 7, 1), ("y", 4, 7, 1), ("z", 8, 7, 1), ("rgb", 12, 7, 1)]
+    assert list(packed.fields) == [*floats, ("label", 16, 4, 1), ("confidence", 20, 7, 1)]
+    assert (packed.point_step, packed.data.typecode) == (24, "B")
     np.testing.assert_array_equal(layout.points(packed.data), points)
     np.testing.assert_array_equal(unpack_colors(layout.packed_colors(packed.data)), colors)
     label_codes = layout.column(packed.data, "label").reshape(-1)
-    assert label_codes[0] == UNLABELED_CODE
+    assert label_codes[0] == UNLABELED_CODE == 65535
     np.testing.assert_array_equal(label_codes[1:], labels[1:])
     np.testing.assert_array_equal(layout.column(packed.data, "confidence").reshape(-1), confidence)
 

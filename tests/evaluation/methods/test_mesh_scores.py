@@ -15,7 +15,6 @@ from scipy.sparse import csr_array
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.evaluation.evaluate import evaluate
 from partdistill_ros.evaluation.methods.mesh_scores import (
-    LEAST_SIGMA,
     MeshScoresMethod,
     Surface,
     centrality,
@@ -78,7 +77,8 @@ def test_weights_are_the_gaussian_of_the_distances_from_the_middle() -> None:
     distance = np.array([0.2, 0.1, 0, 0.1, 0.2])
     spread = np.sqrt((distance**2).mean() - 0.12**2)
     assert weight == pytest.approx(PEAK / spread * np.exp(-0.5 * ((distance - 0.12) / spread) ** 2), rel=1e-4)
-    assert centrality(np.array([3]), chain(9)) == pytest.approx([PEAK / LEAST_SIGMA])
+    alone = centrality(np.array([3]), chain(9))
+    assert alone == pytest.approx([39.894], rel=1e-4), "one face is as wide as a hundredth of the object"
 
 
 def test_the_middle_is_weighted_by_area() -> None:
