@@ -25,6 +25,7 @@ NUM_COMPARED = 400  # points of an object, at least, that are compared with thos
 NUM_REFERENCE = 1500  # points, at least, that they are compared with
 MAX_CENTER_DISTANCE = 0.05  # meters between the centers of what may be the same object
 NUM_NUMBERED = 100  # clouds for which the number of an object out of sight is kept: an arm passes before it
+MOST_TRACKS = 256  # where everything moves each object of each cloud is new: 1,600 would cost 4 ms a cloud
 MOST_NUMBERS = 65_535  # what fits the field `object` of labeled clouds; after it comes 1 again
 
 
@@ -148,7 +149,8 @@ class ObjectTracker:
         tracks = [found.get(index) or self._new_track(center) for index, center in enumerate(centers)]
         for track, center in zip(tracks, centers, strict=True):
             track.center, track.seen = center, self._num_clouds
-        self._tracks = [track for track in self._tracks if self._num_clouds - track.seen <= NUM_NUMBERED]
+        kept = [track for track in self._tracks if self._num_clouds - track.seen <= NUM_NUMBERED]
+        self._tracks = sorted(kept, key=lambda track: track.seen)[-MOST_TRACKS:]
         return tracks
 
     def _new_track(self, center: NDArray[np.floating]) -> _Track:
