@@ -220,7 +220,7 @@ def _objects(
             f"no object of at least {options.tabletop.min_points} points stands on the support plane of {scan.name}: "
             "lower min_points, or use scene mode 'object' for a cloud of one object"
         )
-    return found.plane, objects, [found.plane[:3]] * len(objects)
+    return found.plane, objects, [scan.up if found.plane is None else found.plane[:3]] * len(objects)
 
 
 def _cropped(scan: Scan, box: CropBox) -> NDArray[np.intp]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,7 +135,7 @@ def contacts_of(border: Border, shapes: PatchShapes, up: NDArray[np.floating], o
     key, pair = np.unique(border.large * count + border.small, return_inverse=True)
     large, small = key // count, key % count
 
-    def total(values: NDArray[np.generic]) -> Array:
+    def total(values: NDArray[Any]) -> Array:
         return np.bincount(pair, values * border.weight, len(key)).astype(np.float32)
 
     linked, known = border.linked, border.linked & np.isfinite(border.turn)

@@ -26,7 +26,7 @@ class MeasuredPatches:
     contacts: Contacts
 
 
-def measure_patches(scan: Scan, usable: Mask, plane: NDArray[np.float64] | None) -> MeasuredPatches | None:
+def measure_patches(scan: Scan, usable: Mask, plane: NDArray[np.float64]) -> MeasuredPatches | None:
     """The patches of an organized cloud, None where there is none; arguments and errors as `convex_objects`."""
     assert scan.grid is not None and scan.viewpoint is not None
     if not usable.any():
@@ -35,23 +35,16 @@ def measure_patches(scan: Scan, usable: Mask, plane: NDArray[np.float64] | None)
     patches = patches_of(surface)
     if not patches.count:
         return None
-    if plane is None:
-        up = np.array([0.0, -1.0, 0.0]) if scan.up is None else surface.rotation @ scan.up
-        offset = 0.0
-    else:
-        up, offset = surface.rotation @ plane[:3], float(plane[:3] @ scan.viewpoint + plane[3])
-    up = up.astype(np.float32)
+    up, offset = (surface.rotation @ plane[:3]).astype(np.float32), float(plane[:3] @ scan.viewpoint + plane[3])
     shapes = picture_shapes(surface, patches, np.nan_to_num(surface.points @ up) + np.float32(offset))
     contacts = contacts_of(picture_border(surface, patches), shapes, up, offset)
     return MeasuredPatches(surface, patches, shapes, contacts)
 
 
-def convex_objects(
-    scan: Scan, usable: Mask, plane: NDArray[np.float64] | None, method: str = "learned"
-) -> NDArray[np.int32]:
+def convex_objects(scan: Scan, usable: Mask, plane: NDArray[np.float64], method: str = "learned") -> NDArray[np.int32]:
     """Object `[N]` of each point of an organized cloud, from 1; 0 for none.
 
-    usable: `[N]`, what may belong to objects.  plane: `[4]` that they stand on, None where none is known.
+    usable: `[N]`, what may belong to objects.  plane: `[4]` that they stand on.
     method: `convex` scores pairs of patches by the shape of their edge; others by that and a small network.
     Raises NotAPicture for clouds that are not a pinhole camera's picture.
     """

@@ -21,12 +21,15 @@ from partdistill_ros.objects.convex import MeasuredPatches, convex_objects, meas
 from partdistill_ros.objects.graph import graph_objects
 from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.objects.plane import (
+    NoTable,
     along,
     face_objects,
     find_plane,
     inside_outline,
+    is_face,
     noise_model,
     outline_of,
+    picture_up,
     table_axes,
 )
 from partdistill_ros.objects.surface import NotAPicture
@@ -36,17 +39,17 @@ from partdistill_ros.pointcloud.scan import Scan
 @dataclass(frozen=True)
 class TabletopResult:
     """plane: `[4] f8` (unit normal, offset): `normal @ point + offset` is the height over the table,
-    positive on the sensor's side.
+    positive on the sensor's side; None where no table is in sight.
     objects: point indices `[n_i]` into `scan.points`, ascending; the object with most points first.
     """
 
-    plane: NDArray[np.float64]
+    plane: NDArray[np.float64] | None
     objects: tuple[NDArray[np.intp], ...]
 
     @property
-    def up(self) -> NDArray[np.float32]:
+    def up(self) -> NDArray[np.float32] | None:
         """The plane's normal `[3]`: up, as far as the scan tells."""
-        return self.plane[:3].astype(np.float32)
+        return None if self.plane is None else self.plane[:3].astype(np.float32)
 
 
 def extract_objects(scan: Scan, params: TabletopParams | None = None) -> TabletopResult:
@@ -54,13 +57,47 @@ def extract_objects(scan: Scan, params: TabletopParams | None = None) -> Tableto
 
     `scan.up`, where known, must be within 40 degrees of the table's normal; otherwise an organized
     cloud prefers planes that face up in its picture, so that a wall behind the table is not taken
-    for it. Raises PartDistillError where no plane holds `min_support` of the points.
+    for it. Where no table is in sight, or only a side of a thing is flat, patches are joined to objects without one.
+    Raises PartDistillError where no plane holds `min_support` of the points, and nothing else is found.
     """
     params = params or TabletopParams()
-    table = _find_table(scan, params)
-    label = None if params.method == "clusters" else _of_patches(scan, _usable(scan, table, params), table, params)
+    try:
+        table = _find_table(scan, params)
+    except NoTable:
+        objects = _without_table(scan, params)
+        if not objects:
+            raise
+        return TabletopResult(None, objects)
+    label = None
+    if params.method != "clusters":
+        label = _of_patches(scan, _usable(scan, table, params), table.plane, params)
     owner = _clusters(table, params) if label is None else _objects_on_table(label, scan, table, params)
-    return TabletopResult(table.plane, _gather(table.raised.index, owner))
+    objects = _gather(table.raised.index, owner)
+    if not objects and table.is_face and (objects := _without_table(scan, params)):
+        return TabletopResult(None, objects)
+    return TabletopResult(table.plane, objects)
+
+
+def _without_table(scan: Scan, params: TabletopParams) -> tuple[NDArray[np.intp], ...]:
+    """Things of a cloud that shows no table, cut as if one were below the lowest of them."""
+    usable = np.isfinite(noise_model(scan, params).growth(scan.points))
+    if params.method == "clusters" or not usable.any():
+        return ()
+    index = np.flatnonzero(usable)
+    up = np.array([0.0, 0.0, 1.0])
+    if scan.up is not None:
+        up = scan.up.astype(np.float64)
+    elif scan.grid is not None and scan.viewpoint is not None:
+        up = picture_up((scan.points[index] - scan.viewpoint).astype(np.float64), index // scan.grid[1])
+    label = _of_patches(scan, usable, np.array([*up, -np.percentile(scan.points[index] @ up, 1)]), params)
+    if label is None:
+        return ()
+    size = np.full(int(label.max(initial=0)) + 1, np.inf)
+    for number in range(1, len(size)):
+        mine = scan.points[label == number]
+        size[number] = np.ptp(mine, axis=0).max() if len(mine) >= params.min_points else np.inf
+    kept = (size >= params.min_size) & (size <= params.max_size)
+    return _gather(index, np.where(kept[label], label, 0)[index].astype(np.int64) - 1)
 
 
 def patches_on_table(scan: Scan, params: TabletopParams | None = None) -> MeasuredPatches | None:
@@ -73,12 +110,13 @@ def patches_on_table(scan: Scan, params: TabletopParams | None = None) -> Measur
 @dataclass(frozen=True)
 class _Table:
     """The table of a cloud: plane `[4]`, its points `[T, 2]` along two axes of it (thinned), its outline in them, and
-    the points above it."""
+    the points above it, and whether it may as well be the side of a thing."""
 
     plane: NDArray[np.float64]
     points: NDArray[np.float32]
     outline: NDArray[np.float64]
     raised: _Raised
+    is_face: bool
 
 
 def _find_table(scan: Scan, params: TabletopParams) -> _Table:
@@ -95,7 +133,8 @@ def _find_table(scan: Scan, params: TabletopParams) -> _Table:
         raised = np.flatnonzero((height > params.foot) & (height < params.max_height))
     points, height = points[raised], height[raised]
     place = np.column_stack([along(points, axis) for axis in frame[:2]])
-    return _Table(plane, table, outline, _Raised(raised, place, height, noise.growth(points)))
+    face = is_face(scan, support, table, outline, params.max_size)
+    return _Table(plane, table, outline, _Raised(raised, place, height, noise.growth(points)), face)
 
 
 @dataclass(frozen=True)
@@ -134,7 +173,7 @@ def _usable(scan: Scan, table: _Table, params: TabletopParams) -> NDArray[np.boo
 
 
 def _of_patches(
-    scan: Scan, usable: NDArray[np.bool_], table: _Table, params: TabletopParams
+    scan: Scan, usable: NDArray[np.bool_], plane: NDArray[np.float64], params: TabletopParams
 ) -> NDArray[np.int32] | None:
     """Object `[N]` of each point, from 1, 0 for none, by patches of a picture, else of a neighbor graph; None for a
     cloud that is too sparse for them."""
@@ -143,10 +182,10 @@ def _of_patches(
         return label
     if scan.grid is not None and scan.viewpoint is not None:
         try:
-            return convex_objects(scan, usable, table.plane, params.method)
+            return convex_objects(scan, usable, plane, params.method)
         except NotAPicture:
             pass  # a lidar's rings, or a cloud that was changed on its way
-    found = graph_objects(scan.points[usable], table.plane, scan.viewpoint, params.method)
+    found = graph_objects(scan.points[usable], plane, scan.viewpoint, params.method)
     if found is None:
         return None
     label[usable] = found

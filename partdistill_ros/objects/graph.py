@@ -53,15 +53,14 @@ class Graph:
 
     def total(self, of_first: Array, of_second: Array, chosen: NDArray[np.bool_]) -> Array:
         """Sums `[V]` over the chosen pairs of each node of what they hold for their first and their second one."""
-        count = len(self.points)
-        return np.bincount(self.first[chosen], of_first[chosen], count) + np.bincount(
-            self.second[chosen], of_second[chosen], count
-        )
+        count, pairs = len(self.points), ((self.first, of_first), (self.second, of_second))
+        sums = [np.bincount(node[chosen], values[chosen], count) for node, values in pairs]
+        return (sums[0] + sums[1]).astype(np.float32)
 
     def share(self, which: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> Array:
         """The share `[V]` of each node's chosen pairs that are among `which`."""
         ones = np.ones(len(chosen), np.float32)
-        return self.total(ones, ones, which & chosen) / np.maximum(self.total(ones, ones, chosen), 1)
+        return np.asarray(self.total(ones, ones, which & chosen) / np.maximum(self.total(ones, ones, chosen), 1))
 
 
 def voxel_edge(points: Array) -> float | None:
@@ -164,7 +163,7 @@ def _shapes(graph: Graph, label: Labels, height: Array) -> PatchShapes:
     same = (label[graph.first] == label[graph.second]) & graph.linked & ~graph.near
     ones = np.ones(len(same), np.float32)
     # a pixel's bend is that along rows and that along columns
-    bend = 2 * graph.total(graph.turn, graph.turn, same) / np.maximum(graph.total(ones, ones, same), 1)
+    bend = 2 * graph.total(graph.turn, graph.turn, same) / np.maximum(graph.total(ones, ones, same), np.float32(1))
     end = _ends(graph, label)
     inner = np.full(len(label), edge, np.float32)
     if end.any():

@@ -46,7 +46,7 @@ def object_in_view(
     if not found.objects:
         raise PartDistillError("no object stands on the support plane: move closer, or use scene_mode 'object'")
     index = _nearest(scan, found.objects, at) if at is not None else _middle(scan, found.objects)
-    up = np.asarray(found.plane[:3], np.float32)
+    up = scan.up if found.up is None else found.up
     return ObjectInView(index, scan.select(index).with_(up=up), found.plane)
 
 

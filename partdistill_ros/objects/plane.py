@@ -15,6 +15,10 @@ from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.pointcloud.scan import Scan
 
 
+class NoTable(PartDistillError):
+    """No plane is large enough to be what things stand on."""
+
+
 def along(points: NDArray[np.float32], direction: NDArray[np.float32]) -> NDArray[np.float32]:
     """How far the points `[N, 3]` lie along `direction [3]`, `[N]`.
 
@@ -74,7 +78,7 @@ def find_plane(
     if higher is not None:
         plane, on_plane = _refine(higher, cloud, tolerance)
     if on_plane.sum() < max(3, params.min_support * len(many)):
-        raise PartDistillError(
+        raise NoTable(
             f"{scan.name}: no plane holds {params.min_support:.0%} of the points; show more of the table, "
             "or segment the cloud as one object"
         )
@@ -116,7 +120,7 @@ def _ransac(
         preference = (np.abs(tilt) > np.cos(np.radians(40))).astype(float)
     elif scan.grid is not None and scan.viewpoint is not None:
         # a camera that looks down at a table has the walls behind it facing down in its picture
-        preference = 1 + side * (normals @ _picture_up(cloud - scan.viewpoint, index // scan.grid[1]))
+        preference = 1 + side * (normals @ picture_up(cloud - scan.viewpoint, index // scan.grid[1]))
     preference *= length > 0
     # All planes on a fifth of the points, then the better fifth of them on all: a third of the time.
     rough = _support(planes, cloud[few[::5]], tolerance[few[::5]]) * preference
@@ -134,7 +138,7 @@ def _support(
     return np.count_nonzero(np.abs(distance, out=distance) < tolerance, axis=1)
 
 
-def _picture_up(rays: NDArray[np.float64], row: NDArray[np.intp]) -> NDArray[np.float64]:
+def picture_up(rays: NDArray[np.float64], row: NDArray[np.intp]) -> NDArray[np.float64]:
     """The direction `[3]` in which the rows of the picture decrease: regression of unit rays on the row."""
     rays = rays / np.maximum(np.linalg.norm(rays, axis=1, keepdims=True), 1e-9)
     slope = (row - row.mean()) @ (rays - rays.mean(axis=0))
@@ -209,6 +213,21 @@ def outline_of(support: NDArray[np.float32]) -> NDArray[np.float64]:
     except (QhullError, ValueError):  # all on one line: nothing is inside
         return np.array([[0.0, 0.0, np.inf]])
     return np.asarray(edges, np.float64)
+
+
+def is_face(
+    scan: Scan, support: NDArray[np.intp], place: NDArray[np.float32], outline: NDArray[np.float64], size: float
+) -> bool:
+    """Whether the plane of the points `support [T]`, at `place [T, 2]` along it, is all in sight in the picture and no
+    larger than things of this size: a side of one of them, no table."""
+    mine = inside_outline(outline, place, 0.02)
+    if scan.grid is None or not mine.any() or np.ptp(place[mine], axis=0).max() > size:
+        return False
+    row, column = np.divmod(support[mine], scan.grid[1])
+    height, width = scan.grid
+    margin = 0.02 * width
+    border = (row < margin) | (row > height - margin) | (column < margin) | (column > width - margin)
+    return bool(border.mean() < 0.02)
 
 
 def inside_outline(outline: NDArray[np.float64], places: NDArray[np.floating], margin: float) -> NDArray[np.bool_]:

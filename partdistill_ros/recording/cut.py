@@ -72,7 +72,7 @@ def cut_objects(cloud: Scan, cut: Cut, pose: Pose | None = None) -> list[CutObje
     """
     if cut.kind == "tabletop":
         found = extract_objects(cloud, cut.tabletop)
-        up: NDArray[np.float32] | None = found.up
+        up = cloud.up if found.up is None else found.up
         objects = list(found.objects)
     else:
         up = cloud.up if pose is None else pose[2, :3].astype(np.float32)
