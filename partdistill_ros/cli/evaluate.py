@@ -58,8 +58,9 @@ EXAMPLES = """\
 
 STUDENT_ONLY = ("votes", "threads")
 TEACHER_ONLY = ("teacher",)
-DISTILL_OPTIONS = ("generated_share", "backward", "student", "start", "seed", "epochs")  # those of `distill`
-TRAINED_ONLY = ("train", "each", "generated", *DISTILL_OPTIONS, "work")
+# Those of `distill`.
+DISTILL_OPTIONS = ("generated_share", "backward", "student", "start", "freeze_encoder", "seed", "epochs")
+TRAINED_ONLY = ("train", "each", "per_category", "augment", "views_of", "generated", *DISTILL_OPTIONS, "work")
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -79,6 +80,22 @@ def configure(parser: ArgumentParser) -> None:
         "--train", nargs="+", metavar="PATH", help="distill on these shapes, labeled or not (or procedural:N)"
     )
     parser.add_argument("--each", action="store_true", help="distill on one evaluated shape at a time")
+    parser.add_argument("--per-category", action="store_true", help="one student each category, not one for all")
+    parser.add_argument(
+        "--augment",
+        choices=("turned", "aligned"),
+        default="turned",
+        help="what a student sees in training: turned about the vertical (default), or aligned: scale and jitter only",
+    )
+    parser.add_argument(
+        "--views-of",
+        choices=("points", "mesh"),
+        default="points",
+        help="what the teacher of a student sees of a mesh: points sampled on it (default) or the mesh itself",
+    )
+    parser.add_argument(
+        "--pointclip-params", type=Path, metavar="FILE", help="best_param.py of PointCLIP V2's code, for `pointclip2`"
+    )
     parser.add_argument(
         "--generated", nargs="+", default=[], metavar="PATH", help="shapes (or procedural:N) added to the collection"
     )
@@ -149,30 +166,39 @@ def _check(arguments: Namespace, names: Sequence[str]) -> None:
             raise PartDistillError(f"--{option.replace('_', '-')} does not go with {chosen}")
     if arguments.each and arguments.train:
         raise PartDistillError("--each learns from one evaluated shape at a time: leave --train out")
+    if arguments.each and arguments.per_category:
+        raise PartDistillError("--each and --per-category say two things about who learns: leave one out")
+    if arguments.pointclip_params is not None and "pointclip2" not in names:
+        raise PartDistillError("--pointclip-params are those of the method `pointclip2`, which was not asked for")
     trained = [name for name in names if name in TRAINED]
     if trained == ["features"] and (arguments.generated or arguments.generated_share is not None):
         raise PartDistillError("the method `features` learns from no generated shapes: leave --generated out")
     check_share(arguments.generated_share, arguments.generated)
     if "backward" not in names and arguments.backward != "posterior":
         raise PartDistillError("--backward is the rule of the method `backward`, which was not asked for")
-    check_start(arguments.student, arguments.start)
+    check_start(arguments.student, arguments.start, arguments.freeze_encoder)
 
 
 def _setting(arguments: Namespace, shapes: Sequence[Shape], skip: Any) -> MethodConfig:
     """What the methods are given. Raises MissingDependencyError without torch."""
     device = choose_device(arguments.device, "measuring a method")
-    from partdistill_ros.evaluation.methods.distilled_student import MethodConfig, Recipe
+    from partdistill_ros.evaluation.methods.distilled_student import AUGMENTATIONS, MethodConfig, Recipe
     from partdistill_ros.evaluation.methods.registry import collect
 
-    own = ("student", "start", "seed", "epochs", "work")
+    shown = AUGMENTATIONS[arguments.augment]
+
+    own = ("student", "start", "freeze_encoder", "seed", "epochs", "work")
     return MethodConfig(
         teacher=arguments.teacher or "mini",
         train=None if arguments.train is None else collect(arguments.train, shapes, skip, arguments.up),
         each=arguments.each,
+        per_category=arguments.per_category,
+        views_of=arguments.views_of,
+        searched=arguments.pointclip_params,
         backward=arguments.backward,
         generated=collect(arguments.generated, shapes, skip, arguments.up),
         generated_share=arguments.generated_share,
-        recipe=Recipe(device=device, **{name: getattr(arguments, name) for name in own}),
+        recipe=Recipe(device=device, augmentation=shown, **{name: getattr(arguments, name) for name in own}),
     )
 
 

@@ -27,15 +27,15 @@ def predict(
     device: str,
     seed: int,
     draws: int = 4,
+    turned: bool = True,
 ) -> list[NDArray[np.float32]]:
     """Probabilities `[N, P]` of every point of every sample, in eval mode, unaugmented but for the turn about the
-    vertical, mean over `draws` clouds drawn from its points."""
+    vertical (none unless `turned`), mean over `draws` clouds drawn from its points."""
     return [
-        predict_points(
-            student, sample.points, text_embeddings[sample.category], device, [seed, number], draws, sample.up_unknown
-        )
+        predict_points(student, sample.points, text_embeddings[sample.category], device, [seed, number], draws,
+                       sample.up_unknown, turned)
         for number, sample in enumerate(samples)
-    ]
+    ]  # fmt: skip
 
 
 @torch.no_grad()
@@ -47,17 +47,18 @@ def predict_points(
     seed: Sequence[int] = (0,),
     draws: int = 2,
     up_unknown: bool = False,
+    turned: bool = True,
 ) -> NDArray[np.float32]:
     """Probabilities `[N, P]` of upright `points [N, 3]` for parts with embeddings `[S, D]` each, canonical name first.
 
-    Each of `draws` clouds is drawn from the points, normalized as the live node does, turned about the vertical; where
-    nobody knows which way is up, every other one lies on its other side.
+    Each of `draws` clouds is drawn from the points, normalized as the live node does, and `turned` about the vertical;
+    where nobody knows which way is up, every other one lies on its other side.
     """
     student.eval()
     config, rng = student.config, np.random.default_rng(list(seed))
     text = torch.from_numpy(np.stack([options[0] for options in text_embeddings])).to(device)
     rows = [rng.choice(len(points), config.points, replace=len(points) < config.points) for _ in range(draws)]
-    turns = [turn_about_z(2 * np.pi * number / draws) for number in range(draws)]
+    turns = [turn_about_z(2 * np.pi * number / draws * turned) for number in range(draws)]
     if up_unknown:
         turns[1::2] = [turn @ np.diag([1.0, -1.0, -1.0]) for turn in turns[1::2]]
     clouds = [center_max_radius(points[row] @ turn.T) for row, turn in zip(rows, turns, strict=True)]

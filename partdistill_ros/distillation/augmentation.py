@@ -13,6 +13,12 @@ from partdistill_ros.distillation.config import Augmentation
 from partdistill_ros.pointcloud.frames import center_max_radius, turn_about_z
 from partdistill_ros.pointcloud.sampling import farthest_points
 
+# As PartDistill's authors train: scale 0.9 to 1.1 of each axis and jitter; their shift by 0.1 is undone by centering.
+ALIGNED = Augmentation(
+    partial_view=0, free_rotation=0, free_rotation_up_unknown=0, yaw=0, roll_pitch=0, stretch=0.1, noise=0.02,
+    density_bias=0, outliers=0, table=0,
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class AugmentedCloud:
@@ -31,12 +37,14 @@ def random_rotation(rng: np.random.Generator) -> NDArray[np.float64]:
     return q if np.linalg.det(q) > 0 else q[:, [1, 0, 2]]
 
 
-def random_turn(rng: np.random.Generator, free_rotation: float, roll_pitch: float) -> NDArray[np.float64]:
-    """A rotation about the vertical with some roll and pitch (radians, one sigma), or with chance `free_rotation` any
-    rotation."""
+def random_turn(
+    rng: np.random.Generator, free_rotation: float, roll_pitch: float, yaw: float = Augmentation.yaw
+) -> NDArray[np.float64]:
+    """A rotation about the vertical by at most `yaw` with some roll and pitch (radians, one sigma), or with chance
+    `free_rotation` any rotation."""
     if rng.random() < free_rotation:
         return random_rotation(rng)
-    about_vertical = turn_about_z(rng.uniform(0, 2 * np.pi))
+    about_vertical = turn_about_z(rng.uniform(0, yaw))
     lean = rng.normal(0, roll_pitch, 2)
     tilted = np.array([[1, 0, lean[0]], [0, 1, lean[1]], [-lean[0], -lean[1], 1]])
     q, _ = np.linalg.qr(tilted)
@@ -45,15 +53,17 @@ def random_turn(rng: np.random.Generator, free_rotation: float, roll_pitch: floa
     return rotation
 
 
-def sample_unevenly(rng: np.random.Generator, points: NDArray[np.floating], count: int) -> NDArray[np.int64]:
-    """Rows of `count` points, denser towards a random side (up to 4 : 1) half of the time."""
+def sample_unevenly(
+    rng: np.random.Generator, points: NDArray[np.floating], count: int, bias: float = Augmentation.density_bias
+) -> NDArray[np.int64]:
+    """Rows of `count` points, half of the time denser towards a random side (up to exp(bias) : 1)."""
     if len(points) < count:
         return np.concatenate([rng.permutation(len(points)), rng.integers(0, len(points), count - len(points))])
     weight = np.ones(len(points))
     if rng.random() < 0.5:
         direction = rng.normal(size=3)
         side = points @ direction / np.linalg.norm(direction)
-        weight = np.exp(rng.uniform(0, 1.4) * (side - side.min()) / max(np.ptp(side), 1e-9))
+        weight = np.exp(rng.uniform(0, bias) * (side - side.min()) / max(np.ptp(side), 1e-9))
     keys = rng.random(len(points)) ** (1 / weight)
     return np.argpartition(-keys, count - 1)[:count]
 
@@ -90,9 +100,9 @@ def augment(
     if up_unknown and rng.random() < 0.5:  # it may as well lie on the other side
         cloud = cloud * [1, -1, -1]
     free_rotation = how.free_rotation_up_unknown if up_unknown else how.free_rotation
-    cloud = cloud @ random_turn(rng, free_rotation, how.roll_pitch).T
+    cloud = cloud @ random_turn(rng, free_rotation, how.roll_pitch, how.yaw).T
     extra = draw_clutter(rng, cloud, how)
-    chosen = sample_unevenly(rng, cloud, count - min(len(extra), count // 4))
+    chosen = sample_unevenly(rng, cloud, count - min(len(extra), count // 4), how.density_bias)
     extra = extra[: count - len(chosen)]
     cloud = np.concatenate([cloud[chosen], extra])
     source = np.concatenate([rows[chosen], np.full(len(extra), -1)])

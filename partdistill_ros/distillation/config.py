@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
@@ -32,6 +33,8 @@ class Augmentation:
     outliers: float = 0.01  # largest fraction of the points
     table: float = 0.06  # largest fraction of the points: a strip of the table under the object
     num_partial_views: int = 8  # cameras around a whole object, whose visible points make partial views
+    yaw: float = 2 * math.pi  # radians, largest turn about the vertical; 0: the input stays aligned
+    density_bias: float = 1.4  # largest: e to this power, 4, denser at one side than at the other
 
 
 @dataclass(frozen=True)

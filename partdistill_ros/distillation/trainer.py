@@ -213,7 +213,8 @@ class Trainer:
 
     def rescore_units(self) -> None:
         """Re-score every unit by the averaged student, category by category, and learn from the new scores."""
-        probabilities = predict(self.ema_student, self.samples, self.text_embeddings, self.device, self.seed)
+        asked, turned = (self.ema_student, self.samples, self.text_embeddings), self.augmentation.yaw > 0
+        probabilities = predict(*asked, self.device, self.seed, turned=turned)
         for category in self.text_embeddings:
             rows = [i for i, sample in enumerate(self.samples) if sample.category == category and not sample.labeled]
             if not rows:

@@ -4,11 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
 
 from partdistill_ros.distillation import posing
 from partdistill_ros.distillation.labels import labeled_sample
-from partdistill_ros.distillation.samples import Sample, make_sample, upright_cloud
+from partdistill_ros.distillation.posing import Pose, surface_cloud
+from partdistill_ros.distillation.samples import Sample, make_sample, upright, upright_cloud
 from partdistill_ros.distillation.unit_store import KnowledgeStore
+from partdistill_ros.distillation.units import KnowledgeUnits
+from partdistill_ros.evaluation.datasets.prepared import prepared_units
 from partdistill_ros.evaluation.shapes import Question, Shape
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.teachers.protocol import Teacher
@@ -24,13 +30,20 @@ def posed(question: Question, teacher: str = "") -> Scan:
 
 
 def teacher_samples(
-    shapes: Sequence[Shape], teacher: Teacher, store: KnowledgeStore | None = None, watch: Watch = iter
+    shapes: Sequence[Shape],
+    teacher: Teacher,
+    store: KnowledgeStore | None = None,
+    watch: Watch = iter,
+    views_of: str = "points",
 ) -> list[Sample]:
-    """The shapes with what the teacher says of their ten views."""
+    """The shapes with what the teacher says of their ten views.
+
+    views_of: `points`, or `mesh` where a shape has one; the student gets points either way.
+    """
     samples = []
     reveal = getattr(teacher, "reveal", lambda cloud: None)  # a teacher of an experiment may damage the true labels
     for number, shape in enumerate(watch(shapes)):
-        question, cloud = shape.question, cloud_of(shape, teacher.name)
+        question, cloud = shape.question, cloud_of(shape, teacher.name, views_of)
         reveal(cloud)
         up_unknown = question.cloud.up_unknown
         samples.append(
@@ -49,6 +62,32 @@ def true_samples(shapes: Sequence[Shape]) -> list[Sample]:
     ]
 
 
-def cloud_of(shape: Shape, teacher: str = "") -> Scan:
-    """The labeled cloud that a student learns from, upright in the unit ball, in the pose of `posed`."""
-    return upright_cloud(shape.labeled.with_(up=posed(shape.question, teacher).up), CLOUD_POINTS)
+def no_units(points: int, parts: Sequence[str]) -> KnowledgeUnits:
+    """What is known where nothing is."""
+    none = np.zeros(0, np.int32)
+    return KnowledgeUnits(
+        none.astype(np.int16), none.astype(np.float32), none.astype(np.int16), np.zeros(1, np.int64), none, points,
+        tuple(parts),
+    )  # fmt: skip
+
+
+def prepared_samples(shapes: Sequence[Shape], folder: Path) -> list[Sample]:
+    """Shapes of `datasets.prepared` in `folder` with the boxes that their authors found. Raises PartDistillError for
+    shapes that are not there."""
+    samples = []
+    for shape in shapes:
+        question, cloud = shape.question, upright(shape.labeled)
+        units = prepared_units(folder, question.name) or no_units(len(cloud.points), question.parts)
+        samples.append(Sample(question.name, question.category, cloud.points, units, boxes=True))
+    return samples
+
+
+def cloud_of(shape: Shape, teacher: str = "", views_of: str = "points") -> Scan:
+    """The labeled cloud that a student learns from, upright in the unit ball, in the pose of `posed`; with the shape's
+    mesh around it where views are to be taken of that."""
+    scan = shape.labeled.with_(up=posed(shape.question, teacher).up)
+    if views_of == "points" or scan.mesh is None:
+        return upright_cloud(scan, CLOUD_POINTS)
+    cloud = surface_cloud(scan, CLOUD_POINTS)
+    pose = Pose.of(cloud)
+    return pose.apply(cloud).with_(mesh=pose.apply(scan).mesh)

@@ -27,7 +27,7 @@ from partdistill_ros.teachers.cache import AnswerCache, Arrays, answer_views
 from partdistill_ros.teachers.clip_dense import dense_features
 from partdistill_ros.teachers.clip_model import ClipModel, load_clip
 from partdistill_ros.teachers.large_models import autocast, precision_dtype
-from partdistill_ros.teachers.pictures import LOOK, chosen_kind
+from partdistill_ros.teachers.pictures import LOOK, chosen_kind, shown_pictures
 from partdistill_ros.teachers.protocol import PixelAnswer
 from partdistill_ros.teachers.spec import PICTURES, ClipOptions, TeacherSpec
 
@@ -115,25 +115,42 @@ class ClipTeacher:
             scores[view] = self._probabilities(answer["cosines"].astype(np.float32), rendering.index[view] >= 0)
         return PixelAnswer(scores)
 
+    def text(self, parts: Sequence[str], category: str | None) -> NDArray[np.float32]:
+        """Mean directions `[P, D]` of the parts' sentences, in the space of `features`; where the kind of picture is
+        not fixed, those for colors and for depth together."""
+        kinds = ("color", "depth") if self.options.picture == "auto" else (self.options.picture,)
+        sets = dict.fromkeys(template for kind in kinds for template in templates_for(self.options.prompts, kind))
+        found = tuple(fill(template, part, category) for part in parts for template in sets)
+        return self._text(found, len(parts)).cpu().numpy()
+
+    def features(self, rendering: Rendering) -> NDArray[np.float32]:
+        """Unit features `[V, D, G, G]` of patches on the grid of the finest scale; none are kept on disk."""
+        kind = chosen_kind(rendering, self.options.picture)
+        batches = [range(at, min(at + self.options.batch, len(rendering)))
+                   for at in range(0, len(rendering), self.options.batch)]  # fmt: skip
+        found = [self._cosines(shown_pictures(rendering, kind, views), None) for views in batches]
+        return F.normalize(torch.cat(found), dim=1).cpu().numpy()
+
     def _text(self, sentences: tuple[str, ...], parts: int) -> Tensor:
         """Mean direction `[P, D]` of each part's sentences."""
         embeddings = self.model.encode_text(sentences)
         return F.normalize(embeddings.view(parts, len(sentences) // parts, -1).mean(1), dim=-1)
 
     @torch.no_grad()
-    def _cosines(self, pictures: NDArray[np.uint8], text: Tensor) -> Tensor:
-        """Cosines `[B, P, G, G]` of pictures `[B, H, W, 3]` on the patch grid of the finest scale."""
+    def _cosines(self, pictures: NDArray[np.uint8], text: Tensor | None) -> Tensor:
+        """Cosines `[B, P, G, G]` of pictures `[B, H, W, 3]` on the patch grid of the finest scale; without text the
+        features `[B, D, G, G]` themselves."""
         planes = torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2).float() / 255
         finest = max(windows.side // windows.patch for windows in self._windows)
-        total = torch.zeros((len(planes), len(text), finest, finest), device=self._device)
+        total = torch.zeros(1, device=self._device)
         for windows in self._windows:
             together = max(1, self.options.batch // len(windows.corners))
             cells = torch.cat([self._window_cosines(windows, some, text) for some in planes.split(together)])
-            total += F.interpolate(cells, (finest, finest), mode="bilinear", align_corners=False)
+            total = total + F.interpolate(cells, (finest, finest), mode="bilinear", align_corners=False)
         return total / len(self._windows)
 
-    def _window_cosines(self, windows: Windows, planes: Tensor, text: Tensor) -> Tensor:
-        """Cosines `[B, P, side / patch, side / patch]` of pictures `[B, 3, H, W]` in 0-1."""
+    def _window_cosines(self, windows: Windows, planes: Tensor, text: Tensor | None) -> Tensor:
+        """Cosines `[B, P, side / patch, side / patch]` (without text features) of pictures `[B, 3, H, W]` in 0-1."""
         side = (windows.side, windows.side)
         if planes.shape[2:] != side:
             planes = F.interpolate(planes, side, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
@@ -142,7 +159,8 @@ class ClipTeacher:
         for batch in cuts.split(self.options.batch):
             with autocast(self._device.type, self._dtype):
                 patches = dense_features(self.model.network.visual, batch, self.options.method).patches
-            found.append(torch.einsum("bdhw,pd->bphw", F.normalize(patches.float(), dim=1), text))
+            unit = F.normalize(patches.float(), dim=1)
+            found.append(unit if text is None else torch.einsum("bdhw,pd->bphw", unit, text))
         return windows.blend(torch.cat(found))
 
     def _probabilities(self, cosines: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -162,6 +162,10 @@ class MiniTeacher:
             done += len(logits)
         return PixelAnswer(scores)
 
+    def text(self, parts: Sequence[str], category: str | None) -> NDArray[np.float32]:
+        """Unit embeddings `[P, D]` of the parts in the space of `features`."""
+        return self._space.encode(parts)
+
     @torch.no_grad()
     def features(self, rendering: Rendering) -> NDArray[np.float32]:
         """Unit features `[V, D, H/2, W/2]` in the text space."""

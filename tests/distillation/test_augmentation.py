@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from partdistill_ros.distillation.augmentation import augment, random_rotation, random_turn, sample_unevenly
+from partdistill_ros.distillation.augmentation import ALIGNED, augment, random_rotation, random_turn, sample_unevenly
 from partdistill_ros.distillation.config import Augmentation
 
 POINTS = np.random.default_rng(0).normal(size=(3000, 3)).astype(np.float32) * [0.2, 0.3, 0.5]
@@ -66,6 +66,16 @@ def test_uneven_draws_without_repetition() -> None:
 def test_the_same_seed_draws_the_same_cloud() -> None:
     first, second = (augment(np.random.default_rng(9), POINTS, None, True, Augmentation(), 256, 32) for _ in range(2))
     np.testing.assert_array_equal(first.points, second.points)
+
+
+def test_aligned_clouds_keep_their_axes() -> None:
+    for seed in range(20):
+        drawn = augment(np.random.default_rng(seed), POINTS, None, False, ALIGNED, 512, 64)
+        assert (drawn.source >= 0).all(), "no points of other things"
+        own = POINTS[drawn.source]
+        fit = np.linalg.lstsq(own - own.mean(0), drawn.points - drawn.points.mean(0), rcond=None)[0]
+        stretch = np.diag(fit) / np.diag(fit).mean()
+        assert np.abs(fit - np.diag(np.diag(fit))).max() < 0.03 and (np.abs(stretch - 1) < 0.2).all()
 
 
 def test_flat_things_lie_on_either_side_standing_ones_do_not() -> None:

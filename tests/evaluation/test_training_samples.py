@@ -10,10 +10,12 @@ import pytest
 from controlled_teacher import ControlledTeacher
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.evaluation.methods.vote import PreparedVoteMethod
 from partdistill_ros.evaluation.shapes import prepare
-from partdistill_ros.evaluation.training_samples import posed, teacher_samples, true_samples
-from partdistill_ros.pointcloud.scan import sample_surface
+from partdistill_ros.evaluation.training_samples import posed, prepared_samples, teacher_samples, true_samples
+from partdistill_ros.pointcloud.scan import Scan, sample_surface
 from partdistill_ros.synthetic.families import generate
+from partdistill_ros.teachers.protocol import PixelAnswer
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,39 @@ def test_other_teachers_never_see_labels(mugs):
 
     with pytest.raises(PartDistillError, match="nothing but a rendering"):
         teacher_samples(mugs, Nosy())
+
+
+def test_views_may_be_taken_of_the_mesh_itself(mugs):
+    seen = []
+
+    class Watcher:
+        name, key, kind, size = "watcher", "watcher", "pixel", 32
+
+        def answer(self, rendering, parts, category):
+            seen.append((rendering.of, rendering.pixel.shape[1]))
+            return PixelAnswer(np.ones((len(rendering), len(parts), 4, 4), np.float32) / len(parts))
+
+    samples = [teacher_samples(mugs[:1], Watcher(), views_of=kind)[0] for kind in ("points", "mesh")]
+    assert seen == [("points", 8192), ("faces", 8192)]
+    np.testing.assert_array_equal(samples[0].points, samples[1].points)
+    assert samples[1].units.n_points == 8192
+
+
+def test_prepared_shapes_bring_their_boxes(tmp_path):
+    from tests.evaluation.datasets.test_prepared import write_shape
+
+    scans = []
+    for name, boxes in (("a1", 2), ("c3", 0)):
+        write_shape(tmp_path, "mug", name, boxes=boxes)
+        points = np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32)
+        labels = (np.arange(30) % 2).astype(np.int16)
+        scans.append(Scan(points, point_labels=labels, parts=("handle", "cup"), category="mug", name=f"mug_{name}"))
+    shapes = prepare(scans, points=20)
+    first, second = prepared_samples(shapes, tmp_path)
+    assert first.boxes and first.units.part.tolist() == [0, 1] and len(first.points) == 30
+    assert len(second.units) == 0, "no box was found"
+    voted, none = PreparedVoteMethod(tmp_path).answer([shape.question for shape in shapes])
+    assert set(np.unique(voted)) <= {0, 1} and (none == -1).all()
 
 
 def test_true_units_are_the_labels(mugs):

@@ -51,7 +51,8 @@ def faces_of_edges(mesh: Mesh, numbers: NDArray[np.int64], path: Path, remedy: s
     directed = np.stack([mesh.faces, np.roll(mesh.faces, -1, axis=1)], -1)  # [F, 3, 2]
     corners = mesh.triangles().astype(np.float64)
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-    kept, used = np.zeros(len(directed), bool), set()
+    kept = np.zeros(len(directed), bool)
+    used: set[tuple[int, int]] = set()
     for row, edges in enumerate(directed):
         own = {(int(start), int(end)) for start, end in edges}
         if area[row] > 0 and not own & used:

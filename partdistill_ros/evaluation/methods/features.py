@@ -21,7 +21,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.methods.distilled_student import DistilledMethod, MethodConfig
 from partdistill_ros.evaluation.methods.vote import pixel_votes
 from partdistill_ros.evaluation.shapes import Shape
-from partdistill_ros.evaluation.training_samples import teacher_samples
+from partdistill_ros.evaluation.training_samples import cloud_of, no_units
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.cameras import views_for
 from partdistill_ros.rendering.rasterize import Rendering, render_scan
@@ -30,10 +30,14 @@ from partdistill_ros.teachers.protocol import PixelAnswer, Teacher
 
 @runtime_checkable
 class FeatureTeacher(Protocol):
-    """A teacher whose pixels lie in the student's text space."""
+    """A teacher whose pixels lie in a text space."""
 
     @property
     def size(self) -> int: ...
+
+    def text(self, parts: Sequence[str], category: str | None) -> NDArray[np.float32]:
+        """Unit embeddings `[P, D]` of the parts in that space."""
+        ...
 
     def features(self, rendering: Rendering) -> NDArray[np.float32]:
         """Unit features `[V, D, H, W]` of the pictures."""
@@ -45,11 +49,28 @@ class FeaturesMethod(DistilledMethod):
 
     def __init__(self, teacher: Teacher, shapes: Sequence[Shape], config: MethodConfig) -> None:
         if not isinstance(teacher, FeatureTeacher):
-            raise PartDistillError(f"the teacher '{teacher.name}' gives no features to distill: choose mini")
+            raise PartDistillError(f"the teacher '{teacher.name}' gives no features to distill: choose mini or clip")
         # Neither checkpoints nor generated shapes: such a training knows of none.
         config = replace(config, recipe=replace(config.recipe, work=None), generated=())
-        super().__init__("features", partial(teacher_samples, teacher=teacher), shapes, "none", config)
+        super().__init__("features", unasked_samples, shapes, "none", config)
         self.trainer_type = partial(FeatureTrainer, teacher)
+        self._teacher = teacher
+
+    def text(self, category: str, parts: Sequence[str]) -> list[NDArray[np.float32]]:
+        return list(self._teacher.text(parts, category)[:, None])
+
+    def dim(self) -> int:
+        return self._teacher.text(["part"], None).shape[1]
+
+
+def unasked_samples(shapes: Sequence[Shape]) -> list[Sample]:
+    """The shapes without any unit: nobody is asked about parts."""
+    clouds = [cloud_of(shape).points for shape in shapes]
+    return [
+        Sample(shape.question.name, shape.question.category, points, no_units(len(points), shape.question.parts),
+               up_unknown=shape.question.cloud.up_unknown)
+        for shape, points in zip(shapes, clouds, strict=True)
+    ]  # fmt: skip
 
 
 class FeatureTrainer(Trainer):

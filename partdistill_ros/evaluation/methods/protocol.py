@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 METHODS = {
     "constant": "the category's most frequent part everywhere: the answer to beat",
-    "vote": "the teacher alone, its answers about ten views voted onto the points (PointCLIP V2)",
+    "vote": "the teacher alone, its answers about ten views voted onto the points",
+    "pointclip": "CLIP alone, as PointCLIP shows it clouds (teacher clip)",
+    "pointclip2": "CLIP alone, in the pictures and with the up-sampling of PointCLIP V2 (teacher clip)",
     "mesh-scores": "the same answers summed face by face over the mesh (SATR)",
     "features": "a student of the teacher's dense features, classified by text (OpenScene)",
     "forward": "a student of the teacher's units, forward distillation alone",

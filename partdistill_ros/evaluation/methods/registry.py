@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from functools import partial
 
 from partdistill_ros.distillation.generated import check_generated, generated_scans, is_procedural
+from partdistill_ros.distillation.unit_store import KnowledgeStore
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.methods.constant import Constant
 from partdistill_ros.evaluation.methods.distilled_student import DistilledMethod, MethodConfig
 from partdistill_ros.evaluation.methods.features import FeaturesMethod
 from partdistill_ros.evaluation.methods.mesh_scores import MeshScoresMethod
+from partdistill_ros.evaluation.methods.pointclip import PointClipMethod, Searched
 from partdistill_ros.evaluation.methods.protocol import Method
-from partdistill_ros.evaluation.methods.vote import VoteMethod
+from partdistill_ros.evaluation.methods.vote import PreparedVoteMethod, VoteMethod
+from partdistill_ros.evaluation.prompted_teacher import PromptedTeacher
 from partdistill_ros.evaluation.shapes import Shape, Skip, load_training_shapes, prepare
-from partdistill_ros.evaluation.training_samples import teacher_samples, true_samples
+from partdistill_ros.evaluation.training_samples import prepared_samples, teacher_samples, true_samples
 from partdistill_ros.synthetic.families import FAMILIES
 from partdistill_ros.teachers.protocol import Teacher
 from partdistill_ros.teachers.registry import load_teacher
@@ -27,22 +30,35 @@ def make_method(name: str, shapes: Sequence[Shape], config: MethodConfig) -> Met
         return Constant.of(shapes)
     if name == "supervised":
         return DistilledMethod(name, true_samples, shapes, "none", config)
+    rule = "none" if name == "forward" else config.backward
+    if config.prepared is not None:
+        if name not in ("vote", "forward", "backward"):
+            raise PartDistillError(f"'{name}' asks a teacher, and prepared data answers for itself: leave it out")
+        if name == "vote":
+            return PreparedVoteMethod(config.prepared)
+        return DistilledMethod(name, partial(prepared_samples, folder=config.prepared), shapes, rule, config)
     teacher = method_teacher(config, shapes)
     if name == "vote":
         return VoteMethod(teacher)
+    if name in ("pointclip", "pointclip2"):
+        searched = None if config.searched is None else Searched.read(config.searched)
+        return PointClipMethod(teacher, 2 if name == "pointclip2" else 1, searched)
     if name == "mesh-scores":
         return MeshScoresMethod(teacher)
     if name == "features":
         return FeaturesMethod(teacher, shapes, config)
-    rule = "none" if name == "forward" else config.backward
-    return DistilledMethod(name, partial(teacher_samples, teacher=teacher), shapes, rule, config)
+    work = config.recipe.work  # answers are kept there too, but for those of a teacher that is made for each method
+    store = None if work is None or callable(config.teacher) else KnowledgeStore(work / "knowledge")
+    ask = partial(teacher_samples, teacher=teacher, store=store, views_of=config.views_of)
+    return DistilledMethod(name, ask, shapes, rule, config)
 
 
 def method_teacher(config: MethodConfig, shapes: Sequence[Shape]) -> Teacher:
     """The teacher of a comparison."""
     if callable(config.teacher):
         return config.teacher(shapes)
-    return load_teacher(config.teacher, config.recipe.device)
+    found = load_teacher(config.teacher, config.recipe.device)
+    return PromptedTeacher(found, config.prompts) if config.prompts else found
 
 
 def collect(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The teacher alone: what it says of each view, voted onto the points (as PointCLIP V2 does).
+"""The teacher alone: what it says of each view, voted onto the points.
 
 A pixel teacher's probabilities are averaged over the views that see a point, a box teacher's
 confidences are added up over the boxes around it. A point that no view sees, or that nothing was
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from scipy.spatial import cKDTree
 
 from partdistill_ros.distillation.posing import FILE, views_of_file
 from partdistill_ros.distillation.units import units_from_boxes
+from partdistill_ros.evaluation.datasets.prepared import prepared_units
 from partdistill_ros.evaluation.shapes import Question
 from partdistill_ros.evaluation.training_samples import posed
 from partdistill_ros.rendering.cameras import Views, views_for
@@ -34,6 +36,25 @@ class TeacherVotes:
     rendering: Rendering
     answer: PixelAnswer | BoxAnswer
     votes: NDArray[np.float32]
+
+
+class PreparedVoteMethod:
+    """The boxes that came with prepared shapes (`datasets.prepared`) in `folder`, voted."""
+
+    name, setting = "vote (prepared)", "zero-shot"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def answer(self, questions: Sequence[Question]) -> Iterator[NDArray[np.int16]]:
+        """Votes per shape; -1 everywhere for a shape without boxes."""
+        for question in questions:
+            units, points = prepared_units(self._folder, question.name), question.cloud.points
+            if units is None:
+                yield np.full(len(points), -1, np.int16)
+                continue
+            votes = units.votes(units.score[units.owner()])
+            yield most_voted(votes[cKDTree(question.scan.points).query(points)[1]], points)
 
 
 class VoteMethod:

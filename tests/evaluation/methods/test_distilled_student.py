@@ -15,7 +15,13 @@ from controlled_teacher import ControlledTeacher
 from partdistill_ros.distillation.config import Schedule
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import evaluate
-from partdistill_ros.evaluation.methods.distilled_student import DistilledMethod, MethodConfig, Recipe, aligned
+from partdistill_ros.evaluation.methods.distilled_student import (
+    AUGMENTATIONS,
+    DistilledMethod,
+    MethodConfig,
+    Recipe,
+    aligned,
+)
 from partdistill_ros.evaluation.shapes import prepare
 from partdistill_ros.evaluation.training_samples import teacher_samples, true_samples
 from partdistill_ros.inference.bundle import DEFAULT_PATH
@@ -30,15 +36,8 @@ def bottles():
 
 
 @pytest.fixture(autouse=True)
-def few_steps(monkeypatch):
-    from partdistill_ros.evaluation.methods import distilled_student
-
-    usual = distilled_student.schedule_for
-    monkeypatch.setattr(
-        distilled_student,
-        "schedule_for",
-        lambda samples, **known: replace(usual(samples, **known), min_steps=2, batch=2),
-    )
+def quick(tiny_students):
+    return tiny_students
 
 
 def test_the_shapes_themselves_or_another_collection(bottles):
@@ -122,6 +121,40 @@ def test_checkpoints_make_a_second_run_quick_and_equal(bottles, tmp_path):
     assert files == {"fit", "forward"}
     second = evaluate(bottles, DistilledMethod("b", true_samples, bottles, "posterior", MethodConfig(recipe=recipe)))
     np.testing.assert_array_equal(first.answers[0], second.answers[0])
+
+
+def test_one_student_each_category_learns_from_its_own_shapes(bottles, quick):
+    shapes = prepare([generate("bottle", 0), generate("mug", 1), generate("mug", 2)])
+    seen: list[list[str]] = []
+
+    def gather(shapes):
+        seen.append([shape.question.category for shape in shapes])
+        return true_samples(shapes)
+
+    recipe = replace(QUICK, freeze_encoder=True)
+    config = MethodConfig(recipe=recipe, per_category=True, train=prepare([generate("mug", 5), generate("bottle", 6)]))
+    method = DistilledMethod("b", gather, shapes, "none", config)
+    assert evaluate(shapes, method).sampled.shapes == 3
+    assert seen == [["bottle"], ["mug"]] and [curve.name for curve in method.curves] == ["bottle", "mug"]
+    assert quick[0] == ("patch_transformer", 64, "scratch", True)
+
+
+def test_a_student_of_aligned_clouds_is_asked_about_aligned_clouds(bottles, monkeypatch):
+    from partdistill_ros.distillation import trainer
+    from partdistill_ros.evaluation.methods import distilled_student
+
+    turns = []
+    for place, name in ((distilled_student, "predict_points"), (trainer, "predict")):
+        usual = getattr(place, name)
+
+        def spy(*given, usual=usual, **named):
+            turns.append(named.get("turned", given[-1]))
+            return usual(*given, **named)
+
+        monkeypatch.setattr(place, name, spy)
+    recipe = replace(QUICK, augmentation=AUGMENTATIONS["aligned"])
+    evaluate(bottles[:1], DistilledMethod("b", true_samples, bottles[:1], "posterior", MethodConfig(recipe=recipe)))
+    assert len(turns) >= 2 and not any(turns)
 
 
 def test_training_shapes_are_asked_about_the_evaluated_parts(bottles):

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import evaluate
-from partdistill_ros.evaluation.methods import distilled_student
 from partdistill_ros.evaluation.methods.distilled_student import MethodConfig, Recipe
 from partdistill_ros.evaluation.methods.features import FeaturesMethod, fused_features
 from partdistill_ros.evaluation.shapes import prepare
@@ -29,6 +29,9 @@ class Painter:
         found[:, :, : self.size // 2] = cap[:, None, None]
         found[:, :, self.size // 2 :] = body[:, None, None]
         return found
+
+    def text(self, parts, category):
+        return TextSpace.load().encode(parts)
 
     def answer(self, rendering, parts, category):
         from partdistill_ros.teachers.protocol import PixelAnswer
@@ -53,15 +56,33 @@ def test_features_are_fused_over_the_views_that_see_a_point(bottles):
     assert (fused[high] @ cap > fused[high] @ body).all() and (fused[low] @ body > fused[low] @ cap).all()
 
 
-def test_the_student_learns_their_direction(bottles, monkeypatch):
-    usual = distilled_student.schedule_for
-    monkeypatch.setattr(
-        distilled_student,
-        "schedule_for",
-        lambda samples, **known: replace(usual(samples, **known), min_steps=5, batch=2),
-    )
-    method = FeaturesMethod(Painter(), bottles, MethodConfig(recipe=Recipe(epochs=4)))
+def test_the_student_learns_their_direction(bottles, tiny_students):
+    method = FeaturesMethod(Painter(), bottles, MethodConfig(recipe=Recipe(epochs=12)))
     evaluation = evaluate(bottles, method)
     losses = method.curves[0].losses
     assert losses[-1] < 0.7 * losses[0] and method.curves[0].backward_from is None
     assert evaluation.setting == "tta"
+
+
+def test_clip_gives_features_in_its_own_space(bottles, clip_folder, tiny_students):
+    from partdistill_ros.rendering.cameras import ten_views
+    from partdistill_ros.rendering.rasterize import render_scan
+    from partdistill_ros.teachers.clip import ClipTeacher
+    from partdistill_ros.teachers.clip_model import load_clip
+    from partdistill_ros.teachers.spec import ClipOptions
+
+    options = ClipOptions(cache="off", picture="depth", temperature=0.05)
+    teacher = ClipTeacher(load_clip("", str(clip_folder("vit"))), options)
+    rendering = render_scan(bottles[0].question.cloud, ten_views(), 64)
+    features, text = teacher.features(rendering), teacher.text(("cap", "body"), "bottle")
+    assert features.shape[:2] == (10, 24) and text.shape == (2, 24)
+    np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, rtol=1e-3)
+    method = FeaturesMethod(teacher, bottles[:1], MethodConfig(recipe=Recipe(epochs=1)))
+    assert evaluate(bottles[:1], method).sampled.shapes == 1 and tiny_students[0][1] == 24
+
+
+def test_a_teacher_without_features_is_refused(bottles):
+    from controlled_teacher import ControlledTeacher
+
+    with pytest.raises(PartDistillError, match="choose mini or clip"):
+        FeaturesMethod(ControlledTeacher("pixel"), bottles, MethodConfig())
