@@ -15,11 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import Bundle
 from partdistill_ros.inference.query import PartQuery, parse_query
-from partdistill_ros.inference.session import StudentSession
+from partdistill_ros.inference.session import TENSORRT_DEVICES, StudentSession
+from partdistill_ros.inference.tensorrt import AGREEMENT, MOST_CLOUDS, Engine, agreement, engine_of
 from partdistill_ros.pointcloud.frames import candidate_ups, center_max_radius, rotation_to_z, turn_about_z
 from partdistill_ros.pointcloud.sampling import farthest_points, finite_rows, interpolate_labels, resample
 
-MAX_BATCH = 16  # clouds per run of the network: bounds memory, and more gain nothing on a CPU
+MAX_BATCH = MOST_CLOUDS  # clouds per run of the network: bounds memory, and more gain nothing on a CPU
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,18 @@ class Segmenter:
     ) -> None:
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
         try:
-            self._session = StudentSession(self.bundle.model, device, threads)
+            engine = None
+            if device in TENSORRT_DEVICES:
+                engine = student_engine(self.bundle, device)
+                engine.require_built()
+            self._session = StudentSession(self.bundle.model, device, threads, engine)
         except PartDistillError as error:
             raise PartDistillError(f"bundle {self.bundle.path}: {error}") from error
         self.timings = Timings()
 
     @property
     def provider(self) -> str:
-        """`cpu` or `cuda`."""
+        """`cpu`, `cuda` or `tensorrt`."""
         return self._session.provider
 
     @property
@@ -244,6 +249,41 @@ class Segmenter:
         )
         empty = np.full(len(cloud), -1, np.int16)
         return Labels(empty, np.zeros(len(cloud), np.float32), query.names, problem=problem)
+
+
+def student_engine(bundle: Bundle, device: str) -> Engine:
+    """Where the engine of a bundle is kept for a TensorRT device. Raises PartDistillError without a GPU."""
+    half = device == "tensorrt_fp16"
+    sizes = {"points": bundle.points, "centers": bundle.centers, "text_dim": bundle.text_dim}
+    return engine_of(bundle.path, bundle.model, half=half, **sizes)
+
+
+def build_engine(bundle: Bundle, device: str, clouds: Sequence[ArrayLike]) -> tuple[Engine, float]:
+    """Builds a bundle's engine, which takes minutes, and checks that it labels `clouds` as the CPU does; returns it
+    with the share of points that it labels alike.
+
+    Raises PartDistillError where it cannot be built, or labels too many otherwise: it will not be used then.
+    """
+    engine = student_engine(bundle, device)
+    try:
+        engine.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PartDistillError(
+            f"{engine.folder} cannot be made ({error}): copy the bundle to a folder of yours"
+        ) from error
+    session = StudentSession(bundle.model, device, engine=engine)
+    points = np.stack([center_max_radius(_as_points(cloud)[: bundle.points]) for cloud in clouds]).astype(np.float32)
+    centers = np.stack([farthest_points(one, bundle.centers) for one in points])
+    names = np.ascontiguousarray(bundle.vocabulary.embeddings[:64])
+    reference = StudentSession(bundle.model, "cpu").run(points, centers, names)
+    alike = agreement(session.run(points, centers, names), reference)
+    engine.write_check(alike)
+    if alike < AGREEMENT:
+        raise PartDistillError(
+            f"the engine labels {1 - alike:.2%} of the points otherwise than the CPU, {1 - AGREEMENT:.1%} are allowed: "
+            "use " + ("device 'tensorrt', in single precision" if engine.half else "device 'cuda'")
+        )
+    return engine, alike
 
 
 def _as_points(cloud: ArrayLike) -> NDArray[np.floating]:

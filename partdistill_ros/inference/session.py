@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The student network in ONNX Runtime: choice of execution provider, warm-up, and why a fallback happened."""
+"""The student network in ONNX Runtime: choice of execution provider, and why a fallback happened."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ import contextlib
 import ctypes
 import io
 import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.inference.tensorrt import TENSORRT, Engine
 
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "cuda", "tensorrt", "tensorrt_fp16")
+TENSORRT_DEVICES = DEVICES[3:]
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+NAMES = {CUDA: "CUDA", TENSORRT: "TensorRT"}
 # HEURISTIC: the default searches all algorithms anew for every shape. No TF32: 10 bits of mantissa
 # change which points are nearest neighbors.
 CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0", "arena_extend_strategy": "kSameAsRequested"}
@@ -31,11 +36,14 @@ class StudentSession:
 
     model: bytes of the checked `student.onnx`.
     device: `cuda` fails where CUDA does not work; `auto` falls back to the CPU and says why in `note`;
-        `fell_back` is True where it did so though there is an NVIDIA driver.
+        `fell_back` is True where it did so though there is an NVIDIA driver; `tensorrt` and, in half precision,
+        `tensorrt_fp16` fail where TensorRT does not work, and want their `engine`.
     threads: of the CPU; None takes the cores this process may use, at most 8.
     """
 
-    def __init__(self, model: bytes, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self, model: bytes, device: str = "auto", threads: int | None = None, engine: Engine | None = None
+    ) -> None:
         if device not in DEVICES:
             raise PartDistillError(f"device '{device}' is unknown: choose {', '.join(DEVICES)}")
         if threads is not None and threads < 1:
@@ -45,8 +53,13 @@ class StudentSession:
         self.note = ""
         self.fell_back = False
         session = None
-        if device != "cpu":
-            session, self.note = _cuda_session(model, self.threads)
+        if device in TENSORRT_DEVICES:
+            session, self.note = _gpu_session(model, self.threads, engine)
+            if session is None:
+                raise PartDistillError(f"device '{device}' does not work here: {self.note}; use 'cuda' or 'auto'")
+            self.provider = "tensorrt"
+        elif device != "cpu":
+            session, self.note = _gpu_session(model, self.threads)
             if session is not None:
                 self.provider = "cuda"
             elif device == "cuda":
@@ -54,7 +67,9 @@ class StudentSession:
             else:
                 self.fell_back = _has_driver()
         self._session = session or open_session(model, [CPU], self.threads)
-        self._pool = ThreadPoolExecutor(self.threads, "student") if self.provider == "cpu" else None
+        on_cpu = self.provider == "cpu"
+        self._pool = ThreadPoolExecutor(self.threads, "student") if on_cpu else None
+        self._bound = None if on_cpu else Bound(self._session, "cuda")
 
     def run(
         self, points: NDArray[np.float32], centers: NDArray[np.int64], text: NDArray[np.float32]
@@ -76,6 +91,8 @@ class StudentSession:
         self, points: NDArray[np.float32], centers: NDArray[np.int64], text: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         try:
+            if self._bound is not None:
+                return self._bound.run(points, centers, text)
             return self._session.run(["logits"], {"points": points, "centers": centers, "text": text})[0]
         except Exception as error:  # onnxruntime's exceptions share no base class
             raise PartDistillError(f"the student failed on {self.provider}: {_first_line(error)}") from error
@@ -86,6 +103,47 @@ class StudentSession:
         cloud = np.random.default_rng(0).standard_normal((batch, points, 3)).astype(np.float32)
         text = np.zeros((2, text_dim), np.float32)
         self.run(cloud / np.abs(cloud).max(), first, text)
+
+
+class Bound:
+    """Runs a session on buffers of a device that stay there: made anew for another size only, and the names'
+    embeddings travel when the query changes, not with every cloud."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, device: str) -> None:
+        self._session, self._device = session, device
+        self._lock = threading.Lock()
+        self._sizes: tuple[tuple[int, ...], ...] = ()
+        self._text: NDArray[np.float32] | None = None
+        self._buffers: dict[str, Any] = {}
+
+    def run(
+        self, points: NDArray[np.float32], centers: NDArray[np.int64], text: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """As `StudentSession.run`."""
+        with self._lock:
+            sizes = (points.shape, centers.shape, text.shape)
+            if sizes != self._sizes:
+                self._bind(points, centers, text)
+                self._sizes = sizes
+            self._buffers["points"].update_inplace(np.ascontiguousarray(points))
+            self._buffers["centers"].update_inplace(np.ascontiguousarray(centers))
+            if self._text is not text:  # kept, so that its place in memory cannot be another's
+                self._buffers["text"].update_inplace(np.ascontiguousarray(text))
+                self._text = text
+            self._session.run_with_iobinding(self._binding)
+            return np.array(self._buffers["logits"].numpy())  # on the CPU it would be the buffer itself
+
+    def _bind(self, points: NDArray[np.float32], centers: NDArray[np.int64], text: NDArray[np.float32]) -> None:
+        self._binding = self._session.io_binding()
+        value = onnxruntime.OrtValue
+        for name, array in (("points", points), ("centers", centers), ("text", text)):
+            # A copy: on the CPU the buffer would be the caller's own array.
+            self._buffers[name] = value.ortvalue_from_numpy(np.array(array, order="C"), self._device, 0)
+            self._binding.bind_ortvalue_input(name, self._buffers[name])
+        shape = [*points.shape[:2], len(text)]
+        self._buffers["logits"] = value.ortvalue_from_shape_and_type(shape, np.float32, self._device, 0)
+        self._binding.bind_ortvalue_output("logits", self._buffers["logits"])
+        self._text = None
 
 
 Provider = str | tuple[str, dict[str, str]]
@@ -107,28 +165,35 @@ def open_session(model: bytes, providers: list[Provider], threads: int) -> onnxr
         raise PartDistillError(f"onnxruntime cannot load the network: {_first_line(error)}") from error
 
 
-def _cuda_session(model: bytes, threads: int) -> tuple[onnxruntime.InferenceSession | None, str]:
-    """A session whose nodes really run on CUDA, or None and the reason in words."""
-    missing = _cuda_missing()
+def _gpu_session(
+    model: bytes, threads: int, engine: Engine | None = None
+) -> tuple[onnxruntime.InferenceSession | None, str]:
+    """A session whose nodes really run on CUDA or, with an `engine`, TensorRT; or None and the reason in words."""
+    wanted = CUDA if engine is None else TENSORRT
+    missing = _gpu_missing(wanted)
     if missing:
         return None, missing
+    providers: list[Provider] = [(CUDA, CUDA_OPTIONS), CPU]
+    if engine is not None:
+        providers.insert(0, (TENSORRT, engine.options()))
     try:
         with _quiet():
-            session = open_session(model, [(CUDA, CUDA_OPTIONS), CPU], threads)
+            session = open_session(model, providers, threads)
     except PartDistillError as error:
         return None, str(error)
-    if session.get_providers()[0] != CUDA:
-        return None, f"onnxruntime could not start CUDA ({_library_error() or 'it gave no reason'})"
-    on_cpu, total = _nodes_on_cpu(session)
-    if total and on_cpu == total:
-        return None, "onnxruntime placed all nodes on the CPU"
-    return session, f"{on_cpu} of {total} nodes run on the CPU" if on_cpu else ""
+    if session.get_providers()[0] != wanted:
+        return None, f"onnxruntime could not start {NAMES[wanted]} ({_library_error(wanted) or 'it gave no reason'})"
+    elsewhere, total = _nodes_elsewhere(session, wanted)
+    if total and elsewhere == total:
+        return None, f"onnxruntime placed no node on {NAMES[wanted]}"
+    others = "the CPU" if wanted == CUDA else "CUDA or the CPU"
+    return session, f"{elsewhere} of {total} nodes run on {others}" if elsewhere else ""
 
 
-def _cuda_missing() -> str:
-    """Why CUDA cannot be tried at all; an empty string where it can."""
-    if CUDA not in onnxruntime.get_available_providers():
-        return "this onnxruntime has no CUDA, install onnxruntime-gpu instead of onnxruntime"
+def _gpu_missing(wanted: str) -> str:
+    """Why a provider cannot be tried at all; an empty string where it can."""
+    if wanted not in onnxruntime.get_available_providers():
+        return f"this onnxruntime has no {NAMES[wanted]}, install onnxruntime-gpu instead of onnxruntime"
     return "" if _has_driver() else "no NVIDIA driver (libcuda.so.1 not found)"
 
 
@@ -140,22 +205,24 @@ def _has_driver() -> bool:
     return True
 
 
-def _library_error() -> str:
-    """What the dynamic loader misses for the CUDA provider, e.g. `libcublasLt.so.13: cannot open ...`."""
+def _library_error(wanted: str) -> str:
+    """What the dynamic loader misses for a provider, e.g. `libcublasLt.so.13: cannot open ...`."""
     try:
-        ctypes.CDLL(str(Path(onnxruntime.__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"))
+        ctypes.CDLL(
+            str(Path(onnxruntime.__file__).parent / "capi" / f"libonnxruntime_providers_{NAMES[wanted].lower()}.so")
+        )
     except OSError as error:
         return _first_line(error)
     return ""
 
 
-def _nodes_on_cpu(session: onnxruntime.InferenceSession) -> tuple[int, int]:
-    """How many of the graph's nodes run on the CPU, and how many there are; (0, 0) where it cannot be told."""
+def _nodes_elsewhere(session: onnxruntime.InferenceSession, wanted: str) -> tuple[int, int]:
+    """How many of the graph's nodes do not run on a provider, and how many there are; (0, 0) where nobody tells."""
     try:
         assigned = [(part.ep_name, len(part.get_nodes())) for part in session.get_provider_graph_assignment_info()]
     except Exception:  # older runtimes lack the call
         return 0, 0
-    return sum(count for name, count in assigned if name == CPU), sum(count for _, count in assigned)
+    return sum(count for name, count in assigned if name != wanted), sum(count for _, count in assigned)
 
 
 @contextlib.contextmanager

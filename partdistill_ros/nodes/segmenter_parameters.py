@@ -169,7 +169,10 @@ class SegmenterParameters:
         True, "false: clouds are ignored until it is true again; the service ~/set_enabled changes it too."
     )
     device: str = option(
-        "auto", "Where the student runs; auto takes CUDA where it works.", choices=("auto", "cpu", "cuda")
+        "auto",
+        "Where the student runs; auto takes CUDA where it works. tensorrt, tensorrt_fp16: engines that 'partdistill "
+        "info --build-engine' has built.",
+        choices=("auto", "cpu", "cuda", "tensorrt", "tensorrt_fp16"),
     )
     threads: int = option(2, "CPU threads of the student; 0 leaves it to the runtime.", minimum=0, maximum=256)
     markers: bool = option(True, "Publish part_markers: name and box of each part, outline and number of each object.")

@@ -73,14 +73,14 @@ def test_threads_default_to_the_cores_of_the_process(toy_model, monkeypatch):
 
 
 def test_wrong_arguments(toy_model):
-    with pytest.raises(PartDistillError, match="device 'gpu' is unknown: choose auto, cpu, cuda"):
+    with pytest.raises(PartDistillError, match="device 'gpu' is unknown: choose auto, cpu, cuda, tensorrt"):
         StudentSession(toy_model, "gpu")
     with pytest.raises(PartDistillError, match="threads must be at least 1"):
         StudentSession(toy_model, "cpu", threads=0)
 
 
 def test_without_driver_auto_falls_back_and_says_why(toy_model, monkeypatch):
-    monkeypatch.setattr(session_module, "_cuda_missing", lambda: "no NVIDIA driver (libcuda.so.1 not found)")
+    monkeypatch.setattr(session_module, "_gpu_missing", lambda wanted: "no NVIDIA driver (libcuda.so.1 not found)")
     session = StudentSession(toy_model, "auto")
     assert session.provider == "cpu" and "no NVIDIA driver" in session.note
     with pytest.raises(PartDistillError, match="device 'cuda' does not work here: no NVIDIA driver"):
@@ -98,14 +98,14 @@ def test_a_gpu_left_idle_is_told_from_no_gpu(toy_model, monkeypatch, device, dri
 
 def test_a_runtime_without_cuda_is_named(monkeypatch):
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CPU])
-    assert "install onnxruntime-gpu" in session_module._cuda_missing()
+    assert "install onnxruntime-gpu" in session_module._gpu_missing(CUDA)
 
 
 def test_whatever_happens_with_cuda_is_quiet_and_reported(toy_model, monkeypatch, capfd):
     """With the driver check out of the way the runtime really tries to load its CUDA library."""
     if CUDA not in onnxruntime.get_available_providers():
         pytest.skip("this onnxruntime has no CUDA provider to try")
-    monkeypatch.setattr(session_module, "_cuda_missing", lambda: "")
+    monkeypatch.setattr(session_module, "_gpu_missing", lambda wanted: "")
     session = StudentSession(toy_model, "auto")
     assert capfd.readouterr() == ("", "")
     assert session.provider == "cuda" or "CUDA" in session.note
@@ -119,7 +119,7 @@ def test_cuda_that_works_is_used_with_its_options(toy_model, monkeypatch):
         asked.append(providers)
         return FakeSession(on_cpu=1)
 
-    monkeypatch.setattr(session_module, "_cuda_missing", lambda: "")
+    monkeypatch.setattr(session_module, "_gpu_missing", lambda wanted: "")
     monkeypatch.setattr(session_module, "open_session", fake)
     session = StudentSession(toy_model, "auto")
     assert session.provider == "cuda" and session.note == "1 of 4 nodes run on the CPU"
@@ -128,14 +128,14 @@ def test_cuda_that_works_is_used_with_its_options(toy_model, monkeypatch):
 
 
 def test_a_network_that_silently_stayed_on_the_cpu_is_noticed(monkeypatch):
-    monkeypatch.setattr(session_module, "_cuda_missing", lambda: "")
+    monkeypatch.setattr(session_module, "_gpu_missing", lambda wanted: "")
     monkeypatch.setattr(session_module, "open_session", lambda *_: FakeSession(on_cpu=4))
-    with pytest.raises(PartDistillError, match="placed all nodes on the CPU"):
+    with pytest.raises(PartDistillError, match="placed no node on CUDA"):
         StudentSession(b"", "cuda")
 
 
 def test_node_assignment_is_read_from_the_runtime(toy_model):
-    on_cpu, total = session_module._nodes_on_cpu(session_module.open_session(toy_model, [CPU], 1))
+    on_cpu, total = session_module._nodes_elsewhere(session_module.open_session(toy_model, [CPU], 1), CUDA)
     assert on_cpu == total > 0
 
 
