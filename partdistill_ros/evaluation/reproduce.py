@@ -263,7 +263,9 @@ def cost_of(run: Run) -> Cost:
     """
     every = jobs_of(run)
     missing = [job for job in every if not all(_path(run, job, name).is_file() for name in job.categories)]
-    shapes, asked, views, steps = set(), set(), 0, 0
+    shapes: set[str] = set()
+    asked: set[tuple[str, str, bool]] = set()
+    views = steps = 0
     for job in missing:
         try:
             collection, scored = _collection(run, job), [s for name in job.categories for s in run.data.test(name)]
@@ -276,8 +278,9 @@ def cost_of(run: Run) -> Cost:
             schedule = schedule_for(len(learned), tta=collection is None, epochs=run.epochs)
             steps += schedule.epochs * max(schedule.min_steps, int(np.ceil(len(learned) / schedule.batch)))
             new = {(name, job.row.views_of, job.row.prompts) for name in names} - asked
-            asked |= new if job.row.method != "supervised" else set()
-            views += len(TEN_VIEWS) * len(new) * (job.row.method != "supervised")
+            if job.row.method != "supervised":
+                asked |= new
+                views += len(TEN_VIEWS) * len(new)
         elif job.row.method != "constant":
             views += len(TEN_VIEWS) * len(scored)
     ask, step = _measured(run, missing) if missing else (0.0, 0.0)

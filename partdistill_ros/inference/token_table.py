@@ -68,10 +68,10 @@ class TokenTable:
         rows, own = self.rows(name)
         if not rows:
             seed = np.random.default_rng(list(name.encode()))
-            vector = seed.normal(size=self.dim)
+            vector: NDArray[np.float64] = seed.normal(size=self.dim)
         else:
             weight = np.where(own, self.head_weight, 1.0) * self._scales[rows]
-            vector = weight @ self._vectors[rows].astype(np.float64)
+            vector = np.asarray(weight @ self._vectors[rows], np.float64)
         embedding: NDArray[np.float32] = (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)
         return embedding
 

@@ -68,7 +68,7 @@ class Vocabulary:
         """A sentence about each name that holds a word of which little is known: what it is taken for."""
         if not isinstance(self.encoder, ShippedWords):
             return ()
-        found = []
+        found: list[str] = []
         for name in names:
             strange = [] if name in self else self.encoder.strange_words(name)
             if strange and len(found) < TOLD:
