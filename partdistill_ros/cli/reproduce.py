@@ -85,7 +85,7 @@ def run(arguments: Namespace) -> Answer:
     from partdistill_ros.evaluation.reproduce import cost_of, fill
     from partdistill_ros.evaluation.table_page import table_record, table_text, write_table
 
-    job = _run(arguments, device)
+    job = run_of(arguments, device)
     cost = cost_of(job)
     if arguments.estimate:
         return Answer({**vars(cost), "hours": cost.hours}, cost.words())
@@ -104,7 +104,8 @@ def run(arguments: Namespace) -> Answer:
     return Answer({**table_record(job, results), "page": str(page)}, f"{table_text(job, results)}\n{page}")
 
 
-def _run(arguments: Namespace, device: str) -> Run:
+def run_of(arguments: Namespace, device: str) -> Run:
+    """What the arguments ask for. Raises PartDistillError for data, rows or categories that there are not."""
     from partdistill_ros.evaluation.reproduce import Run
     from partdistill_ros.evaluation.table_data import TableData
 

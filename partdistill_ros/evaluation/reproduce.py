@@ -203,8 +203,8 @@ def _path(run: Run, job: Job, category: str) -> Path:
     options = replace(config, recipe=replace(config.recipe, work=None, device=""), prompts={}, teacher=run.teacher)
     files = [files_key(path) for path in (run.encoder, run.searched) if path is not None]
     prompts = sorted(f"{key} {words}" for key, words in config.prompts.items())
-    row = replace(job.row, published={})
-    key = content_key(__version__, row, options, prompts, run.data.identity, files, job.categories)
+    row, learned_from = replace(job.row, published={}), run.data.sources if job.row.setting == "pre" else ()
+    key = content_key(__version__, row, options, prompts, run.data.identity, learned_from, files, job.categories)
     words = re.sub("[^a-z0-9]+", "-", f"{job.row.name} {category}".lower()).strip("-")
     return run.out / "cells" / f"{words}-{job.seed}-{key[:8]}.json"
 

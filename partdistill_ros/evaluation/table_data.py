@@ -53,7 +53,8 @@ class TableData:
             name = unknown[0] if unknown else ", ".join(table.categories)
             raise PartDistillError(f"{folder} has no '{name}' for this table: it has {', '.join(known or own)}")
         self.categories = tuple(categories or known)
-        self.identity = (str(folder.resolve()), *train, str(generated), str(most), str(up), str(meshes))
+        self.identity = (str(folder.resolve()), str(most), str(up), str(meshes))  # for the keys of cells
+        self.sources = (*train, str(generated))
         self.test = lru_cache(maxsize=2)(self._test)
         self.train = lru_cache(maxsize=2)(self._learn_from)
         self.generated = lru_cache(maxsize=2)(self._made)

@@ -152,6 +152,8 @@ def test_shapes_without_splits_leave_out_what_wants_a_training_set(partdistill, 
     command = ("reproduce", "shapenetpart-clip", "--data", tmp_path / "data", "--teacher", "mini", "--device", "cpu")
     done = partdistill(*command, "--rows", "most", "true", "--out", tmp_path / "out")
     assert done.code == 0 and "true labels: labeled shapes without splits" in done.out
+    other = partdistill(*command, "--rows", "most", "--out", tmp_path / "out", "--train", "procedural:1")
+    assert "0 of 1 trainings" in other.err, "what is not learned does not depend on what is learned from"
     alone = partdistill(*command, "--rows", "true", "--out", tmp_path / "other")
     assert alone.code == 2 and "no cell of the table could be filled: labeled shapes without splits" in alone.err
 
