@@ -16,6 +16,7 @@ import pytest
 from partdistill_ros.io.save import save_scan
 from partdistill_ros.synthetic.families import generate
 
+pytest.importorskip("torch", reason="torch is not installed: the extra 'train'")
 pytestmark = [pytest.mark.ros, pytest.mark.timeout(900)]
 
 SUCCEEDED, CANCELED, ABORTED = 4, 5, 6
