@@ -16,8 +16,7 @@ from torch import nn
 
 from partdistill_ros.distillation.backward import Rescored
 from partdistill_ros.distillation.optimizer import Optimizer
-from partdistill_ros.io.atomic import atomic_path
-from partdistill_ros.students.weights import load_weights
+from partdistill_ros.students.weights import load_weights, save_weights
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +52,7 @@ def save_checkpoint(
         "scores": [torch.from_numpy(one.units.score) for one in rescored],
         "posteriors": [None if one.posterior is None else torch.from_numpy(one.posterior) for one in rescored],
     }
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+    save_weights(content, path)
 
 
 def load_checkpoint(

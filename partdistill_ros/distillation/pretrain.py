@@ -28,13 +28,13 @@ from partdistill_ros.distillation.pretrain_config import PretrainConfig
 from partdistill_ros.distillation.samples import partial_view_masks, upright_cloud
 from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.io.content_key import content_key
 from partdistill_ros.io.load import load_scans
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.students.build import new_student, save_encoder
 from partdistill_ros.students.masked import masked_autoencoder
 from partdistill_ros.students.student import Student
+from partdistill_ros.students.weights import save_weights
 from partdistill_ros.synthetic.families import FAMILIES
 from partdistill_ros.synthetic.procedural import procedural_clouds
 from partdistill_ros.text.space import TextSpace
@@ -180,8 +180,7 @@ class Pretraining:
             "optimizer": self.optimizer.state_dict(),
             "losses": json.dumps(self.losses),
         }
-        with atomic_path(self.checkpoint) as temporary:
-            torch.save(content, temporary)
+        save_weights(content, self.checkpoint)
 
     def _resume(self) -> None:
         if not self.checkpoint.exists():

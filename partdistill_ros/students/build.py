@@ -15,7 +15,6 @@ from torch import Tensor
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import DEFAULT_PATH, Bundle, write_bundle
 from partdistill_ros.inference.vocabulary import Vocabulary
-from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.io.content_key import files_key
 from partdistill_ros.io.parsing import malformed, parsing, reason
 from partdistill_ros.students.names import LEAST_POINTS, PUBLIC, STUDENTS, check_start, start_folder
@@ -24,7 +23,7 @@ from partdistill_ros.students.point_m2ae import PointM2AE, PointM2AEConfig
 from partdistill_ros.students.public_m2ae import UP as PUBLIC_UP
 from partdistill_ros.students.public_m2ae import load_public_encoder
 from partdistill_ros.students.student import OPSET, Student, parity
-from partdistill_ros.students.weights import load_weights
+from partdistill_ros.students.weights import load_weights, save_weights
 from partdistill_ros.text.space import TextSpace
 
 WEIGHTS = "student.pt"
@@ -165,8 +164,7 @@ def save_encoder(student: Student, path: Path, training: Mapping[str, object]) -
         "encoder": state,
         "training": dict(training),
     }
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+    save_weights(content, path)
 
 
 def load_encoder(path: Path) -> Encoder:

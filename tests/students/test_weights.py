@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 from pathlib import Path
@@ -15,7 +16,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: the extra '
 
 from partdistill_ros.students.build import load_encoder, load_student  # noqa: E402
 from partdistill_ros.students.public_m2ae import read_state  # noqa: E402
-from partdistill_ros.students.weights import load_weights  # noqa: E402
+from partdistill_ros.students.weights import load_weights, save_weights  # noqa: E402
 from partdistill_ros.teachers.mini import MiniTeacher  # noqa: E402
 
 
@@ -65,3 +66,16 @@ def test_weights_come_back(tmp_path):
     torch.save({"state": torch.arange(3), "name": "mug"}, tmp_path / "good.pt")
     found = load_weights(tmp_path / "good.pt", "")
     assert found["name"] == "mug" and found["state"].tolist() == [0, 1, 2]
+
+
+def test_a_full_disk_is_one_sentence_and_the_old_file_stays(tmp_path, monkeypatch):
+    path = tmp_path / "run.pt"
+    save_weights({"step": 1}, path)
+
+    def full(self, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(PartDistillError, match="cannot write .*run.pt: No space left on device; choose a place"):
+        save_weights({"step": 2}, path)
+    assert load_weights(path, "")["step"] == 1 and [one.name for one in tmp_path.iterdir()] == ["run.pt"]
