@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,8 @@ WINDOW = 100
 REPEAT_SECONDS = 5.0
 """The same words are said at most this often; warnings, which need somebody to come, `WARNING_SECONDS`."""
 WARNING_SECONDS = 60.0
+LEASE_SECONDS = 30.0
+"""After so long a participant that was killed is out of the graph, by Fast DDS's default after 20."""
 MAX_LINES = 10
 """So many different lines in `REPEAT_SECONDS`; the rest is counted."""
 
@@ -187,6 +189,30 @@ def figures(summary: Summary, engine: Engine) -> dict[str, object]:
         values[f"{stage} median (ms)"] = median * 1e3
         values[f"{stage} max (ms)"] = greatest * 1e3
     return values
+
+
+class Namesakes:
+    """Notices other nodes of one's own name: two robots on one network whose topics and services mix."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def problem(self, now: float, own: str, names: Sequence[str]) -> str:
+        """What is wrong, by all full names of the domain with `own` among them; empty while nothing is known to be.
+
+        A node that was killed is still among them until its lease has ended.
+        """
+        if names.count(own) < 2:
+            self._since = None
+            return ""
+        self._since = now if self._since is None else self._since
+        if now - self._since < LEASE_SECONDS:
+            return ""
+        return (
+            f"{names.count(own) - 1} other node(s) of the same name {own} are in this ROS domain, and what one is sent "
+            "reaches all: give each robot a namespace (namespace:=robot2, --ros-args -r __ns:=/robot2) or its own "
+            "ROS_DOMAIN_ID"
+        )
 
 
 class Throttle:

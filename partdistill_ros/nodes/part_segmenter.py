@@ -35,6 +35,7 @@ from partdistill_ros.nodes.diagnostics import (
     NOTHING,
     QUERIES,
     WARNING_SECONDS,
+    Namesakes,
     Statistics,
     Throttle,
     figures,
@@ -81,6 +82,7 @@ class PartSegmenter(LifecycleNode):
         self._transforms = TransformListener(self)
         self._input: InputSubscription | DepthSubscription | None = None
         self._active_only = ExitStack()  # closed where it ends to be active, or where activating it fails halfway
+        self._namesakes = Namesakes()
         self._say = Throttle(lambda words: self.get_logger().info(words))
         self._warn = Throttle(lambda words: self.get_logger().warning(words), repeat=WARNING_SECONDS)
         on_change(self, self._change)
@@ -404,6 +406,9 @@ class PartSegmenter(LifecycleNode):
         quiet = lacking or silence(topic, self._num_publishers if summary.silent else 0, what)
         if summary.silent and self._num_publishers and self._settings.enable and not lacking:  # that is told already
             self._warn(quiet)
+        nodes = [f"{space.rstrip('/')}/{name}" for name, space in self.get_node_names_and_namespaces()]
+        if mixed_up := self._namesakes.problem(now, self.get_fully_qualified_name(), nodes):
+            self._warn(mixed_up)
         fallback = engine.segmenter.provider_note if engine.segmenter.fell_back else ""
         level, words = verdict(summary, quiet, self._settings.enable, fallback)
         outputs.report(level, words, figures(summary, engine))

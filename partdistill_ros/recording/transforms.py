@@ -21,6 +21,8 @@ Pose = NDArray[np.float64]
 """`[4, 4]`, takes points of one frame to another."""
 
 SECOND = 1_000_000_000  # nanoseconds
+MANY_FRAMES = 1_000
+"""With so many, those that nobody has told of for a while are forgotten."""
 
 
 class NotYetKnown(PartDistillError):
@@ -52,6 +54,8 @@ class TransformTree:
         parent, child = parent.lstrip("/"), child.lstrip("/")
         with self._lock:
             edge = self._edges.get(child)
+            if edge is None and len(self._edges) >= MANY_FRAMES:
+                self._forget_stale(stamp)
             set_back = edge is not None and bool(edge.stamps) and edge.stamps[-1] - stamp > self._keep
             if edge is None or edge.parent != parent or static or set_back:
                 edge = self._edges[child] = _Edge(parent, static=static)
@@ -63,6 +67,12 @@ class TransformTree:
             edge.poses.insert(index, pose)
             while edge.stamps[-1] - edge.stamps[0] > self._keep:
                 del edge.stamps[0], edge.poses[0]
+
+    def _forget_stale(self, now: int) -> None:
+        """Some detectors name a frame for each thing that they see, for a year."""
+        self._edges = {
+            child: edge for child, edge in self._edges.items() if edge.static or now - edge.stamps[-1] <= self._keep
+        }
 
     def forget(self) -> None:
         """Only what never moves stays known, as after a clock that was set back."""

@@ -17,6 +17,7 @@ from partdistill_ros.nodes.diagnostics import (
     REPEAT_SECONDS,
     WARN,
     WINDOW,
+    Namesakes,
     Statistics,
     Summary,
     Throttle,
@@ -201,3 +202,15 @@ def test_warnings_come_once_a_minute():
 def test_escapes_of_a_terminal_are_written_out(log):
     log.warn("unknown part name '\x1b[2Jhandle\u202e'")
     assert log.lines == ["unknown part name '\\x1b[2Jhandle\\u202e'"]
+
+
+def test_a_namesake_is_told_once_it_is_no_remainder_of_a_killed_node():
+    namesakes = Namesakes()
+    alone, two = ["/part_segmenter", "/camera"], ["/part_segmenter", "/camera", "/part_segmenter"]
+    assert not namesakes.problem(0.0, "/part_segmenter", two)
+    assert not namesakes.problem(20.0, "/part_segmenter", two)
+    assert not namesakes.problem(21.0, "/part_segmenter", alone)
+    assert not namesakes.problem(40.0, "/part_segmenter", two)
+    said = namesakes.problem(71.0, "/part_segmenter", two)
+    assert said.startswith("1 other node(s) of the same name /part_segmenter") and "ROS_DOMAIN_ID" in said
+    assert not namesakes.problem(72.0, "/camera", two)

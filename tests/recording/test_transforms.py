@@ -100,3 +100,14 @@ def test_a_clock_that_was_set_back_begins_anew() -> None:
 
 def test_without_a_time_the_newest_counts(tree) -> None:
     np.testing.assert_allclose(tree.pose("base", "world", 0), about_z(90), atol=1e-12)
+
+
+def test_frames_that_nobody_tells_of_any_more_are_forgotten_before_they_are_many() -> None:
+    tree = TransformTree(10.0)
+    tree.add("map", "table", 0, about_z(0), static=True)
+    for second in range(1200):
+        tree.add("map", "camera", second * SECOND, about_z(0))
+        tree.add("camera", f"object_{second}", second * SECOND, about_z(0, 1.0))
+    assert tree.pose("object_1199", "table", 0)[0, 3] == 1.0
+    with pytest.raises(PartDistillError, match="object_5"):
+        tree.pose("object_5", "table", 0)
