@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from partdistill_ros.errors import printable
+
 BACKGROUND = (250, 250, 248)
 INK = (45, 48, 54)
 _FRAME = (222, 221, 217)
@@ -59,11 +61,11 @@ def legend_picture(names: Sequence[str], colors: NDArray[np.uint8]) -> Image.Ima
 def legend_html(names: Sequence[str], colors: NDArray[np.uint8]) -> str:
     """The legend as a fragment of HTML that needs no style sheet, and takes one where `.legend` has rules.
 
-    Names come from anybody who may publish a query: they are escaped.
+    Names come from anybody who may publish a query: their markup and control characters are written out.
     """
     swatch = "display:inline-block;width:1em;height:1em;border-radius:.25em;vertical-align:-.1em;margin-right:.5em"
     rows = [
-        f'<div><span style="{swatch};background:rgb({red},{green},{blue})"></span>{html.escape(name)}</div>'
+        f'<div><span style="{swatch};background:rgb({red},{green},{blue})"></span>{html.escape(printable(name))}</div>'
         for name, (red, green, blue) in zip(names, colors.tolist(), strict=True)
     ]
     return f'<div class="legend">{"".join(rows)}</div>'

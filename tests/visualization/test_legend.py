@@ -49,3 +49,8 @@ def test_names_cannot_smuggle_html_into_the_page():
     assert "<script" not in text and "&lt;script&gt;" in text and "a &amp; b" in text
     red, green, blue = part_colors(names)[0]
     assert f"rgb({red},{green},{blue})" in text
+
+
+def test_what_turns_the_direction_of_writing_is_shown_as_that():
+    shown = legend_html(["\u202etxt.exe \x1b[2J", "caf\xe9"], np.zeros((2, 3), np.uint8))
+    assert "\\u202etxt.exe \\x1b[2J" in shown and "caf\xe9" in shown
