@@ -38,3 +38,11 @@ def test_what_was_not_borne_is_named(faults, capsys, monkeypatch):
     monkeypatch.setattr(faults, "FAULTS", {"signals": lambda stand: [faults.Row("a signal", 4, 4, "")]})
     assert faults.main([]) == 0
     assert capsys.readouterr().out.strip().endswith("every fault was borne")
+
+
+def test_faults_beside_the_node_in_short(faults, capsys):
+    pytest.importorskip("viser", reason="viser is not installed: the extra 'view'")
+    code = faults.main(["--only", "viewer", "--json"])
+    rows = {row["fault"]: row for row in json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]}
+    assert code == 0, rows
+    assert rows["other pages that ask the viewer"]["held"] == 7
