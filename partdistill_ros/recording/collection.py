@@ -136,23 +136,16 @@ class Collection:
         scan: Scan,
         *,
         source: Mapping[str, Any] | None = None,
-        captures: Sequence[Capture] = (),
-        pictures: Sequence[Image.Image | None] = (),
+        captures: Sequence[tuple[Capture, Image.Image | None]] = (),
     ) -> RecordedScan:
         """Write a scan under `scan.name`, with a number behind it where that is taken.
 
-        pictures: of each capture, or none.
+        captures: each with what the camera saw, or None.
         Raises PartDistillError for a scan without finite points, or a place that cannot be written.
         """
         if not scan.finite().any():
             raise PartDistillError(f"{scan.name} has no finite point and is not added: check the sensor's range")
-        named = _with_pictures(captures, pictures)
-
-        def write(folder: Path) -> None:
-            _write(folder, scan, dict(source or {}), named)
-            _write_pictures(folder, scan, pictures)
-
-        return self._place(scan.name, write)
+        return self._place(scan.name, lambda folder: _write(folder, scan, dict(source or {}), captures))
 
     def copy(self, recorded: RecordedScan) -> RecordedScan:
         """A copy of another collection's scan, of the files that belong to it; renamed where its name is taken.
@@ -289,32 +282,21 @@ def plain_name(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", Path(name).name).lstrip("._")[:100] or "scan"
 
 
-def _write(folder: Path, scan: Scan, source: dict[str, Any], captures: tuple[Capture, ...]) -> None:
+def _write(
+    folder: Path, scan: Scan, source: dict[str, Any], captures: Sequence[tuple[Capture, Image.Image | None]]
+) -> None:
     save_scan(folder / CLOUD, scan)
-    manifest = Manifest(file_hash(folder / CLOUD), len(scan.points), scan.category, source, captures)
-    (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
-
-
-def _with_pictures(captures: Sequence[Capture], pictures: Sequence[Image.Image | None]) -> tuple[Capture, ...]:
-    named = list(captures)
-    for number, picture in enumerate(pictures):
-        if picture is not None:
-            named[number] = replace(named[number], picture=_view_name(number))
-    return tuple(named)
-
-
-def _write_pictures(folder: Path, scan: Scan, pictures: Sequence[Image.Image | None]) -> None:
     shown = sample_surface(scan, MESH_POINTS) if scan.mesh is not None else scan
-    drawing = draw_cloud(shown.points, camera_for(shown), PICTURE_SIZE)
-    drawing.paint(cloud_colors(shown)).save(folder / PICTURE)
-    for number, picture in enumerate(pictures):
+    draw_cloud(shown.points, camera_for(shown), PICTURE_SIZE).paint(cloud_colors(shown)).save(folder / PICTURE)
+    named = []
+    for number, (capture, picture) in enumerate(captures):
         if picture is not None:
             (folder / VIEWS).mkdir(exist_ok=True)
-            picture.save(folder / _view_name(number))
-
-
-def _view_name(number: int) -> str:
-    return f"{VIEWS}/{number:02d}.png"
+            capture = replace(capture, picture=f"{VIEWS}/{number:02d}.png")
+            picture.save(folder / str(capture.picture))
+        named.append(capture)
+    manifest = Manifest(file_hash(folder / CLOUD), len(scan.points), scan.category, source, tuple(named))
+    (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
 
 
 def _add_knowledge(files: Sequence[Path], there: RecordedScan) -> None:

@@ -143,11 +143,11 @@ class Recorder:
         if views:
             first = captured[0][0]
             captures = [
-                Capture(cloud.stamp, cloud.frame, view.pose.tolist())
-                for (cloud, _), view in zip(captured, views, strict=True)
+                (Capture(cloud.stamp, cloud.frame, view.pose.tolist()), picture)
+                for (cloud, picture), view in zip(captured, views, strict=True)
             ]
             scan = self._joined.scan(first.scan.name).with_(category=self.recording.category)
-            self._write(scan, {**first.source, "views": len(views)}, captures, [picture for _, picture in captured])
+            self._write(scan, {**first.source, "views": len(views)}, captures)
         self._forget_joined()
         return self.tally
 
@@ -202,17 +202,17 @@ class Recorder:
         if cloud.pose is not None:
             scan = transformed(scan.with_(up=_up(scan, cloud.pose)), cloud.pose)
         picture = picture_of(cloud.scan, found.index)
-        self._write(scan, {**cloud.source, "object": number}, [Capture(cloud.stamp, cloud.frame, pose)], [picture])
+        self._write(scan, {**cloud.source, "object": number}, [(Capture(cloud.stamp, cloud.frame, pose), picture)])
 
     def _write(
-        self, scan: Scan, source: dict[str, Any], captures: list[Capture], pictures: list[Image.Image | None]
+        self, scan: Scan, source: dict[str, Any], captures: list[tuple[Capture, Image.Image | None]]
     ) -> None:
-        source = {**source, "cut": self.recording.cut.kind, "stamp": captures[0].stamp}
+        source = {**source, "cut": self.recording.cut.kind, "stamp": captures[0][0].stamp}
         if _key(source) in self._known:
             self.tally.known += 1
             return
         self._known.add(_key(source))
-        recorded = self._collection.add(scan, source=source, captures=captures, pictures=pictures)
+        recorded = self._collection.add(scan, source=source, captures=captures)
         self.tally.written.append(recorded)
         views = f", {len(captures)} views" if len(captures) > 1 else ""
         self._report(f"{recorded.name}: {len(scan.points)} points{views}")

@@ -24,7 +24,7 @@ def test_what_goes_in_comes_out(tmp_path: Path, make_scan) -> None:
     captures = [Capture(5, "camera", np.eye(4).tolist()), Capture(6, "camera")]
     pictures = [Image.new("RGB", (8, 6)), None]
     collection = Collection.create(tmp_path / "mugs")
-    made = collection.add(scan, source={"bag": "a.mcap"}, captures=captures, pictures=pictures)
+    made = collection.add(scan, source={"bag": "a.mcap"}, captures=list(zip(captures, pictures, strict=True)))
     (recorded,) = Collection.open(tmp_path / "mugs").scans()
     assert (
         recorded == made

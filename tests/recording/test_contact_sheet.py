@@ -20,7 +20,7 @@ def test_every_scan_has_its_tile(tmp_path, make_scan) -> None:
     collection = Collection.create(tmp_path / "c")
     red = Image.new("RGB", (40, 30), (255, 0, 0))
     for number in range(5):
-        collection.add(make_scan(f"mug_{number}", number), captures=[Capture(0, "camera")], pictures=[red])
+        collection.add(make_scan(f"mug_{number}", number), captures=[(Capture(0, "camera"), red)])
     (collection.folder / "mug_1" / PICTURE).unlink()
     (collection.folder / "mug_2" / PICTURE).write_bytes(b"no picture")
     sheet = np.asarray(contact_sheet(collection.scans()))
@@ -42,7 +42,7 @@ def test_pictures_that_a_manifest_names_elsewhere_are_not_drawn(tmp_path, make_s
     collection = Collection.create(tmp_path / "c")
     Image.new("RGB", (40, 30), (255, 0, 0)).save(tmp_path / "red.png")
     for name in ("../../red.png", str(tmp_path / "red.png"), "pipe"):
-        scan = collection.add(make_scan("mug"), captures=[Capture(0, "camera", picture=name)])
+        scan = collection.add(make_scan("mug"), captures=[(Capture(0, "camera", picture=name), None)])
         os.mkfifo(scan.folder / "pipe")
     sheet = np.asarray(contact_sheet(collection.scans()))
     assert not (sheet == (255, 0, 0)).all(-1).any()
