@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Things of any kind, asked for by their part names alone: students and a constant answer side by side.
+
+    python benchmarks/everyday.py [SHAPE or folder ...] [--bundle default] [--bundle OTHER] [--held-out 6]
+
+Files: mean IoU over the parts that the truth holds, of the points that some camera around the shape sees; a name that a
+student refuses counts 0. `--held-out N`: N shapes each of the categories that no training sees
+(`synthetic/training/everyday_shapes.py`), whole and from one side, upright and with any rotation and up unknown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from evaluation_data import data_folder
+from numpy.typing import NDArray
+
+from partdistill_ros.distillation.augmentation import random_rotation
+from partdistill_ros.distillation.samples import partial_view_masks
+from partdistill_ros.errors import PartDistillError
+from partdistill_ros.evaluation.miou import score_shape
+from partdistill_ros.inference.segmenter import Segmenter
+from partdistill_ros.io.load import load_scans
+from partdistill_ros.pointcloud.scan import Scan
+from partdistill_ros.synthetic.families.family import draw
+from partdistill_ros.synthetic.procedural import outer_cloud
+from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, HELD_OUT
+
+POINTS = 4096
+Answer = Callable[[Scan], NDArray[np.int16]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A cloud with its truth, and the row of the table that it counts for."""
+
+    row: str
+    cloud: Scan
+
+
+def of_files(paths: Sequence[Path]) -> Iterator[Case]:
+    """The labeled shapes of files and folders, each a row of its own."""
+    for path in paths:
+        for scan in load_scans([path]):
+            # a scan that a camera made is what it saw; of a mesh, inner surfaces belong to no scan
+            yield Case(scan.name, outer_cloud(scan, POINTS) if scan.mesh is not None else scan)
+
+
+def held_out(count: int, first_seed: int = 50_000) -> Iterator[Case]:
+    """Shapes of categories that no training has seen."""
+    rng = np.random.default_rng(first_seed)
+    for name in HELD_OUT:
+        for seed in range(first_seed, first_seed + count):
+            whole = outer_cloud(draw(EVERYTHING[name], seed), POINTS, seed)
+            seen = partial_view_masks(whole, seed, 1)
+            assert seen is not None
+            turned = whole.with_(points=(whole.points @ random_rotation(rng).T).astype(np.float32), up=None)
+            yield Case("held out, whole", whole)
+            yield Case("held out, one-sided", whole.select(np.flatnonzero(seen[0])))
+            yield Case("held out, any rotation", turned)
+            yield Case(f"held out, {name}", whole)
+
+
+def student(bundle: str) -> Answer:
+    """Labels by a bundle's student; names that it refuses are left out of the query."""
+    segmenter = Segmenter(bundle, "cpu", 2)
+
+    def answer(cloud: Scan) -> NDArray[np.int16]:
+        known = [i for i, name in enumerate(cloud.parts) if _is_known(segmenter, name)]
+        if not known:
+            return np.full(len(cloud.points), -1, np.int16)
+        query = ", ".join(cloud.parts[i] for i in known)
+        (labels,) = segmenter.segment([cloud.points], query, [cloud.up])
+        return np.append(np.array(known, np.int16), np.int16(-1))[labels.labels]
+
+    return answer
+
+
+def _is_known(segmenter: Segmenter, name: str) -> bool:
+    try:
+        segmenter.bundle.vocabulary.embed([name])
+    except PartDistillError:
+        return False
+    return True
+
+
+def constant(cloud: Scan) -> NDArray[np.int16]:
+    """The part that most points have: what an answer is worth that does not look."""
+    labels = np.asarray(cloud.point_labels)
+    return np.full(len(labels), np.bincount(labels[labels >= 0]).argmax(), np.int16)
+
+
+def measure(cases: Sequence[Case], answer: Answer) -> dict[str, float]:
+    """Row -> mean IoU over present parts, per cent."""
+    scores: dict[str, list[float]] = {}
+    for case in cases:
+        truth = np.asarray(case.cloud.point_labels)
+        said = np.where(truth >= 0, answer(case.cloud), -1).astype(np.int16)
+        score = score_shape(case.row, case.cloud.category or "", case.cloud.parts, said, truth.astype(np.int16))
+        scores.setdefault(case.row, []).append(100 * score.present)
+    return {row: float(np.mean(values)) for row, values in scores.items()}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("shapes", type=Path, nargs="*", help="labeled shapes or folders (default: open/ of the data)")
+    parser.add_argument("--bundle", action="append", help="a bundle's folder, or `default`; may be given again")
+    parser.add_argument("--held-out", type=int, default=0, metavar="N", help="shapes of each category not trained on")
+    options = parser.parse_args(arguments)
+    files = options.shapes or ([] if options.held_out else [data_folder() / "open"])
+    cases = [*of_files(files), *held_out(options.held_out)]
+    columns = {"constant": measure(cases, constant)}
+    for bundle in options.bundle or ["default"]:
+        columns[bundle] = measure(cases, student(bundle))
+    width = max(len(row) for row in columns["constant"]) + 2
+    print(" " * width + "  ".join(f"{name[-16:]:>16}" for name in columns))
+    for row in columns["constant"]:
+        print(f"{row:{width}}" + "  ".join(f"{values[row]:16.1f}" for values in columns.values()))
+    if files:
+        rows = [row for row in columns["constant"] if not row.startswith("held out")]
+        means = [np.mean([values[row] for row in rows]) for values in columns.values()]
+        print(f"{f'mean of {len(rows)}':{width}}" + "  ".join(f"{mean:16.1f}" for mean in means))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the student of everyday things: `python -m partdistill_ros.synthetic.training.everyday_bundle` (see --help).
+
+It learns from the true labels of shapes that this package draws itself (`everyday_shapes` draws them first). Names
+compete as they do in use, a softmax over the object's parts, and stand alone too, a sigmoid per name, so that a name
+that fits nothing scores low everywhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from partdistill_ros.distillation.checkpoint import load_parts
+from partdistill_ros.distillation.losses import pad_parts
+from partdistill_ros.distillation.optimizer import Optimizer, half_precision, step_seed
+from partdistill_ros.inference.vocabulary import Vocabulary
+from partdistill_ros.io.atomic import atomic_path
+from partdistill_ros.students.build import new_student, save_student
+from partdistill_ros.students.student import Student
+from partdistill_ros.synthetic.families.family import Family
+from partdistill_ros.synthetic.training.everyday_shapes import (
+    EVERYTHING,
+    FREE,
+    HELD_OUT,
+    Shapes,
+    load_shapes,
+    trained_categories,
+)
+from partdistill_ros.synthetic.training.sensors import Sensing, sensed
+from partdistill_ros.text.space import TextSpace, pick_synonym
+
+OFTEN = {"assembly": 4.0, "mug": 3.0, "chair": 2.0, "table": 2.0, "airplane": 2.0}  # how often a category is drawn
+ALIKE = 0.45  # cosine from which another name may mean the same, and is no counterexample
+TEXT_NOISE = 0.35  # length of the error that a name's embedding may have: of phrases the space knows less
+
+
+@dataclass(frozen=True)
+class Training:
+    """steps of `batch` clouds.  rate: constant after `warm_up` steps, and down to nothing over the last `cool_down`
+    of them, so that a training can be ended, or go on, wherever it is.  alone: weight of the sigmoids, among_all: of
+    telling a part from the names of all categories.  loss_points: of each cloud that enter the loss."""
+
+    steps: int = 6000
+    batch: int = 8
+    rate: float = 1.5e-3
+    warm_up: int = 100
+    cool_down: float = 0.25
+    weight_decay: float = 0.02
+    ema_decay: float = 0.998
+    among_all: float = 0.6
+    alone: float = 0.3
+    alone_names: int = 24
+    loss_points: int = 768
+    save_minutes: float = 3.0
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of a step."""
+        left = (self.steps - step) / max(self.cool_down * self.steps, 1)
+        return self.rate * min(1.0, (step + 1) / self.warm_up, max(left, 0.01))
+
+
+@dataclass(frozen=True)
+class Names:
+    """The embeddings of a category's parts: a list of `[S, D]`, canonical name first; which of all names `[M] bool` are
+    certain not to mean any of them; which of all names each is `[P]`, none where its labels are forms."""
+
+    parts: tuple[NDArray[np.float32], ...]
+    others: NDArray[np.bool_]
+    rows: NDArray[np.int64]
+
+
+class Standing(nn.Module):
+    """The threshold of the sigmoids: what logit a name has where it is as likely as not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threshold = nn.Parameter(torch.tensor(6.0))
+
+
+def options_of(family: Family, part: str) -> tuple[str, ...]:
+    """What a user may call a part: its name, synonyms, and phrases with the object's name."""
+    phrases = (f"{family.name} {part}", f"{part} of a {family.name}", f"the {part}")
+    return (*family.names_of(part), *phrases)
+
+
+def embed_names(space: TextSpace, categories: Sequence[str]) -> tuple[dict[str, Names], NDArray[np.float32]]:
+    """The names of every category, and all canonical ones `[M, D]`, each once, but those of forms."""
+    wanted = sorted(
+        {name for one in categories for part in EVERYTHING[one].parts for name in options_of(EVERYTHING[one], part)}
+    )
+    table = dict(zip(wanted, space.encode(wanted), strict=True))
+    canonical = sorted({part for one in categories if one not in FREE for part in EVERYTHING[one].parts})
+    every = np.stack([table[name] for name in canonical])
+    names = {}
+    for one in categories:
+        family = EVERYTHING[one]
+        parts = tuple(np.stack([table[name] for name in options_of(family, part)]) for part in family.parts)
+        own = np.concatenate(
+            [part[: len(family.names_of(name))] for name, part in zip(family.parts, parts, strict=True)]
+        )
+        if one in FREE:
+            names[one] = Names(parts, np.zeros(len(every), bool), np.zeros(0, np.int64))
+        else:
+            rows = np.array([canonical.index(part) for part in family.parts])
+            names[one] = Names(parts, (every @ own.T).max(1) < ALIKE, rows)
+    return names, every
+
+
+@dataclass(frozen=True)
+class Batch:
+    """points `[B, N, 3]`, centers `[B, G]`, labels `[B, L]` (-1: nothing that has a name), weights `[B, L]`,
+    text `[B, P, D]` (rows of NaN: no part), rivals `[B, M]`: which of all names compete with a cloud's own,
+    alone `[B, A, D]`: names that fit nothing in the cloud, NaN where there is none, named `[B, L]`: which of all names
+    is each point's, -1 for none."""
+
+    points: Tensor
+    centers: Tensor
+    labels: Tensor
+    weights: Tensor
+    text: Tensor
+    rivals: Tensor
+    alone: Tensor
+    named: Tensor
+
+
+class EverydayTrainer:
+    """One training; every random number comes from the seed and the step, so a run that was stopped goes on as if it
+    had not been."""
+
+    def __init__(
+        self,
+        student: Student,
+        shapes: Mapping[str, Shapes],
+        names: Mapping[str, Names],
+        all_names: NDArray[np.float32],
+        training: Training,
+        *,
+        seed: int = 0,
+        device: str = "cpu",
+        checkpoint: Path | None = None,
+    ) -> None:
+        self.student, self.standing = student.to(device), Standing().to(device)
+        self.average = copy.deepcopy(self.student).eval()
+        self.shapes, self.names, self.all_names = dict(shapes), dict(names), all_names
+        self.categories = sorted(self.shapes)
+        weight = np.array([OFTEN.get(name, 1.0) for name in self.categories])
+        self.chances = weight / weight.sum()
+        self.training, self.seed, self.device, self.checkpoint = training, seed, device, checkpoint
+        both = nn.ModuleDict({"student": self.student, "standing": self.standing})
+        self.optimizer = Optimizer(both, training.rate, training.weight_decay)
+        self.step, self.losses = 0, [0.0, 0.0, 0.0]
+        self.sensing = Sensing()
+
+    def run(self) -> Student:
+        """Train to the last step and return the averaged student."""
+        self._resume()
+        self.student.train()
+        saved, first = time.monotonic(), self.step
+        while self.step < self.training.steps:
+            found = self.train_step()
+            self.losses = [
+                0.99 * old + 0.01 * new if self.step else new for old, new in zip(self.losses, found, strict=True)
+            ]
+            self.step += 1
+            if self.step % 50 == 0:
+                print(
+                    f"step {self.step}/{self.training.steps} losses {' '.join(f'{one:.3f}' for one in self.losses)}",
+                    flush=True,
+                )
+            if time.monotonic() - saved > 60 * self.training.save_minutes:
+                self.save()
+                saved = time.monotonic()
+        if self.step > first:
+            self.save()
+        return self.average
+
+    def train_step(self) -> tuple[float, float, float]:
+        """One step; the losses among an object's parts, among all names and of names alone."""
+        batch = self.draw_batch(np.random.default_rng([self.seed, self.step]))
+        torch.manual_seed(step_seed(self.seed, self.step))
+        with half_precision(self.device):
+            embeddings = self.student.embed(batch.points, batch.centers, self.training.loss_points).float()
+        own, among_all, alone = self.losses_of(embeddings, batch)
+        loss = own + self.training.among_all * among_all + self.training.alone * alone
+        self.optimizer.step(loss, self.training.rate_at(self.step))
+        decay = min(self.training.ema_decay, (self.step + 1) / (self.step + 11))
+        with torch.no_grad():
+            for slow, fast in zip(self.average.parameters(), self.student.parameters(), strict=True):
+                slow.lerp_(fast, 1 - decay)
+        return float(own.detach()), float(among_all.detach()), float(alone.detach())
+
+    def losses_of(self, embeddings: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """The three losses of `embeddings [B, L, D]`."""
+        scale = self.student.log_scale.exp()
+        absent = batch.text[:, None, :, 0].isnan()
+        own = scale * embeddings @ batch.text.nan_to_num(0).transpose(1, 2)
+        named, label = batch.labels >= 0, batch.labels.clamp(min=0)[..., None]
+        weights = batch.weights * named
+        total = weights.sum().clamp(min=1)
+        competing = own.masked_fill(absent, float("-inf"))
+        right = competing.gather(2, label)[..., 0].masked_fill(~named, 0)  # of what has no name it may be -inf
+        among_own = (weights * (competing.logsumexp(-1) - right)).sum() / total
+        every = scale * embeddings @ torch.from_numpy(self.all_names).to(self.device).T
+        rivals = every.masked_fill(~batch.rivals[:, None], float("-inf"))
+        among_all = (weights * (torch.cat([competing, rivals], -1).logsumexp(-1) - right)).sum() / total
+        # as categories compete where an object may be none of what was asked for: a mug's `cup` is no bottle's `body`
+        known = weights * (batch.named >= 0)
+        exactly = every.gather(2, batch.named.clamp(min=0)[..., None])[..., 0]
+        among_all = (among_all + (known * (every.logsumexp(-1) - exactly)).sum() / known.sum().clamp(min=1)) / 2
+        none = batch.alone[:, None, :, 0].isnan()
+        strange = scale * embeddings @ batch.alone.nan_to_num(0).transpose(1, 2) - self.standing.threshold
+        stands = F.softplus(-(right - self.standing.threshold)) * weights
+        fits_not = (F.softplus(strange).masked_fill(none, 0)).sum(-1) / (~none).sum(-1).clamp(min=1)
+        # points of nothing fit none of the object's own names either
+        nothing = F.softplus(own - self.standing.threshold).masked_fill(absent, 0).amax(-1) * ~named
+        alone = stands.sum() / total + fits_not.mean() + nothing.sum() / (~named).sum().clamp(min=1)
+        return among_own, among_all, alone
+
+    def draw_batch(self, rng: np.random.Generator) -> Batch:
+        """Clouds of random categories with a name for each part."""
+        config, training = self.student.config, self.training
+        rows: list[list[NDArray[np.generic]]] = []
+        for name in rng.choice(self.categories, training.batch, p=self.chances):
+            shapes, names, family = self.shapes[name], self.names[name], EVERYTHING[name]
+            at = rng.integers(len(shapes.points))
+            beside = self.shapes[str(rng.choice(self.categories))]
+            other = beside.points[rng.integers(len(beside.points))]
+            cloud = sensed(
+                rng, shapes.points[at].astype(np.float32), shapes.seen[at], other.astype(np.float32),
+                family.up_unknown, self.sensing, config.points, config.centers,
+            )  # fmt: skip
+            source = cloud.source[: training.loss_points]
+            labels = np.where(source >= 0, shapes.labels[at][np.maximum(source, 0)], -1).astype(np.int64)
+            text = np.stack([_noisy(rng, part[_pick(rng, len(part))]) for part in names.parts])
+            if rng.random() < 0.3:  # nobody asks for what is not there
+                present = np.unique(labels[labels >= 0])
+                if len(present) > 1:
+                    text[np.setdiff1d(np.arange(len(text)), present)] = np.nan
+            possible = np.flatnonzero(names.others)
+            alone = np.full((training.alone_names, config.dim), np.nan, np.float32)
+            if len(possible):
+                chosen = rng.choice(possible, min(training.alone_names, len(possible)), replace=False)
+                alone[: len(chosen)] = self.all_names[chosen]
+            named = np.append(names.rows, -1)[labels] if len(names.rows) else np.full_like(labels, -1)
+            rows.append(
+                [cloud.points, cloud.centers, labels, _weights(labels, len(text)), text, names.others, alone, named]
+            )
+        points, centers, labels, weights, text, rivals, alone, named = zip(*rows, strict=True)
+        stacked = [
+            torch.from_numpy(np.stack(one)).to(self.device)
+            for one in (points, centers, labels, weights, rivals, alone, named)
+        ]
+        return Batch(*stacked[:4], pad_parts(text, self.device), *stacked[4:])
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        if self.checkpoint is None:
+            return
+        content = {name: part.state_dict() for name, part in self._parts().items()}
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(self.checkpoint) as temporary:
+            torch.save({**content, "state": json.dumps({"step": self.step, "losses": self.losses})}, temporary)
+
+    def _resume(self) -> None:
+        if self.checkpoint is None or not self.checkpoint.exists():
+            return
+        state = load_parts(self.checkpoint, self._parts(), self.device, lambda content: json.loads(content["state"]))
+        if state is not None:
+            self.step, self.losses = state["step"], state["losses"]
+
+    def _parts(self) -> dict[str, nn.Module | Optimizer]:
+        return {
+            "student": self.student, "standing": self.standing, "average": self.average, "optimizer": self.optimizer
+        }  # fmt: skip
+
+
+def _pick(rng: np.random.Generator, options: int) -> int:
+    """A part's own name half of the time, else a synonym or a phrase."""
+    return 0 if rng.random() < 0.5 else pick_synonym(rng, options)
+
+
+def _noisy(rng: np.random.Generator, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
+    if rng.random() < 0.6:
+        return embedding
+    error = rng.normal(size=len(embedding))
+    moved = embedding + rng.uniform(0, TEXT_NOISE) * error / np.linalg.norm(error)
+    return (moved / np.linalg.norm(moved)).astype(np.float32)
+
+
+def _weights(labels: NDArray[np.int64], parts: int) -> NDArray[np.float32]:
+    """Of each point: small parts count more than their points, by the root of how few these are; mean 1."""
+    counts = np.bincount(labels[labels >= 0], minlength=parts)
+    weight = np.where(labels >= 0, 1 / np.sqrt(np.maximum(counts, 4)[np.maximum(labels, 0)]), 0)
+    return (weight * (labels >= 0).sum() / max(weight.sum(), 1e-9)).astype(np.float32)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0])
+    usual = Training()
+    parser.add_argument("--shapes", type=Path, default=Path("out/everyday"), help="folder of `everyday_shapes`")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the bundle to write")
+    parser.add_argument("--checkpoint", type=Path, default=Path("out/everyday.work/fit.pt"))
+    parser.add_argument("--start", default="default", help="first weights: default, scratch or a bundle")
+    parser.add_argument("--steps", type=int, default=usual.steps)
+    parser.add_argument("--batch", type=int, default=usual.batch)
+    parser.add_argument("--rate", type=float, default=usual.rate)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--export-only", action="store_true", help="write the bundle of the checkpoint as it is")
+    options = parser.parse_args()
+    torch.manual_seed(options.seed)
+    space = TextSpace.load()
+    categories = [name for name in trained_categories() if (options.shapes / f"{name}.npz").exists()]
+    shapes = {name: load_shapes(options.shapes / f"{name}.npz") for name in categories}
+    names, all_names = embed_names(space, categories)
+    steps = 0 if options.export_only else options.steps
+    training = Training(steps=steps, batch=options.batch, rate=options.rate)
+    student = new_student("patch_transformer", space.dim, options.start)
+    trainer = EverydayTrainer(
+        student, shapes, names, all_names, training,
+        seed=options.seed, device=options.device, checkpoint=options.checkpoint,
+    )  # fmt: skip
+    trained = trainer.run()
+    record = {
+        "command": "python -m partdistill_ros.synthetic.training.everyday_bundle",
+        "data": f"true labels of {sum(len(one.points) for one in shapes.values())} procedural shapes of "
+        f"{len(shapes)} categories, random assemblies among them; never seen: {', '.join(HELD_OUT)}",
+        "mode": "supervised",
+        "start": options.start,
+        "steps": trainer.step,
+        "batch": options.batch,
+        "seed": options.seed,
+        "threshold": round(float(trainer.standing.threshold), 3),
+        "loss": round(trainer.losses[0], 4),
+    }
+    known = {name: EVERYTHING[name].parts for name in categories if name not in FREE}
+    print(save_student(trained, options.out, "default", vocabulary(space, known), space, record))
+
+
+def vocabulary(space: TextSpace, categories: Mapping[str, tuple[str, ...]]) -> Vocabulary:
+    """All names of the text space, and of the categories those that it does not know."""
+    more = sorted({name for one, parts in categories.items() for name in (one, *parts)} - set(space.names))
+    if not more:
+        return Vocabulary(space.names, space.embeddings, categories)
+    names = (*space.names, *more)
+    return Vocabulary(names, np.concatenate([space.embeddings, space.encode(more)]), categories)
+
+
+if __name__ == "__main__":
+    main()
