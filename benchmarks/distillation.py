@@ -114,7 +114,11 @@ class Bench:
         )
         made = collect(options.generated, self.shapes)
         self.setting = MethodConfig(
-            chosen_teacher(options.teacher), recipe=recipe, generated=made, generated_share=options.generated_share
+            chosen_teacher(options.teacher),
+            recipe=recipe,
+            generated=made,
+            generated_share=options.generated_share,
+            units=options.units,
         )
 
     @property
@@ -276,6 +280,7 @@ def options_parser(description: str) -> argparse.ArgumentParser:
         metavar="N",
         help="pre: further rows in which the first N shapes of each category of the collection teach by their labels",
     )
+    parser.add_argument("--units", choices=("points", "superpoints"), default="points", help="as in distill")
     parser.add_argument("--folds", type=int, choices=(1, 2), default=2, help="1: only the second half is measured")
     parser.add_argument("--generated", nargs="+", default=[], help="shapes, or procedural:N, added to every collection")
     parser.add_argument("--generated-share", type=float, help="how often one is drawn next to another (as in distill)")

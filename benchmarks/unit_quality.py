@@ -55,7 +55,7 @@ def _is_right(sample: Sample, shape: Shape) -> NDArray[np.bool_]:
     labels = place[truth]
     found: NDArray[np.bool_]
     if sample.box_views is not None:
-        found = best_fitting_parts(sample.points, sample.box_views, units, labels) == units.part
+        found = best_fitting_parts(sample.points, sample.box_views, sample.drawn or units, labels) == units.part
         return found
     true, owner = labels[units.indices], units.owner()
     known = np.bincount(owner, true >= 0, len(units))

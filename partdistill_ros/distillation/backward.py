@@ -145,7 +145,7 @@ def joint_names(sample: Sample, units: KnowledgeUnits, probability: NDArray[np.f
     num_parts, labels = len(units.parts), probability.argmax(1)
     joint = np.zeros((num_parts, num_parts))
     if sample.box_views is not None:
-        names = best_fitting_parts(sample.points, sample.box_views, units, labels)
+        names = best_fitting_parts(sample.points, sample.box_views, sample.drawn or units, labels)
         fitted = names >= 0
         np.add.at(joint, (names[fitted], units.part[fitted]), units.score[fitted])
     else:
@@ -213,7 +213,7 @@ def unit_fit(sample: Sample, probability: NDArray[np.float32]) -> NDArray[np.flo
     around its part."""
     units = sample.units
     if sample.box_views is not None:
-        return box_fit(sample.points, sample.box_views, units, probability.argmax(1))
+        return box_fit(sample.points, sample.box_views, sample.drawn or units, probability.argmax(1))
     owner = units.owner()
     own = probability[units.indices, units.part[owner]]
     return (np.bincount(owner, own, len(units)) / np.maximum(units.sizes(), 1)).astype(np.float32)
@@ -223,7 +223,7 @@ def weighted_units(sample: Sample, units: KnowledgeUnits) -> KnowledgeUnits:
     """The sample's units with the scores that enter the loss: those of boxes times their specificity."""
     if sample.num_visible is None:
         return units
-    weights = specificity_weights(units, sample.num_visible)
+    weights = specificity_weights(sample.drawn or units, sample.num_visible)
     return units.with_scores((units.score * weights).astype(np.float32))
 
 

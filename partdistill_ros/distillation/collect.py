@@ -25,6 +25,7 @@ from partdistill_ros.distillation.samples import (
     upright_cloud,
     with_weights,
 )
+from partdistill_ros.distillation.superpoints import with_superpoints
 from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.distillation.unit_store import KnowledgeStore, recorded_scan_stores
 from partdistill_ros.errors import PartDistillError
@@ -61,6 +62,8 @@ def collect_samples(
         own, generated = collector.samples(paths, len(samples))
         samples = with_weights([*samples, *own], generated, config.generated_share)
     samples += _labeled(config, parts, left_out) if config.labels else []
+    if config.units == "superpoints":
+        samples = [with_superpoints(sample) for sample in samples]
     if not samples:
         raise PartDistillError("no scan could be used: see the warnings above for what is wrong with each")
     if not any(len(sample.units) for sample in samples):

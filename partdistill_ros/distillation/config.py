@@ -163,6 +163,9 @@ class DistillConfig:
         "how the student re-scores the teacher: posterior (default), kept-mass, as published, or not at all",
         choices=BACKWARD,
     )
+    units: str = option(
+        "points", "a box is about its points (default), or the superpoints in it", choices=("points", "superpoints")
+    )
     device: str = "cpu"
     renderer: str = option(
         "zbuffer", "rasterizer: the built-in one (default) or pytorch3d", choices=("zbuffer", "pytorch3d")
@@ -180,9 +183,7 @@ class DistillConfig:
         metavar="W",
     )
     labels: tuple[str, ...] = option(
-        (),
-        "a few labeled shapes to learn from beside the scans; no re-scoring touches them; may be given again",
-        metavar="PATH",
+        (), "a few labeled shapes to learn from beside the scans; may be given again", metavar="PATH"
     )
     epochs: int | None = option(
         None, "at most, both directions together (30; from random weights 45)", minimum=1, metavar="N"

@@ -32,6 +32,7 @@ class Sample:
     boxes: the units are boxes of a detector, which take in neighbors of the part.
     weight: how often it is drawn, next to the other samples.
     labeled: the units are true labels, which nobody re-scores.
+    drawn: boxes that have become superpoints as the teacher drew them, see `superpoints.with_superpoints`.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Sample:
     boxes: bool = False
     weight: float = 1.0
     labeled: bool = False
+    drawn: KnowledgeUnits | None = None
 
     @property
     def box_views(self) -> Views | None:

@@ -153,7 +153,7 @@ def agreeing_weight(sample: Sample, labels: NDArray[np.int16]) -> tuple[float, f
         weight, agrees = units.score.astype(np.float64) * units.sizes(), agreement(units, labels)
     else:
         weight = weighted_units(sample, units).score.astype(np.float64)
-        agrees = box_fit(sample.points, sample.box_views, units, labels)
+        agrees = box_fit(sample.points, sample.box_views, sample.drawn or units, labels)
     return float((weight * agrees).sum()), float(weight.sum())
 
 

@@ -24,6 +24,7 @@ from partdistill_ros.distillation.answers import predict_points
 from partdistill_ros.distillation.augmentation import ALIGNED
 from partdistill_ros.distillation.config import Augmentation, Schedule, schedule_for
 from partdistill_ros.distillation.samples import Sample, upright, with_weights
+from partdistill_ros.distillation.superpoints import with_superpoints
 from partdistill_ros.distillation.trainer import Trainer
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.shapes import Question, Shape
@@ -76,6 +77,7 @@ class MethodConfig:
     prepared: folder of `datasets.prepared`, whose boxes stand for a teacher's.  searched: see `pointclip.Searched`.
     backward: the rule of the method `backward`.  generated, generated_share: shapes added to the collection, see
     `samples.with_weights`.  labels: labeled shapes beside the collection, whose true labels are learned.
+    units: see `DistillConfig`.
     """
 
     teacher: str | MakeTeacher = "mini"
@@ -90,6 +92,7 @@ class MethodConfig:
     generated: Sequence[Shape] = ()
     generated_share: float | None = None
     labels: Sequence[Shape] = ()
+    units: str = "points"
     recipe: Recipe = field(default_factory=Recipe)
 
     def __post_init__(self) -> None:
@@ -153,6 +156,8 @@ class DistilledMethod:
         if not own and not made and not labeled:
             raise PartDistillError("the training shapes are of other categories than the evaluated ones")
         samples = self._make_samples([*own, *made])
+        if self._config.units == "superpoints":
+            samples = [with_superpoints(sample) for sample in samples]
         samples = with_weights(samples[: len(own)], samples[len(own) :], self._config.generated_share)
         samples += true_samples(labeled)
         names = {name: self.text(name, parts[name]) for name in dict.fromkeys(sample.category for sample in samples)}
