@@ -159,14 +159,20 @@ def add_scene(parser: ArgumentParser) -> None:
         action="store_true",
         help="with --scene tabletop: label also objects that look more like a category that was not asked for",
     )
+    parser.add_argument(
+        "--join-parts",
+        action="store_true",
+        help="with --scene tabletop: join pieces to the neighbor whose missing part they are, such as a handle",
+    )
     parser.add_argument("--up", choices=AXES, help="axis that points up, if the file does not tell")
 
 
 def check_scene(arguments: Namespace) -> None:
     """Refuse options of `add_scene` that do not go together."""
-    if arguments.scene != "tabletop" and (arguments.objects != TabletopParams.method or arguments.label_all):
+    given = arguments.objects != TabletopParams.method or arguments.label_all or arguments.join_parts
+    if arguments.scene != "tabletop" and given:
         raise PartDistillError(
-            "--objects and --label-all need --scene tabletop: otherwise the whole cloud is one object"
+            "--objects, --label-all and --join-parts need --scene tabletop: otherwise the whole cloud is one object"
         )
     if arguments.scene == "tabletop" and arguments.up is not None:
         raise PartDistillError("--up does not go with --scene tabletop: there the support plane tells what is up")

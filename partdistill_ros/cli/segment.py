@@ -71,7 +71,12 @@ def run(arguments: Namespace) -> Answer:
         say(remark)
     scan = load_scan(arguments.cloud, up=arguments.up, unit=arguments.unit)
     limits = TabletopParams(method=arguments.objects)
-    options = SceneOptions(mode=arguments.scene, min_confidence=arguments.min_confidence, tabletop=limits)
+    options = SceneOptions(
+        mode=arguments.scene,
+        min_confidence=arguments.min_confidence,
+        tabletop=limits,
+        join_parts=arguments.join_parts,
+    )
     answer = label_scan(segmenter, query, scan, options)
     if answer.problem is not None:
         if not answer.objects or not (answer.labels >= 0).any():

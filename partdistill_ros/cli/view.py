@@ -122,7 +122,8 @@ def _from_file(arguments: Namespace) -> Content:
     # Of a mesh its surface: that is what is looked at, and vertices lie where the shape is complicated.
     seen = content_of(scan).scan
     limits = TabletopParams(method=arguments.objects)
-    answer = label_scene(segmenter, query, seen, SceneOptions(mode=arguments.scene, tabletop=limits))
+    options = SceneOptions(mode=arguments.scene, tabletop=limits, join_parts=arguments.join_parts)
+    answer = label_scene(segmenter, query, seen, options)
     if answer.problem is not None:
         say(answer.problem)
     return Content(seen, answer.labels, answer.parts, answer.confidence)
@@ -181,9 +182,7 @@ def _turntable(arguments: Namespace) -> Answer:
     end = time.monotonic() + (arguments.seconds or FIRST_SECONDS)
     content = next(_clouds(arguments, end), None)
     if content is None:
-        raise CommandFailed(
-            f"no labeled cloud came on {arguments.topic} within {arguments.seconds or FIRST_SECONDS} s"
-        )
+        raise CommandFailed(f"no labeled cloud came on {arguments.topic} within {arguments.seconds or FIRST_SECONDS} s")
     frames = arguments.frames or (STILL_FRAMES if still else FRAMES)
     drawn = turntable(content.scan, content.labels, content.parts, frames, loop=not still)
     views = list(progress(drawn, "turntable", frames))

@@ -27,6 +27,7 @@ needs_viser = pytest.mark.skipif(
         (("FILE", "--legend", "part_legend"), "--legend needs --topic"),
         (("--topic", "labeled_points", "--query", "cup"), "part_query"),
         (("FILE", "--scene", "tabletop"), "--scene needs --query"),
+        (("FILE", "--query", "cup", "--join-parts"), "--join-parts need --scene tabletop"),
         (("FILE", "--bundle", "default"), "--bundle needs --query"),
         (("FILE", "--query", "cup", "--scene", "tabletop", "--up", "z"), "--up does not go with"),
         (("FILE", "--frames", "3"), "--frames needs --turntable"),
