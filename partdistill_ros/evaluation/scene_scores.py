@@ -14,7 +14,8 @@ from partdistill_ros.synthetic.table_scene import TabletopScene
 
 
 def score_scene(scene: TabletopScene, labels: NDArray[np.integer], parts: Sequence[str]) -> dict[str, float]:
-    """mIoU in per cent of each object, over its parts in view; objects that `parts` does not name are left out.
+    """mIoU in per cent of each object, over its parts in view; objects that `parts` does not name, and those without
+    parts, are left out.
 
     labels: `[N]` into `parts`, -1 for none, of the scene's points.
     """
@@ -23,6 +24,8 @@ def score_scene(scene: TabletopScene, labels: NDArray[np.integer], parts: Sequen
         return {}
     scores = {}
     for number, kind in enumerate(scene.objects):
+        if kind not in FAMILIES:
+            continue
         names, mask = FAMILIES[kind].parts, scene.object_mask(number)
         true = _relabeled(truth[mask], scene.scan.parts, names)
         if (true >= 0).any() and set(names) & set(parts):

@@ -34,7 +34,8 @@ LEGENDS_KEPT = 20
 @dataclass(frozen=True)
 class LabeledCloud:
     """One labeled cloud as it came over DDS: points `[N, 3]`, labels `[N] i2` (-1 none), confidence `[N]`, colors
-    `[N, 3] u1`; `delay` seconds from the stamp of the original to its arrival here."""
+    `[N, 3] u1`; `delay` seconds from the stamp of the original to its arrival here; objects `[N] u2` (0 none), None
+    where the node does not number them."""
 
     points: NDArray[np.float32]
     labels: NDArray[np.int16]
@@ -42,6 +43,7 @@ class LabeledCloud:
     grid: tuple[int, int] | None
     delay: float
     colors: NDArray[np.uint8] | None = None
+    objects: NDArray[np.uint16] | None = None
 
 
 @dataclass
@@ -271,6 +273,7 @@ def read_labeled(message: Any, delay: float = 0.0) -> LabeledCloud:
         layout.grid,
         delay,
         None if packed is None else unpack_colors(packed),
+        layout.column(data, "object").reshape(-1).astype(np.uint16) if layout.has("object") else None,
     )
 
 

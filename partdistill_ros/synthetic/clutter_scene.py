@@ -44,14 +44,17 @@ def make_clutter(
     *,
     count: int | None = None,
     camera: DepthCamera | None = None,
+    always: Sequence[str] = (),
 ) -> TabletopScene:
-    """The clutter of `seed`: `count` things (1 to 14 unless told), half of them of the `families`, half simple ones.
+    """The clutter of `seed`: `count` things (1 to 14 unless told), half of them of the `families`, half simple ones;
+    those of `always` are among them.
 
     `objects` names a simple thing by its kind, which is also its only part. Always the same for the same arguments.
     """
     rng = np.random.default_rng([seed, 77])
     total = count if count is not None else int(rng.integers(1, 15))
     kinds = [str(rng.choice(SIMPLE if rng.random() < 0.55 or not families else families)) for _ in range(total)]
+    kinds[: len(always)] = always
     # large and flat things first: others come to stand on them
     kinds.sort(key=lambda kind: {"laptop": 0, "book": 1, "tin": 1, "box": 2, "pot": 2, "bowl": 2}.get(kind, 3))
     pose, _ = viewpoint(rng)

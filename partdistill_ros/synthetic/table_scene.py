@@ -47,8 +47,9 @@ class TabletopScene:
         return self.object_index == number + 1
 
     def query(self) -> str:
-        """A group of part names for each kind of object on the table."""
-        return "; ".join(f"{kind}: {', '.join(FAMILIES[kind].parts)}" for kind in dict.fromkeys(self.objects))
+        """A group of part names for each kind of object on the table that has parts; a box has none."""
+        kinds = [kind for kind in dict.fromkeys(self.objects) if kind in FAMILIES]
+        return "; ".join(f"{kind}: {', '.join(FAMILIES[kind].parts)}" for kind in kinds)
 
 
 def make_scene(

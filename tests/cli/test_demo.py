@@ -13,7 +13,7 @@ from partdistill_ros.cli import demo
 from partdistill_ros.errors import CommandFailed
 from partdistill_ros.io.load import load_scan
 from partdistill_ros.nodes.label_subscriber import LabeledCloud, Received
-from partdistill_ros.synthetic.table_scene import make_scene
+from partdistill_ros.synthetic.clutter_scene import make_clutter
 
 HAS_ROS = importlib.util.find_spec("rclpy") and importlib.util.find_spec("partdistill_ros.msg")
 needs_ros = pytest.mark.skipif(not HAS_ROS, reason="needs rclpy and the built interfaces: run make")
@@ -30,7 +30,7 @@ def same_environment_after(monkeypatch):
 
 @pytest.fixture(scope="module")
 def scene():
-    return make_scene(demo.SEED)
+    return make_clutter(demo.SEED, demo.FAMILIES, count=demo.THINGS, always=demo.FAMILIES)
 
 
 def cloud_of(scene, labels):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The truth scores 100 whatever its parts are numbered by, nothing scores 0."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,11 @@ def test_the_truth_of_the_scene_scores_100_and_nothing_scores_0(scene):
     nothing = score_scene(scene, np.full(len(scan.points), -1), scan.parts)
     assert set(nothing.values()) == {0.0}
     assert score_scene(scene, scan.point_labels, ("wheel",)) == {}
+
+
+def test_things_without_parts_are_left_out(scene):
+    boxes = replace(scene, objects=("box",) * len(scene.objects))
+    assert score_scene(boxes, scene.scan.point_labels, scene.scan.parts) == {}
 
 
 def test_labels_are_compared_by_name(scene):

@@ -18,6 +18,12 @@ def test_the_seed_decides() -> None:
     assert make_clutter(6, camera=CAMERA, count=6).objects != one.objects
 
 
+def test_what_is_always_there() -> None:
+    scene = make_clutter(5, ("mug",), count=4, camera=CAMERA, always=("bottle", "bottle"))
+    assert scene.objects.count("bottle") == 2 and len(scene.objects) == 4
+    assert scene.query().split("; ")[-1] == "bottle: cap, neck, body" and "box" not in scene.query()
+
+
 def test_truth_and_stacks() -> None:
     highest = 0.0
     for seed in range(4):
