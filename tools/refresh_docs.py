@@ -3,7 +3,7 @@
 
     .venv/bin/python tools/refresh_docs.py
 
-Run it after a change of a node's parameters or of `DistillConfig`. It writes the parameter files in config/, and in
+Run it after a change of a node's parameters, of `DistillConfig` or of `PretrainConfig`. It writes the parameter files in config/, and in
 docs/ what stands between `<!-- parameters of NODE -->` or `<!-- options of COMMAND -->` and `<!-- end -->`.
 """
 
@@ -17,6 +17,7 @@ from dataclasses import MISSING
 from pathlib import Path
 
 from partdistill_ros.distillation.config import DistillConfig
+from partdistill_ros.distillation.pretrain_config import PretrainConfig
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.nodes.publisher_parameters import PublisherParameters
 from partdistill_ros.nodes.recorder_parameters import RecorderParameters
@@ -30,7 +31,7 @@ NODES: dict[str, object] = {
     "scan_recorder": RecorderParameters(),
     "distill_trainer": TrainerParameters(),
 }
-COMMANDS: dict[str, type] = {"distill": DistillConfig}
+COMMANDS: dict[str, type] = {"distill": DistillConfig, "pretrain": PretrainConfig}
 HEADING = (
     "Every parameter of {node} with its default; copy it, change it, and {start}. "
     "Those not marked as read at the start only {change}."
@@ -42,7 +43,7 @@ FILES = {
     "record.yaml": ("scan_recorder", RECORDED),
     "distill.yaml": ("distill_trainer", LAUNCHED),
 }
-PAGES = ("ros.md", "train.md")
+PAGES = ("ros.md", "students.md", "train.md")
 REGION = re.compile(r"(<!-- (parameters|options) of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 SPDX = "# SPDX-License-Identifier: Apache-2.0\n"
 

@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from partdistill_ros.distillation.config import DistillConfig
+from partdistill_ros.distillation.pretrain_config import PretrainConfig
 from partdistill_ros.options import declared, option, options_of
 
 
@@ -51,14 +52,19 @@ def test_every_parameter_of_every_node_is_in_its_table(tool, repository):
         assert [row.split("`")[1] for row in rows] == [known.name for known in options_of(parameters)]
 
 
-def test_every_option_of_distill_is_in_its_table_with_what_it_means(tool, repository):
-    (table,) = [found[0] for found in tool.REGION.finditer((repository / "docs" / "train.md").read_text())]
+@pytest.mark.parametrize(("page", "config"), [("train.md", DistillConfig), ("students.md", PretrainConfig)])
+def test_every_option_of_a_command_is_in_its_table_with_what_it_means(tool, repository, page, config):
+    (table,) = [found[0] for found in tool.REGION.finditer((repository / "docs" / page).read_text())]
     rows = [line for line in table.splitlines() if line.startswith("| `")]
-    assert len(rows) == len(declared(DistillConfig))
-    for row, known in zip(rows, declared(DistillConfig), strict=True):
+    for row, known in zip(rows, declared(config), strict=True):
         assert row.split("`")[1].split()[0] == ("SCAN..." if known.positional else known.flag)
         assert known.description.replace("|", "\\|") in row
-    assert any("| `--backward` | `posterior` | one of posterior, " in row for row in rows)
+
+
+def test_a_default_and_what_is_valid_are_told(tool):
+    rows = tool.option_table(DistillConfig).splitlines()
+    assert any(row.startswith("| `--backward` | `posterior` | one of posterior, ") for row in rows)
+    assert any(row.startswith("| `--parts NAMES` | must be given | text | ") for row in rows)
 
 
 def test_a_stale_table_is_replaced_and_the_rest_kept(tool):
