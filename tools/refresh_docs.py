@@ -3,8 +3,8 @@
 
     .venv/bin/python tools/refresh_docs.py
 
-Run it after a change of a node's parameters, of `DistillConfig` or of `PretrainConfig`. It writes the parameter files in config/, and in
-docs/ what stands between `<!-- parameters of NODE -->` or `<!-- options of COMMAND -->` and `<!-- end -->`.
+Run it after a change of a node's parameters, of `DistillConfig` or of `PretrainConfig`. It writes the parameter files
+in config/, and in docs/ what stands between `<!-- parameters of NODE -->` or `<!-- options of COMMAND -->` and `<!-- end -->`.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _argument(option: Option) -> str:
 def _default(option: Option) -> str:
     if option.default is MISSING:
         return "must be given"
-    return f"`{option.default}`" if option.default not in (None, False, ()) else "-"
+    return "-" if option.default is False or option.default in (None, ()) else f"`{option.default}`"
 
 
 def _valid(option: Option) -> str:
