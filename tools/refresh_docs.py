@@ -4,7 +4,8 @@
     .venv/bin/python tools/refresh_docs.py
 
 Run it after a change of a node's parameters, of `DistillConfig` or of `PretrainConfig`. It writes the parameter files
-in config/, and in docs/ what stands between `<!-- parameters of NODE -->` or `<!-- options of COMMAND -->` and `<!-- end -->`.
+in config/, and in docs/ what stands between `<!-- parameters of NODE -->` or `<!-- options of COMMAND -->` and
+`<!-- end -->`.
 """
 
 from __future__ import annotations
