@@ -13,6 +13,7 @@ import numpy as np
 
 from partdistill_ros.evaluation.miou import summarize
 from partdistill_ros.evaluation.reproduce import Cell, Results, Run, reasons
+from partdistill_ros.evaluation.score_tables import DIGITS
 from partdistill_ros.evaluation.tables import CLASS_MEAN, INSTANCE_MEAN, Row
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.visualization.html_pages import render_page
@@ -36,6 +37,11 @@ class Entry:
         own = "-" if self.mean is None else f"{self.mean:.1f}"
         spread = "" if self.spread is None else f" ± {self.spread:.1f}"
         return own + spread + ("" if self.published is None else f" ({self.published:.1f})")
+
+
+    def rounded(self) -> dict[str, float | None]:
+        """As in a record."""
+        return {name: None if value is None else round(value, DIGITS) for name, value in vars(self).items()}
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ def table_record(run: Run, results: Results) -> dict[str, Any]:
             "method": one.row.name,
             "learned_from": one.row.setting,
             "seeds": one.seeds,
-            "cells": {name: vars(entry) for name, entry in one.entries.items()},
+            "cells": {name: entry.rounded() for name, entry in one.entries.items()},
         }
         for one in filled_rows(run, results)
     ]

@@ -107,7 +107,11 @@ def test_a_table_is_filled_to_its_end(partdistill, tmp_path, table):
     assert cells == {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "cells").iterdir()}
 
 
-def test_clip_fills_the_rows_that_ask_it(partdistill, tmp_path, clip_folder):  # noqa: F811
+def test_clip_fills_the_rows_that_ask_it(partdistill, tmp_path, monkeypatch, clip_folder):  # noqa: F811
+    from partdistill_ros.evaluation.methods import pointclip
+
+    small = pointclip.Grid(side=56, depth=28, cut=5, pool=(3, 5))  # the real one takes seconds
+    monkeypatch.setattr(pointclip, "Grid", lambda: small)
     shapenetpart(tmp_path / "data")
     done = partdistill("reproduce", "shapenetpart-clip", "--data", tmp_path / "data", "--categories", "cap",
                        "--teacher", f"clip,weights={clip_folder('vit')},scales=1", "--rows", "PointCLIP", "distilled",
