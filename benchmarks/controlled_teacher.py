@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -66,14 +66,14 @@ PRESETS = {
 
 
 class ControlledTeacher:
-    """preset: one of `PRESETS`.  It answers about scans whose truth it got by `reveal`."""
+    """preset: one of `PRESETS`.  seed: of its errors.  It answers about scans whose truth it got by `reveal`."""
 
     size = 224
 
-    def __init__(self, preset: str) -> None:
+    def __init__(self, preset: str, seed: int = 0) -> None:
         if preset not in PRESETS:
             raise PartDistillError(f"unknown controlled teacher '{preset}': choose one of {', '.join(PRESETS)}")
-        self.preset = PRESETS[preset]
+        self.preset = replace(PRESETS[preset], seed=seed)
         self.name = f"controlled {preset}"
         self.key = f"controlled {preset} {self.preset}"
         self.kind = self.preset.kind
@@ -110,7 +110,7 @@ class ControlledTeacher:
         return place[np.append(labels, -1)[rendering.index]]
 
 
-def chosen_teacher(line: str) -> str | MakeTeacher:
+def chosen_teacher(line: str, seed: int = 0) -> str | MakeTeacher:
     """A teacher's line as `MethodConfig` takes it; `controlled:PRESET` makes one that knows the truth of the shapes,
     one for each method, since it remembers the truth of the clouds that it was given."""
     kind, _, preset = line.partition(":")
@@ -118,7 +118,7 @@ def chosen_teacher(line: str) -> str | MakeTeacher:
         return line
 
     def make(shapes: Sequence[Shape]) -> ControlledTeacher:
-        teacher = ControlledTeacher(preset)
+        teacher = ControlledTeacher(preset, seed)
         for shape in shapes:
             teacher.reveal(shape.labeled)
         return teacher

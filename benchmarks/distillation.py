@@ -45,12 +45,14 @@ SETTINGS = ("pre", "tta", "tta-each")
 @dataclass(frozen=True)
 class Row:
     """One method in one setting.  runs: a summary for each seed; one where nothing is random.
+    shapes: of every measured shape its category and its mIoU in per cent, mean of the seeds.
     units: what backward distillation made of right and of wrong units."""
 
     method: str
     setting: str
     runs: tuple[Summary, ...]
     units: tuple[UnitQuality, ...] = ()
+    shapes: tuple[tuple[str, float], ...] = ()
 
     @property
     def overall(self) -> float:
@@ -130,15 +132,19 @@ class Bench:
         """Measure one method in one setting with every seed.  labels: see `--labels`."""
         name = method if method != "backward" or rule == "posterior" else f"backward ({rule})"
         name = f"{name}, {labels} labeled" if labels else name
-        runs, units = [], []
+        runs, units, every = [], [], []
         for seed in self.options.seeds if method in TRAINED else self.options.seeds[:1]:
-            chosen = replace(self.setting, backward=rule, recipe=replace(self.setting.recipe, seed=seed))
+            teacher = chosen_teacher(self.options.teacher, seed)  # a controlled one errs anew with every seed
+            recipe = replace(self.setting.recipe, seed=seed)
+            chosen = replace(self.setting, teacher=teacher, backward=rule, recipe=recipe)
             found = self._settings(method, setting, chosen, f"{name} {setting} seed {seed}", labels)
             scores = [score for evaluation, _ in found for score in evaluation.scores]
             runs.append(summarize(scores))
+            every.append([100 * score.miou for score in scores])
             units += [quality for _, quality in found if quality is not None]
             print(f"{name} {setting} seed {seed}: {runs[-1].overall:.1f}", file=sys.stderr, flush=True)
-        return Row(name, setting, tuple(runs), tuple(units))
+        shapes = zip((score.category for score in scores), np.mean(every, 0).tolist(), strict=True)
+        return Row(name, setting, tuple(runs), tuple(units), tuple(shapes))
 
     def _settings(
         self, method: str, setting: str, chosen: MethodConfig, label: str, labels: int
@@ -189,13 +195,45 @@ def measure(bench: Bench, methods: Sequence[str], settings: Sequence[str], rules
 def table(rows: Sequence[Row]) -> str:
     """The rows with every category, the overall mean, and its spread over the seeds."""
     categories = list(rows[0].runs[0].categories)
-    lines = [("method", "setting", *categories, "overall", "seeds")]
+    lines = [("method", "setting", *categories, "overall", "instance", "seeds")]
     for row in rows:
         cells = [_pair(row.runs, partial(_of_category, name)) for name in categories]
         overall = _pair(row.runs, lambda run: (run.overall, run.present))
         seeds = f"{len(row.runs)}, spread {row.spread:.1f}" if len(row.runs) > 1 else ""
-        lines.append((row.method, row.setting, *cells, overall, seeds))
+        instance = f"{np.mean([run.instance for run in row.runs]):.1f}"
+        lines.append((row.method, row.setting, *cells, overall, instance, seeds))
     return aligned(lines)
+
+
+def gain_lines(rows: Sequence[Row]) -> list[str]:
+    """How much each row of backward distillation is above forward of the same setting, with its 95 % interval."""
+    forward = {row.setting: row for row in rows if row.method == "forward"}
+    lines = []
+    for row in rows:
+        if row.method.startswith("backward") and row.setting in forward and "labeled" not in row.method:
+            mean, low, high = paired_bootstrap(row.shapes, forward[row.setting].shapes)
+            lines.append(
+                f"{row.method}, {row.setting}: {mean:+.1f} over forward, mean over categories, 95 % interval over "
+                f"shapes {low:+.1f} to {high:+.1f}"
+            )
+    return lines
+
+
+def paired_bootstrap(
+    one: Sequence[tuple[str, float]], other: Sequence[tuple[str, float]], draws: int = 10_000
+) -> tuple[float, float, float]:
+    """Mean over categories of the shapes' differences, and its 95 % interval when the shapes of each category are drawn
+    again with repetition, the same for both (Efron, 1979)."""
+    rng = np.random.default_rng(0)
+    differences: dict[str, list[float]] = {}
+    for (category, score), (_, before) in zip(one, other, strict=True):
+        differences.setdefault(category, []).append(score - before)
+    drawn = [
+        np.array(values)[rng.integers(len(values), size=(draws, len(values)))].mean(1)
+        for values in differences.values()
+    ]
+    low, high = np.percentile(np.mean(drawn, 0), [2.5, 97.5])
+    return float(np.mean([np.mean(values) for values in differences.values()])), float(low), float(high)
 
 
 def _of_category(name: str, run: Summary) -> tuple[float, float]:
@@ -254,6 +292,8 @@ def record(rows: Sequence[Row]) -> list[dict[str, object]]:
         {
             "method": row.method,
             "setting": row.setting,
+            "shapes": [[category, round(score, 2)] for category, score in row.shapes],
+            "instance": [round(run.instance, 2) for run in row.runs],
             "overall": [round(run.overall, 2) for run in row.runs],
             "present": [round(run.present, 2) for run in row.runs],
             "categories": [run.categories for run in row.runs],
@@ -314,7 +354,17 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         told = [f"target {words}: {'reached' if done else 'MISSED'}" for words, done in reached.items()]
         print(
-            "\n".join([f"teacher {options.teacher}, mIoU in per cent", "", table(rows), "", *unit_lines(rows), *told])
+            "\n".join(
+                [
+                    f"teacher {options.teacher}, mIoU in per cent",
+                    "",
+                    table(rows),
+                    "",
+                    *gain_lines(rows),
+                    *unit_lines(rows),
+                    *told,
+                ]
+            )
         )
     return 0 if all(reached.values()) else 1
 

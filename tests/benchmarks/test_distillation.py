@@ -101,6 +101,14 @@ def test_procedural_shapes_can_be_measured_instead(benchmark, capsys):
     assert lines[2].split()[:5] == ["method", "setting", "kettle", "vase", "overall"]
 
 
+def test_the_interval_of_a_gain_is_paired_over_shapes(benchmark):
+    before = [("mug", 10.0 * number) for number in range(10)] + [("cap", 50.0)] * 4
+    after = [(name, score + 5 + (score % 20 > 0)) for name, score in before]
+    mean, low, high = benchmark.paired_bootstrap(after, before)
+    assert mean == pytest.approx((5.5 + 6) / 2)
+    assert 5 < low < mean < high < 6.1, "narrow, however much the shapes differ"
+
+
 def test_labeled_shapes_are_taken_from_the_collection_and_not_from_what_is_measured(benchmark, folder):
     shapes = load_shapes([folder])
     labeled, others = benchmark.split_labeled(shapes, 2)
