@@ -21,7 +21,7 @@ def test_the_seed_decides() -> None:
 def test_what_is_always_there() -> None:
     scene = make_clutter(5, ("mug",), count=4, camera=CAMERA, always=("bottle", "bottle"))
     assert scene.objects.count("bottle") == 2 and len(scene.objects) == 4
-    assert scene.query().split("; ")[-1] == "bottle: cap, neck, body" and "box" not in scene.query()
+    assert "bottle: cap, neck, body" in scene.query() and len(scene.query().split("; ")) <= 2
 
 
 def test_truth_and_stacks() -> None:
