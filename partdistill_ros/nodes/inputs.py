@@ -81,6 +81,7 @@ class DepthSubscription:
         self._names = {name: str(node.resolve_topic_name(name)) for name in (DEPTH, INFO, COLOR)}
         self.topic, self.problem = self._names[DEPTH], ""
         self._recent: dict[str, deque[Any]] = {name: deque(maxlen=KEPT) for name in self._names}
+        self._arrivals: dict[str, float] = {}
         self._incomplete_since: float | None = None
         self._color_expected_since: float | None = None
         kinds = {DEPTH: Image, INFO: CameraInfo, COLOR: Image}
@@ -99,6 +100,7 @@ class DepthSubscription:
     def _keeper(self, name: str) -> Callable[[Any], None]:
         def keep(message: Any) -> None:
             self._recent[name].append(message)
+            self._arrivals[name] = time.monotonic()
             if name == DEPTH and self._incomplete_since is None:
                 self._incomplete_since = time.monotonic()
             self._match()
@@ -160,12 +162,14 @@ class DepthSubscription:
         what = name.split("/")[0 if name == COLOR else 1]
         if not self._node.count_publishers(topic):
             return f"nobody publishes {topic}: remap '{name}' to the camera's {what}"
-        if not recent:
+        if time.monotonic() - self._arrivals.get(name, -float("inf")) > max(PATIENCE, self._settings.tolerance):
             return f"nothing arrives on {topic}, though somebody publishes there ('ros2 topic hz {topic}')"
+        # Not of color, whose images come at any distance: the same words are told once a minute.
         apart = min(_apart(one, depth) for one in recent)
+        nearest = f", the nearest is about {apart:.1g} s away" if name == INFO else ""
         return (
-            f"no {what} of their time comes on {topic}, the nearest is about {apart:.1g} s away: have the driver stamp "
-            f"both alike, or set depth.tolerance (now {self._settings.tolerance:g})"
+            f"{topic} has none of their time{nearest}: have the driver stamp both alike, or set depth.tolerance "
+            f"(now {self._settings.tolerance:g})"
         )
 
 
