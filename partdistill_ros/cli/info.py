@@ -18,7 +18,7 @@ DESCRIPTION = "Check a student bundle (schema, checksums, network) and print wha
 EXAMPLES = """\
   partdistill info                       the shipped student
   partdistill info my_mugs --json
-  partdistill info my_mugs --build-engine --half    TensorRT in half precision"""
+  partdistill info my_mugs --build-engine --half    an engine of TensorRT in half precision"""
 
 SHOWN_NAMES = 12
 CHECKED_SHAPES = 16
