@@ -29,6 +29,7 @@ from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.students.build import new_student, save_student
 from partdistill_ros.students.student import Student
+from partdistill_ros.synthetic.families import FAMILIES
 from partdistill_ros.synthetic.families.family import Family
 from partdistill_ros.synthetic.training.everyday_shapes import (
     EVERYTHING,
@@ -338,24 +339,27 @@ def main() -> None:
         "data": f"true labels of {sum(len(one.points) for one in shapes.values())} procedural shapes of "
         f"{len(shapes)} categories, random assemblies among them; never seen: {', '.join(HELD_OUT)}",
         "mode": "supervised",
-        "start": options.start,
+        "start": "the default student before it, distilled from mini" if options.start == "default" else options.start,
         "steps": trainer.step,
         "batch": options.batch,
         "seed": options.seed,
         "threshold": round(float(trainer.standing.threshold), 3),
         "loss": round(trainer.losses[0], 4),
     }
-    known = {name: EVERYTHING[name].parts for name in categories if name not in FREE}
-    print(save_student(trained, options.out, "default", vocabulary(space, known), space, record))
+    print(save_student(trained, options.out, "default", vocabulary(space, categories), space, record))
 
 
-def vocabulary(space: TextSpace, categories: Mapping[str, tuple[str, ...]]) -> Vocabulary:
-    """All names of the text space, and of the categories those that it does not know."""
-    more = sorted({name for one, parts in categories.items() for name in (one, *parts)} - set(space.names))
-    if not more:
-        return Vocabulary(space.names, space.embeddings, categories)
-    names = (*space.names, *more)
-    return Vocabulary(names, np.concatenate([space.embeddings, space.encode(more)]), categories)
+def vocabulary(space: TextSpace, categories: Sequence[str]) -> Vocabulary:
+    """All names of the text space, those of `categories` and of their parts.
+
+    Categories that an object may be instead of what was asked for are those of the families alone: of a hundred, some
+    are so much alike (clamp and pliers) that they would turn each other down.
+    """
+    everyday = {name for one in categories if one not in FREE for name in (one, *EVERYTHING[one].parts)}
+    more = sorted(everyday - set(space.names))
+    rivals = {name: family.parts for name, family in sorted(FAMILIES.items())}
+    embeddings = np.concatenate([space.embeddings, space.encode(more)]) if more else space.embeddings
+    return Vocabulary((*space.names, *more), embeddings, rivals)
 
 
 if __name__ == "__main__":
