@@ -99,7 +99,7 @@ FLAWS: tuple[Callable[[np.random.Generator, Message], None], ...] = (
 
 
 def bad_query(rng: np.random.Generator) -> str:
-    """A text that is no query: empty, malformed, endless, or with a name that nobody knows."""
+    """A text that is no query: empty, malformed, endless, with too many names, or with characters that are no text."""
     kind = rng.integers(6)
     if kind == 0:
         return " \t\n,;,"[: int(rng.integers(0, 7))]
@@ -108,6 +108,8 @@ def bad_query(rng: np.random.Generator) -> str:
     if kind == 2:
         return ", ".join(["handle"] * int(rng.integers(500, 20_000)))
     if kind == 3:
-        return ", ".join(f"{UNKNOWN}{number}" for number in range(int(rng.integers(1, 200))))
+        return ", ".join(f"{UNKNOWN}{number}" for number in range(int(rng.integers(65, 200))))
     points = rng.integers(1, 0xD800, int(rng.integers(1, 200)))  # below the surrogates
-    return UNKNOWN + "".join(map(chr, points)) if kind == 4 else f"handle, cup; {UNKNOWN}\x00{chr(int(points[0]))}"
+    if kind == 4:
+        return f"{UNKNOWN}\x1b" + "".join(map(chr, points))
+    return f"handle, cup; {UNKNOWN}\x00{chr(int(points[0]))}"

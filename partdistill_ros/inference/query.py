@@ -73,12 +73,14 @@ def parse_query(text: str, vocabulary: Vocabulary, *, reject_unknown: bool = Fal
     category that has this part. With `reject_unknown`, and where every group has a category, the
     vocabulary's other categories compete for each object (see `_others_than`).
     Raises PartDistillError for a query that is empty, longer than 2,000 characters, of more than 64
-    names, malformed, or with a name that cannot be embedded.
+    names, malformed, with characters that are no text, or with a name that cannot be embedded.
     """
     if len(text) > MAX_LENGTH:
         raise PartDistillError(
             f"the query has {len(text):,} characters, at most {MAX_LENGTH:,} are allowed: shorten it"
         )
+    if not _clean(text).isprintable():  # a student that knows every word would take them for one
+        raise PartDistillError(f"the query has control characters ('{_clean(text)[:80]}'): write words, {EXAMPLE}")
     asked = [_parse_group(part) for part in text.split(";") if part.strip()]
     if not asked:
         raise PartDistillError(f"the query is empty: name the parts to look for, {EXAMPLE}")

@@ -135,3 +135,9 @@ def test_open_set_rejection_needs_categories_to_tell(toy_vocabulary):
 def test_a_category_by_another_word_is_no_rival_of_itself(toy_vocabulary):
     others = parse_query("jar: lid, top", toy_vocabulary, reject_unknown=True).others
     assert [other.category for other in others] == ["bar"]
+
+
+@pytest.mark.parametrize("text", ["\x00", "handle\x1b[2J, cup", "mug: han\u202edle", "handle\ud800"])
+def test_what_is_no_text_is_refused_though_every_word_may_be_known(toy_vocabulary, text):
+    with pytest.raises(PartDistillError, match="the query has control characters"):
+        parse_query(text, toy_vocabulary)
