@@ -112,4 +112,4 @@ def bad_query(rng: np.random.Generator) -> str:
     points = rng.integers(1, 0xD800, int(rng.integers(1, 200)))  # below the surrogates
     if kind == 4:
         return f"{UNKNOWN}\x1b" + "".join(map(chr, points))
-    return f"handle, cup; {UNKNOWN}\x00{chr(int(points[0]))}"
+    return f"handle, cup; {UNKNOWN}\x07{chr(int(points[0]))}"  # DDS cuts texts off at a zero byte
