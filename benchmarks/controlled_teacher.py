@@ -18,12 +18,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
+from partdistill_ros.distillation.superpoints import superpoints
 from partdistill_ros.distillation.units import NEIGHBORS
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.methods.distilled_student import MakeTeacher
 from partdistill_ros.evaluation.shapes import Shape
-from partdistill_ros.pointcloud.scan import Scan
+from partdistill_ros.pointcloud.scan import Scan, sample_surface
 from partdistill_ros.rendering.rasterize import Rendering
 from partdistill_ros.teachers.boxes import box_iou
 from partdistill_ros.teachers.protocol import BoxAnswer, PixelAnswer
@@ -43,6 +45,9 @@ class Preset:
     missed: boxes that are not given (box kind); what is easily named is easily missed.
     off: sigma of a box's sides, in fractions of its size.
     spurious, whole: mean number a view of boxes around nothing, and of boxes around everything.
+    blobs: the names go wrong a superpoint at a time, the same one in most views, and not patch by patch.
+    leak: of the superpoints, those that take the name of the nearest part beside them.
+    lost_views: of the views, those in which everything has one name.
     """
 
     kind: Literal["pixel", "box"]
@@ -53,6 +58,9 @@ class Preset:
     off: float = 0.0
     spurious: float = 0.0
     whole: float = 0.0
+    blobs: bool = False
+    leak: float = 0.0
+    lost_views: float = 0.0
     seed: int = 0
 
 
@@ -63,6 +71,23 @@ PRESETS = {
     "pixel-independent": Preset("pixel", wrong=(0.0, 0.0), vary=0.0, flips=0.295),
     "box": Preset("box", wrong=(0.0, 0.3), vary=0.2, flips=0.03, missed=(0.1, 0.35), off=0.15, spurious=0.7, whole=2.0),
 }
+
+
+PRESETS |= {
+    "pixel-blobs": replace(PRESETS["pixel"], blobs=True, leak=0.12, lost_views=0.1),
+    "box-blobs": replace(PRESETS["box"], blobs=True, wrong=(0.0, 0.22), leak=0.11, lost_views=0.1, whole=1.75),
+}
+SHOWN = 0.8  # of the views in which a superpoint is called wrong, where it is
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Superpoint `[N]` of each point or face; of each superpoint `[S]` its commonest true label, and that of the next
+    superpoint of another label (its own where there is none)."""
+
+    piece: NDArray[np.int32]
+    label: NDArray[np.int64]
+    beside: NDArray[np.int64]
 
 
 class ControlledTeacher:
@@ -78,6 +103,7 @@ class ControlledTeacher:
         self.key = f"controlled {preset} {self.preset}"
         self.kind = self.preset.kind
         self._truth: dict[tuple[str, str], tuple[NDArray[np.int16], tuple[str, ...]]] = {}
+        self._pieces: dict[tuple[str, str], Pieces] = {}
 
     def reveal(self, scan: Scan) -> None:
         """Tell the true labels of a scan: those of its faces where it has a mesh, else of its points."""
@@ -87,12 +113,21 @@ class ControlledTeacher:
             raise PartDistillError(
                 f"{scan.name}: a controlled teacher needs shapes with true labels, this one has none"
             )
-        self._truth[scan.name, "points" if mesh is None else "faces"] = (labels, scan.parts)
+        known = scan.name, "points" if mesh is None else "faces"
+        if self.preset.blobs and (known not in self._truth or self._truth[known][0] is not labels):
+            self._pieces[known] = _pieces(scan, labels)
+        self._truth[known] = (labels, scan.parts)
 
     def answer(self, rendering: Rendering, parts: Sequence[str], category: str | None) -> PixelAnswer | BoxAnswer:
         """Damaged truth about every view. Raises PartDistillError for a scan that was never revealed."""
         truth = self._label_map(rendering, parts)
         errors = ErrorRates(self.preset, category or "", tuple(parts), rendering.name)
+        if self.preset.blobs:
+            known = rendering.name, rendering.of
+            names = self._truth[known][1]
+            place = np.array([*(parts.index(name) if name in parts else -1 for name in names), -1])
+            truth = _blobs(errors, truth, rendering.index, self._pieces[known], place)
+            errors.wrong[:] = 0  # the pieces have gone wrong instead
         if self.kind == "pixel":
             return PixelAnswer(np.stack([_patches(errors, view, labels) for view, labels in enumerate(truth)]))
         return _boxes(errors, truth, rendering.index >= 0)
@@ -108,6 +143,54 @@ class ControlledTeacher:
             ) from None
         place = np.array([*(parts.index(name) if name in parts else -1 for name in names), -1], np.int16)
         return place[np.append(labels, -1)[rendering.index]]
+
+
+def _pieces(scan: Scan, labels: NDArray[np.int16]) -> Pieces:
+    if scan.mesh is None:
+        places = scan.points
+        piece = superpoints(places)
+    else:
+        cloud = sample_surface(scan, 4096).points
+        places = scan.mesh.triangles().mean(1)
+        piece = superpoints(cloud)[cKDTree(cloud).query(places)[1]]
+    piece = np.unique(piece, return_inverse=True)[1].astype(np.int32)
+    count = int(piece.max()) + 1
+    votes = np.zeros((count, len(scan.parts) + 1))
+    np.add.at(votes, (piece, labels), 1)  # the last column: unlabeled
+    label = votes.argmax(1)
+    label[label == len(scan.parts)] = -1
+    size = np.bincount(piece)[:, None]
+    center = np.stack([np.bincount(piece, places[:, axis]) for axis in range(3)], 1) / size
+    far = np.linalg.norm(center[:, None] - center[None], axis=2)
+    far[(label[:, None] == label) | (label < 0)] = np.inf
+    beside = np.where(np.isfinite(far.min(1)), label[far.argmin(1)], label)
+    return Pieces(piece, label, beside)
+
+
+def _blobs(
+    errors: ErrorRates,
+    truth: NDArray[np.int16],
+    index: NDArray[np.int32],
+    pieces: Pieces,
+    place: NDArray[np.int64],
+) -> NDArray[np.int16]:
+    """The true part of each pixel `[V, H, W]` with whole superpoints and whole views called wrong.  place: part of each
+    label."""
+    rng = generator(errors.preset.seed, "pieces", errors.shape)
+    part, beside = place[pieces.label], place[pieces.beside]
+    wrong = rng.random(len(part)) < errors.wrong[part]
+    name = np.where(wrong, errors.mistaken[part], part)
+    name = np.where((rng.random(len(part)) < errors.preset.leak) & (beside >= 0), beside, name)
+    damaged = truth.copy()
+    for view, labels in enumerate(damaged):
+        own = generator(errors.preset.seed, "blobs", errors.shape, str(view))
+        given = np.where(own.random(len(part)) < SHOWN, name, part)
+        changed = given != part
+        if own.random() < errors.preset.lost_views:
+            given, changed = np.full(len(part), errors.favorite), np.ones(len(part), bool)
+        pixel = pieces.piece[np.maximum(index[view], 0)]
+        labels[:] = np.where((labels >= 0) & changed[pixel], given[pixel], labels)
+    return damaged
 
 
 def chosen_teacher(line: str, seed: int = 0) -> str | MakeTeacher:

@@ -310,7 +310,7 @@ def options_parser(description: str) -> argparse.ArgumentParser:
         "--of-families", nargs="+", choices=sorted(FAMILIES), metavar="F", help="measure procedural shapes instead"
     )
     parser.add_argument("--per-family", type=int, default=6, metavar="N", help="how many of each family")
-    parser.add_argument("--teacher", default="mini", help="mini, controlled:pixel, controlled:box, or as in distill")
+    parser.add_argument("--teacher", default="mini", help="mini, controlled:PRESET, or as in distill")
     parser.add_argument("--train", nargs="+", help="collection of Pre (default: the other half of the shapes)")
     parser.add_argument(
         "--labels",

@@ -45,6 +45,8 @@ DEFAULT = SuperpointConfig()
 
 def superpoints(points: NDArray[np.float32], config: SuperpointConfig = DEFAULT) -> NDArray[np.int32]:
     """The superpoint `[N]` of each of `points [N, 3]` (finite), numbered from 0, the largest first."""
+    if len(points) <= config.cells:  # so few that each is one
+        return np.arange(len(points), dtype=np.int32)
     cell, first, second, turn = _cells(points.astype(np.float64), config)
     joined = _join(cell, first, second, turn, config)
     size = np.bincount(joined)

@@ -278,3 +278,39 @@ def test_rendered_views_know_their_shape() -> None:
 
 def test_other_lines_are_those_of_distill() -> None:
     assert chosen_teacher("clip:ViT-L-14") == "clip:ViT-L-14" and callable(chosen_teacher("controlled:box"))
+
+
+def post_truth(**damage: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Superpoint, true label and damaged label of every pixel that shows a post, over all views."""
+    post = make_post(name="post_7")
+    rendering = render_scan(post, ten_views((0, 0, 1), (0, 0, 1), 1.05), 112)
+    teacher = ControlledTeacher("own")
+    teacher.reveal(post)
+    pieces = teacher._pieces["post_7", "faces"]
+    truth = teacher._label_map(rendering, post.parts)
+    errors = ErrorRates(teacher.preset, "post", tuple(post.parts), "post_7")
+    place = np.append(np.arange(len(post.parts)), -1)
+    damaged = controlled_teacher._blobs(errors, truth, rendering.index, pieces, place)
+    return pieces.piece[np.maximum(rendering.index, 0)], truth, damaged
+
+
+@pytest.mark.parametrize("damage", [{"leak": 0.5}, {"lost_views": 1.0}, {"leak": 0.0}])
+def test_blobs_go_wrong_a_whole_superpoint_or_view_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, damage: dict[str, float]
+) -> None:
+    monkeypatch.setitem(PRESETS, "own", Preset("pixel", (0, 0), 0, 0, blobs=True, **damage))
+    piece, truth, damaged = post_truth()
+    assert ((damaged >= 0) == (truth >= 0)).all()
+    wrong = (damaged != truth) & (truth >= 0)
+    assert wrong.any() == any(damage.values())
+    for view in range(10):
+        if damage.get("lost_views"):
+            assert len(np.unique(damaged[view][truth[view] >= 0])) == 1
+            continue
+        for number in np.unique(piece[view][wrong[view]]):
+            own = (piece[view] == number) & (truth[view] >= 0)
+            assert len(np.unique(damaged[view][own])) == 1, "a superpoint has one wrong name"
+
+
+def test_another_seed_errs_otherwise() -> None:
+    assert ControlledTeacher("box", 1).key != ControlledTeacher("box").key

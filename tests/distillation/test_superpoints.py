@@ -58,6 +58,10 @@ def test_superpoints_keep_to_one_part(mug: tuple[Scan, np.ndarray]) -> None:
     np.testing.assert_array_equal(piece, superpoints(cloud.points))
 
 
+def test_of_a_few_points_each_is_one() -> None:
+    assert superpoints(np.eye(3, dtype=np.float32)).tolist() == [0, 1, 2]
+
+
 def test_pieces_that_touch_nothing_and_flat_ones_are_told_apart() -> None:
     grid = np.stack(np.meshgrid(np.linspace(0, 1, 30), np.linspace(0, 1, 30)), -1).reshape(-1, 2)
     plates = [np.concatenate([grid, np.full((900, 1), height)], 1) for height in (0.0, 5.0)]
