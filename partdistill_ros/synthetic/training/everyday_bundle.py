@@ -258,12 +258,10 @@ class EverydayTrainer:
             rows.append(
                 [cloud.points, cloud.centers, labels, _weights(labels, len(text)), text, names.others, alone, named]
             )
-        points, centers, labels, weights, text, rivals, alone, named = zip(*rows, strict=True)
-        stacked = [
-            torch.from_numpy(np.stack(one)).to(self.device)
-            for one in (points, centers, labels, weights, rivals, alone, named)
-        ]
-        return Batch(*stacked[:4], pad_parts(text, self.device), *stacked[4:])
+        columns = list(zip(*rows, strict=True))
+        text = columns.pop(4)
+        made = [torch.from_numpy(np.stack(column)).to(self.device) for column in columns]
+        return Batch(made[0], made[1], made[2], made[3], pad_parts(text, self.device), made[4], made[5], made[6])
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
