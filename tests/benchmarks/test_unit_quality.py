@@ -20,7 +20,7 @@ from partdistill_ros.synthetic.families import generate
 
 def test_means_before_and_after_by_the_truth():
     shapes = prepare([generate("mug", 0)])
-    sample = true_samples(shapes)[0]
+    sample = replace(true_samples(shapes)[0], labeled=False)
     swapped = sample.units.part[::-1].copy()
     wrong = replace(sample, units=replace(sample.units, part=swapped))
     trainer = SimpleNamespace(
@@ -39,7 +39,7 @@ def test_means_before_and_after_by_the_truth():
 
 def test_a_box_is_right_where_its_part_fits_best_whatever_it_takes_in():
     shapes = prepare([generate("mug", 0)])
-    sample = true_samples(shapes)[0]
+    sample = replace(true_samples(shapes)[0], labeled=False)
     handle = sample.units.points_of(sample.units.parts.index("handle"))
     # Seen from the handle's side, its box holds more of the cup behind it.
     side = sample.points[handle].mean(0) - sample.points.mean(0)
