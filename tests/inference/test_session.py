@@ -135,7 +135,10 @@ def test_a_network_that_silently_stayed_on_the_cpu_is_noticed(monkeypatch):
 
 
 def test_node_assignment_is_read_from_the_runtime(toy_model):
-    on_cpu, total = session_module._nodes_elsewhere(session_module.open_session(toy_model, [CPU], 1), CUDA)
+    session = session_module.open_session(toy_model, [CPU], 1)
+    if not hasattr(session, "get_provider_graph_assignment_info"):
+        pytest.skip("this onnxruntime does not tell, as those for CPython 3.10")
+    on_cpu, total = session_module._nodes_elsewhere(session, CUDA)
     assert on_cpu == total > 0
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -177,8 +178,10 @@ def named_labels(
 def parse_numbers(path: Path, text: bytes) -> NDArray[np.float64]:
     """All numbers of a text, in any layout. Raises PartDistillError where something is not a number."""
     try:
-        return np.fromstring(text, sep=" ") if text.strip() else np.empty(0)
-    except ValueError as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", DeprecationWarning)  # NumPy before 2.3 only warns and stops there
+            return np.fromstring(text, sep=" ") if text.strip() else np.empty(0)
+    except (ValueError, DeprecationWarning) as error:
         raise malformed(path, "there is something that is not a number among its points") from error
 
 
