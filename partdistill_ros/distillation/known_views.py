@@ -57,7 +57,9 @@ def public_views(points: NDArray[np.float32], units: KnowledgeUnits, up: NDArray
 def fits_better(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
     """Whether units `[K]` have a larger mean in `one` than in `other`, by more than `SURE` standard errors of it."""
     difference = one - other
-    return bool(difference.mean() > SURE * difference.std() / np.sqrt(len(difference)))
+    if len(difference) < 2:  # of one nobody knows how sure it is
+        return False
+    return bool(difference.mean() > SURE * difference.std(ddof=1) / np.sqrt(len(difference)))
 
 
 def box_purity(points: NDArray[np.float32], views: Views, units: KnowledgeUnits) -> NDArray[np.float64]:

@@ -101,6 +101,20 @@ def test_large_boxes_are_not_believed_by_chance() -> None:
     assert public_views(points, halves, None) is None
 
 
+def test_a_single_box_tells_nothing(mug) -> None:
+    cloud, units = mug
+    for box in range(4):
+        one = replace(
+            units,
+            part=units.part[[box]],
+            score=units.score[[box]],
+            view=units.view[[box]],
+            indptr=np.array([0, len(units.points_of(box))]),
+            indices=units.points_of(box),
+        )
+        assert public_views(cloud.points, one, None) is None
+
+
 @pytest.mark.parametrize("up", [None, "y"])
 def test_the_rules_of_boxes_apply_to_what_was_imported(mug, tmp_path: Path, up: str | None) -> None:
     cloud, units = mug
