@@ -9,10 +9,12 @@ from pathlib import Path
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.datasets import DATA_SETS, categories_of, data_set, read_dataset
+from partdistill_ros.evaluation.datasets.coseg import OWN_PARTS
 from partdistill_ros.evaluation.datasets.shapenet_meshes import on_mesh
 from partdistill_ros.evaluation.methods.registry import collect
 from partdistill_ros.evaluation.shapes import Selection, Shape, load_shapes, prepare
 from partdistill_ros.evaluation.tables import Table
+from partdistill_ros.io.content_key import content_key, files_key
 
 DOCS = "docs/reproduce.md tells what to download"
 
@@ -53,7 +55,8 @@ class TableData:
             name = unknown[0] if unknown else ", ".join(table.categories)
             raise PartDistillError(f"{folder} has no '{name}' for this table: it has {', '.join(known or own)}")
         self.categories = tuple(categories or known)
-        self.identity = (str(folder.resolve()), str(most), str(up), str(meshes))  # for the keys of cells
+        content = files_key(folder / OWN_PARTS) if found else content_key(self._loose)
+        self.identity = (str(folder.resolve()), content, str(most), str(up), str(meshes))  # for the keys of cells
         self.sources = (*train, str(generated))
         self.test = lru_cache(maxsize=2)(self._test)
         self.train = lru_cache(maxsize=2)(self._learn_from)

@@ -38,7 +38,6 @@ class Entry:
         spread = "" if self.spread is None else f" ± {self.spread:.1f}"
         return own + spread + ("" if self.published is None else f" ({self.published:.1f})")
 
-
     def rounded(self) -> dict[str, float | None]:
         """As in a record."""
         return {name: None if value is None else round(value, DIGITS) for name, value in vars(self).items()}
@@ -76,11 +75,12 @@ def _filled(run: Run, row: Row, cells: Sequence[Cell]) -> FilledRow:
             numbers |= {CLASS_MEAN: float(np.mean(list(numbers.values()))), INSTANCE_MEAN: summary.instance}
         for column, number in numbers.items():
             values.setdefault(column, []).append(number)
+    comparable = run.table.num_categories in (0, len(run.data.categories))
     entries = {
         column: Entry(
             float(np.mean(values[column])) if column in values else None,
             float(np.std(values[column], ddof=1)) if len(values.get(column, ())) > 1 else None,
-            row.published.get(column),
+            row.published.get(column) if column != CLASS_MEAN or comparable else None,
         )
         for column in (CLASS_MEAN, INSTANCE_MEAN, *run.data.categories)
     }

@@ -46,7 +46,8 @@ class Table:
     """data: names of the data sets it is about, none for any labeled shapes.  teacher: by default.  source: of the
     published numbers.  metric: `categories`, means over shapes, or `parts`, means over the parts of their means over
     the shapes that have them.  on_meshes: it wants shapes with faces.  categories: those of the published table, none
-    for all."""
+    for all.  num_categories: over which the published class means are taken, which stand beside ours over as many
+    only; 0: any."""
 
     title: str
     data: list[str]
@@ -56,6 +57,7 @@ class Table:
     metric: str = "categories"
     on_meshes: bool = False
     categories: list[str] = field(default_factory=list)
+    num_categories: int = 0
 
 
 def load_tables() -> dict[str, Table]:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 pytest.importorskip("torch", reason="torch: the extra 'train'")
@@ -13,6 +15,7 @@ from partdistill_ros.evaluation.tables import load_tables  # noqa: E402
 from partdistill_ros.io.save import save_scan  # noqa: E402
 from partdistill_ros.pointcloud.scan import sample_surface  # noqa: E402
 from partdistill_ros.synthetic.families import generate  # noqa: E402
+from tests.evaluation.datasets import test_coseg  # noqa: E402
 from tests.evaluation.datasets.test_shapenetpart import write_normal  # noqa: E402
 
 TABLE = load_tables()["shapenetpart-clip"]
@@ -35,12 +38,26 @@ def test_the_splits_of_a_data_set(tmp_path):
     assert TableData(load_tables()["generated"], tmp_path).categories == ("airplane", "chair", "guitar")
 
 
+def test_other_part_names_are_other_cells(tmp_path):
+    home = tmp_path / "vases"
+    home.mkdir()
+    test_coseg.write_off(home / "1.off")
+    coseg = load_tables()["coseg"]
+    before = TableData(coseg, tmp_path).identity
+    (tmp_path / "parts.json").write_text(json.dumps({"vase": ["base", "belly", "handle", "neck"]}))
+    assert TableData(coseg, tmp_path).identity != before
+
+
 def test_loose_shapes_and_others_to_learn_from(tmp_path):
     home = tmp_path / "data"
     home.mkdir()
     for category in ("mug", "bottle"):
         for seed in range(2):
             save_scan(home / f"{category}_{seed}.npz", sample_surface(generate(category, seed), 200))
+    before = TableData(TABLE, home).identity
+    assert TableData(TABLE, home).identity == before
+    save_scan(home / "mug_0.npz", sample_surface(generate("mug", 5), 200))
+    assert TableData(TABLE, home).identity != before, "cells of other shapes"
     data = TableData(TABLE, home, train=["procedural:3"], categories=["mug"], most=1)
     assert data.categories == ("mug",) and len(data.test("mug")) == len(data.train("mug")) == 1
     with pytest.raises(PartDistillError, match="no generated shapes"):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -49,6 +50,13 @@ def test_means_and_spread(run):
 def test_no_mean_over_some_of_the_categories(run):
     ours = filled_rows(run, Results(cells(0)[:1], {}))[0]
     assert ours.entries["cap"].mean == pytest.approx(40) and ours.entries["class mean"].mean is None
+
+
+def test_a_published_mean_stands_beside_one_over_as_many_categories(run):
+    for num_categories, published in ((2, 60.0), (16, None)):
+        object.__setattr__(run, "table", replace(run.table, num_categories=num_categories))
+        entries = filled_rows(run, Results(cells(0), {}))[0].entries
+        assert entries["class mean"].published == published and entries["cap"].published == 67.9
 
 
 def test_parts_count_where_the_truth_has_them(run):

@@ -20,7 +20,7 @@ from partdistill_ros.pointcloud.scan import Scan
 
 DOWNLOAD = "download MeshsegBenchmark-1.0.zip from https://segeval.cs.princeton.edu and name its unpacked folder"
 NAMES = "parts.json"
-# Number of the last mesh of each category (20 each), in the order of the benchmark; 261-280 were left out of it.
+# Categories in the order of their meshes' numbers, 20 each; 261-280 were left out of the benchmark.
 CATEGORIES = (
     "human", "cup", "glasses", "airplane", "ant", "chair", "octopus", "table", "teddy", "hand", "pliers", "fish",
     "bird", "", "armadillo", "bust", "mech", "bearing", "vase", "four-legged animal",
