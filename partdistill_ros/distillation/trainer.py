@@ -62,7 +62,8 @@ class Trainer:
         after it; one is drawn for every cloud.
     backward: the rule by which the student re-scores the units, see `backward.rescore`; `none` for forward alone.
     checkpoint: file that a run which was stopped goes on from.  forward: file of the student at the end of forward
-        distillation, shared by runs that differ only in `backward`; `published` has its own, of the paper's weights.
+        distillation, shared by runs that differ only in `backward`, but for those of the paper's weights.
+    published: units weigh as in the paper, in both directions; always so with the rule `published`.
     """
 
     def __init__(
@@ -79,11 +80,13 @@ class Trainer:
         seed: int = 0,
         checkpoint: Path | None = None,
         forward: Path | None = None,
+        published: bool = False,
     ) -> None:
         self.student, self.samples, self.text_embeddings = student.to(device), list(samples), dict(text_embeddings)
         self.schedule, self.augmentation = schedule, augmentation
         self.backward, self.backward_config = backward, backward_config or BackwardConfig()
-        if forward is not None and backward == "published":
+        self.published = published or backward == "published"
+        if forward is not None and self.published:
             forward = forward.with_name(f"published-{forward.name}")
         self.device, self.seed, self.checkpoint, self.forward = device, seed, checkpoint, forward
         self.rescored = [Rescored(sample.units) for sample in self.samples]
@@ -121,15 +124,15 @@ class Trainer:
 
     def update_labels(self) -> None:
         """Soft labels `[N, P]` of every sample from its units' present scores; class weights by category."""
-        published = self.backward == "published"  # weighs units as the paper does, in both directions
         by_category: dict[str, list[KnowledgeUnits]] = {}
         for sample, rescored in zip(self.samples, self.rescored, strict=True):
             by_category.setdefault(sample.category, []).append(rescored.units)
         weights = {
-            category: class_weights(units, len(units[0].parts), published) for category, units in by_category.items()
+            category: class_weights(units, len(units[0].parts), self.published)
+            for category, units in by_category.items()
         }
         self.soft_labels = [
-            training_labels(sample, rescored, weights[sample.category], self.backward_config, published)
+            training_labels(sample, rescored, weights[sample.category], self.backward_config, self.published)
             for sample, rescored in zip(self.samples, self.rescored, strict=True)
         ]
 

@@ -54,11 +54,11 @@ def teacher_samples(
     return samples
 
 
-def true_samples(shapes: Sequence[Shape]) -> list[Sample]:
-    """The shapes with one unit for each true part: what the ceiling is trained on."""
+def true_samples(shapes: Sequence[Shape], teacher: str = "") -> list[Sample]:
+    """The shapes with one unit for each true part: what the ceiling is trained on.  teacher: see `posed`."""
+    asked = [(shape, shape.question) for shape in shapes]
     return [
-        labeled_sample(cloud_of(shape), shape.question.parts, shape.question.category, shape.question.cloud.up_unknown)
-        for shape in shapes
+        labeled_sample(cloud_of(shape, teacher), own.parts, own.category, own.cloud.up_unknown) for shape, own in asked
     ]
 
 

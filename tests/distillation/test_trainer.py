@@ -334,3 +334,5 @@ def test_published_is_the_papers_loss_by_hand(samples: list[Sample]) -> None:
     expected[2:4] = (1 * 0.5 + 1 * 0) / 3, 1.5 * 1 / 3
     np.testing.assert_allclose(trainer.soft_labels[0], expected, atol=1e-3)
     assert not np.allclose(make([sample], backward="none").soft_labels[0], forward, atol=1e-2), "which others weigh"
+    alone = make([sample], backward="none", published=True)
+    np.testing.assert_allclose(alone.soft_labels[0], forward, atol=1e-3)

@@ -75,9 +75,9 @@ class MethodConfig:
     views_of: what the teacher sees of a mesh that is learned from, `points` sampled on it or the `mesh` itself.
     prompts: by category and part what the teacher is asked for instead of the part's name.
     prepared: folder of `datasets.prepared`, whose boxes stand for a teacher's.  searched: see `pointclip.Searched`.
-    backward: the rule of the method `backward`.  generated, generated_share: shapes added to the collection, see
-    `samples.with_weights`.  labels: labeled shapes beside the collection, whose true labels are learned.
-    units: see `DistillConfig`.
+    backward: the rule of the method `backward`; `published` weighs units as the paper does, in `forward` too.
+    generated, generated_share: shapes added to the collection, see `samples.with_weights`.
+    labels: labeled shapes beside the collection, whose true labels are learned.  units: see `DistillConfig`.
     """
 
     teacher: str | MakeTeacher = "mini"
@@ -98,6 +98,11 @@ class MethodConfig:
     def __post_init__(self) -> None:
         if self.train is not None and self.each:
             raise PartDistillError("one shape at a time is a way of test-time alignment: leave the training shapes out")
+
+    @property
+    def poser(self) -> str:
+        """Name of the teacher as `posed` takes it, by which shapes stand in training and when the student is asked."""
+        return self.teacher.partition(":")[0] if isinstance(self.teacher, str) else ""
 
 
 class DistilledMethod:
@@ -159,7 +164,7 @@ class DistilledMethod:
         if self._config.units == "superpoints":
             samples = [with_superpoints(sample) for sample in samples]
         samples = with_weights(samples[: len(own)], samples[len(own) :], self._config.generated_share)
-        samples += true_samples(labeled)
+        samples += true_samples(labeled, self._config.poser)
         names = {name: self.text(name, parts[name]) for name in dict.fromkeys(sample.category for sample in samples)}
         trained = recipe.start == "default" or start_folder(recipe.start) is not None
         schedule = schedule_for(len(samples), tta=tta, trained=trained, epochs=recipe.epochs)
@@ -190,10 +195,12 @@ class DistilledMethod:
     ) -> Trainer:
         recipe = self._recipe
         checkpoint = forward = None
+        published = self._config.backward == "published"
         if recipe.work is not None:
             start = start_key(recipe.start)
             key = content_key(replace(recipe, work=None, device=""), start, schedule, samples, names)
-            checkpoint = recipe.work / f"fit-{key}-{self._rule}.pt"
+            rule = "published-none" if published and self._rule == "none" else self._rule
+            checkpoint = recipe.work / f"fit-{key}-{rule}.pt"
             forward = recipe.work / f"forward-{key}.pt"
         return self.trainer_type(
             new_student(recipe.student, self.dim(), recipe.start, recipe.freeze_encoder),
@@ -206,12 +213,11 @@ class DistilledMethod:
             seed=recipe.seed,
             checkpoint=checkpoint,
             forward=forward,
+            published=published,
         )
 
     def _label(self, student: Student, question: Question) -> NDArray[np.int16]:
-        line = self._config.teacher
-        teacher = line.partition(":")[0] if isinstance(line, str) else ""  # the student's own pose, see `posed`
-        points, up_unknown = upright(posed(question, teacher)).points, question.cloud.up_unknown
+        points, up_unknown = upright(posed(question, self._config.poser)).points, question.cloud.up_unknown
         parts, recipe = self.text(question.category, question.parts), self._recipe
         turned = recipe.augmentation.yaw > 0
         found = predict_points(student, points, parts, recipe.device, (recipe.seed,), DRAWS, up_unknown, turned)

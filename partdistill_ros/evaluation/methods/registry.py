@@ -29,7 +29,7 @@ def make_method(name: str, shapes: Sequence[Shape], config: MethodConfig) -> Met
     if name == "constant":
         return Constant.of(shapes)
     if name == "supervised":
-        return DistilledMethod(name, true_samples, shapes, "none", config)
+        return DistilledMethod(name, partial(true_samples, teacher=config.poser), shapes, "none", config)
     rule = "none" if name == "forward" else config.backward
     if config.prepared is not None:
         if name not in ("vote", "forward", "backward"):

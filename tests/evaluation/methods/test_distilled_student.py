@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from controlled_teacher import ControlledTeacher
 
+from partdistill_ros.distillation.augmentation import random_turn
 from partdistill_ros.distillation.config import Schedule
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import evaluate
@@ -22,6 +23,7 @@ from partdistill_ros.evaluation.methods.distilled_student import (
     Recipe,
     aligned,
 )
+from partdistill_ros.evaluation.methods.registry import make_method
 from partdistill_ros.evaluation.shapes import prepare
 from partdistill_ros.evaluation.training_samples import teacher_samples, true_samples
 from partdistill_ros.inference.bundle import DEFAULT_PATH
@@ -121,6 +123,30 @@ def test_checkpoints_make_a_second_run_quick_and_equal(bottles, tmp_path):
     assert files == {"fit", "forward"}
     second = evaluate(bottles, DistilledMethod("b", true_samples, bottles, "posterior", MethodConfig(recipe=recipe)))
     np.testing.assert_array_equal(first.answers[0], second.answers[0])
+
+
+def test_forward_alone_by_the_papers_rules_weighs_as_the_paper_does(bottles, tmp_path):
+    found = {}
+    for rule in ("posterior", "published"):
+        config = MethodConfig(recipe=replace(QUICK, work=tmp_path), backward=rule)
+        method = make_method("forward", bottles, config)
+        evaluate(bottles, method)
+        assert method.trainer.backward == "none"
+        found[rule] = method.trainer.soft_labels
+    assert len(list(tmp_path.glob("fit-*"))) == 2, "neither goes on from the other's checkpoint"
+    assert any((one != other).any() for one, other in zip(*found.values(), strict=True))
+
+
+def test_the_ceiling_stands_as_it_is_asked(bottles):
+    tilt = random_turn(np.random.default_rng(0), 0, 1)
+    scan = bottles[0].labeled
+    scan = scan.with_(up=None, mesh=replace(scan.mesh, vertices=(scan.mesh.vertices @ tilt.T).astype(np.float32)))
+    leaning, extent = prepare([scan]), np.ptp(scan.mesh.vertices, axis=0)
+    for teacher, as_it_lies in (("mini", False), ("boxes:found.json", True)):
+        method = make_method("supervised", leaning, MethodConfig(recipe=QUICK, teacher=teacher))
+        evaluate(leaning, method)
+        found = np.ptp(method.trainer.samples[0].points, axis=0)
+        assert np.allclose(found / found.max(), extent / extent.max(), atol=0.03) == as_it_lies
 
 
 def test_one_student_each_category_learns_from_its_own_shapes(bottles, quick):
