@@ -192,7 +192,7 @@ class DistillTrainer(Node):
             clouds.append(cloud)
             arrived.set()
 
-        subscription = subscribe(self, self._settings, keep, self.get_logger().warning)
+        subscription = subscribe(self, lambda: self._settings, keep, self.get_logger().warning)
         try:
             if not arrived.wait(seconds):
                 raise PartDistillError(

@@ -70,10 +70,11 @@ class DepthSubscription:
         self,
         node: Node,
         qos: InputQos,
-        settings: DepthInput,
+        settings: Callable[[], DepthInput],
         receive: Callable[[DepthImage], None],
         warn: Callable[[str], object],
     ) -> None:
+        """`settings()` are those that hold now."""
         from rclpy.clock import Clock, ClockType
         from sensor_msgs.msg import CameraInfo, Image
 
@@ -99,10 +100,13 @@ class DepthSubscription:
 
     def _keeper(self, name: str) -> Callable[[Any], None]:
         def keep(message: Any) -> None:
+            now, before = time.monotonic(), self._arrivals.get(name, -float("inf"))
             self._recent[name].append(message)
-            self._arrivals[name] = time.monotonic()
+            self._arrivals[name] = now
             if name == DEPTH and self._incomplete_since is None:
-                self._incomplete_since = time.monotonic()
+                self._incomplete_since = now
+            if name == COLOR and now - before > PATIENCE:  # it comes again: those behind their depth are waited for
+                self._color_expected_since = now
             self._match()
 
         return keep
@@ -145,7 +149,7 @@ class DepthSubscription:
     def _nearest(self, name: str, depth: Image) -> Any:
         """The message of a topic nearest in time, None where none is within the tolerance."""
         found = min(self._recent[name], key=lambda one: _apart(one, depth), default=None)
-        return None if found is None or _apart(found, depth) > self._settings.tolerance else found
+        return None if found is None or _apart(found, depth) > self._settings().tolerance else found
 
     def _look(self) -> None:
         """Waits no longer for color, and tells where camera_info is lacking; on a timer, since nothing may arrive."""
@@ -162,14 +166,14 @@ class DepthSubscription:
         what = name.split("/")[0 if name == COLOR else 1]
         if not self._node.count_publishers(topic):
             return f"nobody publishes {topic}: remap '{name}' to the camera's {what}"
-        if time.monotonic() - self._arrivals.get(name, -float("inf")) > max(PATIENCE, self._settings.tolerance):
+        if time.monotonic() - self._arrivals.get(name, -float("inf")) > max(PATIENCE, self._settings().tolerance):
             return f"nothing arrives on {topic}, though somebody publishes there ('ros2 topic hz {topic}')"
         # Not of color, whose images come at any distance: the same words are told once a minute.
         apart = min(_apart(one, depth) for one in recent)
         nearest = f", the nearest is about {apart:.1g} s away" if name == INFO else ""
         return (
             f"{topic} has none of their time{nearest}: have the driver stamp both alike, or set depth.tolerance "
-            f"(now {self._settings.tolerance:g})"
+            f"(now {self._settings().tolerance:g})"
         )
 
 
@@ -181,15 +185,16 @@ def _apart(one: Any, other: Any) -> float:
 
 def subscribe(
     node: Node,
-    settings: Any,
+    settings: Callable[[], Any],
     receive: Callable[[Any], None],
     warn: Callable[[str], object],
 ) -> InputSubscription | DepthSubscription:
-    """What the parameters `input`, `depth.*` and `qos.points.*` of `settings` ask for; `receive` gets PointCloud2 or
-    DepthImage, `warn` what is wrong, one sentence with its remedy, again and again."""
-    if settings.input == "depth":
-        return DepthSubscription(node, settings.qos.points, settings.depth, receive, warn)
-    return InputSubscription(node, settings.qos.points, receive, warn)
+    """What the parameters `input`, `depth.*` (which may change) and `qos.points.*` of `settings()` ask for; `receive`
+    gets PointCloud2 or DepthImage, `warn` what is wrong, one sentence with its remedy, again and again."""
+    qos = settings().qos.points
+    if settings().input == "depth":
+        return DepthSubscription(node, qos, lambda: settings().depth, receive, warn)
+    return InputSubscription(node, qos, receive, warn)
 
 
 def input_topic(node: Node, settings: Any) -> str:

@@ -148,7 +148,7 @@ class PartSegmenter(LifecycleNode):
         # A tracker for each worker: that of an earlier activation may be in the middle of its last cloud.
         self._worker = LatestWorker(partial(self._label, ObjectTracker()), self._publish, self._not_labeled)
         self._worker.start()
-        self._input = subscribe(self, self._settings, self._on_input, lambda words: self._problem(INPUT, words))
+        self._input = subscribe(self, lambda: self._settings, self._on_input, lambda words: self._problem(INPUT, words))
         self._active_only.callback(self._input.close)
         query = self._settings.qos.part_query
         queries = self.create_subscription(

@@ -68,7 +68,7 @@ class ScanRecorder(Node):
     def start(self) -> bool:
         """Listens; records at once with `autostart`."""
         self._worker.start()
-        self._input = subscribe(self, self._settings, self._on_input, self._warn)
+        self._input = subscribe(self, lambda: self._settings, self._on_input, self._warn)
         if self._settings.autostart:
             self.get_logger().info(self._begin())
         else:
