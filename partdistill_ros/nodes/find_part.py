@@ -26,6 +26,7 @@ from partdistill_ros.nodes.engine import Engine
 from partdistill_ros.nodes.tf import TransformListener
 from partdistill_ros.objects.part_box import principal_box
 from partdistill_ros.pointcloud.scan import Scan
+from partdistill_ros.recording.transforms import TooEarly
 from partdistill_ros.srv import FindPart
 
 CLOUD_SECONDS = 2.0
@@ -77,9 +78,8 @@ class PartFinder:
             return response
 
     def _answer(self, request: Any) -> Any:
-        newest = self._await_newest()
+        newest, near = self._placed(request.near)
         points = newest.cloud.scan.points
-        near = self._in_cloud(request.near, newest.cloud)
         if not (np.isfinite(request.within) and request.within >= 0):
             raise PartDistillError(f"within must be meters, 0 for any distance, it is {request.within:g}")
         found = find_part(newest.answer, points, request.name, near, request.within)
@@ -116,6 +116,22 @@ class PartFinder:
                         "that clouds come, 'ros2 topic echo /diagnostics' tells"
                     )
                 self._changed.wait(remaining)
+
+    def _placed(self, near: PointStamped) -> tuple[_Newest, NDArray[np.float64] | None]:
+        """The newest labeled cloud with the point `near [3]` in its frame. The first question is what subscribes to tf,
+        which knows nothing of the time before: then a later cloud is waited for."""
+        end, newest = time.monotonic() + CLOUD_SECONDS, self._await_newest()
+        while True:
+            try:
+                return newest, self._in_cloud(near, newest.cloud)
+            except TooEarly:
+                if not self._newer_than(newest, end - time.monotonic()):
+                    raise
+            newest = self._await_newest()
+
+    def _newer_than(self, newest: _Newest, seconds: float) -> bool:
+        with self._changed:
+            return seconds > 0 and self._changed.wait_for(lambda: self._newest is not newest, seconds)
 
     def _in_cloud(self, near: PointStamped, cloud: Cloud) -> NDArray[np.float64] | None:
         """The point `near [3]` in the cloud's frame, None where none was given."""

@@ -57,7 +57,7 @@ class TransformListener:
 
         parameter: what names the frame, for messages to the user.
         wait: seconds for messages that may be on their way.
-        Raises PartDistillError where tf does not know the way.
+        Raises PartDistillError where tf does not know the way: TooEarly where it does for later clouds.
         """
         self.listen(parameter)
         end = time.monotonic() + wait
@@ -67,7 +67,7 @@ class TransformListener:
                 return self._tree.pose(header.frame_id, frame, stamp)
             except PartDistillError as error:
                 if not isinstance(error, NotYetKnown) or time.monotonic() >= end:
-                    raise PartDistillError(
+                    raise type(error)(
                         f"no transform from the cloud's frame '{header.frame_id}' to '{frame}' ({parameter}): {error}; "
                         "publish it on /tf, or leave the parameter empty where the camera stands still"
                     ) from None

@@ -29,6 +29,10 @@ class NotYetKnown(PartDistillError):
     """The transform of that time may still be on its way."""
 
 
+class TooEarly(PartDistillError):
+    """No message will ever tell of that time."""
+
+
 @dataclass
 class _Edge:
     """The poses of a frame in its parent, by time; one without a time where it never moves."""
@@ -82,8 +86,7 @@ class TransformTree:
     def pose(self, source: str, target: str, stamp: int) -> Pose:
         """`[4, 4]`: takes points of frame `source` to frame `target`, at `stamp`; 0 is the newest time known.
 
-        Raises NotYetKnown where only later messages can tell, PartDistillError for frames that have no connection
-        or a time before all that is known.
+        Raises NotYetKnown where only later messages can tell, TooEarly for a time before all that is known.
         """
         source, target = source.lstrip("/"), target.lstrip("/")
         with self._lock:
@@ -125,7 +128,7 @@ def _at(edge: _Edge, frame: str, stamp: int) -> Pose:
         return edge.poses[index]
     if index == 0:
         early = (edge.stamps[0] - stamp) / SECOND
-        raise PartDistillError(
+        raise TooEarly(
             f"the first transform of '{frame}' in '{edge.parent}' is {early:.3f} s after the cloud: "
             "start the recording after tf, and check that the clocks agree"
         )

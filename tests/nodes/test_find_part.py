@@ -52,6 +52,29 @@ def near_in_another_frame(ask, peer):
     assert abs(found.pose.position.x - 0.25) < 0.05 and abs(found.pose.position.y - 1.1) < 0.06
 
 
+def near_in_a_frame_that_tf_tells_of_from_now_on(ask, peer, table_scene):
+    """As where the first question subscribes to tf: its cloud was seen before."""
+    import tf2_msgs.msg as tf2_msgs
+    from geometry_msgs.msg import TransformStamped
+
+    publisher = peer.node.create_publisher(tf2_msgs.TFMessage, "/tf", 10)
+    begin = peer.node.get_clock().now()
+
+    def send() -> None:
+        one = TransformStamped(child_frame_id="camera")
+        one.header.frame_id, one.header.stamp = "wrist", peer.node.get_clock().now().to_msg()
+        publisher.publish(tf2_msgs.TFMessage(transforms=[one]))
+
+    moves = peer.node.create_timer(0.02, send)
+    sees = peer.node.create_timer(0.3, lambda: peer.points.publish(peer.cloud(table_scene)))
+    found = ask("top", near=(0.25, 1.1, -0.35), frame="wrist", within=0.1)
+    peer.node.destroy_timer(moves)
+    peer.node.destroy_timer(sees)
+    assert found.success, found.message
+    stamp = found.header.stamp
+    assert stamp.sec * 10**9 + stamp.nanosec > begin.nanoseconds
+
+
 def answers_are_of_the_active_query(ask, peer, table_scene):
     from partdistill_ros.srv import SetQuery
 
@@ -102,5 +125,6 @@ def test_a_part_comes_with_pose_box_points_and_indices(ask, peer, table_scene):
         refused = ask(**request)
         assert not refused.success and words in refused.message and len(refused.indices) == 0
 
+    near_in_a_frame_that_tf_tells_of_from_now_on(ask, peer, table_scene)
     near_in_another_frame(ask, peer)
     answers_are_of_the_active_query(ask, peer, table_scene)
