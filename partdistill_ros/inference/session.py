@@ -123,6 +123,7 @@ class Bound:
         with self._lock:
             sizes = (points.shape, centers.shape, text.shape)
             if sizes != self._sizes:
+                self._sizes = ()  # should the device have no room: half of the buffers are of other sizes then
                 self._bind(points, centers, text)
                 self._sizes = sizes
             self._buffers["points"].update_inplace(np.ascontiguousarray(points))

@@ -178,6 +178,23 @@ def test_buffers_that_stay_give_what_the_session_gives(bundle):
         np.testing.assert_array_equal(answer, expected)
 
 
+def test_buffers_are_made_anew_after_there_was_no_room(bundle, monkeypatch):
+    session = open_session(bundle.model, [CPU], 1)
+    bound = Bound(session, "cpu")
+
+    def run(batch):
+        points = np.ones((batch, bundle.points, 3), np.float32)
+        centers = np.tile(np.arange(bundle.centers), (batch, 1))
+        return bound.run(points, centers, np.ones((2, bundle.text_dim), np.float32))
+
+    before = run(1)
+    with monkeypatch.context() as no_room:
+        no_room.setattr(session_module.onnxruntime.OrtValue, "ortvalue_from_shape_and_type", None)
+        with pytest.raises(TypeError):
+            run(2)
+    np.testing.assert_array_equal(run(1), before)
+
+
 def test_the_command_builds_and_says_where(monkeypatch, bundle, tmp_path, capsys):
     from partdistill_ros.cli import main as cli
 
