@@ -30,6 +30,8 @@ TOPICS = {
     "part_legend": "part_legend_topic",
     "part_legend_image": "part_legend_image_topic",
     "part_markers": "part_markers_topic",
+    "objects": "objects_topic",
+    "parts": "parts_topic",
 }
 """The argument that says what a topic is called here."""
 

@@ -181,7 +181,7 @@ def _opened(bag: Path) -> Iterator[AnyReader]:
     except Exception as error:  # rosbags passes on what sqlite3, mcap chunks, yaml and zstd run into
         raise PartDistillError(
             f"{bag} cannot be read as a rosbag2 recording ({reason(error)}); it may be cut off: "
-            "try `ros2 bag reindex`, or record it again"
+            "try `ros2 bag reindex` (of ROS 1: `rosbag reindex`), or record it again"
         ) from error
 
 
@@ -192,7 +192,7 @@ def _storage(bag: Path, stack: ExitStack) -> list[Path]:
         return [bag]
     files = sorted(file for file in bag.iterdir() if is_storage(file)) if bag.is_dir() else [bag]
     if not files:
-        raise PartDistillError(f"{bag} is no recording: it holds neither metadata.yaml nor a .mcap or .db3 file")
+        raise PartDistillError(f"{bag} is no recording: it holds neither metadata.yaml nor a .mcap, .db3 or .bag file")
     if bag.is_dir():
         _log.warning("%s has no metadata.yaml: its %d files are read as one recording", bag, len(files))
     if any(file.suffix == COMPRESSED for file in files):
