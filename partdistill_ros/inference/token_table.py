@@ -38,6 +38,7 @@ class TokenTable:
         self, pieces: Sequence[str], vectors: NDArray[np.int8], scales: NDArray[np.float32], head_weight: float
     ) -> None:
         self._row = {piece: row for row, piece in enumerate(pieces)}
+        self._longest = max(map(len, pieces), default=0)
         self._vectors, self._scales, self.head_weight = vectors, scales, head_weight
 
     @property
@@ -80,7 +81,8 @@ class TokenTable:
         rows, start = [], 0
         while start < len(word):
             before = PIECE if start else ""
-            end = next((end for end in range(len(word), start, -1) if before + word[start:end] in self._row), None)
+            longest = min(len(word), start + self._longest)  # else a query of one long word took seconds
+            end = next((end for end in range(longest, start, -1) if before + word[start:end] in self._row), None)
             if end is not None:
                 rows.append(self._row[before + word[start:end]])
             start = end or start + 1
@@ -121,5 +123,7 @@ class ShippedWords:
         return shipped_table().encode(names)
 
     def strange_words(self, name: str) -> list[str]:
-        """The words of a name that are no common words."""
-        return [word for word in _WORD.findall(plain(name)) if not shipped_table().is_word(word)]
+        """The words of a name that are no common words; signs, as in `t-shirt`, count in a name without any word."""
+        words = _WORD.findall(plain(name))
+        words = [word for word in words if word.isalnum()] or words
+        return [word for word in words if not shipped_table().is_word(word)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -67,6 +68,23 @@ def test_the_shipped_bundle_refuses_no_name_and_tells_of_strange_ones():
     known = vocabulary.embed(["handle"])[0]
     np.testing.assert_array_equal(known, vocabulary.embeddings[vocabulary.names.index("handle")])
     assert parse_query("mug: handle, cup", vocabulary).remarks == ()
+
+
+def test_signs_between_words_are_not_told_of():
+    vocabulary = Bundle.load().vocabulary
+    assert parse_query("t-shirt, drawer's knob, handle (left)", vocabulary).remarks == ()
+    assert "'??' is taken for" in parse_query("??", vocabulary).remarks[0]
+
+
+def test_a_word_as_long_as_a_query_costs_little_more_than_its_letters():
+    table, letters = shipped_table(), "qzxjkvwb" * 240
+    start = time.process_time()
+    for at in range(0, len(letters), 20):
+        table.rows(letters[at : at + 20])
+    short = time.process_time() - start
+    start = time.process_time()
+    table.rows(letters)
+    assert time.process_time() - start < 10 * short  # it was a hundred times
 
 
 def test_a_new_word_needs_no_torch():

@@ -322,6 +322,8 @@ def main() -> None:
     torch.manual_seed(options.seed)
     space = TextSpace.load()
     categories = [name for name in trained_categories() if (options.shapes / f"{name}.npz").exists()]
+    if not categories:
+        parser.error(f"{options.shapes} holds no shapes: draw them with synthetic.training.everyday_shapes first")
     shapes = {name: load_shapes(options.shapes / f"{name}.npz") for name in categories}
     names, all_names = embed_names(space, categories)
     steps = 0 if options.export_only else options.steps
@@ -337,7 +339,7 @@ def main() -> None:
         "data": f"true labels of {sum(len(one.points) for one in shapes.values())} procedural shapes of "
         f"{len(shapes)} categories, random assemblies among them; never seen: {', '.join(HELD_OUT)}",
         "mode": "supervised",
-        "start": "the default student before it, distilled from mini" if options.start == "default" else options.start,
+        "start": "the default student before it" if options.start == "default" else options.start,
         "steps": trainer.step,
         "batch": options.batch,
         "seed": options.seed,

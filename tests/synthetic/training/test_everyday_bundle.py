@@ -12,7 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch: the extra 'train'")
 from partdistill_ros.students.build import make_student  # noqa: E402
-from partdistill_ros.synthetic.training.everyday_bundle import EverydayTrainer, Names, Training  # noqa: E402
+from partdistill_ros.synthetic.training.everyday_bundle import EverydayTrainer, Names, Training, main  # noqa: E402
 from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, draw_shapes  # noqa: E402
 
 SIZES = {"points": 256, "centers": 64, "patches": 32, "neighbors": 8, "width": 40, "layers": 1, "heads": 2, "dim": 8}
@@ -65,3 +65,10 @@ def test_the_commands_of_the_guide_run(repository: Path, command: str) -> None:
     assert f"python -m {module}" in (repository / "docs" / "models.md").read_text(encoding="utf-8")
     done = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and "--out" in done.stdout
+
+
+def test_without_shapes_the_command_says_how_to_draw_them(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["everyday_bundle", "--shapes", str(tmp_path), "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit):
+        main()
+    assert "everyday_shapes" in capsys.readouterr().err
