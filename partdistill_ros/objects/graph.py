@@ -68,7 +68,8 @@ def voxel_edge(points: Array) -> float | None:
     if len(points) < 9:
         return None
     some = points[:: max(1, len(points) // 500)]
-    ninth = float(np.median(cKDTree(points).query(some, k=9)[0][:, 8]))  # 1.6 times the spacing on a surface
+    tree = cKDTree(points, balanced_tree=False, compact_nodes=False)  # for so few questions: made in half the time
+    ninth = float(np.median(tree.query(some, k=9)[0][:, 8]))  # 1.6 times the spacing on a surface
     edge = max(EDGE, ninth)
     return edge if edge <= SPARSEST else None
 
