@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Goblets: a family of objects that no shipped model has seen, recorded by the simulated depth camera.
 
-The family lives here, outside `synthetic/families`, so that neither the shipped student nor `mini` learns it.
+The family lives here, outside `synthetic/families`, so that neither the shipped student, which knows
+wine glasses and trophies, nor `mini` learns it.
 """
 
 from __future__ import annotations

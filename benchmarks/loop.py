@@ -3,10 +3,10 @@
 
     python benchmarks/loop.py [--recordings 24] [--tests 12] [--recorder collect|node] [--out out/loop]
 
-Goblets (benchmarks/goblets.py), which no shipped model has seen, are recorded by the simulated depth camera into a bag
-(mcap) that `partdistill collect` reads, or shown to the running node `scan_recorder`. They are distilled by the action
-`distill` while the live node goes on labeling; the student is then loaded into that node. The teacher is a simulated
-detector (benchmarks/detections.py): no model that ships knows goblets, so the boxes are damaged truth. Truth is used
+Goblets (benchmarks/goblets.py), a family that no shipped model has seen, are recorded by the simulated depth camera
+into a bag (mcap) that `partdistill collect` reads, or shown to the running node `scan_recorder`. They are distilled by
+the action `distill` while the live node goes on labeling; the student is then loaded into that node. The teacher is a
+simulated detector (benchmarks/detections.py): `mini` knows no goblets, so the boxes are damaged truth. Truth is used
 for nothing else but the scores.
 Printed: the live node's mIoU on goblets that were never recorded, before and after; its rate of labeled clouds, before
 and while training runs; times.

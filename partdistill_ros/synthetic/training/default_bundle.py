@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the shipped student: `python -m partdistill_ros.synthetic.training.default_bundle` (see --help).
+"""Makes the student that the shipped one started from:
+`python -m partdistill_ros.synthetic.training.default_bundle` (see --help).
 
 The teacher `mini` looks at ten views of unlabeled procedural shapes of every family; one student is
 distilled from what it says of all of them together. The shapes' true parts are never read.
@@ -24,7 +25,6 @@ from partdistill_ros.distillation.config import BACKWARD, Augmentation, Schedule
 from partdistill_ros.distillation.samples import Sample, make_sample, upright_cloud
 from partdistill_ros.distillation.trainer import Progress, Trainer
 from partdistill_ros.distillation.unit_store import KnowledgeStore
-from partdistill_ros.inference.bundle import DEFAULT_PATH
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.students.build import new_student, save_student
@@ -72,7 +72,7 @@ def samples(per_family: int, first_seed: int, points: int, work: Path, workers: 
 def main() -> None:
     """Query the teacher, distill, export."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=DEFAULT_PATH)
+    parser.add_argument("--out", type=Path, default=Path("out/default"))
     parser.add_argument("--work", type=Path, default=Path("out/default.work"), help="knowledge and checkpoints")
     parser.add_argument("--per-family", type=int, default=90)
     parser.add_argument("--first-seed", type=int, default=0, help="of the shapes; the teacher learned on 100000 and up")

@@ -310,7 +310,7 @@ def main() -> None:
     usual = Training()
     parser.add_argument("--shapes", type=Path, default=Path("out/everyday"), help="folder of `everyday_shapes`")
     parser.add_argument("--out", type=Path, required=True, help="folder of the bundle to write")
-    parser.add_argument("--checkpoint", type=Path, default=Path("out/everyday.work/fit.pt"))
+    parser.add_argument("--checkpoint", type=Path, help="goes on from there (default: fit.pt in OUT.work)")
     parser.add_argument("--start", default="default", help="first weights: default, scratch or a bundle")
     parser.add_argument("--steps", type=int, default=usual.steps)
     parser.add_argument("--batch", type=int, default=usual.batch)
@@ -319,6 +319,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--export-only", action="store_true", help="write the bundle of the checkpoint as it is")
     options = parser.parse_args()
+    checkpoint = options.checkpoint or options.out.with_name(f"{options.out.name}.work") / "fit.pt"
+    if options.export_only and not checkpoint.exists():
+        parser.error(f"{checkpoint} is not there: train first, or name another --checkpoint")
     torch.manual_seed(options.seed)
     space = TextSpace.load()
     categories = [name for name in trained_categories() if (options.shapes / f"{name}.npz").exists()]
@@ -331,7 +334,7 @@ def main() -> None:
     student = new_student("patch_transformer", space.dim, options.start)
     trainer = EverydayTrainer(
         student, shapes, names, all_names, training,
-        seed=options.seed, device=options.device, checkpoint=options.checkpoint,
+        seed=options.seed, device=options.device, checkpoint=checkpoint,
     )  # fmt: skip
     trained = trainer.run()
     record = {

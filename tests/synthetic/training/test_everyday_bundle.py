@@ -72,3 +72,10 @@ def test_without_shapes_the_command_says_how_to_draw_them(tmp_path, monkeypatch,
     with pytest.raises(SystemExit):
         main()
     assert "everyday_shapes" in capsys.readouterr().err
+
+
+def test_each_bundle_has_a_checkpoint_of_its_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["everyday_bundle", "--out", str(tmp_path / "mine"), "--export-only"])
+    with pytest.raises(SystemExit):
+        main()
+    assert str(tmp_path / "mine.work" / "fit.pt") in capsys.readouterr().err
