@@ -48,7 +48,8 @@ def collect_samples(
     that carry their units are not rendered.
 
     left_out: gets a sentence for each scan that could not be used.
-    Raises PartDistillError where no scan is left, or the teacher saw none of the parts.
+    Raises PartDistillError where no scan is left, or no labeled shape of those that were named, where the teacher saw
+    none of the parts, and where superpoints are asked for and nothing can become them.
     """
     known, paths = split_known(config.scans) if config.scans else ([], [])
     samples: list[Sample] = []
@@ -61,16 +62,17 @@ def collect_samples(
         collector = _Collector(config, tuple(parts), work, report, left_out)
         own, generated = collector.samples(paths, len(samples))
         samples = with_weights([*samples, *own], generated, config.generated_share)
-    samples += _labeled(config, parts, left_out) if config.labels else []
-    if config.units == "superpoints":
-        samples = [with_superpoints(sample) for sample in samples]
     if not samples:
         raise PartDistillError("no scan could be used: see the warnings above for what is wrong with each")
     if not any(len(sample.units) for sample in samples):
         raise PartDistillError(
             f"the teacher '{config.teacher}' saw none of {', '.join(parts)} in any view: check the names"
         )
-    return samples
+    if config.units == "superpoints":
+        samples = [with_superpoints(sample) for sample in samples]
+        if all(sample.drawn is None for sample in samples):
+            raise PartDistillError("no scan has boxes of known views to become superpoints: leave --units out")
+    return samples + (_labeled(config, parts, left_out) if config.labels else [])
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def count_scans(paths: Sequence[Path], generated: Sequence[str]) -> int:
 
 
 def _labeled(config: DistillConfig, parts: Sequence[str], left_out: list[str]) -> list[Sample]:
-    return labeled_samples(
+    samples = labeled_samples(
         config.labels,
         parts,
         str(config.category),
@@ -170,6 +172,9 @@ def _labeled(config: DistillConfig, parts: Sequence[str], left_out: list[str]) -
         seed=config.seed,
         num_partial_views=_num_partial_views(config),
     )
+    if not samples:
+        raise PartDistillError("none of the shapes of --labels could be used: see the warnings above")
+    return samples
 
 
 def _known_sample(path: Path, parts: Sequence[str], config: DistillConfig) -> Sample:

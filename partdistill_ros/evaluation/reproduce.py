@@ -201,7 +201,9 @@ def _path(run: Run, job: Job, category: str) -> Path:
     """Where a cell lies: its name tells row, category and seed, and changes with every option behind it."""
     config = run.config(job.row, job.seed, None)
     options = replace(config, recipe=replace(config.recipe, work=None, device=""), prompts={}, teacher=run.teacher)
-    files = [files_key(path) for path in (run.encoder, run.searched) if path is not None]
+    boxes = run.teacher.partition("boxes:")[2]
+    read = (run.encoder, run.searched, Path(boxes) if boxes else None)
+    files = [files_key(path) for path in read if path is not None]
     prompts = sorted(f"{key} {words}" for key, words in config.prompts.items())
     row, learned_from = replace(job.row, published={}), run.data.sources if job.row.setting == "pre" else ()
     key = content_key(__version__, row, options, prompts, run.data.identity, learned_from, files, job.categories)

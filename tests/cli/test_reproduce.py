@@ -171,3 +171,17 @@ def test_a_damaged_cell_is_named(partdistill, tmp_path):
     cell.write_text("{}")
     done = partdistill(*command)
     assert done.code == 2 and f"{cell.name} is no cell of a table" in done.err and "delete it" in done.err
+
+
+def test_other_boxes_are_other_cells(partdistill, tmp_path):
+    (tmp_path / "data").mkdir()
+    save_scan(tmp_path / "data" / "cup.npz", sample_surface(generate("mug", 3), 300))
+    views = [{"id": view, "width": 200, "height": 200, "file_name": f"view_{view:02d}.png"} for view in range(10)]
+    found = {"images": views, "categories": [{"id": 0, "name": "cup"}]}
+    where = ("--data", tmp_path / "data", "--teacher", f"boxes:{tmp_path / 'boxes.json'}", "--out", tmp_path / "out")
+    command = ("reproduce", "shapenetpart-glip", *where, "--rows", "vote", "--device", "cpu")
+    for score in (0.9, 0.8):
+        box = {"image_id": 0, "category_id": 0, "bbox": [50, 50, 100, 100], "score": score}
+        (tmp_path / "boxes.json").write_text(json.dumps({**found, "annotations": [box]}))
+        assert partdistill(*command).code == 0 and "0 of 1 trainings" in partdistill(*command).err
+    assert len(list((tmp_path / "out" / "cells").iterdir())) == 2

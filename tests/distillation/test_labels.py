@@ -9,8 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from partdistill_ros.distillation import collect
+from partdistill_ros.distillation.collect import collect_samples
+from partdistill_ros.distillation.config import DistillConfig
 from partdistill_ros.distillation.labels import labeled_sample, labeled_samples, true_units
+from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.evaluation.training_samples import no_units
 from partdistill_ros.io.save import save_scan
 from partdistill_ros.pointcloud.scan import sample_surface
 from partdistill_ros.synthetic.families import generate
@@ -58,3 +63,20 @@ def test_a_cloud_without_labels_is_refused() -> None:
     cloud = replace(sample_surface(generate("mug", 0), 500), point_labels=None)
     with pytest.raises(PartDistillError, match="no labels"):
         labeled_sample(cloud, PARTS, "mug")
+
+
+def collected(folder: Path, scans: str, labels: str, units: str = "points") -> list[Sample]:
+    config = DistillConfig((folder / scans,), PARTS, folder / "out", "mug", labels=(str(folder / labels),), units=units)
+    return collect_samples(config, PARTS, folder / "work", lambda _: None, [])
+
+
+def test_labels_do_not_stand_in_for_a_teacher_or_for_scans(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [sample.labeled for sample in collected(folder, "mug3.npz", "mug0.npz")] == [False, True]
+    with pytest.raises(PartDistillError, match="none of the shapes of --labels could be used"):
+        collected(folder, "mug3.npz", "mug2.npz")
+    with pytest.raises(PartDistillError, match="leave --units out"):
+        collected(folder, "mug3.npz", "mug0.npz", units="superpoints")
+    blind = replace(labeled_sample(sample_surface(generate("mug", 0), 500), PARTS, "mug"), units=no_units(500, PARTS))
+    monkeypatch.setattr(collect, "make_sample", lambda *_, **__: blind)
+    with pytest.raises(PartDistillError, match="saw none of handle, cup"):
+        collected(folder, "mug3.npz", "mug0.npz")
