@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     usable = [word for word in listed if word.isalpha() and len(word) > 3 and word not in segmenter.bundle.vocabulary]
     words = np.random.default_rng(options.seed).choice(usable, options.count, replace=False)
     refused, told, times = 0, 0, []
-    for names in words.reshape(-1, A_QUERY):
+    for names in np.array_split(words, max(len(words) // A_QUERY, 1)):
         start = time.perf_counter()
         try:
             told += len(segmenter.query(", ".join(names)).remarks)
