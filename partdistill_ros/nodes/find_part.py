@@ -63,6 +63,11 @@ class PartFinder:
             self._newest = _Newest(cloud, answer, engine.query)
             self._changed.notify_all()
 
+    @property
+    def idle(self) -> bool:
+        """Whether no question is being answered."""
+        return self._background.idle
+
     def forget(self) -> None:
         """Frees the cloud."""
         with self._changed:

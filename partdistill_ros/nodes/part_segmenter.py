@@ -190,18 +190,19 @@ class PartSegmenter(LifecycleNode):
 
     def stop(self) -> bool:
         """Ends the work in hand; False if it did not end in time. For the end of the process."""
-        return (self._worker is None or self._worker.stop(STOP_SECONDS)) and self._background.idle
+        ended = self._worker is None or self._worker.stop(STOP_SECONDS)
+        return ended and self._background.idle and self._finder.idle
 
     def _end(self) -> None:
         self._active_only.close()
         if self._worker is not None and self._worker.stop(STOP_SECONDS):
             self._worker = None
+        self._finder.forget()
 
     def _free(self) -> None:
         if self._outputs is not None:
             self._outputs.free()
         self._outputs = self._engine = None
-        self._finder.forget()
         release_memory()
 
     def _transition_failed(self, error: Exception) -> None:

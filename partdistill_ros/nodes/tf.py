@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
 import time
 from functools import partial
 from typing import Any
@@ -32,6 +33,7 @@ class TransformListener:
         self._node = node
         self._tree = TransformTree(KEEP_SECONDS)
         self._subscriptions: list[Any] = []
+        self._listening = threading.Lock()  # clouds and services ask from threads of their own
         # Only a clock of simulated time jumps.
         threshold = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
         self._jumps = node.get_clock().create_jump_callback(threshold, post_callback=lambda _: self._tree.forget())
@@ -47,10 +49,13 @@ class TransformListener:
             )
         from tf2_msgs.msg import TFMessage
 
-        self._subscriptions = [
-            self._node.create_subscription(TFMessage, "/tf", self._add, profile("reliable", DEPTH)),
-            self._node.create_subscription(TFMessage, "/tf_static", partial(self._add, static=True), latched(DEPTH)),
-        ]
+        with self._listening:
+            self._subscriptions = self._subscriptions or [
+                self._node.create_subscription(TFMessage, "/tf", self._add, profile("reliable", DEPTH)),
+                self._node.create_subscription(
+                    TFMessage, "/tf_static", partial(self._add, static=True), latched(DEPTH)
+                ),
+            ]
 
     def pose(self, header: Header, frame: str, parameter: str, wait: float = WAIT_SECONDS) -> Pose:
         """`[4, 4]` from the frame of a cloud with this header to `frame` at the cloud's time (0: the newest known).

@@ -87,6 +87,16 @@ def answers_are_of_the_active_query(ask, peer, table_scene):
     assert found.success and (found.part, found.category) == ("lid", "")
 
 
+def a_node_that_does_not_look_finds_nothing(ask, peer):
+    from lifecycle_msgs.msg import Transition
+    from lifecycle_msgs.srv import ChangeState
+
+    asleep = Transition(id=Transition.TRANSITION_DEACTIVATE)
+    assert peer.call(ChangeState, "/part_segmenter/change_state", transition=asleep).success
+    found = ask("lid")
+    assert not found.success and "no cloud was labeled" in found.message
+
+
 def test_a_part_comes_with_pose_box_points_and_indices(ask, peer, table_scene):
     from partdistill_ros.nodes.conversions import read_cloud
 
@@ -128,3 +138,4 @@ def test_a_part_comes_with_pose_box_points_and_indices(ask, peer, table_scene):
     near_in_a_frame_that_tf_tells_of_from_now_on(ask, peer, table_scene)
     near_in_another_frame(ask, peer)
     answers_are_of_the_active_query(ask, peer, table_scene)
+    a_node_that_does_not_look_finds_nothing(ask, peer)
