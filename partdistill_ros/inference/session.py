@@ -161,7 +161,8 @@ def open_session(model: bytes, providers: list[Provider], threads: int) -> onnxr
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     try:
-        return onnxruntime.InferenceSession(model, options, providers=providers)
+        # Its fallback tries the same again, and prints: into what `--json` promises.
+        return onnxruntime.InferenceSession(model, options, providers=providers, enable_fallback=0)
     except Exception as error:  # onnxruntime's exceptions share no base class
         raise PartDistillError(f"onnxruntime cannot load the network: {_first_line(error)}") from error
 

@@ -147,6 +147,14 @@ def test_a_model_the_runtime_cannot_load():
         StudentSession(b"not a model", "cpu")
 
 
+def test_a_model_whose_names_are_no_text_is_refused_without_a_word_on_the_terminal(toy_model, capfd):
+    output = toy_model.rindex(b"logits")
+    damaged = toy_model[:output] + b"\xe5\xe5" + toy_model[output + 2 :]
+    with pytest.raises(PartDistillError, match="onnxruntime cannot load the network: .*utf-8"):
+        StudentSession(damaged, "cpu", 1)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_failing_run_names_the_provider(toy_model):
     points, centers, text = inputs()
     with pytest.raises(PartDistillError, match="the student failed on cpu"):
