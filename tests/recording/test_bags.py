@@ -160,5 +160,5 @@ def test_a_cut_off_recording_is_refused_in_a_sentence(record, collection, storag
 
 def test_a_folder_that_is_no_recording(collection, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(PartDistillError, match="neither metadata.yaml nor a .mcap or .db3 file"):
+    with pytest.raises(PartDistillError, match="neither metadata.yaml nor a .mcap, .db3 or .bag file"):
         collect_bag(tmp_path / "empty", collection)
