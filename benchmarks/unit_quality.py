@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from partdistill_ros.distillation.boxes import best_fitting_parts
+from partdistill_ros.distillation.box_fit import best_fitting_parts
 from partdistill_ros.distillation.samples import Sample, upright
 from partdistill_ros.distillation.trainer import Trainer
 from partdistill_ros.evaluation.shapes import Shape

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.distillation.boxes import best_fitting_parts, box_fit, specificity_weights
+from partdistill_ros.distillation.box_fit import best_fitting_parts, box_fit, specificity_weights
 from partdistill_ros.distillation.config import BackwardConfig
 from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.units import KnowledgeUnits, soft_labels

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.distillation.boxes import project_points
+from partdistill_ros.distillation.box_fit import project_points
 from partdistill_ros.distillation.config import BoxConfig
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.rendering.cameras import TEN_VIEWS, Views, bounding_sphere, orbit_views

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.distillation.boxes import count_visible
+from partdistill_ros.distillation.box_fit import count_visible
 from partdistill_ros.distillation.config import Augmentation
 from partdistill_ros.distillation.posing import Pose, posed, surface_cloud
 from partdistill_ros.distillation.teacher_query import Renderer, query_teacher

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.distillation.backward import agreement, joint_names, kappa, weighted_units
-from partdistill_ros.distillation.boxes import box_fit
+from partdistill_ros.distillation.box_fit import box_fit
 from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.errors import PartDistillError

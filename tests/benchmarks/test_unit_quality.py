@@ -10,7 +10,7 @@ import numpy as np
 from unit_quality import unit_quality
 
 from partdistill_ros.distillation.backward import Rescored
-from partdistill_ros.distillation.boxes import project_points
+from partdistill_ros.distillation.box_fit import project_points
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.evaluation.shapes import prepare
 from partdistill_ros.evaluation.training_samples import true_samples

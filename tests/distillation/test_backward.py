@@ -20,7 +20,7 @@ from partdistill_ros.distillation.backward import (
     rescore,
     training_labels,
 )
-from partdistill_ros.distillation.boxes import box_fit, specificity_weights
+from partdistill_ros.distillation.box_fit import box_fit, specificity_weights
 from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.units import KnowledgeUnits, class_weights, soft_labels
 from partdistill_ros.rendering.cameras import orbit_views

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partdistill_ros.distillation.collect import collect_samples
 from partdistill_ros.distillation.config import DistillConfig
 from partdistill_ros.distillation.known_units import save_known
 from partdistill_ros.distillation.known_views import box_purity, public_views
+from partdistill_ros.distillation.sources import collect_samples
 from partdistill_ros.distillation.units import KnowledgeUnits, units_from_boxes
 from partdistill_ros.pointcloud.scan import Scan, sample_surface
 from partdistill_ros.rendering.cameras import TEN_VIEWS, Views, bounding_sphere, look_at, orbit_views

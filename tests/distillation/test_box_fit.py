@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from partdistill_ros.distillation.boxes import (
+from partdistill_ros.distillation.box_fit import (
     best_fitting_parts,
     box_fit,
     box_fits,
