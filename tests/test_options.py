@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from dataclasses import MISSING, dataclass, field
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 
 import pytest
+from rooms import Lamp, Room
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.options import (
@@ -21,21 +22,6 @@ from partdistill_ros.options import (
     to_arguments,
     updated,
 )
-
-
-@dataclass(frozen=True)
-class Lamp:
-    color: str = option("white", "Color of the light.", choices=("white", "red"))
-    power: float = option(5.0, "Watts.", minimum=0.0, maximum=60.0, read_only=True)
-
-
-@dataclass(frozen=True)
-class Room:
-    name: str = option("hall", "What it is called.")
-    seats: int = option(4, "Chairs in it.", minimum=0, maximum=100)
-    open: bool = option(True, "Whether one may enter.")
-    front: Lamp = field(default=Lamp())
-    back: Lamp = field(default=Lamp("red", 1.0))
 
 
 def test_groups_are_flattened_with_the_values_of_the_instance():

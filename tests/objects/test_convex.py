@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+from solids_on_table import BESIDE, CAMERA, STACKED, on_table
 
 from partdistill_ros.objects.extract import extract_objects
 from partdistill_ros.objects.params import TabletopParams
@@ -13,23 +14,15 @@ from partdistill_ros.objects.surface import NotAPicture, camera_of
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.synthetic.clutter_scene import make_clutter
 from partdistill_ros.synthetic.depth_camera import DepthCamera, camera_pose, capture
-from partdistill_ros.synthetic.families.primitives import MeshBuilder, Solid, box, cylinder, revolve, transform
-
-SMALL = DepthCamera(width=320, height=240, fx=262.5, fy=262.5, cx=159.5, cy=119.5)
+from partdistill_ros.synthetic.families.primitives import Solid, box, revolve
 
 
-def seen(solids: list[Solid], elevation: float = 35.0, camera: DepthCamera = SMALL) -> Scan:
+def seen(solids: list[Solid], elevation: float = 35.0, camera: DepthCamera = CAMERA) -> Scan:
     """A table with solids on it, labeled 1, 2, ... in their order, from 0.9 m."""
-    parts = ["table", *(f"{number}" for number in range(len(solids)))]
-    builder = MeshBuilder(parts)
-    for x in np.linspace(-0.5, 0.5, 11):
-        for y in np.linspace(-0.5, 0.5, 11):
-            builder.add("table", box((0.1, 0.1, 0.01), (x, y, -0.005)))
-    for number, solid in enumerate(solids):
-        builder.add(f"{number}", solid)
+    mesh, parts = on_table(solids)
     angle = np.radians(elevation)
     pose = camera_pose((0.9 * np.cos(angle), 0, 0.9 * np.sin(angle)), (0, 0, 0.04))
-    return capture(builder.build(), pose, np.random.default_rng(0), camera, parts=parts)
+    return capture(mesh, pose, np.random.default_rng(0), camera, parts=parts)
 
 
 def overlaps(scan: Scan, method: str) -> list[float]:
@@ -43,8 +36,6 @@ def overlaps(scan: Scan, method: str) -> list[float]:
     return result
 
 
-BESIDE = [box((0.08, 0.1, 0.2), (0, -0.05, 0.1)), box((0.1, 0.07, 0.08), (0.06, 0.035, 0.04))]
-STACKED = [box((0.2, 0.26, 0.06), (0, 0, 0.03)), transform(cylinder(0.04, 0.12, 40), move=(0, 0, 0.12))]
 
 
 @pytest.mark.parametrize("solids", [BESIDE, STACKED], ids=["beside", "stacked"])
@@ -84,7 +75,7 @@ def test_the_camera_is_read_from_its_rays() -> None:
     scan = seen(BESIDE)
     rotation, lens = camera_of(scan)
     np.testing.assert_allclose(rotation, np.eye(3), atol=1e-5)
-    expected = [[1 / SMALL.fx, 0, -SMALL.cx / SMALL.fx], [0, 1 / SMALL.fy, -SMALL.cy / SMALL.fy]]
+    expected = [[1 / CAMERA.fx, 0, -CAMERA.cx / CAMERA.fx], [0, 1 / CAMERA.fy, -CAMERA.cy / CAMERA.fy]]
     np.testing.assert_allclose(lens, expected, atol=1e-5)
 
 
@@ -100,7 +91,7 @@ def test_rows_and_columns_of_no_camera() -> None:
 def test_made_up_clutter_is_cut_better_than_by_gaps() -> None:
     found = {"auto": 0, "clusters": 0}
     for seed in (0, 2, 4):
-        scene = make_clutter(seed, camera=SMALL)
+        scene = make_clutter(seed, camera=CAMERA)
         for method in found:
             objects = extract_objects(scene.scan, TabletopParams(method=method)).objects
             for number in range(len(scene.objects)):

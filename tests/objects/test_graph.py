@@ -6,33 +6,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from solids_on_table import BESIDE, CAMERA, STACKED, on_table
 
 from partdistill_ros.objects.extract import extract_objects
 from partdistill_ros.objects.graph import EDGE, SPARSEST, voxel_edge
 from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.pointcloud.scan import Scan
-from partdistill_ros.synthetic.depth_camera import DepthCamera, camera_pose, capture
-from partdistill_ros.synthetic.families.primitives import MeshBuilder, Solid, box, cylinder, revolve, transform
+from partdistill_ros.synthetic.depth_camera import camera_pose, capture
+from partdistill_ros.synthetic.families.primitives import Solid, revolve
 
-CAMERA = DepthCamera(width=320, height=240, fx=262.5, fy=262.5, cx=159.5, cy=119.5)
-BESIDE = [box((0.08, 0.1, 0.2), (0, -0.05, 0.1)), box((0.1, 0.07, 0.08), (0.06, 0.035, 0.04))]
-STACKED = [box((0.2, 0.26, 0.06), (0, 0, 0.03)), transform(cylinder(0.04, 0.12, 40), move=(0, 0, 0.12))]
 BOWL = [revolve([(0, 0), (0.05, 0), (0.08, 0.07), (0.075, 0.07), (0.045, 0.006), (0, 0.006)], 48)]
 
 
 def merged(solids: list[Solid], around: tuple[float, ...]) -> Scan:
     """A table with solids, seen from these angles at 0.8 m, as one cloud of the world's frame in no order."""
-    parts = ["table", *(f"{number}" for number in range(len(solids)))]
-    builder = MeshBuilder(parts)
-    for x in np.linspace(-0.5, 0.5, 11):
-        for y in np.linspace(-0.5, 0.5, 11):
-            builder.add("table", box((0.1, 0.1, 0.01), (x, y, -0.005)))
-    for number, solid in enumerate(solids):
-        builder.add(f"{number}", solid)
+    mesh, parts = on_table(solids)
     rng, points, labels = np.random.default_rng(0), [], []
     for angle in np.radians(around):
         pose = camera_pose((0.65 * np.cos(angle), 0.65 * np.sin(angle), 0.5), (0, 0, 0.04))
-        scan = capture(builder.build(), pose, rng, CAMERA, parts=parts)
+        scan = capture(mesh, pose, rng, CAMERA, parts=parts)
         points.append(scan.points @ pose[:3, :3].T + pose[:3, 3])
         labels.append(scan.point_labels)
     order = rng.permutation(sum(map(len, labels)))

@@ -4,29 +4,14 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass, field
 from types import ModuleType
 
 import pytest
+from rooms import Room
 
 from partdistill_ros.distillation.config import DistillConfig
 from partdistill_ros.distillation.pretrain_config import PretrainConfig
-from partdistill_ros.options import declared, option, options_of
-
-
-@dataclass(frozen=True)
-class Lamp:
-    color: str = option("white", "Color of the light.", choices=("white", "red"))
-    power: float = option(5.0, "Watts.", minimum=0.0, maximum=60.0, read_only=True)
-
-
-@dataclass(frozen=True)
-class Room:
-    name: str = option("hall", "What it is called.")
-    seats: int = option(4, "Chairs in it.", minimum=0, maximum=100)
-    open: bool = option(True, "Whether one may enter.")
-    front: Lamp = field(default=Lamp())
-    back: Lamp = field(default=Lamp("red", 1.0))
+from partdistill_ros.options import declared, options_of
 
 
 @pytest.fixture(scope="module")
