@@ -36,8 +36,7 @@ from partdistill_ros.synthetic.training.everyday_shapes import (
     FREE,
     HELD_OUT,
     Shapes,
-    load_shapes,
-    trained_categories,
+    load_categories,
 )
 from partdistill_ros.synthetic.training.sensors import Sensing, sensed
 from partdistill_ros.text.space import TextSpace, pick_synonym
@@ -308,7 +307,9 @@ def _weights(labels: NDArray[np.int64], parts: int) -> NDArray[np.float32]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0])
     usual = Training()
-    parser.add_argument("--shapes", type=Path, default=Path("out/everyday"), help="folder of `everyday_shapes`")
+    parser.add_argument(
+        "--shapes", type=Path, nargs="+", default=[Path("out/everyday")], help="folders of `everyday_shapes`"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the bundle to write")
     parser.add_argument("--checkpoint", type=Path, help="goes on from there (default: fit.pt in OUT.work)")
     parser.add_argument("--start", default="default", help="first weights: default, scratch or a bundle")
@@ -324,10 +325,11 @@ def main() -> None:
         parser.error(f"{checkpoint} is not there: train first, or name another --checkpoint")
     torch.manual_seed(options.seed)
     space = TextSpace.load()
-    categories = [name for name in trained_categories() if (options.shapes / f"{name}.npz").exists()]
+    shapes = load_categories(options.shapes)
+    categories = list(shapes)
     if not categories:
-        parser.error(f"{options.shapes} holds no shapes: draw them with synthetic.training.everyday_shapes first")
-    shapes = {name: load_shapes(options.shapes / f"{name}.npz") for name in categories}
+        folders = ", ".join(map(str, options.shapes))
+        parser.error(f"{folders} holds no shapes: draw them with synthetic.training.everyday_shapes first")
     names, all_names = embed_names(space, categories)
     steps = 0 if options.export_only else options.steps
     training = Training(steps=steps, batch=options.batch, rate=options.rate)

@@ -9,7 +9,7 @@ stopped goes on, and a category that was added later is all that is drawn.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +70,21 @@ def load_shapes(path: Path) -> Shapes:
     """Read what `save_shapes` wrote."""
     with np.load(path) as file:
         return Shapes(file["points"], file["labels"], np.unpackbits(file["seen"], axis=1).astype(bool))
+
+
+def load_categories(folders: Sequence[Path]) -> dict[str, Shapes]:
+    """The shapes of every category that a training may see, those of all `folders` together."""
+    found = {}
+    for name in trained_categories():
+        files = [folder / f"{name}.npz" for folder in folders if (folder / f"{name}.npz").exists()]
+        if files:
+            drawn = [load_shapes(path) for path in files]
+            found[name] = Shapes(
+                np.concatenate([one.points for one in drawn]),
+                np.concatenate([one.labels for one in drawn]),
+                np.concatenate([one.seen for one in drawn]),
+            )
+    return found
 
 
 def main() -> None:

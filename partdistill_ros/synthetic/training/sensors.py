@@ -7,19 +7,25 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
 
 from partdistill_ros.distillation.augmentation import AugmentedCloud, draw_clutter, random_turn, sample_unevenly
 from partdistill_ros.distillation.config import Augmentation
-from partdistill_ros.pointcloud.frames import center_max_radius
+from partdistill_ros.distillation.samples import partial_view_masks
+from partdistill_ros.pointcloud.frames import center_max_radius, rotation_to_z
 from partdistill_ros.pointcloud.sampling import farthest_points, resample
+from partdistill_ros.pointcloud.scan import Scan
 
 LEAST_LEFT = 256  # points that a view or a cut leaves at least
+UPSIDE_DOWN = 0.35  # of things that do not stand: people put cups so, which seldom come to lie so by chance
+HULL_POINTS = 600  # of a shape that tell on which sides it can rest
 
 
 @dataclass(frozen=True)
 class Sensing:
     """Chances of what happens to a cloud, and how much at most; lengths in units of the object's radius."""
 
+    dropped: float = 0.25  # it rests as it came to lie, on its side or upside down
     one_sided: float = 0.55  # as one camera sees it
     cut: float = 0.25  # occluded by something, or cropped at the picture's edge
     cut_fraction: float = 0.35  # of the points that a cut takes at most
@@ -29,7 +35,7 @@ class Sensing:
     fewest: int = 300
     steps: float = 0.3  # depth in steps, as structured light and stereo give it
     step: float = 0.03  # largest of these
-    free_rotation: float = 0.2  # of a thing that stands
+    free_rotation: float = 0.25  # of a thing that stands
     free_rotation_up_unknown: float = 0.45  # of a thing without an up of its own
     how: Augmentation = Augmentation(noise=0.02)  # stretch, tilt, outliers, table, noise
 
@@ -49,6 +55,10 @@ def sensed(
     seen: `[V, M]` by single cameras.  neighbor: `[L, 3]`, another thing that may stand beside it.
     """
     how, rows = sensing.how, np.arange(len(points))
+    if rng.random() < sensing.dropped:
+        points = points @ resting_turn(rng, points).T.astype(points.dtype)
+        # a camera on a robot looks down at what lies there, too: the views of the upright shape hold other sides
+        seen = partial_view_masks(Scan(points), int(rng.integers(2**31)), 1)
     if rng.random() < sensing.one_sided:
         visible = np.flatnonzero(seen[rng.integers(len(seen))])
         rows = visible if len(visible) >= LEAST_LEFT else rows
@@ -76,6 +86,25 @@ def sensed(
     every = resample(cloud, count)
     final = center_max_radius(cloud[every])
     return AugmentedCloud(final, farthest_points(final, num_centers), source[every])
+
+
+def resting_turn(rng: np.random.Generator, points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The rotation `[3, 3]` of a thing that was dropped, or set down upside down: from its first pose it rolls on, from
+    facet to facet of its hull, to one that its center of mass lies over; that one is at the bottom (-z).
+
+    Slow motion without bounces, as in Goldberg et al., Part Pose Statistics, IJRR 1999.
+    """
+    chosen = points[rng.permutation(len(points))[:HULL_POINTS]].astype(np.float64)
+    planes = ConvexHull(chosen).equations
+    height = -(planes[:, :3] @ chosen.mean(0) + planes[:, 3])  # of the center of mass over each facet
+    down = np.array([0.0, 0.0, 1.0]) if rng.random() < UPSIDE_DOWN else rng.normal(size=3)
+    while True:
+        toward = planes[:, :3] @ down
+        facet = np.where(toward > 1e-9, height / np.maximum(toward, 1e-9), np.inf).argmin()
+        if toward[facet] > 1 - 1e-9:
+            break
+        down = planes[facet, :3]
+    return rotation_to_z(-down)
 
 
 def _cut(

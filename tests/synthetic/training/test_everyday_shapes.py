@@ -9,6 +9,7 @@ from partdistill_ros.synthetic.training.everyday_shapes import (  # noqa: E402
     EVERYTHING,
     HELD_OUT,
     draw_shapes,
+    load_categories,
     load_shapes,
     save_shapes,
     trained_categories,
@@ -29,3 +30,12 @@ def test_shapes_are_kept_as_they_were_drawn(tmp_path):
     loaded = load_shapes(tmp_path / "bucket.npz")
     np.testing.assert_array_equal(loaded.points, drawn.points)
     np.testing.assert_array_equal(loaded.seen, drawn.seen)
+
+
+def test_shapes_of_several_folders_are_one_collection(tmp_path):
+    for folder, seed in (("a", 0), ("b", 7)):
+        (tmp_path / folder).mkdir()
+        save_shapes(tmp_path / folder / "bucket.npz", draw_shapes(EVERYTHING["bucket"], 1, seed, 300))
+    found = load_categories([tmp_path / "a", tmp_path / "b"])
+    assert list(found) == ["bucket"] and found["bucket"].points.shape == (2, 300, 3)
+    assert not np.array_equal(found["bucket"].points[0], found["bucket"].points[1])

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="torch: the extra 'train'")
-from partdistill_ros.synthetic.training.sensors import Sensing, sensed  # noqa: E402
+from partdistill_ros.synthetic.training.sensors import Sensing, resting_turn, sensed  # noqa: E402
 
-QUIET = {"one_sided": 0.0, "cut": 0.0, "neighbor": 0.0, "few": 0.0, "steps": 0.0, "free_rotation": 0.0}
+QUIET = {"dropped": 0.0, "one_sided": 0.0, "cut": 0.0, "neighbor": 0.0, "few": 0.0, "steps": 0.0, "free_rotation": 0.0}
 
 
 def cloud(rng, sensing, up_unknown=False, count=1024):
@@ -47,3 +47,27 @@ def test_a_cut_takes_points_away_and_neighbors_have_no_label():
 def test_few_points_are_repeated():
     _, made = cloud(np.random.default_rng(2), Sensing(**{**QUIET, "few": 1.0}))
     assert 300 <= len(np.unique(made.points, axis=0)) < 1024
+
+
+def test_a_dropped_thing_lies_on_a_side_that_it_can_rest_on():
+    brick = np.random.default_rng(0).uniform(-1, 1, (3000, 3)) * [0.1, 0.2, 0.9]  # it stands on no small end for long
+    heights = []
+    for seed in range(12):
+        turn = resting_turn(np.random.default_rng(seed), brick)
+        np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-9)
+        heights.append(np.ptp(brick @ turn.T, axis=0)[2])
+    assert min(heights) < 0.3 and np.median(heights) < 0.5
+
+
+def test_things_are_set_down_upside_down_as_well():
+    points = np.random.default_rng(0).uniform(-1, 1, (3000, 3)) * [0.4, 0.3, 0.3]
+    downward = [resting_turn(np.random.default_rng(seed), points)[2, 2] < -0.95 for seed in range(30)]
+    assert 0.2 < np.mean(downward) < 0.8
+
+
+def test_a_camera_sees_a_dropped_thing_from_above():
+    for seed in range(4):
+        points, made = cloud(np.random.default_rng(seed), Sensing(**{**QUIET, "dropped": 1.0, "one_sided": 1.0}))
+        own = np.unique(made.source[made.source >= 0])
+        assert 200 < len(own) < 1024
+        assert not (points[own, 0] > 0).all() and not (points[own, 1] > 0).all()
