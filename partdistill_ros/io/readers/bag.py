@@ -251,9 +251,13 @@ def _infos(reader: AnyReader, image: Any) -> list[Any]:
 def _camera_info(reader: AnyReader, connection: Any) -> Any:
     """The first camera_info of an image topic (intrinsics stay as they are in a recording), None for clouds."""
     infos = _infos(reader, connection) if connection.msgtype == IMAGE_TYPE else []
-    for info, _, content in reader.messages(connections=infos) if infos else ():  # no connections would mean all
+    if not infos:
+        return None  # reading the messages of no connection would mean all
+    for info, _, content in reader.messages(connections=infos):
         return _message(reader, info, content, f"the camera_info on {info.topic}")
-    return None
+    raise PartDistillError(
+        f"{infos[0].topic} has no messages, without which {connection.topic} cannot become clouds: record both again"
+    )
 
 
 def _choose(bag: Path, reader: AnyReader, topic: str | None) -> list[Any]:

@@ -44,11 +44,14 @@ def message(cloud: np.ndarray, height: int = 1, **changes: Any) -> Any:
     return TYPES[CLOUD_TYPE](**values | changes)
 
 
-def record(folder: Path, suffix: str, topics: dict[str, Sequence[Any]]) -> Path:
-    """A bag with these messages a topic, plus a topic of texts; returns its folder."""
+def record(folder: Path, suffix: str, topics: dict[str, Sequence[Any]], silent: Sequence[tuple[str, str]] = ()) -> Path:
+    """A bag with these messages a topic, plus a topic of texts; returns its folder.  silent: topics, with their types,
+    on which nothing came."""
     bag = folder / f"bag_{suffix[1:]}"
     with Writer(bag, version=9, storage_plugin=STORAGES[suffix]) as writer:
         text = writer.add_connection("/chatter", "std_msgs/msg/String", typestore=STORE)
+        for topic, kind in silent:
+            writer.add_connection(topic, kind, typestore=STORE)
         for topic, messages in topics.items():
             kind = getattr(messages[0], "__msgtype__", CLOUD_TYPE)
             connection = writer.add_connection(topic, kind, typestore=STORE)
@@ -127,6 +130,9 @@ def test_depth_images_become_organized_clouds(tmp_path: Path) -> None:
     with pytest.raises(PartDistillError, match="no cloud that can be read"):
         list(read_bag(other, on_skip=lambda _, error: told.append(str(error))))
     assert "take the camera_info of the same camera" in told[0]
+    silent = [("/d/camera_info", info.__msgtype__)]
+    with pytest.raises(PartDistillError, match=r"^/d/camera_info has no messages, without which /d/image cannot"):
+        list(read_bag(record(tmp_path / "silent", ".mcap", {"/d/image": [image]}, silent)))
 
 
 def test_recordings_of_ros_1(tmp_path: Path) -> None:
