@@ -23,7 +23,7 @@ import numpy as np
 from clutter import read_scene
 from live_quality import noisy_frames
 
-from partdistill_ros.inference.parts import find_part, found_parts
+from partdistill_ros.inference.parts import Boxes, find_part, found_parts
 from partdistill_ros.inference.scene import SceneLabels, SceneOptions, label_scene
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.inference.tracking import ObjectTracker, TrackingOptions
@@ -62,9 +62,9 @@ def consume(costs: Costs, scan: Scan, answer: SceneLabels) -> None:
     costs.of("numbers", lambda: ObjectTracker().predictions(about, clouds, lambda indices: [None] * len(indices)))
     costs.of("labeled cloud", lambda: labeled_message(cloud, answer))
     costs.of("labeled cloud with object field", lambda: labeled_message(cloud, answer, object_field=True))
-    costs.of("markers", lambda: markers_message(cloud, answer))
-    costs.of("detections: objects", lambda: object_detections(cloud, answer))
-    costs.of("detections: parts", lambda: part_detections(cloud, answer))
+    costs.of("markers", lambda: markers_message(cloud, Boxes(scan.points, answer)))
+    costs.of("detections: objects", lambda: object_detections(cloud, Boxes(scan.points, answer)))
+    costs.of("detections: parts", lambda: part_detections(cloud, Boxes(scan.points, answer)))
     for part in found_parts(answer)[:1]:
 
         def find(name: str = part.name) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.scene import SceneLabels, SceneObject
+from partdistill_ros.objects.part_box import Box, part_box
 
 MIN_PART_POINTS = 20
 """Fewer points are stray labels: they would flicker."""
@@ -50,6 +52,27 @@ def found_objects(answer: SceneLabels) -> list[FoundPart]:
         confidence = answer.confidence[one.index][answer.labels[one.index] >= 0]
         found.append(FoundPart(one, one.index, float(confidence.mean()) if len(confidence) else 0.0))
     return found
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Parts and objects of an answer with their boxes, found when first asked for and once for all who ask; what has
+    too few points for a box is left out.  points: `[N, 3]` of the cloud, in meters."""
+
+    points: NDArray[np.float32]
+    answer: SceneLabels
+
+    @cached_property
+    def parts(self) -> list[tuple[FoundPart, Box]]:
+        return self._boxed(found_parts(self.answer))
+
+    @cached_property
+    def objects(self) -> list[tuple[FoundPart, Box]]:
+        return self._boxed(found_objects(self.answer))
+
+    def _boxed(self, found: list[FoundPart]) -> list[tuple[FoundPart, Box]]:
+        boxes = ((one, part_box(self.points[one.index], one.object.up)) for one in found)
+        return [(one, box) for one, box in boxes if box is not None]
 
 
 def find_part(

@@ -19,11 +19,11 @@ from sensor_msgs.msg import Image, PointCloud2, PointField
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from partdistill_ros.inference.parts import found_objects, found_parts
+from partdistill_ros.inference.parts import Boxes
 from partdistill_ros.inference.scene import SceneLabels
 from partdistill_ros.msg import PartLegend
 from partdistill_ros.nodes.inputs import DepthImage
-from partdistill_ros.objects.part_box import Box, part_box
+from partdistill_ros.objects.part_box import Box
 from partdistill_ros.pointcloud.depth import depth_scan, packed_image_colors
 from partdistill_ros.pointcloud.layout import (
     OBJECT_FIELD,
@@ -174,20 +174,17 @@ def box_size(box: Box, scale: float = 1.0) -> Vector3:
     return Vector3(x=x, y=y, z=z)
 
 
-def markers_message(cloud: Cloud, answer: SceneLabels) -> MarkerArray:
+def markers_message(cloud: Cloud, found: Boxes) -> MarkerArray:
     """Box and name of each part, outline and number of each object, after a marker that clears those before."""
     markers = [Marker(header=cloud.header, action=Marker.DELETEALL)]
-    colors = part_colors(answer.parts)
+    colors = part_colors(found.answer.parts)
     scale = 1 / UNITS[cloud.unit]
-    for number, part in enumerate(found_parts(answer)):
-        box = part_box(cloud.scan.points[part.index], part.object.up)
-        if box is not None and part.label is not None:
+    for number, (part, box) in enumerate(found.parts):
+        if part.label is not None:
             markers += _part_markers(cloud.header, number, part.name, box, colors[part.label], scale)
-    for whole in found_objects(answer):
-        box = part_box(cloud.scan.points[whole.index], whole.object.up)
-        if box is not None:
-            name = f"{whole.object.category or ''} {whole.object.number}".strip()
-            markers += _object_markers(cloud.header, whole.object.number, name, box, scale)
+    for whole, box in found.objects:
+        name = f"{whole.object.category or ''} {whole.object.number}".strip()
+        markers += _object_markers(cloud.header, whole.object.number, name, box, scale)
     return MarkerArray(markers=markers)
 
 

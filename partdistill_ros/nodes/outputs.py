@@ -14,6 +14,7 @@ from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Float64, Header
 from visualization_msgs.msg import MarkerArray
 
+from partdistill_ros.inference.parts import Boxes
 from partdistill_ros.inference.scene import SceneLabels
 from partdistill_ros.msg import PartLegend
 from partdistill_ros.nodes import detections
@@ -90,11 +91,12 @@ class Outputs:
         with self._lock:
             self._legend.publish(_legend(result.engine, result.cloud.header, result.answer))
             self._labeled.publish(result.message)
+            found = Boxes(result.cloud.scan.points, result.answer)
             if markers and self._markers.get_subscription_count():
-                self._markers.publish(markers_message(result.cloud, result.answer))
+                self._markers.publish(markers_message(result.cloud, found))
             for name, publisher in self._detections.items():
                 if publisher.get_subscription_count():
-                    publisher.publish(DETECTIONS[name](result.cloud, result.answer))
+                    publisher.publish(DETECTIONS[name](result.cloud, found))
         if active is not result.engine:
             self.announce(active)
 

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.parts import MIN_PART_POINTS, find_part, found_objects, found_parts
+from partdistill_ros.inference.parts import MIN_PART_POINTS, Boxes, find_part, found_objects, found_parts
 from partdistill_ros.inference.scene import SceneLabels, SceneObject
+from partdistill_ros.objects.part_box import part_box
 
 PARTS = ("handle", "cup", "cap")
 POINTS = np.zeros((240, 3))
@@ -39,6 +42,19 @@ def test_parts_of_enough_points_are_listed_with_their_object(answer):
 def test_objects_are_listed_whole_labeled_or_not(answer):
     found = [(one.object.number, one.name, len(one.index), round(one.score, 3)) for one in found_objects(answer)]
     assert found == [(7, "", 80, 0.75), (9, "", 80, 0.839), (3, "", 80, 0.0)]
+
+
+def test_each_box_is_found_once(answer, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "partdistill_ros.inference.parts.part_box", lambda points, up: asked.append(points) or part_box(points, up)
+    )
+    few = SceneObject(np.arange(3), None, None, 4)
+    boxes = Boxes(POINTS.astype(np.float32), replace(answer, objects=(*answer.objects, few)))
+    for _ in range(2):
+        assert [one.label for one, _ in boxes.parts] == [0, 1, 0]
+        assert [one.object.number for one, _ in boxes.objects] == [7, 9, 3], "three points have no box"
+    assert len(asked) == 7 and boxes.objects[1][1].center[0] == 1.0
 
 
 @pytest.mark.parametrize(("name", "wanted"), [

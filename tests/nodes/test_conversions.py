@@ -8,7 +8,7 @@ import pytest
 from python_steps import python_steps
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.parts import MIN_PART_POINTS
+from partdistill_ros.inference.parts import MIN_PART_POINTS, Boxes
 from partdistill_ros.inference.scene import SceneLabels, SceneObject
 from partdistill_ros.pointcloud.layout import CloudLayout, unpack_colors
 from partdistill_ros.pointcloud.scan import Scan
@@ -121,7 +121,7 @@ def test_markers_name_and_enclose_each_part(conversions, table_scene):
 
     cloud = conversions.Cloud(table_scene, None, header(), False)
     answer = answer_for(table_scene)
-    clear, *markers = conversions.markers_message(cloud, answer).markers
+    clear, *markers = conversions.markers_message(cloud, Boxes(table_scene.points, answer)).markers
     assert clear.action == Marker.DELETEALL
     assert [marker.ns for marker in markers] == [*2 * ("boxes", "names"), "objects", "numbers"]
     boxes, names = markers[:4:2], markers[1::2]
@@ -136,7 +136,7 @@ def test_markers_name_and_enclose_each_part(conversions, table_scene):
 
 def test_an_object_is_outlined_by_twelve_edges_of_its_box(conversions, table_scene):
     cloud = conversions.Cloud(table_scene, None, header(), False)
-    markers = conversions.markers_message(cloud, answer_for(table_scene)).markers
+    markers = conversions.markers_message(cloud, Boxes(table_scene.points, answer_for(table_scene))).markers
     outline = next(marker for marker in markers if marker.ns == "objects")
     ends = np.array([(end.x, end.y, end.z) for end in outline.points]).reshape(12, 2, 3)
     spans = np.sort(np.abs(ends[:, 0] - ends[:, 1]), axis=1)
@@ -149,7 +149,8 @@ def test_stray_labels_get_no_marker(conversions, table_scene):
     few = answer.labels.copy()
     few[np.flatnonzero(few == 0)[MIN_PART_POINTS - 1 :]] = 1
     answer = SceneLabels(few, answer.confidence, PARTS, answer.objects, {})
-    markers = conversions.markers_message(conversions.Cloud(table_scene, None, header(), False), answer).markers
+    cloud = conversions.Cloud(table_scene, None, header(), False)
+    markers = conversions.markers_message(cloud, Boxes(table_scene.points, answer)).markers
     assert [marker.text for marker in markers if marker.ns == "names"] == ["cup"]
 
 

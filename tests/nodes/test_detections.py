@@ -45,6 +45,7 @@ def test_boxes_are_in_meters_whatever_the_unit(table_scene):
     pytest.importorskip("vision_msgs", reason="vision_msgs is not installed")
     from std_msgs.msg import Header
 
+    from partdistill_ros.inference.parts import Boxes
     from partdistill_ros.inference.scene import SceneLabels, SceneObject
     from partdistill_ros.nodes.conversions import Cloud
     from partdistill_ros.nodes.detections import object_detections
@@ -53,7 +54,7 @@ def test_boxes_are_in_meters_whatever_the_unit(table_scene):
     unlabeled, no = np.full(len(table_scene.points), -1, np.int16), np.zeros(len(table_scene.points), np.float32)
     index = np.flatnonzero(table_scene.finite())
     answer = SceneLabels(unlabeled, no, ("top",), (SceneObject(index, None, None, 65_535),), {})
-    (one,) = object_detections(cloud, answer).detections
+    (one,) = object_detections(cloud, Boxes(table_scene.points, answer)).detections
     assert (one.id, one.results[0].hypothesis.class_id, one.results[0].hypothesis.score) == ("65535", "object", 0.0)
     assert 0.5 < one.bbox.size.x < 1.5
 
