@@ -148,7 +148,8 @@ class PartFinder:
             raise PartDistillError(f"near must be a point in meters, it is {point.tolist()}")
         if frame == cloud.header.frame_id:
             return point
-        pose = self._transforms.pose(cloud.header, frame, "near.header.frame_id", TF_SECONDS)
+        remedy = f"or give `near` in the frame '{cloud.header.frame_id}'"
+        pose = self._transforms.pose(cloud.header, frame, "near.header.frame_id", TF_SECONDS, remedy)
         return pose[:3, :3].T @ (point - pose[:3, 3])
 
 

@@ -57,11 +57,18 @@ class TransformListener:
                 ),
             ]
 
-    def pose(self, header: Header, frame: str, parameter: str, wait: float = WAIT_SECONDS) -> Pose:
+    def pose(
+        self,
+        header: Header,
+        frame: str,
+        parameter: str,
+        wait: float = WAIT_SECONDS,
+        remedy: str = "or leave the parameter empty where the camera stands still",
+    ) -> Pose:
         """`[4, 4]` from the frame of a cloud with this header to `frame` at the cloud's time (0: the newest known).
 
         parameter: what names the frame, for messages to the user.
-        wait: seconds for messages that may be on their way.
+        wait: seconds for messages that may be on their way.  remedy: what else helps, for the same messages.
         Raises PartDistillError where tf does not know the way: TooEarly where it does for later clouds.
         """
         self.listen(parameter)
@@ -74,7 +81,7 @@ class TransformListener:
                 if not isinstance(error, NotYetKnown) or time.monotonic() >= end:
                     raise type(error)(
                         f"no transform from the cloud's frame '{header.frame_id}' to '{frame}' ({parameter}): {error}; "
-                        "publish it on /tf, or leave the parameter empty where the camera stands still"
+                        f"publish it on /tf, {remedy}"
                     ) from None
                 time.sleep(ASK_SECONDS)
 

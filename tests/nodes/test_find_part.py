@@ -130,7 +130,7 @@ def test_a_part_comes_with_pose_box_points_and_indices(ask, peer, table_scene):
         ({"name": "top", "near": (0, 0, np.nan)}, "near must be a point in meters"),
         ({"name": "top", "within": -1.0}, "within must be meters"),
         ({"name": ""}, "name the part to find"),
-        ({"name": "top", "near": second, "frame": "base_link"}, "no transform from the cloud's frame 'camera'"),
+        ({"name": "top", "near": second, "frame": "base_link"}, "or give `near` in the frame 'camera'"),
     ):
         refused = ask(**request)
         assert not refused.success and words in refused.message and len(refused.indices) == 0
