@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from partdistill_ros.distillation.checkpoint import load_parts
 from partdistill_ros.distillation.losses import pad_parts
 from partdistill_ros.distillation.optimizer import Optimizer, half_precision, step_seed
+from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.students.build import new_student, save_student
@@ -269,14 +270,21 @@ class EverydayTrainer:
         content = {name: part.state_dict() for name, part in self._parts().items()}
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(self.checkpoint) as temporary:
-            torch.save({**content, "state": json.dumps({"step": self.step, "losses": self.losses})}, temporary)
+            state = {"step": self.step, "losses": self.losses, "seed": self.seed}
+            torch.save({**content, "state": json.dumps(state)}, temporary)
 
     def _resume(self) -> None:
         if self.checkpoint is None or not self.checkpoint.exists():
             return
         state = load_parts(self.checkpoint, self._parts(), self.device, lambda content: json.loads(content["state"]))
-        if state is not None:
-            self.step, self.losses = state["step"], state["losses"]
+        if state is None:
+            return
+        seed = state.get("seed", self.seed)  # older checkpoints do not tell
+        if seed != self.seed and state["step"] < self.training.steps:
+            raise PartDistillError(
+                f"{self.checkpoint} is of --seed {seed}, not {self.seed}: give that seed, or another --checkpoint"
+            )
+        self.step, self.losses = state["step"], state["losses"]
 
     def _parts(self) -> dict[str, nn.Module | Optimizer]:
         return {

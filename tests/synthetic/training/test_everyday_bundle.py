@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch: the extra 'train'")
+from partdistill_ros.errors import PartDistillError  # noqa: E402
 from partdistill_ros.students.build import make_student  # noqa: E402
 from partdistill_ros.synthetic.training.everyday_bundle import EverydayTrainer, Names, Training, main  # noqa: E402
 from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, draw_shapes  # noqa: E402
@@ -44,6 +46,20 @@ def test_a_stopped_training_goes_on_with_the_same_weights(tmp_path):
     resumed = trainer(tmp_path / "fit.pt").run()
     for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_a_checkpoint_of_another_seed_is_refused_one_without_a_seed_is_not(tmp_path):
+    trainer(tmp_path / "fit.pt", steps=1).run()
+    other = trainer(tmp_path / "fit.pt", steps=2)
+    other.seed = 5
+    with pytest.raises(PartDistillError, match=r"fit.pt is of --seed 0, not 5: give that seed, or another"):
+        other.run()
+    content = torch.load(tmp_path / "fit.pt")
+    state = json.loads(content["state"])
+    del state["seed"]
+    torch.save(content | {"state": json.dumps(state)}, tmp_path / "fit.pt")
+    other.run()
+    assert other.step == 2
 
 
 def test_names_are_learned_in_competition_and_alone():
