@@ -14,7 +14,7 @@ from partdistill_ros.evaluation.datasets.shapenet_meshes import on_mesh
 from partdistill_ros.evaluation.methods.registry import collect
 from partdistill_ros.evaluation.shapes import Selection, Shape, load_shapes, prepare
 from partdistill_ros.evaluation.tables import Table
-from partdistill_ros.io.content_key import content_key, files_key
+from partdistill_ros.io.content_key import content_key, files_key, listing_key
 
 DOCS = "docs/reproduce.md tells what to download"
 
@@ -57,7 +57,8 @@ class TableData:
         self.categories = tuple(categories or known)
         content = files_key(folder / OWN_PARTS) if found else content_key(self._loose)
         self.identity = (str(folder.resolve()), content, str(most), str(up), str(meshes))  # for the keys of cells
-        self.sources = (*train, str(generated))
+        sources = (*train, str(generated))
+        self.sources = tuple((one, listing_key(Path(one))) for one in sources)  # for the keys of cells that learn
         self.test = lru_cache(maxsize=2)(self._test)
         self.train = lru_cache(maxsize=2)(self._learn_from)
         self.generated = lru_cache(maxsize=2)(self._made)

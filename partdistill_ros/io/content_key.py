@@ -26,6 +26,13 @@ def files_key(path: Path) -> str:
     return content_key(*(hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else file for file in files))
 
 
+def listing_key(path: Path) -> str:
+    """A key of name, size and time of a file, or of all files of a folder, none of which is read."""
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    found = [(file, file.stat()) for file in files if file.is_file()]
+    return content_key([(file, about.st_size, about.st_mtime_ns) for file, about in found])
+
+
 def _feed(digest: Any, value: Any) -> None:
     if is_dataclass(value) and not isinstance(value, type):
         digest.update(f"{type(value).__name__}(".encode())

@@ -68,4 +68,8 @@ def test_loose_shapes_and_others_to_learn_from(tmp_path):
     folder.mkdir(parents=True)
     save_scan(folder / "own.ply", sample_surface(generate("mug", 7), 200).with_(point_labels=None, parts=()))
     made = TableData(TABLE, home, categories=["mug"], generated=str(tmp_path / "made"))
+    before = made.sources
+    save_scan(folder / "other.ply", sample_surface(generate("mug", 8), 200).with_(point_labels=None, parts=()))
+    assert TableData(TABLE, home, generated=str(tmp_path / "made")).sources != before, "cells of other students"
+    (folder / "other.ply").unlink()
     assert names(made.generated("mug")) == ["own"] and (made.generated("mug")[0].truth == -1).all()

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from partdistill_ros.io.content_key import content_key, files_key
+from partdistill_ros.io.content_key import content_key, files_key, listing_key
 
 
 @dataclass(frozen=True)
@@ -55,3 +56,16 @@ def test_files_count_by_their_content(tmp_path: Path):
     first = files_key(tmp_path / "bundle")
     file.write_bytes(b"two")
     assert files_key(tmp_path / "bundle") != first != files_key(file)
+
+
+def test_a_listing_tells_new_other_and_missing_files(tmp_path: Path):
+    keys = [listing_key(tmp_path)]
+    file = tmp_path / "a" / "scan.ply"
+    file.parent.mkdir()
+    for content in (b"one", b"other"):
+        file.write_bytes(content)
+        assert listing_key(tmp_path) == listing_key(tmp_path)
+        keys.append(listing_key(tmp_path))
+    os.utime(file, (1, 1))
+    keys.append(listing_key(file))
+    assert len(set(keys)) == len(keys) and listing_key(tmp_path / "none") == listing_key(tmp_path / "neither")
