@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from partdistill_ros.distillation.box_fit import project_points
 from partdistill_ros.distillation.config import BoxConfig
+from partdistill_ros.distillation.posing import Pose, posed
 from partdistill_ros.distillation.units import KnowledgeUnits
+from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.rendering.cameras import TEN_VIEWS, Views, bounding_sphere, orbit_views
 from partdistill_ros.rendering.rasterize import render_points, visible_points
 
@@ -23,6 +25,14 @@ PYTORCH3D = -90.0  # degrees from +x, where `orbit_views` begins, to +z, where P
 TURNS = (PYTORCH3D, 0.0, 90.0, 180.0)
 UNUSED = tuple(turn + 45.0 for turn in TURNS)  # turns that no convention has
 MOST_POINTS = 2048  # that are looked at
+
+
+def upright_with_views(scan: Scan, units: KnowledgeUnits) -> tuple[Scan, Views | None]:
+    """The scan (finite points) upright in the unit ball, and there the views that its units' numbers count; None where
+    the boxes do not tell."""
+    standing = posed(scan)
+    views, pose = public_views(standing.points, units, scan.up), Pose.of(standing)
+    return pose.apply(standing), None if views is None else pose.views_after(views)
 
 
 def public_views(points: NDArray[np.float32], units: KnowledgeUnits, up: NDArray[np.float32] | None) -> Views | None:

@@ -26,13 +26,15 @@ def labeled_samples(
     up: str | None = None,
     seed: int = 0,
     num_partial_views: int = 0,
+    teacher: str = "",
 ) -> list[Sample]:
     """The labeled shapes of files and folders as samples of at most `points` points; one without labels of these parts
-    goes to `on_skip`.  up: axis that points up, whatever the files say."""
+    goes to `on_skip`.  up: axis that points up, whatever the files say.  teacher: name of who is
+    queried about the scans, so that both stand alike, see `posing.posed`."""
     samples = []
     for number, scan in enumerate(load_scans(paths, up=up, on_skip=on_skip)):
         try:
-            cloud = upright_cloud(scan, points, seed)
+            cloud = upright_cloud(scan, points, seed, teacher)
             masks = partial_view_masks(cloud, seed + number, num_partial_views) if num_partial_views else None
             samples.append(labeled_sample(cloud, parts, category, scan.up_unknown, masks))
         except PartDistillError as error:

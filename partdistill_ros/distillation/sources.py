@@ -15,9 +15,9 @@ import numpy as np
 from partdistill_ros.distillation.config import Augmentation, DistillConfig
 from partdistill_ros.distillation.generated import generated_scans, is_procedural
 from partdistill_ros.distillation.known_units import load_known, select_points, split_known, with_parts
-from partdistill_ros.distillation.known_views import public_views
+from partdistill_ros.distillation.known_views import upright_with_views
 from partdistill_ros.distillation.labels import labeled_samples
-from partdistill_ros.distillation.posing import Pose, posed, usable_rows
+from partdistill_ros.distillation.posing import usable_rows
 from partdistill_ros.distillation.samples import (
     Sample,
     make_sample,
@@ -171,6 +171,7 @@ def _labeled(config: DistillConfig, parts: Sequence[str], left_out: list[str]) -
         up=config.up,
         seed=config.seed,
         num_partial_views=_num_partial_views(config),
+        teacher=config.teacher.partition(":")[0],
     )
     if not samples:
         raise PartDistillError("none of the shapes of --labels could be used: see the warnings above")
@@ -184,9 +185,8 @@ def _known_sample(path: Path, parts: Sequence[str], config: DistillConfig) -> Sa
     scan = scan if config.up is None else scan.with_(up=parse_up(config.up))
     units = with_parts(units, parts, str(path))
     index = np.random.default_rng(config.seed).permutation(usable_rows(scan))[: config.cloud_points]
-    found, units = posed(scan.select(index)), select_points(units, index)
-    views, pose = public_views(found.points, units, scan.up), Pose.of(found)
-    cloud = pose.apply(found)
+    units = select_points(units, index)
+    cloud, views = upright_with_views(scan.select(index), units)
     return Sample(
         scan.name,
         str(config.category),
@@ -194,6 +194,6 @@ def _known_sample(path: Path, parts: Sequence[str], config: DistillConfig) -> Sa
         units,
         partial_view_masks(cloud, config.seed, _num_partial_views(config)),
         up_unknown=scan.up_unknown,
-        views=None if views is None else pose.views_after(views),
+        views=views,
         boxes=True,
     )

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from partdistill_ros.distillation import posing
+from partdistill_ros.distillation.known_views import upright_with_views
 from partdistill_ros.distillation.labels import labeled_sample
 from partdistill_ros.distillation.posing import Pose, surface_cloud
-from partdistill_ros.distillation.samples import Sample, make_sample, upright, upright_cloud
+from partdistill_ros.distillation.samples import Sample, make_sample, upright_cloud
 from partdistill_ros.distillation.unit_store import KnowledgeStore
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.evaluation.datasets.prepared import prepared_units
@@ -72,13 +73,14 @@ def no_units(points: int, parts: Sequence[str]) -> KnowledgeUnits:
 
 
 def prepared_samples(shapes: Sequence[Shape], folder: Path) -> list[Sample]:
-    """Shapes of `datasets.prepared` in `folder` with the boxes that their authors found. Raises PartDistillError for
-    shapes that are not there."""
+    """Shapes of `datasets.prepared` in `folder` with the boxes that their authors found, of the public views where
+    these explain them. Raises PartDistillError for shapes that are not there."""
     samples = []
     for shape in shapes:
-        question, cloud = shape.question, upright(shape.labeled)
-        units = prepared_units(folder, question.name) or no_units(len(cloud.points), question.parts)
-        samples.append(Sample(question.name, question.category, cloud.points, units, boxes=True))
+        question, scan = shape.question, shape.labeled
+        units = prepared_units(folder, question.name) or no_units(len(scan.points), question.parts)
+        cloud, views = upright_with_views(scan, units)
+        samples.append(Sample(question.name, question.category, cloud.points, units, views=views, boxes=True))
     return samples
 
 

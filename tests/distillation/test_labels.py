@@ -12,10 +12,11 @@ import pytest
 from partdistill_ros.distillation import sources
 from partdistill_ros.distillation.config import DistillConfig
 from partdistill_ros.distillation.labels import labeled_sample, labeled_samples, true_units
-from partdistill_ros.distillation.samples import Sample
+from partdistill_ros.distillation.samples import Sample, upright_cloud
 from partdistill_ros.distillation.sources import collect_samples
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.training_samples import no_units
+from partdistill_ros.io.load import load_scan
 from partdistill_ros.io.save import save_scan
 from partdistill_ros.pointcloud.scan import sample_surface
 from partdistill_ros.synthetic.families import generate
@@ -52,6 +53,16 @@ def test_true_labels_are_units_of_full_confidence(folder: Path) -> None:
 def test_partial_views_as_of_other_scans(folder: Path) -> None:
     (sample,) = labeled_samples([str(folder / "mug0.npz")], PARTS, "mug", 500, pytest.fail, num_partial_views=2)
     assert sample.partial_views is not None and sample.partial_views.shape == (2, 500)
+
+
+def test_labeled_shapes_stand_as_the_scans_of_the_teacher_do(tmp_path: Path) -> None:
+    """Boxes of a file belong to pictures of a shape as it lies in its file, where nobody knows its up."""
+    mug = sample_surface(generate("mug", 0), 1500)
+    save_scan(tmp_path / "mug.npz", mug.with_(points=mug.points[:, [2, 0, 1]], normals=None, up=None))
+    for teacher in ("boxes", "mini"):
+        (sample,) = labeled_samples([str(tmp_path)], PARTS, "mug", 1500, pytest.fail, teacher=teacher)
+        cloud = upright_cloud(load_scan(tmp_path / "mug.npz"), 1500, teacher=teacher)
+        np.testing.assert_array_equal(sample.points, cloud.points)
 
 
 def test_true_units_leave_unlabeled_points_and_absent_parts_out() -> None:

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from controlled_teacher import ControlledTeacher
 
+from partdistill_ros.distillation.known_views import box_purity
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.evaluation import training_samples
 from partdistill_ros.evaluation.methods.vote import PreparedVoteMethod
 from partdistill_ros.evaluation.shapes import prepare
 from partdistill_ros.evaluation.training_samples import posed, prepared_samples, teacher_samples, true_samples
@@ -74,6 +76,19 @@ def test_prepared_shapes_bring_their_boxes(tmp_path):
     assert len(second.units) == 0, "no box was found"
     voted, none = PreparedVoteMethod(tmp_path).answer([shape.question for shape in shapes])
     assert set(np.unique(voted)) <= {0, 1} and (none == -1).all()
+
+
+def test_prepared_boxes_are_of_the_public_views_where_these_explain_them(tmp_path, monkeypatch):
+    from tests.distillation.test_known_views import PARTS, TO_Y_UP, authors_views, boxed
+
+    mug = sample_surface(generate("mug", 0), 3000)
+    mug = mug.with_(points=(mug.points @ TO_Y_UP.T).astype(np.float32), normals=None, up=np.array([0, 1, 0], "f4"))
+    units = boxed(mug, authors_views(mug.points))
+    monkeypatch.setattr(training_samples, "prepared_units", lambda *_: units)
+    shapes = prepare([mug.with_(parts=mug.parts, category="mug")])
+    (sample,) = prepared_samples(shapes, tmp_path)
+    assert sample.box_views is not None and units.parts == PARTS
+    assert box_purity(sample.points, sample.box_views, units)[np.arange(len(units)), units.view].mean() > 0.6
 
 
 def test_true_units_are_the_labels(mugs):
