@@ -59,13 +59,15 @@ def number_objects(
 def seen_under(index: NDArray[np.int64], table: NDArray[np.float32], params: TabletopParams) -> float:
     """The share of the ground under these cells `[C, 3]` on which a point of the table `[T, 2]` is seen."""
     # twice the cell: the table's points are thinned, one or two to a cell
-    ground = np.unique(index[:, :2] // 2, axis=0)
-    seen = np.floor(table / np.float32(2 * params.cell)).astype(np.int64)
-    low, width = ground.min(axis=0), ground.max(axis=0) - ground.min(axis=0) + 1
-    seen = seen[((seen >= low) & (seen < low + width)).all(axis=1)] - low
-    filled = np.zeros(width, bool)
+    ground = index[:, 0] // 2, index[:, 1] // 2
+    low = np.array([along.min() for along in ground])
+    under = np.zeros([along.max() - least + 1 for along, least in zip(ground, low, strict=True)], bool)
+    under[ground[0] - low[0], ground[1] - low[1]] = True
+    seen = np.floor(table / np.float32(2 * params.cell)).astype(np.int64) - low
+    seen = seen[((seen >= 0) & (seen < under.shape)).all(axis=1)]
+    filled = np.zeros_like(under)
     filled[seen[:, 0], seen[:, 1]] = True
-    return float(filled[tuple((ground - low).T)].mean())
+    return float(filled[under].mean())
 
 
 def feet(

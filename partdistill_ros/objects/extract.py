@@ -10,6 +10,7 @@ surface, it goes into cells of a grid that lies on the table instead, and cells 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.objects.plane import (
     NoTable,
     along,
+    beyond_outline,
     face_objects,
     find_plane,
     inside_outline,
@@ -131,21 +133,28 @@ def _find_table(scan: Scan, params: TabletopParams) -> _Table:
     height = along(points, frame[2]) + np.float32(plane[3])
     with np.errstate(invalid="ignore"):
         raised = np.flatnonzero((height > params.foot) & (height < params.max_height))
-    points, height = points[raised], height[raised]
-    place = np.column_stack([along(points, axis) for axis in frame[:2]])
-    face = is_face(scan, support, table, outline, params.max_size)
-    return _Table(plane, table, outline, _Raised(raised, place, height, noise.growth(points)), face)
+    points, height = points.take(raised, axis=0), height.take(raised)  # a fourth of the time of points[raised]
+    place = np.stack([along(points, axis) for axis in frame[:2]]).T
+    above = _Raised(raised, place, height, noise.growth(points), beyond_outline(outline, place))
+    return _Table(plane, table, outline, above, is_face(scan, support, table, outline, params.max_size))
 
 
 @dataclass(frozen=True)
 class _Raised:
-    """Points over the table: `index [R]` in the cloud, `place [R, 2]` along the table, `height [R]` over it, and how
-    much more noise than at 1 m they have, `growth [R]`."""
+    """Points over the table: `index [R]` in the cloud, `place [R, 2]` along the table, `height [R]` over it, how much
+    more noise than at 1 m they have, `growth [R]`, and how far `beyond [R]` the table's outline they lie."""
 
     index: NDArray[np.intp]
     place: NDArray[np.float32]
     height: NDArray[np.float32]
     growth: NDArray[np.float32]
+    beyond: NDArray[np.float32]
+
+    def of(self, rows: NDArray[np.intp]) -> _Raised:
+        """Some of the points."""
+        place = np.stack([along.take(rows) for along in self.place.T]).T
+        others = (each.take(rows) for each in (self.height, self.growth, self.beyond))
+        return _Raised(self.index.take(rows), place, *others)
 
 
 def _clusters(table: _Table, params: TabletopParams) -> NDArray[np.int64]:
@@ -166,7 +175,7 @@ def _clusters(table: _Table, params: TabletopParams) -> NDArray[np.int64]:
 def _usable(scan: Scan, table: _Table, params: TabletopParams) -> NDArray[np.bool_]:
     """Points `[N]` that may belong to things on the table."""
     above = table.raised
-    near = (above.height > params.foot * above.growth) & inside_outline(table.outline, above.place, params.overhang)
+    near = (above.height > params.foot * above.growth) & (above.beyond <= params.overhang)
     usable = np.zeros(len(scan.points), bool)
     usable[above.index[near]] = True
     return usable
@@ -194,39 +203,80 @@ def _of_patches(
 
 def _objects_on_table(label: NDArray[np.int32], scan: Scan, table: _Table, params: TabletopParams) -> NDArray[np.int64]:
     """Object `[R]` of each raised point, -1 for none: of the labeled ones `[N]` those that are things on the table."""
-    above, outline = table.raised, table.outline
-    if not len(above.index):
-        return np.empty(0, np.int64)
-    label = _rejoined(label[above.index], scan.points[above.index], above.height, params)
-    kept = np.zeros(int(label.max(initial=0)) + 1, bool)
-    clear = above.height > params.clearance * above.growth
-    inside = inside_outline(outline, above.place, params.outline_margin)
-    clear_points = np.bincount(label, clear & inside, len(kept))
-    for number in np.flatnonzero(clear_points >= params.min_points):
-        kept[number] = number > 0 and _is_object(label == number, inside, above, table.points, params)
-    return np.where(kept[label], label, 0).astype(np.int64) - 1
+    owner = np.full(len(table.raised.index), -1, np.int64)
+    label = label.take(table.raised.index)
+    rows = np.flatnonzero(label)
+    if not len(rows):
+        return owner
+    label, above = label.take(rows), table.raised.of(rows)
+    label = _rejoined(label, scan.points.take(above.index, axis=0), above.height, params)
+    groups = _Groups.of(label)
+    kept = np.zeros(int(label.max()) + 1, bool)
+    kept[groups.number] = _are_objects(groups, above, table.points, params)
+    owner[rows] = np.where(kept.take(label), label, 0) - 1
+    return owner
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """Points grouped by a label: the labels `number [G]` that occur, ascending; `order [L]` of the points, group by
+    group, ascending within; and where in it each group starts, `start [G]`."""
+
+    number: NDArray[np.integer]
+    order: NDArray[np.intp]
+    start: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, label: NDArray[np.integer]) -> _Groups:
+        """By labels `[L]` from 0."""
+        # Numbers of two bytes are sorted by radix, a tenth of the time.
+        order = np.argsort(label.astype(np.int16 if label.max(initial=0) < 2**15 else np.int64), kind="stable")
+        ordered = label.take(order)
+        start = np.flatnonzero(np.diff(ordered, prepend=-1))
+        return cls(ordered[start], order, start)
+
+    def rows(self) -> list[NDArray[np.intp]]:
+        """The points of each group."""
+        return np.split(self.order, self.start)[1:]
+
+    def count(self) -> NDArray[np.intp]:
+        """How many points each group has."""
+        return np.diff(self.start, append=len(self.order))
+
+    def over(self, reduce: np.ufunc, values: NDArray[Any]) -> NDArray[Any]:
+        """What `reduce` makes of the `values [L]` of each group, `[G]`."""
+        return np.asarray(reduce.reduceat(values.take(self.order), self.start))
+
+    def range(self, values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The least and the greatest of the `values [L]` of each group, `[G]` each."""
+        return self.over(np.minimum, values), self.over(np.maximum, values)
 
 
 def _rejoined(
     label: NDArray[np.int32], points: NDArray[np.float32], height: NDArray[np.float32], params: TabletopParams
 ) -> NDArray[np.int32]:
-    """Labels `[R]` (0 none) after small pieces in the air have joined what is near: missing depth parts handles."""
-    count = np.bincount(label)
-    lowest = np.full(len(count), np.inf, np.float32)
-    np.minimum.at(lowest, label, height)
-    joined, reach = np.arange(len(count)), params.rejoin + params.cell  # as far as in cells
-    for small in np.flatnonzero((lowest > params.rejoin / 2) & (count > 0) & (count < params.fragment * count.max())):
-        if small == 0:
+    """Labels `[L]`, from 1, after small pieces in the air have joined what is near: missing depth parts handles."""
+    groups = _Groups.of(label)
+    count, rows = groups.count(), groups.rows()
+    small = (groups.over(np.minimum, height) > params.rejoin / 2) & (count < params.fragment * count.max())
+    if not small.any():
+        return label
+    low, high = (np.stack(ends, axis=1) for ends in zip(*map(groups.range, points.T), strict=True))
+    joined, reach = np.arange(int(label.max()) + 1), params.rejoin + params.cell  # as far as in cells
+    for piece in np.flatnonzero(small):
+        from_, to = low[piece] - reach, high[piece] + reach
+        larger = (params.fragment * count > count[piece]) & (high > from_).all(axis=1) & (low < to).all(axis=1)
+        if not larger.any():
             continue
-        mine = points[label == small]
-        near = ((points > mine.min(0) - reach) & (points < mine.max(0) + reach)).all(1)
-        near &= (label != small) & (label > 0)
-        near[near] &= params.fragment * count[label[near]] > count[small]
-        if near.any():
-            distance, found = cKDTree(points[near][::3]).query(mine[::3], distance_upper_bound=reach)
+        near = np.sort(np.concatenate([rows[other] for other in np.flatnonzero(larger)]))
+        others = points.take(near, axis=0)
+        within = np.flatnonzero(((others > from_) & (others < to)).all(axis=1))
+        if len(within):
+            tree = cKDTree(others[within[::3]])
+            distance, found = tree.query(points[rows[piece][::3]], distance_upper_bound=reach)
             # what touches was weighed already
             if params.cell < distance.min() < reach:
-                joined[small] = label[near][::3][found[distance.argmin()]]
+                joined[groups.number[piece]] = label[near[within[::3]][found[distance.argmin()]]]
     return _followed(joined)[label].astype(np.int32)
 
 
@@ -237,32 +287,26 @@ def _followed(joined: NDArray[np.intp]) -> NDArray[np.intp]:
     return joined
 
 
-def _is_object(
-    mine: NDArray[np.bool_],
-    inside: NDArray[np.bool_],
-    above: _Raised,
-    table: NDArray[np.float32],
-    params: TabletopParams,
-) -> bool:
-    """Whether the raised points `mine [R]` are a thing on the table: of a size to be one, on it, and not hanging."""
-    place, height = above.place[mine], above.height[mine]
-    low, high = place.min(0), place.max(0)
-    extent = max(float((high - low).max()), float(np.ptp(height)))
-    if extent < params.min_size or (high - low).max() > params.max_size or inside[mine].mean() < params.on_table:
-        return False
-    if height.min() <= params.max_float:
-        return True
-    return seen_under(np.floor(place / params.cell).astype(np.int64), table, params) <= params.max_under
+def _are_objects(
+    groups: _Groups, above: _Raised, table: NDArray[np.float32], params: TabletopParams
+) -> NDArray[np.bool_]:
+    """Which groups `[G]` of raised points are things on the table: of a size to be one, on it, and not hanging."""
+    inside = above.beyond <= params.outline_margin
+    clear = inside & (above.height > params.clearance * above.growth)
+    kept = groups.over(np.add, clear.astype(np.int32)) >= params.min_points
+    kept &= groups.over(np.add, inside.astype(np.int32)) >= params.on_table * groups.count()
+    along, other, up = (np.subtract(*groups.range(values)[::-1]) for values in (*above.place.T, above.height))
+    along = np.maximum(along, other)
+    kept &= (np.maximum(along, up) >= params.min_size) & (along <= params.max_size)
+    rows, lowest = groups.rows(), groups.over(np.minimum, above.height)
+    for number in np.flatnonzero(kept & (lowest > params.max_float)):
+        cells = np.floor(above.place[rows[number]] / params.cell).astype(np.int64)
+        kept[number] = seen_under(cells, table, params) <= params.max_under
+    return kept
 
 
 def _gather(index: NDArray[np.intp], owner: NDArray[np.int64]) -> tuple[NDArray[np.intp], ...]:
     """The indices of each object, ascending as `index` is; the object with most of them first."""
-    kept = owner >= 0
-    if not kept.any():
-        return ()
-    index = index[kept]
-    # Numbers of two bytes are sorted by radix, a tenth of the time.
-    owner = owner[kept].astype(np.int16 if owner.max() < 2**15 else np.int64)
-    order = np.argsort(owner, kind="stable")
-    objects = np.split(index[order], np.cumsum(np.bincount(owner))[:-1])
-    return tuple(sorted(filter(len, objects), key=len, reverse=True))
+    kept = np.flatnonzero(owner >= 0)
+    index = index.take(kept)
+    return tuple(sorted((index.take(rows) for rows in _Groups.of(owner.take(kept)).rows()), key=len, reverse=True))

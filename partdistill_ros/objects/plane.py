@@ -231,10 +231,21 @@ def is_face(
 
 
 def inside_outline(outline: NDArray[np.float64], places: NDArray[np.floating], margin: float) -> NDArray[np.bool_]:
-    inside = np.ones(len(places), bool)
-    for a, b, c in outline:
-        inside &= places[:, 0] * a + places[:, 1] * b + c <= margin
-    return inside
+    """Whether the places `[N, 2]` lie no farther than `margin` beyond the outline."""
+    return beyond_outline(outline, places) <= margin
+
+
+def beyond_outline(outline: NDArray[np.float64], places: NDArray[np.floating]) -> NDArray[np.float32]:
+    """How far beyond the outline the places `[N, 2]` lie, `[N]`; negative inside."""
+    u, v = np.ascontiguousarray(places.T, np.float32)
+    beyond, one, other = np.full(len(u), -np.inf, np.float32), np.empty_like(u), np.empty_like(u)
+    for a, b, c in outline.astype(np.float32):
+        np.multiply(u, a, out=one)
+        np.multiply(v, b, out=other)
+        one += other
+        one += c
+        np.maximum(beyond, one, out=beyond)
+    return beyond
 
 
 def face_objects(
