@@ -103,12 +103,14 @@ def shapes_of(
     normal = np.stack([mean(normals[:, axis]) for axis in range(3)], -1)
     length = np.linalg.norm(normal, axis=1)
     normal /= np.maximum(length, 1e-6)[:, None]
-    ordered = height[np.lexsort((height, label))]
+    # Numbers of two bytes are sorted by radix, a fourth of the time: by height in steps of 0.1 mm, then by patch.
+    order = np.argsort((height * np.float32(1e4)).clip(-32e3, 32e3).astype(np.int16), kind="stable")
+    by_patch = label.take(order)
+    order = order.take(np.argsort(by_patch.astype(np.int16) if count < 2**15 else by_patch, kind="stable"))
     start = np.concatenate([[0], np.cumsum(pixels)[:-1]]).astype(np.intp)
-    bottom, top = (ordered[start + (share * pixels).astype(np.intp)] for share in (0.03, 0.97))
+    bottom, top = (height[order[start + (share * pixels).astype(np.intp)]] for share in (0.03, 0.97))
     size = np.sqrt(np.bincount(label, area, count)).astype(np.float32)
-    width = np.zeros(count, np.float32)
-    np.maximum.at(width, label, inner)
+    width = np.maximum.reduceat(inner.take(order), start).astype(np.float32)
     return PatchShapes(pixels, size, middle, normal, 1 - length, mean(bend), top, bottom, outline, 2 * width)
 
 

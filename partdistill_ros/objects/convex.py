@@ -55,4 +55,5 @@ def convex_objects(scan: Scan, usable: Mask, plane: NDArray[np.float64], method:
     scores = learned_scores(contacts, 0.0 if method == "convex" else NETWORK_WEIGHT)
     objects = join_thin(join(patches.count, contacts, scores), contacts, shapes)
     label = np.append(0, objects + 1).astype(np.int32)[patches.label]
-    return spread_to_cloud(measured.surface, scan, usable.reshape(scan.grid or ()), label).ravel()
+    assert scan.grid is not None
+    return spread_to_cloud(measured.surface, label, scan.grid).ravel()

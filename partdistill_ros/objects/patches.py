@@ -84,18 +84,16 @@ def patches_of(surface: Surface) -> Patches:
 
 def _components(surface: Surface, chosen: Mask) -> Labels:
     """Numbers of the chosen pixels that hang together over links, 0 for the others."""
-    numbers = np.full(chosen.shape, -1, np.int32)
-    count = int(chosen.sum())
-    numbers[chosen] = np.arange(count)
-    across = surface.right & chosen[:, :-1] & chosen[:, 1:]
-    along = surface.down & chosen[:-1] & chosen[1:]
-    start = np.concatenate([numbers[:, :-1][across], numbers[:-1][along]])
-    end = np.concatenate([numbers[:, 1:][across], numbers[1:][along]])
-    links = coo_array((np.ones(len(start), np.int8), (start, end)), shape=(count, count))
-    found = connected_components(links, directed=False)[1]
-    result = np.zeros(chosen.shape, np.int32)
-    result[chosen] = found + 1
-    return result
+    starts = chosen.copy()
+    starts[:, 1:] &= ~(surface.right & chosen[:, :-1])
+    run = np.cumsum(starts, dtype=np.int32).reshape(chosen.shape)  # along rows what hangs together is one run, from 1
+    along = np.flatnonzero(surface.down & chosen[:-1] & chosen[1:])
+    upper, lower = run.take(along), run.take(along + chosen.shape[1])
+    other = np.flatnonzero((np.diff(upper, prepend=0) != 0) | (np.diff(lower, prepend=0) != 0))
+    count = int(run[-1, -1]) + 1
+    links = coo_array((np.ones(len(other), np.int8), (upper[other], lower[other])), shape=(count, count))
+    found = connected_components(links, directed=False)[1]  # of run 0, which is none, 0
+    return np.where(chosen, found.take(run), 0).astype(np.int32)
 
 
 def by_size(label: Labels) -> Labels:

@@ -8,6 +8,7 @@ measures disparity): 1.5e-3 per meter, so that sigma(z) = 1.5e-3 z^2.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,8 @@ class Surface:
 
     step: pixels of the cloud to one of the picture; corner: row and column in the cloud of its first pixel.
     pixel: its angle in radians.  rotation: `[3, 3]` from the cloud's frame.
-    inverse: smoothed inverse depth in 1/m, 0 where nothing was measured.  raw: before smoothing.
+    measured: inverse depth in 1/m of the cloud's own pixels `[h * step, w * step]`, 0 where not usable.
+    inverse: smoothed inverse depth, 0 where nothing was measured.  raw: before smoothing.
     points, normals: `[h, w, 3]`, the normals toward the camera.
     missing: where the camera has no depth, as in the shadow that an object throws in the light of a projector.
     right, down: whether a pixel `[h, w - 1]`, `[h - 1, w]` and its neighbor lie on one surface.
@@ -46,6 +48,7 @@ class Surface:
     corner: tuple[int, int]
     pixel: float
     rotation: NDArray[np.float64]
+    measured: Floats
     raw: Floats
     inverse: Floats
     points: Floats
@@ -66,7 +69,8 @@ def camera_of(scan: Scan) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     height, width = scan.grid
     rows, columns = np.meshgrid(np.linspace(0, height - 1, 48).astype(int), np.linspace(0, width - 1, 64).astype(int))
     rays = scan.points[(rows * width + columns).ravel()].astype(np.float64) - scan.viewpoint
-    seen = np.isfinite(rays).all(1)
+    seen = np.flatnonzero(np.isfinite(rays).all(1))
+    seen = seen[:: max(1, len(seen) // 700)]
     rays, pixel = rays[seen], np.column_stack([columns.ravel(), rows.ravel()])[seen]
     if len(rays) < 30:
         raise NotAPicture(f"{scan.name}: too few points to tell the camera's rays")
@@ -115,8 +119,8 @@ def surface_of(scan: Scan, usable: Mask) -> Surface:
     with np.errstate(all="ignore"):
         depth = grid[..., 0] * axis[0] + grid[..., 1] * axis[1] + grid[..., 2] * axis[2] - offset
         inverse = np.where(usable[cut] & (depth > 0), 1 / depth, 0).astype(np.float32)
-    raw = _blocks(inverse, step)
-    missing = ~np.isfinite(depth).reshape(h, step, w, step).any(axis=(1, 3))
+    raw = _means(inverse, step)
+    missing = ~np.logical_or.reduce(_in_blocks(np.isfinite(depth), step))
     column = left + step * np.arange(w) + (step - 1) / 2
     row = top + step * np.arange(h) + (step - 1) / 2
     x = (lens[0, 0] * column + lens[0, 2]).astype(np.float32)[None] + (lens[0, 1] * row).astype(np.float32)[:, None]
@@ -125,14 +129,20 @@ def surface_of(scan: Scan, usable: Mask) -> Surface:
     right, down = _links(raw, pixel)
     smooth = _smoothed(raw, right, down)
     points, normals = _geometry(smooth, x, y, pixel, right, down)
-    return Surface(step, (int(top), int(left)), pixel, rotation, raw, smooth, points, normals, missing, right, down)
+    corner = int(top), int(left)
+    return Surface(step, corner, pixel, rotation, inverse, raw, smooth, points, normals, missing, right, down)
 
 
-def _blocks(inverse: Floats, step: int) -> Floats:
+def _in_blocks(picture: NDArray[Any], step: int) -> list[NDArray[Any]]:
+    """The first, second, ... pixel of each block of `step` x `step` pixels, each `[h, w]`."""
+    return [picture[i::step, j::step] for i in range(step) for j in range(step)]
+
+
+def _means(inverse: Floats, step: int) -> Floats:
     """Mean inverse depth of the nearest surface in blocks of `step` x `step` pixels."""
     if step == 1:
         return inverse
-    parts = [inverse[i::step, j::step] for i in range(step) for j in range(step)]
+    parts = _in_blocks(inverse, step)
     nearest = np.maximum.reduce(parts)
     floor = nearest - (3 * DISPARITY_STEP + np.float32(0.02) * nearest)
     total, count = np.zeros_like(nearest), np.zeros_like(nearest)
@@ -201,29 +211,34 @@ def _slope(inverse: Floats, linked: Mask, axis: int) -> Floats:
     return np.asarray(total / np.maximum(count, 1), np.float32)
 
 
-def spread_to_cloud(surface: Surface, scan: Scan, usable: Mask, label: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Labels `[h, w]` of the picture to all usable pixels `[H, W]` of the cloud: each takes that of its block, or of
+def spread_to_cloud(surface: Surface, label: NDArray[np.int32], grid: tuple[int, int]) -> NDArray[np.int32]:
+    """Labels `[h, w]` of the picture to all usable pixels of the cloud `[H, W]`: each takes that of its block, or of
     the neighboring block that is nearest to it in depth where its own lies on another surface."""
-    assert scan.grid is not None and scan.viewpoint is not None
     step, (top, left), (h, w) = surface.step, surface.corner, label.shape
-    cut = np.s_[top : top + h * step, left : left + w * step]
-    axis = surface.rotation[2].astype(np.float32)
-    row, column = np.nonzero(usable[cut])
-    points = scan.points.reshape(*scan.grid, 3)[cut][row, column]
-    inverse = 1 / (points @ axis - np.float32(scan.viewpoint @ axis))
-    row, column = row // step, column // step
-    result = label[row, column]
-    off = np.abs(inverse - surface.raw[row, column]) > 2 * DISPARITY_STEP + np.float32(0.01) * inverse
-    off = np.flatnonzero(off | (result == 0))
-    best = np.full(len(off), np.inf, np.float32)
-    found = np.zeros(len(off), np.int32)
+    spread = np.zeros(grid, np.int32)
+    cut = spread[top : top + h * step, left : left + w * step]
+    for mine, inverse in zip(_in_blocks(cut, step), _in_blocks(surface.measured, step), strict=True):
+        on = np.abs(inverse - surface.raw) <= 2 * DISPARITY_STEP + np.float32(0.01) * inverse
+        mine[:] = np.where(on & (inverse > 0), label, 0)
+        off = np.flatnonzero((inverse > 0) & ~(on & (label > 0)))
+        row, column = np.divmod(off, w)
+        mine[row, column] = _nearest_label(surface, label, row, column, inverse[row, column])
+    return spread
+
+
+def _nearest_label(
+    surface: Surface, label: NDArray[np.int32], row: NDArray[np.intp], column: NDArray[np.intp], inverse: Floats
+) -> NDArray[np.int32]:
+    """For pixels of this inverse depth `[M]` in the blocks `row, column [M]` the label of the block in reach that is
+    nearest in depth, 0 where none is near."""
+    h, w = label.shape
+    best = np.full(len(row), np.inf, np.float32)
+    found = np.zeros(len(row), np.int32)
     for down in (-1, 0, 1):
         for right in (-1, 0, 1):
-            i, j = (row[off] + down).clip(0, h - 1), (column[off] + right).clip(0, w - 1)
-            distance = np.where(label[i, j] > 0, np.abs(inverse[off] - surface.raw[i, j]), np.inf)
+            at = (row + down).clip(0, h - 1) * w + (column + right).clip(0, w - 1)
+            theirs = label.take(at)
+            distance = np.where(theirs > 0, np.abs(inverse - surface.raw.take(at)), np.inf)
             nearer = distance < best
-            best[nearer], found[nearer] = distance[nearer], label[i, j][nearer]
-    result[off] = np.where(best < 4 * DISPARITY_STEP + np.float32(0.02) * inverse[off], found, 0)
-    spread = np.zeros(usable.shape, np.int32)
-    spread[cut][usable[cut]] = result
-    return spread
+            best, found = np.where(nearer, distance, best), np.where(nearer, theirs, found)
+    return np.where(best < 4 * DISPARITY_STEP + np.float32(0.02) * inverse, found, 0)

@@ -52,6 +52,6 @@ def test_faces_part_at_creases_and_jumps() -> None:
     sizes = np.bincount(patches.label.ravel())[1:]
     assert (sizes > 2000).sum() == 3
     np.testing.assert_array_equal(sizes, np.sort(sizes)[::-1])
-    spread = spread_to_cloud(surface, picture(depth), usable, patches.label)
+    spread = spread_to_cloud(surface, patches.label, usable.shape)
     assert (spread > 0).mean() > 0.99
     assert spread[120, 80] != spread[120, 240] != spread[120, 300]
