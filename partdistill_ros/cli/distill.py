@@ -35,6 +35,7 @@ EXAMPLES = """\
   partdistill distill scans/ --category mug --parts "handle, cup" --generated procedural:50 --out my_mugs
   partdistill distill scans/ --category mug --parts "handle, cup" --labels labeled/ --out my_mugs
   partdistill distill scans/ --category mug --parts "handle, cup" --store bundles/ --out mugs
+  partdistill distill scans/ --category mug --parts "handle, cup" --ray local --out my_mugs
   partdistill units my_mugs.work --out sheets        which units backward distillation trusted"""
 
 

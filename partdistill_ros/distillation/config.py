@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 
+from partdistill_ros.distillation.ray_tasks import check_address
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.options import check, option
 from partdistill_ros.pointcloud.frames import AXES
@@ -147,9 +148,7 @@ class DistillConfig:
         "put the space's text encoder into the bundle (90 MB; clip: 250 MB), so that it answers names that no "
         "vocabulary knows",
     )
-    mode: str = option(
-        "pre", "pre: for shapes not seen yet (default); tta: for these very scans", choices=("pre", "tta")
-    )
+    mode: str = option("pre", "pre: for unseen shapes (default); tta: for these very scans", choices=("pre", "tta"))
     student: str = option("patch_transformer", "network", choices=STUDENTS)
     start: str = option(
         "default",
@@ -185,9 +184,8 @@ class DistillConfig:
     labels: tuple[str, ...] = option(
         (), "a few labeled shapes to learn from beside the scans; may be given again", metavar="PATH"
     )
-    epochs: int | None = option(
-        None, "at most, both directions together (30; from random weights 45)", minimum=1, metavar="N"
-    )
+    epochs: int | None = option(None, "both directions, at most (30; from random weights 45)", minimum=1, metavar="N")
+    ray: str | None = option(None, "render and teach on a Ray cluster, or local[:N] workers", metavar="ADDRESS")
     schedule: Schedule | None = None
     augmentation: Augmentation | None = None
     backward_config: BackwardConfig | None = None
@@ -212,6 +210,7 @@ class DistillConfig:
         check_teacher(self.teacher)
         check_text_space(self.text_space, self.teacher, self.start)
         check_share(self.generated_share, self.generated)
+        check_address(self.ray)
         for source in self.generated:
             check_generated(source, (self.category or "").lower())
 

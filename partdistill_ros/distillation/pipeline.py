@@ -28,7 +28,7 @@ from partdistill_ros.text.space import TextSpace, clean_name
 log = logging.getLogger(__name__)
 # What a training does not depend on, or what enters by itself: content of scans and first weights, schedule, rule.
 NOT_IN_KEY = ("scans", "generated", "labels", "out", "name", "device", "renderer", "with_text_encoder", "backward",
-              "backward_config", "epochs")  # fmt: skip
+              "backward_config", "epochs", "ray")  # fmt: skip
 
 
 @dataclass(frozen=True)

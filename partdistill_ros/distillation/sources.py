@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -12,29 +12,25 @@ from pathlib import Path
 
 import numpy as np
 
-from partdistill_ros.distillation.config import Augmentation, DistillConfig
+from partdistill_ros.distillation.config import DistillConfig
 from partdistill_ros.distillation.generated import generated_scans, is_procedural
 from partdistill_ros.distillation.known_units import load_known, select_points, split_known, with_parts
 from partdistill_ros.distillation.known_views import upright_with_views
 from partdistill_ros.distillation.labels import labeled_samples
 from partdistill_ros.distillation.posing import usable_rows
-from partdistill_ros.distillation.samples import (
-    Sample,
-    make_sample,
-    partial_view_masks,
-    upright_cloud,
-    with_weights,
-)
+from partdistill_ros.distillation.ray_tasks import in_order
+from partdistill_ros.distillation.samples import Sample, partial_view_masks, with_weights
+from partdistill_ros.distillation.scan_task import ScanTask, load_tools, num_partial_views, sample_on_worker
 from partdistill_ros.distillation.superpoints import with_superpoints
+from partdistill_ros.distillation.teacher_query import Renderer
 from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.distillation.unit_store import KnowledgeStore, recorded_scan_stores
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.load import expand, is_bag, load_scans
 from partdistill_ros.pointcloud.frames import parse_up
 from partdistill_ros.pointcloud.scan import Scan
-from partdistill_ros.rendering.rasterize import Rendering, load_backend, render_scan
+from partdistill_ros.rendering.rasterize import Rendering
 from partdistill_ros.teachers.protocol import BoxAnswer, PixelAnswer, Teacher
-from partdistill_ros.teachers.registry import load_teacher
 
 log = logging.getLogger(__name__)
 
@@ -88,34 +84,40 @@ class _Collector:
     def samples(self, paths: Sequence[Path], first: int) -> tuple[list[Sample], list[Sample]]:
         """Those of the scans and the generated ones.  first: number of the first one, for its random numbers."""
         config = self.config
-        teacher = load_teacher(config.teacher, config.device)
-        renderer = partial(render_scan, device=config.device, backend=load_backend(config.renderer, config.device))
+        tools = load_tools(config.teacher, config.renderer, config.device)
         total = count_scans(paths, config.generated)
-        store, own_stores = KnowledgeStore(self.work / "knowledge"), recorded_scan_stores(paths)
         own: list[Sample] = []
         generated: list[Sample] = []
         self._progress("extract", 1, total)
-        for number, (scan, is_generated) in enumerate(self._scans(paths), 1):
-            observed = _ObservedTeacher(teacher, partial(self._progress, "teach", number, total))
-            self._progress("render", number, total)
-            try:
-                sample = make_sample(
-                    upright_cloud(scan, config.cloud_points, config.seed, teacher.name),
-                    self.parts,
-                    str(config.category),
-                    observed,
-                    store=own_stores.get(scan.name, store),
-                    seed=config.seed + first + number - 1,
-                    up_unknown=scan.up_unknown,
-                    renderer=renderer,
-                    num_partial_views=_num_partial_views(config),
-                )
-                (generated if is_generated else own).append(sample)
-            except PartDistillError as error:
-                self._skip(Path(scan.name), error)
-            if number < total or not total:
-                self._progress("extract", number + 1, total)
+        tasks = self._tasks(paths, config.seed + first)
+        made = (
+            self._here(tasks, total, *tools)
+            if config.ray is None
+            else in_order(sample_on_worker, tasks, config.ray, config.device)
+        )
+        for done, (task, found) in enumerate(made, 1):
+            if isinstance(found, PartDistillError):
+                self._skip(Path(task.scan.name), found)
+            else:
+                (generated if task.generated else own).append(found)
+            if done < total or not total:
+                self._progress("extract", done + 1, total)
         return own, generated
+
+    def _here(
+        self, tasks: Iterable[ScanTask], total: int, teacher: Teacher, renderer: Renderer
+    ) -> Iterator[tuple[ScanTask, Sample | PartDistillError]]:
+        """Each task with its sample, in this process; the same as elsewhere, and the teacher's turns are told."""
+        for number, task in enumerate(tasks, 1):
+            self._progress("render", number, total)
+            observed = _ObservedTeacher(teacher, partial(self._progress, "teach", number, total))
+            yield task, task.sample(observed, renderer)
+
+    def _tasks(self, paths: Sequence[Path], seed: int) -> Iterator[ScanTask]:
+        store, own_stores = KnowledgeStore((self.work / "knowledge").absolute()), recorded_scan_stores(paths)
+        for number, (scan, generated) in enumerate(self._scans(paths)):
+            kept = own_stores.get(scan.name, store)
+            yield ScanTask(scan, generated, self.parts, self.config, kept, seed + number)
 
     def _scans(self, paths: Sequence[Path]) -> Iterator[tuple[Scan, bool]]:
         """Every scan, and whether it is a generated one."""
@@ -149,10 +151,6 @@ def _leave_out(left_out: list[str], path: Path, error: PartDistillError) -> None
     log.warning("%s left out: %s", path, error)
 
 
-def _num_partial_views(config: DistillConfig) -> int:
-    return (config.augmentation or Augmentation()).num_partial_views
-
-
 def count_scans(paths: Sequence[Path], generated: Sequence[str]) -> int:
     """How many scans files and generators will give; 0 where a bag is among them, which tells only when read."""
     files = expand([*paths, *(one for one in generated if not is_procedural(one))])
@@ -170,7 +168,7 @@ def _labeled(config: DistillConfig, parts: Sequence[str], left_out: list[str]) -
         partial(_leave_out, left_out),
         up=config.up,
         seed=config.seed,
-        num_partial_views=_num_partial_views(config),
+        num_partial_views=num_partial_views(config),
         teacher=config.teacher.partition(":")[0],
     )
     if not samples:
@@ -192,7 +190,7 @@ def _known_sample(path: Path, parts: Sequence[str], config: DistillConfig) -> Sa
         str(config.category),
         cloud.points,
         units,
-        partial_view_masks(cloud, config.seed, _num_partial_views(config)),
+        partial_view_masks(cloud, config.seed, num_partial_views(config)),
         up_unknown=scan.up_unknown,
         views=views,
         boxes=True,

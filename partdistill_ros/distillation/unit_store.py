@@ -82,7 +82,7 @@ def recorded_scan_stores(paths: Iterable[Path]) -> dict[str, KnowledgeStore]:
     come twice, from two collections."""
     scans = [path for path in paths if is_recorded_scan(path) and os.access(path, os.W_OK)]
     count = Counter(path.name for path in scans)
-    return {path.name: KnowledgeStore(path / KNOWLEDGE) for path in scans if count[path.name] == 1}
+    return {path.name: KnowledgeStore((path / KNOWLEDGE).absolute()) for path in scans if count[path.name] == 1}
 
 
 def knowledge_key(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partdistill_ros.distillation import sources
+from partdistill_ros.distillation import scan_task
 from partdistill_ros.distillation.config import DistillConfig
 from partdistill_ros.distillation.labels import labeled_sample, labeled_samples, true_units
 from partdistill_ros.distillation.samples import Sample, upright_cloud
@@ -88,6 +88,6 @@ def test_labels_do_not_stand_in_for_a_teacher_or_for_scans(folder: Path, monkeyp
     with pytest.raises(PartDistillError, match="leave --units out"):
         collected(folder, "mug3.npz", "mug0.npz", units="superpoints")
     blind = replace(labeled_sample(sample_surface(generate("mug", 0), 500), PARTS, "mug"), units=no_units(500, PARTS))
-    monkeypatch.setattr(sources, "make_sample", lambda *_, **__: blind)
+    monkeypatch.setattr(scan_task, "make_sample", lambda *_, **__: blind)
     with pytest.raises(PartDistillError, match="saw none of handle, cup"):
         collected(folder, "mug3.npz", "mug0.npz")

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from partdistill_ros.cli.render import as_distilled
-from partdistill_ros.distillation import pipeline, sources
+from partdistill_ros.distillation import pipeline, scan_task
 from partdistill_ros.distillation.config import (
     SCRATCH_EPOCHS,
     Augmentation,
@@ -120,7 +120,7 @@ def test_the_renderer_asked_for_is_used(scans: Path, tmp_path: Path, monkeypatch
     def refuse(name: str, device: str) -> None:
         raise PartDistillError(f"{name} on {device} was asked for")
 
-    monkeypatch.setattr(sources, "load_backend", refuse)
+    monkeypatch.setattr(scan_task, "load_backend", refuse)
     with pytest.raises(PartDistillError, match="pytorch3d on cpu"):
         pipeline.distill(config(scans, tmp_path / "x", renderer="pytorch3d"))
 
@@ -220,7 +220,7 @@ def test_scans_that_bring_their_knowledge_need_no_teacher(
         raise AssertionError(f"{asked} was asked for")
 
     for name in ("load_teacher", "render_scan", "load_backend"):
-        monkeypatch.setattr(sources, name, refuse)
+        monkeypatch.setattr(scan_task, name, refuse)
     how = config(tmp_path, tmp_path / "bottles", schedule=BOTH_WAYS)
     assert Bundle.load(pipeline.distill(how).bundle).training["scans"] == 2
     graded = [RescoredUnits.load(path) for path in find_rescored(tmp_path / "bottles.work")]
