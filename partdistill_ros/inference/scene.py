@@ -119,7 +119,7 @@ def label_scene(
         indices = join_missing_parts(segmenter, query, scan.points, indices, plane[:3])
         ups = [plane[:3]] * len(indices)
     extracted = time.perf_counter()
-    clouds = [scan.points[index] for index in indices]
+    clouds = [scan.points.take(index, axis=0) for index in indices]  # a fourth of the time of points[index]
     predictions, numbers = _predictions(segmenter, query, clouds, ups, options, tracker, pose)
     predicted = time.perf_counter()
     answers = [

@@ -28,8 +28,15 @@ def too_large(category: str | None, points: NDArray[np.floating]) -> bool:
     limit = LARGEST.get(category or "")
     if limit is None or not len(points):
         return False
-    some = points[:: max(1, len(points) // 2000)]
-    # a few stray points behind an outline do not make a thing large
-    away = np.linalg.norm(some - np.median(some, axis=0), axis=1)
-    far = some[np.argsort(away)[int(0.96 * (len(some) - 1))]]
-    return bool(np.percentile(np.linalg.norm(some - far, axis=1), 96) > limit)
+    columns = np.ascontiguousarray(points[:: max(1, len(points) // 1000)].T)
+    most = int(0.96 * (columns.shape[1] - 1))  # a few stray points behind an outline do not make a thing large
+    away = _squared_distances(columns, np.median(columns, axis=1))
+    far = columns[:, np.argpartition(away, most)[most]]
+    return bool(np.partition(_squared_distances(columns, far), most)[most] > limit**2)
+
+
+def _squared_distances(columns: NDArray[np.floating], place: NDArray[np.floating]) -> NDArray[np.floating]:
+    """From each point of `columns [3, N]` to a place `[3]`."""
+    away = columns - place[:, None]
+    away *= away
+    return np.asarray(away.sum(axis=0))

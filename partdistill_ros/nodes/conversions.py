@@ -118,10 +118,11 @@ def labeled_message(cloud: Cloud, answer: SceneLabels, *, object_field: bool = F
     part and the cloud's own colors (gray without) elsewhere; object_field: and the number of each point's object."""
     table = pack_colors(np.vstack([part_colors(answer.parts), np.array([UNLABELED_COLOR], np.uint8)]))
     if cloud.packed_colors is None:
-        colors = table[answer.labels]  # label -1 takes the last entry
+        colors = np.full(len(answer.labels), table[-1])
     else:
-        colors, labeled = cloud.packed_colors.copy(), np.flatnonzero(answer.labels >= 0)
-        colors[labeled] = table[answer.labels[labeled]]
+        colors = cloud.packed_colors.copy()
+    labeled = np.flatnonzero(answer.labels >= 0)
+    colors[labeled] = table[answer.labels.take(labeled)]
     points = cloud.scan.points if cloud.points is None else cloud.points
     objects = answer.object_numbers() if object_field else None
     packed = encode_labeled(points, colors, answer.labels, answer.confidence, cloud.kept, objects)

@@ -293,7 +293,7 @@ LABELED_FIELDS: tuple[FieldTuple, ...] = (
 OBJECT_FIELD: FieldTuple = ("object", 18, UINT16, 1)
 """Beside the label, where asked for."""
 LABELED_STEP = 24
-BLOCK = 8192  # points written at a time, few enough for the processor's cache
+BLOCK = 16_384  # points written at a time, few enough for the processor's cache
 
 
 def encode_labeled(
@@ -312,7 +312,8 @@ def encode_labeled(
     numbers, numbered = words.view("<u4"), labels.view(np.uint16)
     for start in range(0, len(points), BLOCK):
         rows = slice(start, start + BLOCK)
-        words[rows, :3] = points[rows]
+        for axis in range(3):  # all three at once take twice as long
+            words[rows, axis] = points[rows, axis]
         numbers[rows, 3] = packed_colors[rows]
         numbers[rows, 4] = numbered[rows]  # label and its padding
         words[rows, 5] = confidence[rows]
