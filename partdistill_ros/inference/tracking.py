@@ -23,6 +23,7 @@ from partdistill_ros.inference.segmenter import Prediction, Segmenter
 
 NUM_COMPARED = 400  # points of an object, at least, that are compared with those of its track, and the other way round
 NUM_REFERENCE = 1500  # points, at least, that they are compared with
+SAME_SIZE = 0.02  # share of an object's points that noise adds or takes away
 MAX_CENTER_DISTANCE = 0.05  # meters between the centers of what may be the same object
 NUM_NUMBERED = 100  # clouds for which the number of an object out of sight is kept: an arm passes before it
 MOST_TRACKS = 256  # where everything moves each object of each cloud is new: 1,600 would cost 4 ms a cloud
@@ -58,11 +59,13 @@ class TrackingOptions:
 
 @dataclass
 class _Memory:
-    """The last prediction for an object, in the fixed frame, and the number of the cloud that it was made for."""
+    """The last prediction for an object, in the fixed frame, the number of the cloud that it was made for, and how many
+    points the object had there."""
 
     prediction: Prediction
     tree: cKDTree
     made_at: int
+    size: int
 
 
 @dataclass
@@ -125,14 +128,15 @@ class ObjectTracker:
             self.clear()  # all are predicted, and nothing of before is used
             self.num_predicted = len(clouds)
             return list(predict(list(range(len(clouds)))))
-        self._forget_moved(tracks, samples, options)
+        sizes = [len(cloud) for cloud in clouds]
+        self._forget_moved(tracks, samples, sizes, options)
         due = _due_objects(tracks, options.refresh)
         self.num_predicted = len(due)
         answers = [None if track.memory is None else track.memory.prediction for track in tracks]
         for index, fresh in zip(due, predict(due), strict=True):
             answers[index] = None
             if fresh is not None:
-                answers[index] = self._remember(tracks[index], _transformed(fresh, pose), options)
+                answers[index] = self._remember(tracks[index], _transformed(fresh, pose), sizes[index], options)
         back = None if pose is None else np.linalg.inv(pose).astype(np.float64)
         return [None if prediction is None else _transformed(prediction, back) for prediction in answers]
 
@@ -162,28 +166,39 @@ class ObjectTracker:
         return self._tracks[-1]
 
     def _forget_moved(
-        self, tracks: Sequence[_Track], samples: Sequence[NDArray[np.floating]], options: TrackingOptions
+        self,
+        tracks: Sequence[_Track],
+        samples: Sequence[NDArray[np.floating]],
+        sizes: Sequence[int],
+        options: TrackingOptions,
     ) -> None:
         """Forgets the predictions for objects that moved, and for those out of sight."""
-        for track, sample in zip(tracks, samples, strict=True):
-            if track.memory is not None and self._has_moved(track.memory, sample, options):
+        for track, sample, size in zip(tracks, samples, sizes, strict=True):
+            memory = track.memory
+            if memory is None:
+                continue
+            # What only vanished changes the size, or is seen to be gone a cloud later: half of the time.
+            both_ways = abs(size - memory.size) > SAME_SIZE * memory.size or (self._num_clouds + track.number) % 2 == 0
+            if self._has_moved(memory, sample, both_ways, options):
                 track.memory = None
         for track in self._tracks:
             if self._num_clouds - track.seen > options.forget:
                 track.memory = None
 
-    def _has_moved(self, memory: _Memory, sample: NDArray[np.floating], options: TrackingOptions) -> bool:
+    def _has_moved(
+        self, memory: _Memory, sample: NDArray[np.floating], both_ways: bool, options: TrackingOptions
+    ) -> bool:
         def outside(tree: cKDTree, points: NDArray[np.floating]) -> float:
             subset = _subsample(points, NUM_COMPARED, self._num_clouds)
             return float(np.isinf(tree.query(subset, distance_upper_bound=options.tolerance)[0]).mean())
 
         if outside(memory.tree, sample) > options.moved:
             return True
-        return outside(_tree(sample), memory.prediction.points) > options.moved
+        return both_ways and outside(_tree(sample), memory.prediction.points) > options.moved
 
-    def _remember(self, track: _Track, fresh: Prediction, options: TrackingOptions) -> Prediction:
+    def _remember(self, track: _Track, fresh: Prediction, size: int, options: TrackingOptions) -> Prediction:
         prediction = fresh if track.memory is None else _smoothed(track.memory, fresh, options)
-        track.memory = _Memory(prediction, _tree(prediction.points), self._num_clouds)
+        track.memory = _Memory(prediction, _tree(prediction.points), self._num_clouds, size)
         return prediction
 
 
