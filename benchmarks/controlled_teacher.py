@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from partdistill_ros.distillation.superpoints import superpoints
 from partdistill_ros.distillation.units import NEIGHBORS
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.methods.distilled_student import MakeTeacher
 from partdistill_ros.evaluation.shapes import Shape
 from partdistill_ros.pointcloud.scan import Scan, sample_surface
+from partdistill_ros.pointcloud.superpoints import superpoints
 from partdistill_ros.rendering.rasterize import Rendering
 from partdistill_ros.teachers.boxes import box_iou
 from partdistill_ros.teachers.protocol import BoxAnswer, PixelAnswer

@@ -32,7 +32,7 @@ class Sample:
     boxes: the units are boxes of a detector, which take in neighbors of the part.
     weight: how often it is drawn, next to the other samples.
     labeled: the units are true labels, which nobody re-scores.
-    drawn: boxes that have become superpoints as the teacher drew them, see `superpoints.with_superpoints`.
+    drawn: boxes that have become superpoints as the teacher drew them, see `box_superpoints.with_superpoints`.
     """
 
     name: str

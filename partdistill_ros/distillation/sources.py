@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from partdistill_ros.distillation.box_superpoints import with_superpoints
 from partdistill_ros.distillation.config import DistillConfig
 from partdistill_ros.distillation.generated import generated_scans, is_procedural
 from partdistill_ros.distillation.known_units import load_known, select_points, split_known, with_parts
@@ -21,7 +22,6 @@ from partdistill_ros.distillation.posing import usable_rows
 from partdistill_ros.distillation.ray_tasks import in_order
 from partdistill_ros.distillation.samples import Sample, partial_view_masks, with_weights
 from partdistill_ros.distillation.scan_task import ScanTask, load_tools, num_partial_views, sample_on_worker
-from partdistill_ros.distillation.superpoints import with_superpoints
 from partdistill_ros.distillation.teacher_query import Renderer
 from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.distillation.unit_store import KnowledgeStore, recorded_scan_stores

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from partdistill_ros.distillation.answers import predict_points
 from partdistill_ros.distillation.augmentation import ALIGNED
+from partdistill_ros.distillation.box_superpoints import with_superpoints
 from partdistill_ros.distillation.config import Augmentation, Schedule, schedule_for
 from partdistill_ros.distillation.samples import Sample, upright, with_weights
-from partdistill_ros.distillation.superpoints import with_superpoints
 from partdistill_ros.distillation.trainer import Trainer
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.shapes import Question, Shape

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A surface falls apart at its creases, and a box becomes the pieces that lie mostly inside it."""
+"""A box becomes the pieces of the surface that lie mostly inside it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from partdistill_ros.distillation.backward import unit_fit, weighted_units
+from partdistill_ros.distillation.box_superpoints import with_superpoints
 from partdistill_ros.distillation.samples import Sample
-from partdistill_ros.distillation.superpoints import SuperpointConfig, superpoints, with_superpoints
 from partdistill_ros.distillation.units import units_from_boxes
 from partdistill_ros.pointcloud.scan import Scan, sample_surface
 from partdistill_ros.rendering.cameras import views_for
@@ -45,29 +45,6 @@ def boxed(mug: tuple[Scan, np.ndarray]) -> Sample:
     )
     units = units_from_boxes(answer, rendering, len(cloud.points), PARTS)
     return Sample("mug", "mug", cloud.points, units, views=views, boxes=True)
-
-
-def test_superpoints_keep_to_one_part(mug: tuple[Scan, np.ndarray]) -> None:
-    cloud, labels = mug
-    piece = superpoints(cloud.points)
-    sizes = np.bincount(piece)
-    assert piece.shape == (3000,) and (sizes > 0).all() and (np.diff(sizes) <= 0).all(), "the largest first"
-    assert 10 < len(sizes) < 60
-    purity = np.array([np.bincount(labels[piece == number]).max() for number in range(len(sizes))]).sum() / 3000
-    assert purity > 0.97
-    np.testing.assert_array_equal(piece, superpoints(cloud.points))
-
-
-def test_of_a_few_points_each_is_one() -> None:
-    assert superpoints(np.eye(3, dtype=np.float32)).tolist() == [0, 1, 2]
-
-
-def test_pieces_that_touch_nothing_and_flat_ones_are_told_apart() -> None:
-    grid = np.stack(np.meshgrid(np.linspace(0, 1, 30), np.linspace(0, 1, 30)), -1).reshape(-1, 2)
-    plates = [np.concatenate([grid, np.full((900, 1), height)], 1) for height in (0.0, 5.0)]
-    points = np.concatenate(plates).astype(np.float32)
-    piece = superpoints(points, SuperpointConfig(least=1))
-    assert len(np.unique(piece[:900])) == len(np.unique(piece[900:])) == 1 and piece[0] != piece[-1]
 
 
 def test_boxes_become_superpoints_that_hold_more_of_their_part(mug: tuple[Scan, np.ndarray], boxed: Sample) -> None:

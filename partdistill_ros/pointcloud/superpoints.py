@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Superpoints: the pieces that a surface falls into at its creases, concave ones first, as parts of things mostly do;
-and boxes as the superpoints that lie mostly inside them.
+"""Superpoints: the pieces that a surface falls into at its creases, concave ones first, as parts of things mostly do.
 
 Small cells that keep to one side of every crease are joined, the smoothest border first, as in the region growing over
 supervoxels of Stein et al. (Object Partitioning using Local Convexity, CVPR 2014). No teacher and no label is asked.
-PartSLIP (Liu et al., CVPR 2023) lets boxes vote over superpoints.
 """
 
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +16,13 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import cKDTree
 
-from partdistill_ros.distillation.config import BoxConfig
-from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.pointcloud.normals import estimate_normals
 from partdistill_ros.pointcloud.sampling import farthest_points
-from partdistill_ros.rendering.rasterize import render_points, visible_points
 
 
 @dataclass(frozen=True)
 class SuperpointConfig:
-    """Numbers of the over-segmentation, and of boxes over it; a turn of the normal is 1 - cosine of its angle."""
+    """Numbers of the over-segmentation; a turn of the normal is 1 - cosine of its angle."""
 
     cells: int = 160  # at first
     neighbors: int = 12  # of a point, over which the surface is walked
@@ -36,8 +31,6 @@ class SuperpointConfig:
     most_turn: float = 0.08  # mean turn over a border that still joins
     least: int = 40  # superpoints, at which joining ends: parts of smooth shapes have no crease between them
     smallest: float = 0.004  # of the points; what is smaller joins its smoothest neighbor whatever their turn
-    inside: float = 0.5  # of a superpoint's points in a view that lie in the box which takes it,
-    shown: float = 0.1  # if so much of all its points lies there: of one hidden almost wholly a box says nothing
 
 
 DEFAULT = SuperpointConfig()
@@ -53,27 +46,6 @@ def superpoints(points: NDArray[np.float32], config: SuperpointConfig = DEFAULT)
     number = np.empty(len(size), np.int32)
     number[np.argsort(-size, kind="stable")] = np.arange(len(size), dtype=np.int32)
     return number[joined]
-
-
-def with_superpoints(sample: Sample, config: SuperpointConfig = DEFAULT) -> Sample:
-    """The sample with its boxes as the superpoints that lie mostly inside them, hidden points included; a box that
-    holds none stays as it is, and so do regions and boxes of unknown views. `drawn` keeps the boxes as the teacher drew
-    them, by which they are weighed and re-scored."""
-    if sample.box_views is None or not len(sample.units):
-        return sample
-    units, piece = sample.units, superpoints(sample.points, config)
-    visible = visible_points(render_points(sample.points, sample.box_views, BoxConfig.picture_size), len(piece))
-    count = int(piece.max()) + 1
-    size = np.bincount(piece)
-    seen = [np.bincount(piece[own], minlength=count) for own in visible]
-    held = []
-    for number, view in enumerate(units.view.tolist()):
-        own = units.points_of(number)
-        inside = np.bincount(piece[own], minlength=count)
-        taken = (inside > config.inside * seen[view]) & (inside > config.shown * size)
-        held.append(np.flatnonzero(taken[piece]).astype(np.int32) if taken.any() else own)
-    indptr = np.concatenate([[0], np.cumsum([len(own) for own in held])]).astype(np.int64)
-    return replace(sample, units=replace(units, indptr=indptr, indices=np.concatenate(held)), drawn=units)
 
 
 def _cells(
