@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Things of any kind, asked for by their part names alone: students and a constant answer side by side.
 
-    python benchmarks/everyday.py [SHAPE or folder ...] [--bundle default] [--bundle OTHER] [--held-out 6]
+    python benchmarks/everyday.py [SHAPE or folder ...] [--bundle default] [--bundle OTHER] [--rotations 2]
+                                  [--held-out 6] [--words 2]
 
 Files: mean IoU over the parts that the truth holds, of the points that some camera around the shape sees; a name that a
-student refuses counts 0. `--held-out N`: N shapes each of the categories that no training sees
-(`synthetic/training/everyday_shapes.py`), whole and from one side, upright and with any rotation and up unknown.
+student refuses counts 0. `--rotations N`: each file as it is and N times with any rotation and up unknown.
+`--held-out N`: N shapes each of the categories that no training sees (`synthetic/training/everyday_shapes.py`), whole
+and from one side, upright and with any rotation and up unknown.
+`--words N`: N drawn shapes each of categories that training does see, asked for by the parts' own names, by a synonym
+that is trained, and by words that no training has read (`held_out_words.json`).
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -43,12 +48,21 @@ class Case:
     cloud: Scan
 
 
-def of_files(paths: Sequence[Path]) -> Iterator[Case]:
-    """The labeled shapes of files and folders, each a row of its own."""
-    for path in paths:
-        for scan in load_scans([path]):
-            # a scan that a camera made is what it saw; of a mesh, inner surfaces belong to no scan
-            yield Case(scan.name, outer_cloud(scan, POINTS) if scan.mesh is not None else scan)
+def of_files(paths: Sequence[Path], rotations: int = 0) -> Iterator[Case]:
+    """The labeled shapes of files and folders, each a row; all as they are and all turned are two more."""
+    rng = np.random.default_rng(0)
+    for scan in load_scans(list(paths)) if paths else ():
+        # a scan that a camera made is what it saw; of a mesh, inner surfaces belong to no scan
+        cloud = outer_cloud(scan, POINTS) if scan.mesh is not None else scan
+        yield Case(scan.name, cloud)
+        for _ in range(rotations):
+            yield Case("files, as they are", cloud)
+            yield Case("files, any rotation", turned(cloud, rng))
+
+
+def turned(cloud: Scan, rng: np.random.Generator) -> Scan:
+    """The cloud in any rotation; nobody knows its up."""
+    return cloud.with_(points=(cloud.points @ random_rotation(rng).T).astype(np.float32), up=None)
 
 
 def held_out(count: int, first_seed: int = 50_000) -> Iterator[Case]:
@@ -59,11 +73,25 @@ def held_out(count: int, first_seed: int = 50_000) -> Iterator[Case]:
             whole = outer_cloud(draw(EVERYTHING[name], seed), POINTS, seed)
             seen = partial_view_masks(whole, seed, 1)
             assert seen is not None
-            turned = whole.with_(points=(whole.points @ random_rotation(rng).T).astype(np.float32), up=None)
             yield Case("held out, whole", whole)
             yield Case("held out, one-sided", whole.select(np.flatnonzero(seen[0])))
-            yield Case("held out, any rotation", turned)
+            yield Case("held out, any rotation", turned(whole, rng))
             yield Case(f"held out, {name}", whole)
+
+
+def of_words(count: int, first_seed: int = 60_000) -> Iterator[Case]:
+    """Shapes of trained categories, their parts asked for by names that training reads and by others."""
+    for name, words in json.loads(Path(__file__).with_name("held_out_words.json").read_text(encoding="utf-8")).items():
+        family = EVERYTHING[name]
+        queries = {
+            "own names": family.parts,
+            "a trained synonym": tuple(family.names_of(part)[-1] for part in family.parts),
+            "held-out words": tuple(words.get(part, part) for part in family.parts),
+        }
+        for seed in range(first_seed, first_seed + count):
+            cloud = outer_cloud(draw(family, seed), POINTS, seed)
+            for row, parts in queries.items():
+                yield Case(f"words, {row}", cloud.with_(parts=parts))
 
 
 def student(bundle: str) -> Answer:
@@ -110,10 +138,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("shapes", type=Path, nargs="*", help="labeled shapes or folders (default: open/ of the data)")
     parser.add_argument("--bundle", action="append", help="a bundle's folder, or `default`; may be given again")
+    parser.add_argument("--rotations", type=int, default=0, metavar="N", help="of each file, up unknown")
     parser.add_argument("--held-out", type=int, default=0, metavar="N", help="shapes of each category not trained on")
+    parser.add_argument("--words", type=int, default=0, metavar="N", help="shapes of each category with held-out words")
     options = parser.parse_args(arguments)
-    files = options.shapes or ([] if options.held_out else [data_folder() / "open"])
-    cases = [*of_files(files), *held_out(options.held_out)]
+    files = options.shapes or ([] if options.held_out or options.words else [data_folder() / "open"])
+    cases = [*of_files(files, options.rotations), *held_out(options.held_out), *of_words(options.words)]
     columns = {"constant": measure(cases, constant)}
     for bundle in options.bundle or ["default"]:
         columns[bundle] = measure(cases, student(bundle))
@@ -122,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
     for row in columns["constant"]:
         print(f"{row:{width}}" + "  ".join(f"{values[row]:16.1f}" for values in columns.values()))
     if files:
-        rows = [row for row in columns["constant"] if not row.startswith("held out")]
+        rows = [row for row in columns["constant"] if not row.startswith(("files, ", "held out, ", "words, "))]
         means = [np.mean([values[row] for row in rows]) for values in columns.values()]
         print(f"{f'mean of {len(rows)}':{width}}" + "  ".join(f"{mean:16.1f}" for mean in means))
     return 0
