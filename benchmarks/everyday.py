@@ -7,7 +7,7 @@
 Files: mean IoU over the parts that the truth holds, of the points that some camera around the shape sees; a name that a
 student refuses counts 0. `--rotations N`: each file as it is and N times with any rotation and up unknown.
 `--held-out N`: N shapes each of the categories that no training sees (`synthetic/training/everyday_shapes.py`), whole
-and from one side, upright and with any rotation and up unknown.
+and from one side, upright, dropped (on its side or upside down) and with any rotation and up unknown.
 `--words N`: N drawn shapes each of categories that training does see, asked for by the parts' own names, by a synonym
 that is trained, and by words that no training has read (`held_out_words.json`).
 """
@@ -35,6 +35,7 @@ from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.synthetic.families.family import draw
 from partdistill_ros.synthetic.procedural import outer_cloud
 from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, HELD_OUT
+from partdistill_ros.synthetic.training.sensors import resting_turn
 
 POINTS = 4096
 Answer = Callable[[Scan], NDArray[np.int16]]
@@ -65,6 +66,14 @@ def turned(cloud: Scan, rng: np.random.Generator) -> Scan:
     return cloud.with_(points=(cloud.points @ random_rotation(rng).T).astype(np.float32), up=None)
 
 
+def dropped(cloud: Scan, rng: np.random.Generator) -> Scan:
+    """The cloud as it lies on its side or upside down, from one side; its up is that of the table."""
+    lying = cloud.with_(points=(cloud.points @ resting_turn(rng, cloud.points).T).astype(np.float32))
+    seen = partial_view_masks(lying, int(rng.integers(2**31)), 1)
+    assert seen is not None
+    return lying.select(np.flatnonzero(seen[0]))
+
+
 def held_out(count: int, first_seed: int = 50_000) -> Iterator[Case]:
     """Shapes of categories that no training has seen."""
     rng = np.random.default_rng(first_seed)
@@ -76,6 +85,7 @@ def held_out(count: int, first_seed: int = 50_000) -> Iterator[Case]:
             yield Case("held out, whole", whole)
             yield Case("held out, one-sided", whole.select(np.flatnonzero(seen[0])))
             yield Case("held out, any rotation", turned(whole, rng))
+            yield Case("held out, dropped", dropped(whole, rng))
             yield Case(f"held out, {name}", whole)
 
 

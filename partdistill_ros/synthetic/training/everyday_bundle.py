@@ -40,11 +40,12 @@ from partdistill_ros.synthetic.training.everyday_shapes import (
     load_categories,
 )
 from partdistill_ros.synthetic.training.sensors import Sensing, sensed
-from partdistill_ros.text.space import TextSpace, pick_synonym
+from partdistill_ros.text.space import TextSpace
 
 OFTEN = {"assembly": 4.0, "mug": 3.0, "chair": 2.0, "table": 2.0, "airplane": 2.0}  # how often a category is drawn
 ALIKE = 0.45  # cosine from which another name may mean the same, and is no counterexample
-TEXT_NOISE = 0.35  # length of the error that a name's embedding may have: of phrases the space knows less
+PHRASES = 3  # that `options_of` makes of a part's name and its object's
+TEXT_NOISE = 0.7  # length of the error that a name's embedding may have: of phrases the space knows less
 
 
 @dataclass(frozen=True)
@@ -293,8 +294,10 @@ class EverydayTrainer:
 
 
 def _pick(rng: np.random.Generator, options: int) -> int:
-    """A part's own name half of the time, else a synonym or a phrase."""
-    return 0 if rng.random() < 0.5 else pick_synonym(rng, options)
+    """A part's own name more than half of the time, a synonym one time in three, else a phrase (the last of them)."""
+    if rng.random() < 0.45:
+        return 0
+    return int(rng.integers(options if rng.random() < 0.4 else max(options - PHRASES, 1)))
 
 
 def _noisy(rng: np.random.Generator, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
