@@ -67,14 +67,24 @@ def run(arguments: Namespace) -> Answer:
     """Check everything, then train."""
     choose_progress(arguments.progress)
     config = _config(arguments)
-    scans, damaged = _valid(config.scans)
-    config = replace(config, scans=scans, device=choose_device(arguments.device, "distillation"))
+    config = replace(config, device=choose_device(arguments.device, "distillation"))
+    from partdistill_ros.distillation.processes import joined
+
+    with joined(config.device):
+        return _distill(config, arguments)
+
+
+def _distill(config: DistillConfig, arguments: Namespace) -> Answer:
+    from partdistill_ros.distillation.processes import is_first
+
+    scans, damaged = _valid(config.scans) if is_first() else (config.scans, {})
+    config = replace(config, scans=scans)
     _check_words(config)
     from partdistill_ros.distillation import pipeline
     from partdistill_ros.evaluation.finalize import finalize
 
     start = time.monotonic()
-    with run_progress(arguments.progress) as report:
+    with run_progress(arguments.progress if is_first() else PROGRESS[0]) as report:
         run = pipeline.distill(config, report)
         run = replace(run, left_out=(*damaged.values(), *run.left_out))
         final = finalize(run, config, arguments.store, report)

@@ -23,8 +23,9 @@ PROGRESS = ("bar", "json")
 
 
 def choose_progress(kind: str) -> None:
-    """Before anything imports tqdm, which reads this once: bars within an epoch would share the lines of JSON."""
-    if kind == "json":
+    """Before anything imports tqdm, which reads this once: bars within an epoch would share the lines of JSON, and
+    those of processes that `torchrun` starts each other's."""
+    if kind == "json" or os.environ.get("RANK", "0") != "0":
         os.environ["TQDM_DISABLE"] = "1"
 
 

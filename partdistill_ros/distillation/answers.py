@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from partdistill_ros.distillation.processes import shared_out
 from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.pointcloud.frames import center_max_radius, turn_about_z
 from partdistill_ros.pointcloud.sampling import farthest_points
@@ -31,11 +32,13 @@ def predict(
 ) -> list[NDArray[np.float32]]:
     """Probabilities `[N, P]` of every point of every sample, in eval mode, unaugmented but for the turn about the
     vertical (none unless `turned`), mean over `draws` clouds drawn from its points."""
-    return [
-        predict_points(student, sample.points, text_embeddings[sample.category], device, [seed, number], draws,
-                       sample.up_unknown, turned)
-        for number, sample in enumerate(samples)
-    ]  # fmt: skip
+
+    def answer(number: int) -> NDArray[np.float32]:
+        sample = samples[number]
+        text = text_embeddings[sample.category]
+        return predict_points(student, sample.points, text, device, [seed, number], draws, sample.up_unknown, turned)
+
+    return list(shared_out(answer, len(samples)))
 
 
 @torch.no_grad()

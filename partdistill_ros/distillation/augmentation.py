@@ -90,7 +90,8 @@ def augment(
 ) -> AugmentedCloud:
     """A random cloud of `count` points of a sample's `points [M, 3]` (up = +z).
 
-    partial_views: `[V, M]` what V cameras see, None for scans that are partial views already.
+    partial_views: `[V, M]` what V cameras see, None for scans that are partial views already.  num_centers: 0 where
+    nobody wants them, which changes no random number.
     """
     rows = np.arange(len(points))
     if partial_views is not None and rng.random() < how.partial_view:
@@ -111,4 +112,5 @@ def augment(
     if rng.random() < 0.7:
         cloud = cloud + rng.normal(0, rng.uniform(0, how.noise), cloud.shape)
     final = center_max_radius(cloud)
-    return AugmentedCloud(final, farthest_points(final, num_centers), source)
+    centers = farthest_points(final, num_centers) if num_centers else np.zeros(0, np.int64)
+    return AugmentedCloud(final, centers, source)

@@ -179,8 +179,8 @@ def _rescore_by_posterior(
     blended = [_blend(new, earlier[i].posterior, config.memory) for new, i in zip(found, rows, strict=True)]
     scores = [unit_fit(sample, one) ** config.fit_power for sample, one in zip(chosen, blended, strict=True)]
     own = [sample.units for sample in chosen]
-    ratios = [one.score / np.maximum(old.score, 1e-9) for one, old in zip(units, own, strict=True)]
-    weights = [ratio.astype(np.float32) for ratio in ratios]
+    pairs = zip(units, own, strict=True)
+    weights = [(one.score / np.maximum(old.score, 1e-9)).astype(np.float32) for one, old in pairs]
     result = list(earlier)
     for i, old, score, one in zip(rows, own, preserve_mass(own, scores, weights), blended, strict=True):
         result[i] = Rescored(old.with_scores(score), one.astype(np.float16))

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from partdistill_ros.distillation.processes import check_student, sum_gradients
+
 
 class Optimizer:
     """Muon (Jordan et al. 2024: momentum, orthogonalized by Newton-Schulz) with the step size of AdamW.
@@ -21,6 +23,7 @@ class Optimizer:
     """
 
     def __init__(self, student: nn.Module, learning_rate: float, weight_decay: float = 0.02) -> None:
+        check_student(student)
         learned = {name: value for name, value in student.named_parameters() if value.requires_grad}
         inner = {name for name, value in learned.items() if value.ndim == 2 and not name.startswith("head")}
         matrices = [value for name, value in learned.items() if name in inner]
@@ -36,6 +39,7 @@ class Optimizer:
             part.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         groups = [group for part in self._parts for group in part.param_groups]
+        sum_gradients(value for group in groups for value in group["params"])
         torch.nn.utils.clip_grad_norm_([value for group in groups for value in group["params"]], 1.0)
         for group in groups:
             group["lr"] = learning_rate

@@ -12,6 +12,7 @@ import torch
 
 from partdistill_ros.distillation.answers import TextEmbeddings
 from partdistill_ros.distillation.config import Augmentation, DistillConfig, Schedule, augmentation_for, schedule_for
+from partdistill_ros.distillation.processes import end_others, from_first
 from partdistill_ros.distillation.rescored_units import RescoredUnits, rescored_units, save_rescored
 from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.sources import collect_samples
@@ -58,14 +59,14 @@ def distill(config: DistillConfig, report: Callable[[Progress], None] | None = N
 
 
 def _distill(config: DistillConfig, space: TextSpace, work: Path, report: Callable[[Progress], None]) -> Run:
-    torch.manual_seed(config.seed)
     config = replace(config, category=clean_name(config.category or "object"))
     category, parts = str(config.category), tuple(clean_name(part) for part in config.parts)
     encoder = space.encoder.export(space) if config.with_text_encoder else None  # fails before the work, if at all
     left_out: list[str] = []
-    samples = collect_samples(config, parts, work, report, left_out)
+    samples = from_first(lambda: collect_samples(config, parts, work, report, left_out))
     config = resolved(config, len(samples))
     text = {category: [space.encode([part]) for part in parts]}
+    torch.manual_seed(config.seed)
     trainer = Trainer(
         new_student(config.student, space.dim, config.start, config.freeze_encoder),
         samples,
@@ -80,6 +81,7 @@ def _distill(config: DistillConfig, space: TextSpace, work: Path, report: Callab
         forward=work / f"forward-{run_key(config, samples, text)}.pt",
     )
     student = trainer.run(report)
+    end_others()
     if config.backward == "posterior" and all(one.posterior is None for one in trainer.rescored):
         log.warning(
             "no unit was re-scored: the student agrees with its teacher by chance only. More scans, more epochs or "
@@ -93,8 +95,7 @@ def _distill(config: DistillConfig, space: TextSpace, work: Path, report: Callab
     bundle = save_student(
         student, config.out, config.name or config.out.name, vocabulary, space, training_summary(config, trainer)
     )
-    if encoder is not None:
-        bundle = attach(bundle, encoder)
+    bundle = bundle if encoder is None else attach(bundle, encoder)
     report(Progress("export", 1, 1, float("nan")))
     return Run(bundle, work, tuple(samples), rescored, trainer.state.backward_from, tuple(left_out))
 

@@ -27,8 +27,9 @@ from partdistill_ros.distillation.checkpoint import TrainerState, load_checkpoin
 from partdistill_ros.distillation.config import Augmentation, BackwardConfig, Schedule
 from partdistill_ros.distillation.losses import distinct_names, pad_parts, part_loss
 from partdistill_ros.distillation.optimizer import Optimizer, half_precision, lr_schedule, step_seed
+from partdistill_ros.distillation.processes import is_first, own_rows, share, summed, wait
 from partdistill_ros.distillation.samples import Sample
-from partdistill_ros.distillation.units import KnowledgeUnits, class_weights
+from partdistill_ros.distillation.units import class_weights
 from partdistill_ros.students.student import Student
 from partdistill_ros.text.space import pick_synonym
 
@@ -90,6 +91,9 @@ class Trainer:
             forward = forward.with_name(f"published-{forward.name}")
         self.device, self.seed, self.checkpoint, self.forward = device, seed, checkpoint, forward
         self.rescored = [Rescored(sample.units) for sample in self.samples]
+        self.rows: dict[str, list[int]] = {}  # of each category
+        for i, sample in enumerate(self.samples):
+            self.rows.setdefault(sample.category, []).append(i)
         self.state = TrainerState()
         self.ema_student = copy.deepcopy(self.student).eval()
         self.optimizer = Optimizer(self.student, schedule.learning_rate, schedule.weight_decay)
@@ -99,6 +103,7 @@ class Trainer:
     def run(self, report: Callable[[Progress], None] | None = None) -> Student:
         """Train to the end and return the averaged student, in eval mode."""
         self._resume()
+        wait()  # before one of them writes what another reads
         saved, schedule = time.monotonic(), self.schedule
         while self.state.epoch < schedule.epochs:
             if self._forward_ends():
@@ -124,13 +129,10 @@ class Trainer:
 
     def update_labels(self) -> None:
         """Soft labels `[N, P]` of every sample from its units' present scores; class weights by category."""
-        by_category: dict[str, list[KnowledgeUnits]] = {}
-        for sample, rescored in zip(self.samples, self.rescored, strict=True):
-            by_category.setdefault(sample.category, []).append(rescored.units)
-        weights = {
-            category: class_weights(units, len(units[0].parts), self.published)
-            for category, units in by_category.items()
-        }
+        weights = {}
+        for category, rows in self.rows.items():
+            units = [self.rescored[i].units for i in rows]
+            weights[category] = class_weights(units, len(units[0].parts), self.published)
         self.soft_labels = [
             training_labels(sample, rescored, weights[sample.category], self.backward_config, self.published)
             for sample, rescored in zip(self.samples, self.rescored, strict=True)
@@ -167,27 +169,28 @@ class Trainer:
         torch.manual_seed(step_seed(self.seed, self.state.epoch, step))  # students may leave blocks out at random
         with half_precision(self.device):
             embeddings = self.student.embed(batch.points, batch.centers, self.schedule.num_loss_points).float()
-        loss = self.loss(embeddings, batch)
+        loss = self.loss(embeddings, batch) * share(len(chosen))
         progress = (self.state.epoch + step / self.steps_per_epoch) / self.schedule.epochs
         self.optimizer.step(loss, self.schedule.learning_rate * lr_schedule(progress))
         self._update_ema(self.state.epoch * self.steps_per_epoch + step + 1)
-        return float(loss.detach())
+        return summed(float(loss.detach()))
 
     def draw_batch(self, chosen: NDArray[np.int64], rng: np.random.Generator) -> Batch:
         """Augmented clouds of the chosen samples with the soft labels of their points and a name for each part."""
         config, count = self.student.config, self.schedule.num_loss_points
         clouds, labels, text, canonical = [], [], [], []
-        for i in chosen:
-            sample, soft_labels = self.samples[i], self.soft_labels[i]
+        for place, i in enumerate(chosen):
+            sample, own = self.samples[i], place in own_rows(len(chosen))
             scan = (sample.points, sample.partial_views, sample.up_unknown)
-            cloud = augment(rng, *scan, self.augmentation, config.points, config.centers)
-            source = cloud.source[:count]
-            own = soft_labels[np.maximum(source, 0)].astype(np.float32)
-            own[source < 0] = 0  # points of no object
+            cloud = augment(rng, *scan, self.augmentation, config.points, config.centers if own else 0)
             parts = self.text_embeddings[sample.category]
+            names = [options[pick_synonym(rng, len(options))] for options in parts]
+            if not own:  # another process's, drawn for the random numbers that come after it
+                continue
+            source = cloud.source[:count]
             clouds.append(cloud)
-            labels.append(own.T)
-            text.append(np.stack([options[pick_synonym(rng, len(options))] for options in parts]))
+            labels.append(np.where(source < 0, 0, self.soft_labels[i][source].T.astype(np.float32)))  # -1: of no object
+            text.append(np.stack(names))
             canonical.append(np.stack([options[0] for options in parts]))
         return Batch(
             torch.from_numpy(np.stack([cloud.points for cloud in clouds])).to(self.device),
@@ -199,10 +202,8 @@ class Trainer:
 
     def loss(self, embeddings: Tensor, batch: Batch) -> Tensor:
         """The loss of `embeddings [B, L, D]`."""
-        scale, negative_weight = self.student.log_scale.exp(), self.schedule.negative_weight
-        return part_loss(
-            embeddings, scale, batch.soft_labels, batch.text, batch.canonical, self.all_names, negative_weight
-        )
+        scale, names = self.student.log_scale.exp(), (batch.text, batch.canonical, self.all_names)
+        return part_loss(embeddings, scale, batch.soft_labels, *names, self.schedule.negative_weight)
 
     @torch.no_grad()
     def _update_ema(self, steps_done: int) -> None:
@@ -218,8 +219,8 @@ class Trainer:
         """Re-score every unit by the averaged student, category by category, and learn from the new scores."""
         asked, turned = (self.ema_student, self.samples, self.text_embeddings), self.augmentation.yaw > 0
         probabilities = predict(*asked, self.device, self.seed, turned=turned)
-        for category in self.text_embeddings:
-            rows = [i for i, sample in enumerate(self.samples) if sample.category == category and not sample.labeled]
+        for own in self.rows.values():
+            rows = [i for i in own if not self.samples[i].labeled]
             if not rows:
                 continue
             samples, answers = [self.samples[i] for i in rows], [probabilities[i] for i in rows]
@@ -251,15 +252,14 @@ class Trainer:
     # --- checkpoints ----------------------------------------------------------------------------
 
     def _save(self, path: Path | None) -> None:
-        if path is not None:
+        if path is not None and is_first():
             save_checkpoint(path, self.student, self.ema_student, self.optimizer, self.state, self.rescored)
 
     def _resume(self) -> None:
         for path in (self.checkpoint, self.forward):
             if path is None or not path.exists():
                 continue
-            parts = (self.student, self.ema_student, self.optimizer)
-            loaded = load_checkpoint(path, *parts, self.rescored, self.device)
+            loaded = load_checkpoint(path, self.student, self.ema_student, self.optimizer, self.rescored, self.device)
             if loaded is not None:
                 self.state, self.rescored = loaded
                 self.update_labels()

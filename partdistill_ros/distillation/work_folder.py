@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from partdistill_ros.distillation.processes import is_first
 from partdistill_ros.errors import PartDistillError
 
 LOCK = "lock"
@@ -24,10 +25,13 @@ def work_folder(out: Path) -> Path:
 def locked(out: Path) -> Iterator[Path]:
     """The work folder of the bundle `out`, for this process alone; files that a killed run had begun are removed.
 
-    The system frees it with the process, however that ends.
+    The system frees it with the process, however that ends. Of processes that train together the first holds it.
     Raises PartDistillError where another run holds it, or it cannot be written.
     """
     work = work_folder(out)
+    if not is_first():
+        yield work
+        return
     try:
         work.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(work / LOCK, os.O_RDWR | os.O_CREAT, 0o644)

@@ -45,6 +45,13 @@ def test_inner_bars_are_off_for_programs_only(monkeypatch):
     assert os.environ["TQDM_DISABLE"] == "1"
 
 
+def test_only_the_first_of_several_processes_has_bars(monkeypatch):
+    monkeypatch.setenv("TQDM_DISABLE", "")
+    monkeypatch.setenv("RANK", "1")
+    choose_progress("bar")
+    assert os.environ["TQDM_DISABLE"] == "1"
+
+
 def test_progress_passes_everything_on_with_and_without_tqdm(monkeypatch, capsys):
     assert list(progress(iter("abc"), "letters", 3)) == ["a", "b", "c"]
     monkeypatch.setitem(sys.modules, "tqdm", None)
