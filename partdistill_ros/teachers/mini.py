@@ -30,12 +30,14 @@ DEFAULT_PATH = Path(__file__).parent.parent / "models" / "mini" / "mini.pt"
 @dataclass(frozen=True)
 class MiniConfig:
     """channels: input planes (gray, depth, foreground). widths: features at strides 2, 4, 8, 16.
-    dim: size of the text space. size: side of the square picture in pixels."""
+    layers: of self-attention at the coarsest stride. dim: size of the text space. size: side of the square picture in
+    pixels."""
 
     channels: int = 3
     widths: tuple[int, int, int, int] = (16, 32, 72, 128)
+    layers: int = 3
     dim: int = 64
-    size: int = 96
+    size: int = 128
 
 
 class ResidualBlock(nn.Module):
@@ -64,6 +66,29 @@ class GlobalContext(nn.Module):
         return features + self.mlp(features.mean((2, 3)))[:, :, None, None]
 
 
+class Attention(nn.Module):
+    """A transformer layer over all places of a small map (Vaswani et al. 2017, pre-norm). It begins as the identity."""
+
+    def __init__(self, width: int, heads: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        narrow = nn.Linear(2 * width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), narrow)
+        for last in (self.out, narrow):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        rows = features.flatten(2).transpose(1, 2)
+        split = self.qkv(self.norm1(rows)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        seen = F.scaled_dot_product_attention(split[0], split[1], split[2])
+        rows = rows + self.out(seen.transpose(1, 2).flatten(2))
+        rows = rows + self.mlp(self.norm2(rows))
+        return rows.transpose(1, 2).reshape(features.shape)
+
+
 class MiniNet(nn.Module):
     """Pictures `[B, 3, S, S]` to unit pixel embeddings `[B, D, S/2, S/2]`."""
 
@@ -75,6 +100,7 @@ class MiniNet(nn.Module):
         self.down2 = self._down(w1, w2)
         self.down3 = self._down(w2, w3)
         self.down4 = nn.Sequential(self._down(w3, w4), GlobalContext(w4), ResidualBlock(w4))
+        self.whole = nn.Sequential(*(Attention(w4) for _ in range(config.layers)))
         self.up3 = nn.Conv2d(w4, w3, 1)
         self.up2 = nn.Conv2d(w3, w2, 1)
         self.up1 = nn.Conv2d(w2, w1, 1)
@@ -92,7 +118,7 @@ class MiniNet(nn.Module):
         f1 = self.stem(pictures)
         f2 = self.down2(f1)
         f3 = self.down3(f2)
-        f4 = self.down4(f3)
+        f4 = self.whole(self.down4(f3))
         f3 = self.fuse3(f3 + self._grow(self.up3(f4), 2))
         f2 = self.fuse2(f2 + self._grow(self.up2(f3), 2))
         f1 = self.fuse1(f1 + self._grow(self.up1(f2), 2))
@@ -135,7 +161,7 @@ class MiniTeacher:
     def __init__(self, path: Path = DEFAULT_PATH, device: str = "cpu", batch: int = 16) -> None:
         with parsing(path, "teacher 'mini'", "install the package again"):
             content = load_weights(path, "install the package again")
-            self._net = MiniNet(MiniConfig(**content["config"]))
+            self._net = MiniNet(MiniConfig(**{"layers": 0, **content["config"]}))  # files of before have none
             self._net.load_state_dict({key: value.float() for key, value in content["state"].items()})
         self._net.to(device).eval()
         self._space, self._device, self._batch = TextSpace.load(), device, batch
@@ -179,4 +205,4 @@ class MiniTeacher:
             planes = network_input(picture, depth)
             if planes.shape[2:] != (self.size, self.size):
                 planes = F.interpolate(planes, (self.size, self.size), mode="area")
-            yield self._net(planes), torch.isfinite(depth)[:, None]
+            yield self._net(planes.contiguous(memory_format=torch.channels_last)), torch.isfinite(depth)[:, None]

@@ -82,6 +82,10 @@ class Names:
     others: NDArray[np.bool_]
     rows: NDArray[np.int64]
 
+    def drawn(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        """One name of each part `[P, D]`, as a user may call it."""
+        return np.stack([_noisy(rng, part[_pick(rng, len(part))]) for part in self.parts])
+
 
 class Standing(nn.Module):
     """The threshold of the sigmoids: what logit a name has where it is as likely as not."""
@@ -245,7 +249,7 @@ class EverydayTrainer:
             )  # fmt: skip
             source = cloud.source[: training.loss_points]
             labels = np.where(source >= 0, shapes.labels[at][np.maximum(source, 0)], -1).astype(np.int64)
-            text = np.stack([_noisy(rng, part[_pick(rng, len(part))]) for part in names.parts])
+            text = names.drawn(rng)
             if rng.random() < 0.3:  # nobody asks for what is not there
                 present = np.unique(labels[labels >= 0])
                 if len(present) > 1:

@@ -1,89 +1,63 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the small teacher: `python -m partdistill_ros.synthetic.training.train_mini` (see --help).
 
-Pictures of procedural shapes are rendered on the fly: random views, lights, point densities and
-noise, whole objects and one-sided scans; the names of the parts vary with their synonyms.
+Pictures of the shapes that `everyday_shapes` has drawn are rendered on the fly: random views, lights, point densities
+and noise, whole objects and one-sided scans; names vary with synonyms and phrases.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
+from partdistill_ros.distillation.checkpoint import load_parts
+from partdistill_ros.distillation.losses import pad_parts
+from partdistill_ros.distillation.optimizer import Optimizer, half_precision
 from partdistill_ros.io.atomic import atomic_path
+from partdistill_ros.pointcloud.normals import estimate_normals
 from partdistill_ros.rendering.cameras import look_at
 from partdistill_ros.rendering.zbuffer import GRAY, paint, project, shade, zbuffer_points
-from partdistill_ros.synthetic.families import FAMILIES
-from partdistill_ros.synthetic.procedural import procedural_clouds
+from partdistill_ros.students.weights import load_weights, save_weights
+from partdistill_ros.synthetic.training.everyday_bundle import OFTEN, Names, Training, embed_names
+from partdistill_ros.synthetic.training.everyday_shapes import (
+    EVERYTHING,
+    HELD_OUT,
+    Shapes,
+    load_shapes,
+    trained_categories,
+)
 from partdistill_ros.teachers.mini import DEFAULT_PATH, MiniConfig, MiniNet, network_input
-from partdistill_ros.text.space import TextSpace, pick_synonym
+from partdistill_ros.text.space import TextSpace
 
 FOCAL = 2.4  # a unit sphere at distance 2.6 just fills the picture
+FEWEST = 1500  # points of a cloud
+USUAL = Training(steps=2400, batch=16, rate=1.5e-3, loss_points=640, among_all=0.33)
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """What makes the shipped teacher; first_seed keeps its shapes apart from those students see."""
+class Batch:
+    """pictures `[B, 3, S, S]`, the network's input.  pixel `[B, L]`: those of the embeddings that count, labels
+    `[B, L]` their parts (-1: none), weights `[B, L]`: small parts count more, 1 in sum.  text `[B, P, D]` (rows of NaN:
+    no part), rivals `[B, M]`: which of all names compete with a picture's own."""
 
-    per_family: int = 100
-    first_seed: int = 100_000
-    points: int = 8192
-    steps: int = 2200
-    batch: int = 16
-    rate: float = 2e-3
-    seed: int = 0
-
-
-class Shapes:
-    """All training clouds as tensors: points and normals `[S, N, 3]`, family `[S]`, labels `[S, N]`."""
-
-    def __init__(self, config: TrainConfig) -> None:
-        self.families = sorted(FAMILIES)
-        clouds = list(
-            tqdm(
-                procedural_clouds(self.families, config.per_family, config.first_seed, config.points),
-                total=len(self.families) * config.per_family,
-                desc="shapes",
-            )
-        )
-        self.points = torch.from_numpy(np.stack([c.points for c in clouds]))
-        self.normals = torch.from_numpy(np.stack([c.normals for c in clouds if c.normals is not None]))
-        self.labels = torch.from_numpy(np.stack([c.point_labels for c in clouds if c.point_labels is not None])).long()
-        self.family = torch.tensor([self.families.index(c.category or "") for c in clouds])
-        self.up_unknown = torch.tensor([FAMILIES[name].up_unknown for name in self.families])
-
-
-class Names:
-    """Text of every part of every family, canonical or a random synonym."""
-
-    def __init__(self, families: Sequence[str], space: TextSpace) -> None:
-        self.choices: list[list[Tensor]] = []
-        names = sorted({part for family in families for part in FAMILIES[family].parts})
-        self.column = torch.full((len(families), 8), -1)
-        for i, family in enumerate(families):
-            row = []
-            for j, part in enumerate(FAMILIES[family].parts):
-                row.append(torch.from_numpy(space.encode(FAMILIES[family].names_of(part))))
-                self.column[i, j] = names.index(part)
-            self.choices.append(row)
-        self.all = torch.from_numpy(space.encode(names))
-
-    def sample(self, family: int, rng: np.random.Generator) -> Tensor:
-        """One text per part of the family, `[P, D]`: the canonical name two times in three."""
-        rows = []
-        for options in self.choices[family]:
-            rows.append(options[pick_synonym(rng, len(options))])
-        return torch.stack(rows)
+    pictures: Tensor
+    pixel: Tensor
+    labels: Tensor
+    weights: Tensor
+    text: Tensor
+    rivals: Tensor
 
 
 def random_cameras(up_unknown: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -92,7 +66,7 @@ def random_cameras(up_unknown: Tensor, rng: np.random.Generator) -> tuple[Tensor
     count = len(up_unknown)
     usual = rng.choice([10.0, 40.0, -20.0], count) + rng.normal(0, 10, count)
     anywhere = np.degrees(np.arcsin(rng.uniform(-1, 1, count)))
-    free = rng.random(count) < np.where(up_unknown.numpy(), 0.7, 0.25)
+    free = rng.random(count) < np.where(up_unknown.numpy(), 0.7, 0.3)
     elevation = np.radians(np.clip(np.where(free, anywhere, usual), -88, 88))
     azimuth = rng.uniform(0, 2 * np.pi, count)
     distance = rng.uniform(2.1, 3.2, count)[:, None]
@@ -101,7 +75,7 @@ def random_cameras(up_unknown: Tensor, rng: np.random.Generator) -> tuple[Tensor
     )
     target = rng.normal(0, 0.05, (count, 3))
     position = target + distance * direction
-    tilt = np.where(rng.random(count) < np.where(up_unknown.numpy(), 0.5, 0.08), 2.0, 0.12)[:, None]
+    tilt = np.where(rng.random(count) < np.where(up_unknown.numpy(), 0.5, 0.15), 2.0, 0.12)[:, None]
     up = np.array([0, 0, 1.0]) + tilt * rng.normal(size=(count, 3))
     rotation = np.concatenate([look_at(p[None], t, u) for p, t, u in zip(position, target, up, strict=True)])
     return torch.from_numpy(rotation), torch.from_numpy(position.astype(np.float32))
@@ -113,127 +87,229 @@ def one_sided(points: Tensor, rotation: Tensor, position: Tensor) -> list[Tensor
     return [torch.unique(row[row >= 0]) for row in index.reshape(len(index), -1)]
 
 
-SIZE = MiniConfig().size
+class MiniTrainer:
+    """One training; every random number comes from the seed and the step, so a run that was stopped goes on as if it
+    had not been."""
+
+    def __init__(
+        self,
+        net: MiniNet,
+        shapes: Mapping[str, Shapes],
+        names: Mapping[str, Names],
+        all_names: NDArray[np.float32],
+        training: Training = USUAL,
+        *,
+        seed: int = 0,
+        checkpoint: Path | None = None,
+    ) -> None:
+        self.net, self.average = net, copy.deepcopy(net).eval()
+        self.shapes, self.names, self.all_names = dict(shapes), dict(names), torch.from_numpy(all_names)
+        self.categories = sorted(self.shapes)
+        weight = np.array([OFTEN.get(name, 1.0) for name in self.categories])
+        self.chances = weight / weight.sum()
+        self.training, self.seed, self.checkpoint = training, seed, checkpoint
+        self.optimizer = Optimizer(net, training.rate, training.weight_decay)
+        self.step, self.loss, self.right, self.minutes = 0, 0.0, 0.0, 0.0
+        self._normals = cache(self._estimate)
+
+    def run(self) -> MiniNet:
+        """Train to the last step and return the averaged network."""
+        self._resume()
+        started, saved = time.process_time() - 60 * self.minutes, time.monotonic()
+        while self.step < self.training.steps:
+            loss, right = self.train_step()
+            share = max(0.01, 1 / (self.step + 1))
+            self.loss, self.right = self.loss + share * (loss - self.loss), self.right + share * (right - self.right)
+            self.step, self.minutes = self.step + 1, (time.process_time() - started) / 60
+            if self.step % 50 == 0:
+                print(
+                    f"step {self.step}/{self.training.steps} loss {self.loss:.3f} pixels right {self.right:.3f}"
+                    f" after {self.minutes:.1f} minutes",
+                    flush=True,
+                )
+            if time.monotonic() - saved > 60 * self.training.save_minutes or self.step == self.training.steps:
+                self.save()
+                saved = time.monotonic()
+        return self.average
+
+    def train_step(self) -> tuple[float, float]:
+        """One step; its loss, and the share of the pixels that are right."""
+        rng = np.random.default_rng([self.seed, self.step])
+        batch = self.draw_batch(rng)
+        with half_precision("cpu"):
+            embeddings = self.net(batch.pictures.contiguous(memory_format=torch.channels_last)).float()
+        loss, right = self.loss_of(embeddings, batch)
+        self.optimizer.step(loss, self.training.rate_at(self.step))
+        decay = min(self.training.ema_decay, (self.step + 1) / (self.step + 11))
+        with torch.no_grad():
+            for slow, fast in zip(self.average.parameters(), self.net.parameters(), strict=True):
+                slow.lerp_(fast, 1 - decay)
+        return float(loss.detach()), right
+
+    def loss_of(self, embeddings: Tensor, batch: Batch) -> tuple[Tensor, float]:
+        """Cross-entropy among the object's own parts, and with less weight among the names of everything, of
+        `embeddings [B, D, H, W]`. Second: the share of the pixels that are right."""
+        flat = embeddings.flatten(2)
+        pixels = flat.gather(2, batch.pixel[:, None].expand(-1, flat.shape[1], -1)).transpose(1, 2)
+        scale = self.net.log_scale.exp()
+        absent = batch.text[:, None, :, 0].isnan()
+        own = (scale * pixels @ batch.text.nan_to_num(0).transpose(1, 2)).masked_fill(absent, float("-inf"))
+        named = batch.labels >= 0
+        said = own.gather(2, batch.labels.clamp(min=0)[..., None])[..., 0]
+        every = (scale * pixels @ self.all_names.T).masked_fill(~batch.rivals[:, None], float("-inf"))
+        among_own, among_all = own.logsumexp(-1), torch.cat([own, every], -1).logsumexp(-1)
+        loss = among_own - said + self.training.among_all * (among_all - said)
+        right = ((own.argmax(-1) == batch.labels) & named).sum() / named.sum().clamp(min=1)
+        return (batch.weights * loss).sum() / len(flat), float(right)
+
+    def draw_batch(self, rng: np.random.Generator) -> Batch:
+        """Pictures of random shapes of random categories, a name for each part."""
+        training, size = self.training, self.net.config.size
+        chosen = [str(name) for name in rng.choice(self.categories, training.batch, p=self.chances)]
+        which = [int(rng.integers(len(self.shapes[name].points))) for name in chosen]
+        most = self.shapes[chosen[0]].points.shape[1]
+        subset = rng.permutation(most)[: int(rng.integers(min(FEWEST, most // 2), most + 1))]
+        pairs = list(zip(chosen, which, strict=True))
+        points = _stacked([self.shapes[name].points[at][subset] for name, at in pairs])
+        normals = _stacked([self._normals(name, at)[subset] for name, at in pairs])
+        labels = torch.from_numpy(np.stack([self.shapes[name].labels[at][subset] for name, at in pairs])).long()
+        up_unknown = torch.tensor([EVERYTHING[name].up_unknown for name in chosen])
+        pictures, index = _seen(points, normals, up_unknown, size, rng)
+        index = index[:, ::2, ::2].flatten(1)
+        truth = labels.gather(1, index.clamp(min=0)).masked_fill(index < 0, -1)
+        order = torch.from_numpy(rng.random(truth.shape)).masked_fill(truth < 0, -1)
+        pixel = order.topk(min(training.loss_points, truth.shape[1]), 1).indices
+        kept = truth.gather(1, pixel)
+        text = pad_parts([self.names[name].drawn(rng) for name in chosen], "cpu")
+        rivals = torch.from_numpy(np.stack([self.names[name].others for name in chosen]))
+        return Batch(pictures, pixel, kept, _weights(kept, text.shape[1]), text, rivals)
+
+    def _estimate(self, name: str, at: int) -> NDArray[np.float16]:
+        """Normals of a shape, kept as long as the training lasts; their sign is of no account."""
+        return estimate_normals(self.shapes[name].points[at].astype(np.float32), viewpoint=(0, 0, 0)).astype(np.float16)
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        if self.checkpoint is None:
+            return
+        content = {name: part.state_dict() for name, part in self._parts().items()}
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        state = {"step": self.step, "loss": self.loss, "right": self.right, "minutes": self.minutes}
+        save_weights({**content, "state": json.dumps(state)}, self.checkpoint)
+
+    def _resume(self) -> None:
+        if self.checkpoint is None or not self.checkpoint.exists():
+            return
+        state = load_parts(self.checkpoint, self._parts(), "cpu", lambda content: json.loads(content["state"]))
+        if state is not None:
+            self.step, self.loss, self.right, self.minutes = (
+                state[name] for name in ("step", "loss", "right", "minutes")
+            )
+
+    def _parts(self) -> dict[str, MiniNet | Optimizer]:
+        return {"net": self.net, "average": self.average, "optimizer": self.optimizer}
 
 
-def sample_batch(shapes: Shapes, config: TrainConfig, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Network input `[B, 3, S, S]`, part labels `[B, S/2, S/2]` (-1 background), family `[B]`."""
-    chosen = torch.from_numpy(rng.integers(0, len(shapes.points), config.batch))
-    count = int(rng.integers(min(2500, config.points // 2), config.points + 1))
-    subset = torch.from_numpy(rng.permutation(config.points)[:count])
-    points, normals = shapes.points[chosen][:, subset], shapes.normals[chosen][:, subset]
-    labels = shapes.labels[chosen][:, subset]
-    stretch = torch.from_numpy(rng.uniform(0.85, 1.15, (config.batch, 1, 3)).astype(np.float32))
-    points = points * stretch
+def _stacked(rows: list[NDArray[np.float16]]) -> Tensor:
+    return torch.from_numpy(np.stack(rows).astype(np.float32))
+
+
+def _seen(
+    points: Tensor, normals: Tensor, up_unknown: Tensor, size: int, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Network input `[B, 3, S, S]` of clouds `[B, N, 3]`, and which point each pixel shows `[B, S, S]`, -1 none."""
+    batch, count = points.shape[:2]
+
+    def draw(low: float, high: float, *shape: int) -> Tensor:
+        return torch.from_numpy(rng.uniform(low, high, (batch, *shape)).astype(np.float32))
+
+    def normal(like: Tensor) -> Tensor:
+        return torch.from_numpy(rng.standard_normal(like.shape, np.float32))
+
+    points = points * draw(0.85, 1.15, 1, 3)
     points = points / points.norm(dim=-1).amax(1)[:, None, None]
-    rotation, position = random_cameras(shapes.up_unknown[shapes.family[chosen]], rng)
-    sigma = torch.from_numpy((rng.random((config.batch, 1, 1)) < 0.5) * rng.uniform(0, 0.012, (config.batch, 1, 1)))
-    noisy = points + sigma.float() * torch.from_numpy(rng.normal(size=points.shape).astype(np.float32))
-    blur = torch.from_numpy(rng.uniform(0, 0.35, (config.batch, 1, 1)).astype(np.float32))
-    normals = F.normalize(normals + blur * torch.from_numpy(rng.normal(size=points.shape).astype(np.float32)), dim=-1)
+    rotation, position = random_cameras(up_unknown, rng)
+    sigma = draw(0, 0.012, 1, 1) * (draw(0, 1, 1, 1) < 0.5)
+    noisy = points + sigma * normal(points)
+    normals = F.normalize(normals + draw(0, 0.35, 1, 1) * normal(normals), dim=-1)
     if rng.random() < 0.35:
-        near = position + torch.from_numpy(rng.normal(0, 0.35, (config.batch, 3)).astype(np.float32))
+        near = position + 0.35 * normal(position)
         first = torch.from_numpy(np.concatenate([look_at(p[None], [0, 0, 0], [0.01, 0, 1]) for p in near.numpy()]))
         for row, seen in enumerate(one_sided(points, first, near)):
             hidden = torch.ones(count, dtype=torch.bool)
             hidden[seen] = False
             noisy[row, hidden] = torch.nan
-    spacing = SIZE / 2 * 2.6 / np.sqrt(count)  # in pixels, of a surface of about 7 square radii
-    light = F.normalize(
-        torch.from_numpy(rng.normal(0, 0.7, (config.batch, 3)).astype(np.float32)) - torch.tensor([0, 0, 1.0]), dim=-1
-    )
-    uv, depth = project(noisy, rotation, position, FOCAL, SIZE)
-    index, front = zbuffer_points(uv, depth, SIZE, float(spacing * rng.uniform(0.8, 1.5)))
-    ambient = torch.from_numpy(rng.uniform(0.15, 0.5, config.batch).astype(np.float32))
-    tint = (GRAY * shade(noisy, normals, rotation, position, ambient, light)[..., None]).expand(-1, -1, 3)
-    brightness = torch.from_numpy(rng.uniform(0.6, 1.2, (config.batch, 1, 1, 1)).astype(np.float32))
-    picture = (paint(tint, index).float() * brightness).clamp(0, 255)
-    index = index[:, ::2, ::2]
-    truth = labels.gather(1, index.clamp(min=0).flatten(1)).reshape(index.shape).masked_fill(index < 0, -1)
-    return network_input(picture, front), truth, shapes.family[chosen]
+    spacing = size / 2 * 2.6 / np.sqrt(count)  # in pixels, of a surface of about 7 square radii
+    light = F.normalize(0.7 * normal(position) - torch.tensor([0, 0, 1.0]), dim=-1)
+    uv, depth = project(noisy, rotation, position, FOCAL, size)
+    index, front = zbuffer_points(uv, depth, size, float(spacing * rng.uniform(0.8, 1.5)))
+    tint = GRAY * shade(noisy, normals, rotation, position, draw(0.15, 0.5), light)[..., None]
+    picture = (paint(tint.expand(-1, -1, 3), index).float() * draw(0.6, 1.2, 1, 1, 1)).clamp(0, 255)
+    return network_input(picture, front), index
 
 
-def batch_loss(
-    net: MiniNet, batch: tuple[Tensor, Tensor, Tensor], names: Names, rng: np.random.Generator
-) -> tuple[Tensor, float]:
-    """Cross-entropy among the family's parts, plus a third of that among all known names; small parts
-    of a picture count more (weight 1 / sqrt(pixels)). Second: the pixel accuracy."""
-    pictures, truth, family = batch
-    embeddings = net(pictures.contiguous(memory_format=torch.channels_last))
-    every = net.logits(embeddings, names.all).flatten(2)
-    losses, right, total = [], 0, 0
-    for row, kind in enumerate(family.tolist()):
-        target = truth[row].flatten()
-        keep = target >= 0
-        if not keep.any():
-            continue
-        target = target[keep]
-        own = net.logits(embeddings[row : row + 1], names.sample(kind, rng))[0].flatten(1)[:, keep].T
-        pixels = torch.bincount(target, minlength=own.shape[1]).float()
-        weight = (1 / pixels.clamp(min=1).sqrt())[target]
-        weight = weight / weight.sum()
-        loss = (F.cross_entropy(own, target, reduction="none") * weight).sum()
-        everywhere = F.cross_entropy(every[row][:, keep].T, names.column[kind][target], reduction="none")
-        losses.append(loss + 0.33 * (everywhere * weight).sum())
-        right += int((own.argmax(1) == target).sum())
-        total += len(target)
-    return torch.stack(losses).mean(), right / max(total, 1)
+def _weights(labels: Tensor, parts: int) -> Tensor:
+    """Of each pixel `[B, L]`: small parts count more, by the root of how few these are; 1 in sum."""
+    named = labels >= 0
+    counts = F.one_hot(labels.clamp(min=0), parts).mul(named[..., None]).sum(1)
+    weight = named / counts.gather(1, labels.clamp(min=0)).clamp(min=1).sqrt()
+    return weight / weight.sum(1, keepdim=True).clamp(min=1e-9)
 
 
-def train(config: TrainConfig, out: Path) -> None:
-    """Train, then write `out/mini.pt` (half precision) and `out/mini.json`."""
-    torch.manual_seed(config.seed)
-    rng = np.random.default_rng(config.seed)
-    shapes, space = Shapes(config), TextSpace.load()
-    names = Names(shapes.families, space)
-    net = MiniNet(MiniConfig(dim=space.dim))
-    optimizer = torch.optim.AdamW(net.parameters(), lr=config.rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, config.steps, pct_start=0.08)
-    started, smooth_loss, smooth_right = time.time(), 3.0, 0.3
-    bar = tqdm(range(config.steps), desc="mini", mininterval=10)
-    for step in bar:
-        loss, right = batch_loss(net, sample_batch(shapes, config, rng), names, rng)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        smooth_loss += 0.02 * (float(loss.detach()) - smooth_loss)
-        smooth_right += 0.02 * (right - smooth_right)
-        bar.set_postfix(loss=f"{smooth_loss:.3f}", right=f"{smooth_right:.3f}", refresh=False)
-        if step % 500 == 499:
-            save(net, out, config, space, smooth_right, time.time() - started, step + 1)
-    save(net, out, config, space, smooth_right, time.time() - started, config.steps)
+def new_net(config: MiniConfig, start: Path | None) -> MiniNet:
+    """A network with the weights of `start` as far as that has them, else random ones."""
+    net = MiniNet(config)
+    if start is not None:
+        state = load_weights(start, "name another --start, or none")["state"]
+        net.load_state_dict({key: value.float() for key, value in state.items()}, strict=False)
+    return net
 
 
-def save(
-    net: MiniNet, out: Path, config: TrainConfig, space: TextSpace, right: float, seconds: float, steps: int
-) -> None:
-    """Weights in half precision and what made them."""
+def write(net: MiniNet, out: Path, record: Mapping[str, object]) -> None:
+    """`out/mini.pt`, weights in half precision, and `out/mini.json`, what made them."""
     state = {key: value.half() for key, value in net.state_dict().items()}
     out.mkdir(parents=True, exist_ok=True)
-    with atomic_path(out / "mini.pt") as temporary:
-        torch.save({"config": asdict(net.config), "state": state}, temporary)
-    summary = {
-        "text": space.identity,
-        "families": sorted(FAMILIES),
-        "training": asdict(config),
-        "steps_done": steps,
-        "pixel_accuracy": round(right, 4),
-        "minutes": round(seconds / 60, 1),
-    }
+    save_weights({"config": asdict(net.config), "state": state}, out / "mini.pt")
     with atomic_path(out / "mini.json") as temporary:
-        temporary.write_text(json.dumps(summary, indent=1) + "\n")
+        temporary.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0])
+    parser.add_argument("--shapes", type=Path, default=Path("out/everyday"), help="folder of `everyday_shapes`")
     parser.add_argument("--out", type=Path, default=DEFAULT_PATH.parent)
-    for name, value in asdict(TrainConfig()).items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
-    options = vars(parser.parse_args())
-    out = options.pop("out")
-    train(TrainConfig(**options), out)
+    parser.add_argument("--checkpoint", type=Path, default=Path("out/mini.work/fit.pt"), help="goes on from there")
+    parser.add_argument("--start", type=Path, help="first weights: a mini.pt (default: random ones)")
+    parser.add_argument("--steps", type=int, default=USUAL.steps)
+    parser.add_argument("--batch", type=int, default=USUAL.batch)
+    parser.add_argument("--rate", type=float, default=USUAL.rate)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    torch.manual_seed(options.seed)
+    space = TextSpace.load()
+    categories = [name for name in trained_categories() if (options.shapes / f"{name}.npz").exists()]
+    if not categories:
+        parser.error(f"{options.shapes} holds no shapes: draw them with synthetic.training.everyday_shapes first")
+    shapes = {name: load_shapes(options.shapes / f"{name}.npz") for name in categories}
+    names, all_names = embed_names(space, categories)
+    training = replace(USUAL, steps=options.steps, batch=options.batch, rate=options.rate)
+    net = new_net(MiniConfig(dim=space.dim), options.start)
+    trainer = MiniTrainer(
+        net, shapes, names, all_names, training, seed=options.seed, checkpoint=options.checkpoint
+    )  # fmt: skip
+    trained = trainer.run()
+    record = {
+        "text": space.identity,
+        "data": f"{sum(len(one.points) for one in shapes.values())} procedural shapes of {len(shapes)} categories; "
+        f"never seen: {', '.join(HELD_OUT)}",
+        "start": "random" if options.start is None else "the mini before it",
+        "steps": trainer.step,
+        "batch": options.batch,
+        "seed": options.seed,
+        "pixel_accuracy": round(trainer.right, 4),
+        "minutes": round(trainer.minutes, 1),
+    }
+    write(trained, options.out, record)
 
 
 if __name__ == "__main__":
