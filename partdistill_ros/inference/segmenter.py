@@ -215,6 +215,22 @@ class Segmenter:
         confidence[rows] = confident
         return Labels(labels, confidence, query.names, group.category, prediction.up)
 
+    def embed(
+        self, cloud: ArrayLike, up: ArrayLike, name: str = "the cloud"
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """What the student makes of a cloud before anybody asks: points `[S, 3]` that it saw, in the cloud's frame, and
+        their unit embeddings `[S, D]`, near the embeddings of the names that fit them.
+
+        Raises PartDistillError, which begins with `name`, for a cloud with fewer finite points than a patch.
+        """
+        prepared = self._prepare(_as_points(cloud), up, votes=1)
+        if prepared is None:
+            raise PartDistillError(f"{name}: {self._too_few(_as_points(cloud))}")
+        axes = np.eye(self.bundle.text_dim, dtype=np.float32)  # a logit is the product with a name, times a scale
+        along = self._session.run(prepared.turned, prepared.centers[None], axes)[0]
+        length = np.linalg.norm(along, axis=1, keepdims=True)
+        return prepared.sampled.astype(np.float32), along / np.maximum(length, np.float32(1e-9))
+
     def _prepare(self, cloud: NDArray[np.floating], up: ArrayLike | None, votes: int) -> _Prepared | None:
         rows = finite_rows(cloud)
         if up is not None:
@@ -243,12 +259,14 @@ class Segmenter:
         return iter([part.reshape(len(item.ups), -1, *part.shape[1:]).mean(axis=1) for item, part in parts])
 
     def _unlabeled(self, cloud: NDArray[np.floating], query: PartQuery) -> Labels:
-        problem = (
+        empty = np.full(len(cloud), -1, np.int16)
+        return Labels(empty, np.zeros(len(cloud), np.float32), query.names, problem=self._too_few(cloud))
+
+    def _too_few(self, cloud: NDArray[np.floating]) -> str:
+        return (
             f"{len(finite_rows(cloud))} of {len(cloud)} points are finite, fewer than the {self.bundle.patch_size} "
             "of a patch: record the object closer or more densely"
         )
-        empty = np.full(len(cloud), -1, np.int16)
-        return Labels(empty, np.zeros(len(cloud), np.float32), query.names, problem=problem)
 
 
 def student_engine(bundle: Bundle, device: str) -> Engine:

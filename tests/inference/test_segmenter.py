@@ -45,6 +45,15 @@ def test_labels_follow_the_points_in_their_order(segmenter):
     assert agreement(shuffled.labels, labels.labels[order]) > 0.97
 
 
+def test_embeddings_are_those_that_names_are_compared_with(segmenter):
+    points, embeddings = segmenter.embed(block(2048), (0, 0, 1))
+    np.testing.assert_array_equal(points, block(2048))
+    toward = points / np.linalg.norm(points, axis=1, keepdims=True)
+    np.testing.assert_allclose(embeddings, np.pad(toward, ((0, 0), (0, 1))), atol=1e-4)
+    with pytest.raises(PartDistillError, match=r"^cup: 3 of 3 points are finite, fewer than the \d+ of a patch"):
+        segmenter.embed(np.eye(3), (0, 0, 1), "cup")
+
+
 def test_exactly_the_networks_number_of_points_is_answered_exactly(segmenter):
     points = block(2048)
     labels = segmenter.segment([points], "top, bottom", [(0, 0, 1)])[0]
