@@ -23,7 +23,7 @@ from partdistill_ros.errors import CommandFailed, PartDistillError, describe, of
 
 COMMANDS = (
     "demo", "segment", "view", "info", "collect", "collection", "distill", "bundles", "pretrain", "teachers", "render",
-    "evaluate", "reproduce", "units", "bag", "import-knowledge",
+    "cosegment", "evaluate", "reproduce", "units", "bag", "import-knowledge",
 )  # fmt: skip
 
 DESCRIPTION = """\
