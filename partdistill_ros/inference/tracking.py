@@ -23,6 +23,7 @@ from partdistill_ros.inference.segmenter import Prediction, Segmenter
 
 NUM_COMPARED = 400  # points of an object, at least, that are compared with those of its track, and the other way round
 NUM_REFERENCE = 1500  # points, at least, that they are compared with
+MOST_SKIPPED = 3  # late clouds in a row in which no object that stands still is predicted again
 SAME_SIZE = 0.02  # share of an object's points that noise adds or takes away
 MAX_CENTER_DISTANCE = 0.05  # meters between the centers of what may be the same object
 NUM_NUMBERED = 100  # clouds for which the number of an object out of sight is kept: an arm passes before it
@@ -88,12 +89,15 @@ class ObjectTracker:
     anew.
 
     numbers: of the objects of the last cloud, 1 to 65535, in their order.  num_predicted: how many were predicted.
-    Not for several threads at once.
+    late: to be set where the next cloud had to wait for the one before: objects that stand still are predicted again in
+    every fourth of those only.  Not for several threads at once.
     """
 
     def __init__(self) -> None:
         self.numbers: list[int] = []
         self.num_predicted = 0
+        self.late = False
+        self._skipped = 0
         self._tracks: list[_Track] = []
         self._newest = 0
         self._num_clouds = 0
@@ -130,7 +134,9 @@ class ObjectTracker:
             return list(predict(list(range(len(clouds)))))
         sizes = [len(cloud) for cloud in clouds]
         self._forget_moved(tracks, samples, sizes, options)
-        due = _due_objects(tracks, options.refresh)
+        skip = self.late and options.refresh > 0 and self._skipped < MOST_SKIPPED
+        self._skipped = self._skipped + 1 if skip else 0
+        due = _due_objects(tracks, 0 if skip else options.refresh or len(tracks))
         self.num_predicted = len(due)
         answers = [None if track.memory is None else track.memory.prediction for track in tracks]
         for index, fresh in zip(due, predict(due), strict=True):
@@ -203,10 +209,10 @@ class ObjectTracker:
 
 
 def _due_objects(tracks: Sequence[_Track], refresh: int) -> list[int]:
-    """The objects to predict now: all without a prediction, and those whose predictions are oldest."""
+    """The objects to predict now: all without a prediction, and `refresh` of those whose predictions are oldest."""
     new = [index for index, track in enumerate(tracks) if track.memory is None]
     still = sorted((track.memory.made_at, index) for index, track in enumerate(tracks) if track.memory is not None)
-    return sorted(new + [index for _, index in still[: refresh or None]])
+    return sorted(new + [index for _, index in still[:refresh]])
 
 
 def _smoothed(memory: _Memory, fresh: Prediction, options: TrackingOptions) -> Prediction:

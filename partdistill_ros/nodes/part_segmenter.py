@@ -59,6 +59,8 @@ from partdistill_ros.srv import LoadBundle, SetEnabled, SetQuery
 Received: TypeAlias = PointCloud2 | DepthImage
 STOP_SECONDS = 0.3
 """How long the end of the node waits for the cloud in work, which may have a million points."""
+LATE_SECONDS = 0.02
+"""A cloud that waited longer had one before it in work: the node is at its limit."""
 LOAD_SECONDS = 30.0
 """How long a student may take to load: a file on a dead network mount never comes."""
 
@@ -227,6 +229,7 @@ class PartSegmenter(LifecycleNode):
         received, arrival = item
         (engine, _), settings = self._active(), self._settings
         begin = time.monotonic()
+        tracker.late = begin - arrival > LATE_SECONDS
         cloud = read_cloud(
             received,
             self._input_topic,

@@ -99,7 +99,8 @@ class Memory:
     refresh: int = option(
         1,
         "An object that stands still keeps its answer; so many of them are asked about again in each cloud, in "
-        "turn. 0 asks about all objects in every cloud, which costs 15 ms of one core for each.",
+        "turn; where clouds come faster than they are labeled, in every fourth only. 0 asks about all objects in "
+        "every cloud, which costs 15 ms of one core for each.",
         minimum=0,
         maximum=64,
     )

@@ -51,6 +51,16 @@ def test_still_objects_are_asked_about_in_turn():
     assert memory.num_predicted == 1
 
 
+def test_where_clouds_come_late_still_objects_are_asked_about_in_every_fourth():
+    memory = ObjectTracker()
+    tell(memory, row(0, 0.0, 0.2))
+    memory.late = True
+    asked = [tell(memory, row(seed, 0.0, 0.2))[1] for seed in range(10, 90, 10)]
+    assert asked == [[], [], [], [0], [], [], [], [1]]
+    assert tell(memory, row(90, 0.0, 0.3))[1] == [1]  # one that moved, at once
+    assert tell(memory, row(100, 0.0, 0.3), TrackingOptions(refresh=0, smoothing=0.5))[1] == [0, 1]
+
+
 def test_a_still_object_keeps_its_answer():
     memory = ObjectTracker()
     first, _ = tell(memory, row(0, 0.0, 0.2), first=0.9)
