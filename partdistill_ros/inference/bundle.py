@@ -29,7 +29,7 @@ from partdistill_ros.inference.onnx_header import FLOAT, INT64, TensorSpec, read
 from partdistill_ros.inference.text_encoder import GRAPH, TOKENIZER, OnnxTextEncoder
 from partdistill_ros.inference.token_table import SPACE, ShippedWords
 from partdistill_ros.inference.vocabulary import TextEncoder, Vocabulary
-from partdistill_ros.io.atomic import flush
+from partdistill_ros.io.atomic import atomic_path, flush
 from partdistill_ros.io.parsing import parse_json, parsing, reason
 
 SCHEMA = 1
@@ -64,6 +64,7 @@ class _Manifest(msgspec.Struct):
     patch_size: Positive = 32
     sampling: Literal["random", "farthest"] = "random"
     categories: dict[str, Annotated[list[str], msgspec.Meta(min_length=1)]] = {}
+    temperature: Annotated[float, msgspec.Meta(ge=0.01, le=100)] = 1.0
     training: dict[str, Any] = {}
 
 
@@ -77,6 +78,8 @@ class Bundle:
     patch_size: points in a patch; clouds with fewer are not labeled (`patch_size`, 32 if not stated).
     sampling: how a larger cloud is cut down to `points` (`random` as `sample_surface` draws, the
         default, or `farthest`); it should be what the student was trained on.
+    temperature: what logits are divided by to tell a confidence; above 1, the student alone is too sure (1, if not
+        stated; found by `synthetic/training/calibration.py`).
     normalization: always `center_max_radius` (see `pointcloud/frames.py`); up: always `z`.
     text_space, text_dim: identity and size of the text space.
     """
@@ -94,6 +97,7 @@ class Bundle:
     text_space: str
     text_dim: int
     opset: int
+    temperature: float
     vocabulary: Vocabulary = field(repr=False)
     training: Mapping[str, Any] = field(repr=False)
     checksums: Mapping[str, str] = field(repr=False)
@@ -155,6 +159,18 @@ def write_bundle(
     except OSError as error:
         raise PartDistillError(f"{target}: cannot write the bundle ({error.strerror}): choose another place") from None
     return target
+
+
+def set_temperature(directory: str | os.PathLike[str], temperature: float) -> None:
+    """State the temperature of a bundle's confidence; nothing else of it changes."""
+    path = Path(directory) / MANIFEST
+    content = json.loads(path.read_bytes())
+    last = {name: content.pop(name) for name in ("schema", "files") if name in content}
+    with atomic_path(path) as temporary:
+        temporary.write_text(
+            json.dumps({**content, "temperature": temperature, **last}, indent=1, ensure_ascii=False) + "\n"
+        )
+    Bundle.load(directory)
 
 
 def _write_files(
@@ -269,6 +285,7 @@ def _from_manifest(directory: Path, manifest: _Manifest, content: Mapping[str, b
         text_space=manifest.text.space,
         text_dim=manifest.text.dim,
         opset=manifest.opset,
+        temperature=manifest.temperature,
         vocabulary=_read_vocabulary(directory, content[VOCABULARY], manifest),
         training=manifest.training,
         checksums={name: hashlib.sha256(value).hexdigest() for name, value in content.items()},

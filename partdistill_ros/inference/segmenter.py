@@ -43,8 +43,8 @@ class Labels:
 
     labels: `[N] i2`, indices into `parts`; -1 for points that are not finite, below the confidence
         asked for, or taken by a distractor name.
-    confidence: `[N] f4`, probability of the best name among those that compete; 0 where not finite; for a
-        cloud of a category not asked for its mean.
+    confidence: `[N] f4`, probability of the best name among those that compete, at the bundle's temperature; 0
+        where not finite; for a cloud of a category not asked for its mean.
     parts: the query's names.  category: of the group that won, None without one; where it is one of the
         query's `others`, every label is -1.
     up: `[3]` direction taken as up, None where nothing was labeled.
@@ -201,7 +201,7 @@ class Segmenter:
             return self._unlabeled(points, query)
         group = (query.groups + query.others)[int(prediction.scores.argmax())]
         columns = query.columns(group)
-        asked = prediction.probability[:, columns] / prediction.probability[:, columns].sum(axis=1, keepdims=True)
+        asked = confidences(prediction.probability[:, columns], self.bundle.temperature)
         labels, confidence = np.full(len(points), -1, np.int16), np.zeros(len(points), np.float32)
         if group not in query.groups:
             confidence[rows] = asked.max(axis=1).mean()
@@ -267,6 +267,12 @@ class Segmenter:
             f"{len(finite_rows(cloud))} of {len(cloud)} points are finite, fewer than the {self.bundle.patch_size} "
             "of a patch: record the object closer or more densely"
         )
+
+
+def confidences(probability: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Among names that compete, of their `probability [S, P]`: those of logits that are divided by the temperature."""
+    shares = (probability / probability.max(axis=1, keepdims=True)) ** (1 / temperature)
+    return shares / shares.sum(axis=1, keepdims=True)
 
 
 def student_engine(bundle: Bundle, device: str) -> Engine:

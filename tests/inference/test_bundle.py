@@ -12,7 +12,7 @@ import pytest
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference import bundle as bundle_module
-from partdistill_ros.inference.bundle import Bundle, write_bundle
+from partdistill_ros.inference.bundle import Bundle, set_temperature, write_bundle
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.inference.vocabulary import Vocabulary
 
@@ -67,6 +67,24 @@ def test_round_trip(toy_path, toy_model, toy_vocabulary):
     assert bundle.training == {"shapes": 0}
     assert bundle.checksums["student.onnx"] == hashlib.sha256(toy_model).hexdigest()
     assert json.loads((toy_path / "bundle.json").read_text())["schema"] == 1
+
+
+def test_a_temperature_is_stated_and_changes_confidence_alone(toy_path):
+    points = np.random.default_rng(0).uniform(-1, 1, (2048, 3))
+    before = Segmenter(toy_path).segment([points], "top, bottom", [(0, 0, 1)])[0]
+    set_temperature(toy_path, 2.0)
+    after = Segmenter(toy_path).segment([points], "top, bottom", [(0, 0, 1)])[0]
+    assert Bundle.load(toy_path).temperature == 2.0
+    assert np.array_equal(after.labels, before.labels)
+    odds, half = (np.log(one.confidence / (1 - one.confidence)) for one in (before, after))
+    sure = before.confidence < 0.999  # float32 has no more to tell above
+    assert sure.sum() > 50 and np.allclose(odds[sure] / 2, half[sure], atol=0.01)
+
+
+@pytest.mark.parametrize("temperature", [0, -1, float("nan"), float("inf"), "warm"])
+def test_a_temperature_that_is_none(toy_path, no_runtime, temperature):
+    edit(toy_path, lambda m: m.update(temperature=temperature))
+    refused(toy_path, r"bundle\.json: .*temperature")
 
 
 def test_default_names_the_shipped_folder(monkeypatch, toy_path):
