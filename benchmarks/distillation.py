@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 from controlled_teacher import chosen_teacher
-from evaluation_data import shapes_folder
+from evaluation_data import data_folder, shapes_folder
 from unit_quality import UnitQuality, unit_quality
 
 from partdistill_ros.cli.progress import progress
@@ -36,7 +36,10 @@ from partdistill_ros.evaluation.methods.protocol import TRAINED, parse_methods
 from partdistill_ros.evaluation.methods.registry import collect, make_method
 from partdistill_ros.evaluation.miou import Summary, summarize
 from partdistill_ros.evaluation.shapes import Shape, load_shapes, prepare
+from partdistill_ros.io.load import load_scan
+from partdistill_ros.synthetic.archetypes import CATEGORIES
 from partdistill_ros.synthetic.families import FAMILIES, generate
+from partdistill_ros.synthetic.families.family import draw
 from partdistill_ros.visualization.tables import aligned
 
 SETTINGS = ("pre", "tta", "tta-each")
@@ -93,8 +96,20 @@ def split_labeled(shapes: Sequence[Shape], count: int) -> tuple[list[Shape], lis
     return labeled, [shape for shape in shapes if not any(shape is one for one in labeled)]
 
 
+def frozen() -> list[Shape]:
+    """The shapes of `frozen_shapes.json`: drawn ones of categories that nothing was trained or tuned on, and those of
+    the categories of `open/` that have several."""
+    told = json.loads(Path(__file__).with_name("frozen_shapes.json").read_text())
+    seeds = range(told["first_seed"], told["first_seed"] + told["per_category"])
+    found = [load_scan(data_folder() / "open" / name) for name in told["open"]]
+    return prepare([*found, *(draw(CATEGORIES[name], seed) for name in told["categories"] for seed in seeds)])
+
+
 def measured(options: argparse.Namespace) -> list[Shape]:
-    """The shapes to measure: files and folders, `--of-families` procedural ones, else the evaluation data."""
+    """The shapes to measure: files and folders, `--frozen`, `--of-families` procedural ones, else the evaluation
+    data."""
+    if options.frozen:
+        return frozen()
     if options.of_families:
         return prepare([generate(name, seed) for name in options.of_families for seed in range(options.per_family)])
     return load_shapes(options.shapes or [shapes_folder()])
@@ -309,6 +324,7 @@ def options_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--of-families", nargs="+", choices=sorted(FAMILIES), metavar="F", help="measure procedural shapes instead"
     )
+    parser.add_argument("--frozen", action="store_true", help="measure those of frozen_shapes.json, once for a claim")
     parser.add_argument("--per-family", type=int, default=6, metavar="N", help="how many of each family")
     parser.add_argument("--teacher", default="mini", help="mini, controlled:PRESET, or as in distill")
     parser.add_argument("--train", nargs="+", help="collection of Pre (default: the other half of the shapes)")

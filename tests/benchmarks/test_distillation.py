@@ -2,6 +2,7 @@
 """The distillation benchmark divides the shapes fairly, and judges means of seeds."""
 
 import importlib.util
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from partdistill_ros.evaluation.shapes import load_shapes
 from partdistill_ros.io.save import save_scan
 from partdistill_ros.pointcloud.scan import sample_surface
 from partdistill_ros.synthetic.families import generate
+from partdistill_ros.synthetic.training.everyday_shapes import HELD_OUT
 
 PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "distillation.py"
 
@@ -99,6 +101,14 @@ def test_procedural_shapes_can_be_measured_instead(benchmark, capsys):
     assert code == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[2].split()[:5] == ["method", "setting", "kettle", "vase", "overall"]
+
+
+def test_the_frozen_shapes_are_of_categories_that_nothing_was_trained_on(benchmark, tmp_path, monkeypatch, capsys):
+    told = json.loads(Path(benchmark.__file__).with_name("frozen_shapes.json").read_text())
+    assert set(told["categories"]) <= set(HELD_OUT) and told["per_category"] >= 10
+    monkeypatch.setenv("PARTDISTILL_DATA", str(tmp_path))
+    assert benchmark.main(["--frozen", "--methods", "constant"]) == 2
+    assert told["open"][0] in capsys.readouterr().err, "a list is measured whole or not at all"
 
 
 def test_the_interval_of_a_gain_is_paired_over_shapes(benchmark):
