@@ -32,7 +32,7 @@ from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import Evaluation, evaluate
 from partdistill_ros.evaluation.methods.distilled_student import WHOLE, DistilledMethod, MethodConfig, Recipe
-from partdistill_ros.evaluation.methods.protocol import TRAINED, parse_methods
+from partdistill_ros.evaluation.methods.protocol import TRAINED, Method, parse_methods
 from partdistill_ros.evaluation.methods.registry import collect, make_method
 from partdistill_ros.evaluation.miou import Summary, summarize
 from partdistill_ros.evaluation.shapes import Shape, load_shapes, prepare
@@ -179,10 +179,14 @@ class Bench:
             for labeled, unlabeled in (split_labeled(taught, labels),)
         ]
 
+    def make(self, method: str, shapes: Sequence[Shape], setting: MethodConfig) -> Method:
+        """The method, ready to be asked about `shapes`."""
+        return make_method(method, shapes, setting)
+
     def _one(
         self, method: str, shapes: Sequence[Shape], setting: MethodConfig, label: str
     ) -> tuple[Evaluation, UnitQuality | None]:
-        asked = make_method(method, shapes, setting)
+        asked = self.make(method, shapes, setting)
         evaluation = evaluate(shapes, asked, lambda items: progress(items, label, len(shapes)))
         trainer = asked.trainer if isinstance(asked, DistilledMethod) and method == "backward" else None
         labeled = [*shapes, *(setting.train or ()), *setting.generated]
