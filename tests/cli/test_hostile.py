@@ -32,6 +32,7 @@ COMMANDS = {
     "pretrain": ("pretrain", "IN.stl", "--out", "OUT.pt", "--epochs", "1", "--device", "cpu"),
     "teachers": ("teachers", "boxes:IN.json"),
     "render": ("render", "IN.npz", "--out", "OUT", "--device", "cpu"),
+    "cosegment": ("cosegment", "IN.ply", "--out", "OUT"),
     "evaluate": ("evaluate", "IN.npz", "--bundle", "default"),
     "evaluate bundle": ("evaluate", "CLOUD", "--bundle", "IN"),
     "units": ("units", "IN.npz", "--out", "OUT"),
