@@ -126,7 +126,7 @@ class ObjectTracker:
             self._about = about
         self._num_clouds += 1
         samples = [_transform(_subsample(cloud, NUM_REFERENCE, self._num_clouds), pose) for cloud in clouds]
-        tracks = self._follow([sample.mean(axis=0, dtype=np.float64) for sample in samples])
+        tracks = self._follow([np.array([along.mean(dtype=np.float64) for along in sample.T]) for sample in samples])
         self.numbers = [track.number for track in tracks]
         if options is None or (not options.smoothing and (options.refresh == 0 or len(clouds) <= options.refresh)):
             self.clear()  # all are predicted, and nothing of before is used

@@ -36,7 +36,7 @@ def measure_patches(scan: Scan, usable: Mask, plane: NDArray[np.float64]) -> Mea
     if not patches.count:
         return None
     up, offset = (surface.rotation @ plane[:3]).astype(np.float32), float(plane[:3] @ scan.viewpoint + plane[3])
-    shapes = picture_shapes(surface, patches, np.nan_to_num(surface.points @ up) + np.float32(offset))
+    shapes = picture_shapes(surface, patches, up, offset)
     contacts = contacts_of(picture_border(surface, patches), shapes, up, offset)
     return MeasuredPatches(surface, patches, shapes, contacts)
 

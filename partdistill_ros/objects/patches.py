@@ -12,7 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from partdistill_ros.objects.contacts import Array, Border, PatchShapes, shapes_of
-from partdistill_ros.objects.surface import Mask, Surface
+from partdistill_ros.objects.surface import Mask, Surface, dot
 
 Labels = NDArray[np.int32]
 
@@ -45,8 +45,7 @@ def _bend(surface: Surface, axis: int) -> NDArray[np.float32]:
     ahead, behind = _ends(axis, 2 * REACH)
     turn = surface.normals[ahead] - surface.normals[behind]
     chord = surface.points[ahead] - surface.points[behind]
-    amount = np.sqrt(np.einsum("hwi,hwi->hw", turn, turn))
-    amount = np.copysign(amount, np.einsum("hwi,hwi->hw", turn, chord))
+    amount = np.copysign(np.sqrt(dot(turn, turn)), dot(turn, chord))
     whole = np.ones(amount.shape, bool)
     for offset in range(2 * REACH):
         start = [slice(None), slice(None)]
@@ -59,11 +58,11 @@ def _bend(surface: Surface, axis: int) -> NDArray[np.float32]:
     return bend
 
 
-def _ends(axis: int, distance: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Index of the pixels `distance` farther along an axis, and of those that they are compared with."""
+def _ends(axis: int, distance: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Index in `[3, h, w]` of the pixels `distance` farther along an axis, and of those that they are compared with."""
     if axis == 0:
-        return np.s_[distance:, :], np.s_[:-distance, :]
-    return np.s_[:, distance:], np.s_[:, :-distance]
+        return np.s_[:, distance:], np.s_[:, :-distance]
+    return np.s_[:, :, distance:], np.s_[:, :, :-distance]
 
 
 def patches_of(surface: Surface) -> Patches:
@@ -127,12 +126,13 @@ def _grow(surface: Surface, label: Labels, steps: int) -> None:
             second[take] = old_first[take]
 
 
-def picture_shapes(surface: Surface, patches: Patches, height: Array) -> PatchShapes:
-    """What is measured of single patches; height: `[h, w]` over the table."""
+def picture_shapes(surface: Surface, patches: Patches, up: Array, offset: float) -> PatchShapes:
+    """What is measured of single patches; height over the table is `up @ point + offset`."""
     at = np.flatnonzero(patches.label.ravel() > 0)
-    points, normals = surface.points.reshape(-1, 3)[at], surface.normals.reshape(-1, 3)[at]
-    edge = points[:, 2] * surface.pixel
-    slant = np.maximum(np.abs(np.einsum("ij,ij->i", normals, points)) / points[:, 2], 0.15)
+    points, normals = surface.points.reshape(3, -1).take(at, axis=1), surface.normals.reshape(3, -1).take(at, axis=1)
+    height = dot(points, up) + np.float32(offset)
+    edge = points[2] * surface.pixel
+    slant = np.maximum(np.abs(dot(normals, points)) / points[2], 0.15)
     bend = np.nan_to_num(patches.bend[0].ravel()[at]) + np.nan_to_num(patches.bend[1].ravel()[at])
     outline = np.zeros(patches.count, np.float32)
     for a, b in ((patches.label[:, :-1], patches.label[:, 1:]), (patches.label[:-1], patches.label[1:])):
@@ -141,7 +141,7 @@ def picture_shapes(surface: Surface, patches: Patches, height: Array) -> PatchSh
             outline += np.bincount(side, minlength=patches.count + 1)[1:]
     inner = _inner_distance(patches.label).ravel()[at] * edge
     label = patches.label.ravel()[at] - 1
-    return shapes_of(label, points, normals, height.ravel()[at], edge**2 / slant, bend, inner, outline)
+    return shapes_of(label, points.T, normals.T, height, edge**2 / slant, bend, inner, outline)
 
 
 def _inner_distance(label: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -176,7 +176,7 @@ def picture_border(surface: Surface, patches: Patches) -> Border:
     pair = np.concatenate(pixels, 1)
     swapped = label[pair[0]] > label[pair[1]]
     pair = np.where(swapped, pair[::-1], pair)
-    points = surface.points.reshape(-1, 3)[pair]
+    points = np.moveaxis(surface.points.reshape(3, -1).take(pair, axis=1), 0, -1)
     large, small = label[pair].astype(np.int64) - 1
     weight = np.ones(pair.shape[1], np.float32)
     nearer = points[0, :, 2] - points[1, :, 2]

@@ -39,7 +39,7 @@ class Surface:
     pixel: its angle in radians.  rotation: `[3, 3]` from the cloud's frame.
     measured: inverse depth in 1/m of the cloud's own pixels `[h * step, w * step]`, 0 where not usable.
     inverse: smoothed inverse depth, 0 where nothing was measured.  raw: before smoothing.
-    points, normals: `[h, w, 3]`, the normals toward the camera.
+    points, normals: `[3, h, w]`, the normals toward the camera.
     missing: where the camera has no depth, as in the shadow that an object throws in the light of a projector.
     right, down: whether a pixel `[h, w - 1]`, `[h - 1, w]` and its neighbor lie on one surface.
     """
@@ -191,11 +191,18 @@ def _geometry(inverse: Floats, x: Floats, y: Floats, pixel: float, right: Mask, 
     """Points and normals: on the plane `a x + b y + c = 1/z` the normal is along `(a, b, c)`."""
     a = _slope(inverse, right, 1) / pixel
     b = _slope(inverse, down, 0) / pixel
-    c = inverse - x * a - y * b
-    normals = np.stack([a, b, c], -1)
-    normals /= -np.maximum(np.sqrt(np.einsum("hwi,hwi->hw", normals, normals)), 1e-9)[..., None]
+    normals = np.stack([a, b, inverse - x * a - y * b])
+    normals /= -np.maximum(np.sqrt(dot(normals, normals)), 1e-9)
     z = np.where(inverse > 0, 1 / np.maximum(inverse, 1e-6), np.nan).astype(np.float32)
-    return np.stack([x * z, y * z, z], -1), normals
+    return np.stack([x * z, y * z, z]), normals
+
+
+def dot(one: Floats, other: Floats) -> Floats:
+    """Products `[...]` of vectors `[3, ...]`."""
+    product = one[0] * other[0]
+    product += one[1] * other[1]
+    product += one[2] * other[2]
+    return product
 
 
 def _slope(inverse: Floats, linked: Mask, axis: int) -> Floats:

@@ -34,7 +34,7 @@ def test_a_slanted_plane_keeps_its_normal_to_the_edge() -> None:
     usable = np.zeros((HEIGHT, WIDTH), bool)
     usable[60:180, 80:200] = True
     surface = surface_of(picture(depth), usable)
-    off = np.degrees(np.arccos(np.clip(surface.normals @ -normal, -1, 1)))
+    off = np.degrees(np.arccos(np.clip(np.tensordot(-normal, surface.normals, 1), -1, 1)))
     assert np.median(off) < 4
     border = np.concatenate([off[0], off[-1], off[:, 0], off[:, -1]])
     assert np.median(border) < 8
