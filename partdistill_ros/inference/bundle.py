@@ -65,6 +65,7 @@ class _Manifest(msgspec.Struct):
     sampling: Literal["random", "farthest"] = "random"
     categories: dict[str, Annotated[list[str], msgspec.Meta(min_length=1)]] = {}
     temperature: Annotated[float, msgspec.Meta(ge=0.01, le=100)] = 1.0
+    margins: dict[str, Annotated[float, msgspec.Meta(ge=0, le=1)]] = {}
     training: dict[str, Any] = {}
 
 
@@ -80,6 +81,8 @@ class Bundle:
         default, or `farthest`); it should be what the student was trained on.
     temperature: what logits are divided by to tell a confidence; above 1, the student alone is too sure (1, if not
         stated; found by `synthetic/training/calibration.py`).
+    margins: by how much another category must fit an object better before one that was asked for is turned down; 0 for
+        those not stated; found there too.
     normalization: always `center_max_radius` (see `pointcloud/frames.py`); up: always `z`.
     text_space, text_dim: identity and size of the text space.
     """
@@ -98,6 +101,7 @@ class Bundle:
     text_dim: int
     opset: int
     temperature: float
+    margins: Mapping[str, float]
     vocabulary: Vocabulary = field(repr=False)
     training: Mapping[str, Any] = field(repr=False)
     checksums: Mapping[str, str] = field(repr=False)
@@ -161,15 +165,14 @@ def write_bundle(
     return target
 
 
-def set_temperature(directory: str | os.PathLike[str], temperature: float) -> None:
-    """State the temperature of a bundle's confidence; nothing else of it changes."""
+def set_calibration(directory: str | os.PathLike[str], temperature: float, margins: Mapping[str, float]) -> None:
+    """State the temperature and the margins of a bundle; nothing else of it changes."""
     path = Path(directory) / MANIFEST
     content = json.loads(path.read_bytes())
     last = {name: content.pop(name) for name in ("schema", "files") if name in content}
+    found = {"temperature": temperature, "margins": dict(margins)}
     with atomic_path(path) as temporary:
-        temporary.write_text(
-            json.dumps({**content, "temperature": temperature, **last}, indent=1, ensure_ascii=False) + "\n"
-        )
+        temporary.write_text(json.dumps({**content, **found, **last}, indent=1, ensure_ascii=False) + "\n")
     Bundle.load(directory)
 
 
@@ -286,6 +289,7 @@ def _from_manifest(directory: Path, manifest: _Manifest, content: Mapping[str, b
         text_dim=manifest.text.dim,
         opset=manifest.opset,
         temperature=manifest.temperature,
+        margins=manifest.margins,
         vocabulary=_read_vocabulary(directory, content[VOCABULARY], manifest),
         training=manifest.training,
         checksums={name: hashlib.sha256(value).hexdigest() for name, value in content.items()},

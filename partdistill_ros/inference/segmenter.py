@@ -65,7 +65,8 @@ class Prediction:
 
     points: `[S, 3]` in the cloud's frame, its own rows where it has no more than S.
     probability: `[S, P + R]` of the query's names and distractors, all of them competing.
-    scores: `[G]`, how well each of the query's groups and then of its `others` fits the cloud.
+    scores: `[G]`, how well each of the query's groups and then of its `others` fits the cloud, of these less the
+        bundle's margin for the best of those.
     up: `[3]` direction taken as up.
     """
 
@@ -148,8 +149,8 @@ class Segmenter:
         votes: logits are averaged over this many turns about the vertical (as many runs).
         min_confidence: points whose confidence is lower are labeled -1.
         The group of the query with the highest mean (over points) of the maximum (over its names)
-        probability among all names is the cloud's category; where it is one of `query.others`, no
-        point is labeled. A cloud with fewer finite points than a
+        probability among all names is the cloud's category; where it is one of `query.others`, by more than
+        the bundle's margin, no point is labeled. A cloud with fewer finite points than a
         patch comes back unlabeled with its `problem`. Raises PartDistillError for wrong arguments.
         """
         query = self.query(query) if isinstance(query, str) else query
@@ -181,7 +182,7 @@ class Segmenter:
         prepared = [self._prepare(cloud, up, votes) for cloud, up in zip(points, ups, strict=True)]
         sampled = time.perf_counter()
         logits = self._run([item for item in prepared if item is not None], query)
-        predictions = [None if item is None else _most_confident(item, next(logits), query) for item in prepared]
+        predictions = [None if item is None else self._most_confident(item, next(logits), query) for item in prepared]
         self.timings = Timings(sampled - start, time.perf_counter() - sampled)
         return predictions
 
@@ -258,6 +259,21 @@ class Segmenter:
         parts = zip(prepared, np.split(logits, ends), strict=True)
         return iter([part.reshape(len(item.ups), -1, *part.shape[1:]).mean(axis=1) for item, part in parts])
 
+    def _most_confident(self, item: _Prepared, logits: NDArray[np.float32], query: PartQuery) -> Prediction:
+        """The prediction of the candidate up whose best group scores highest; `logits [U, S, P + R]`."""
+        probability = _softmax(logits)
+        scores = [self._scores(each, query) for each in probability]
+        best = int(np.argmax([each.max() for each in scores]))
+        return Prediction(item.sampled, probability[best], scores[best], item.ups[best])
+
+    def _scores(self, probability: NDArray[np.float32], query: PartQuery) -> NDArray[np.float32]:
+        """Per group, asked for or not, the mean over points of the maximum over its names; `probability [S, P + R]`."""
+        by_name = np.ascontiguousarray(probability.T)  # rows are gathered in a fifth of the time
+        groups, asked = query.groups + query.others, len(query.groups)
+        scores = np.array([by_name[query.evidence(group)].max(axis=0).mean() for group in groups])
+        scores[asked:] -= self.bundle.margins.get(groups[int(scores[:asked].argmax())].category or "", 0.0)
+        return scores
+
     def _unlabeled(self, cloud: NDArray[np.floating], query: PartQuery) -> Labels:
         empty = np.full(len(cloud), -1, np.int16)
         return Labels(empty, np.zeros(len(cloud), np.float32), query.names, problem=self._too_few(cloud))
@@ -317,21 +333,6 @@ def _as_points(cloud: ArrayLike) -> NDArray[np.floating]:
     if points.ndim != 2 or points.shape[1] != 3:
         raise PartDistillError(f"a cloud must be [N, 3], got {points.shape}")
     return points if points.dtype in (np.float32, np.float64) else points.astype(np.float64)
-
-
-def _most_confident(item: _Prepared, logits: NDArray[np.float32], query: PartQuery) -> Prediction:
-    """The prediction of the candidate up whose best group scores highest; `logits [U, S, P + R]`."""
-    probability = _softmax(logits)
-    scores = [_scores(each, query) for each in probability]
-    best = int(np.argmax([each.max() for each in scores]))
-    return Prediction(item.sampled, probability[best], scores[best], item.ups[best])
-
-
-def _scores(probability: NDArray[np.float32], query: PartQuery) -> NDArray[np.float32]:
-    """Per group, asked for or not, the mean over points of the maximum over its names; `probability [S, P + R]`."""
-    by_name = np.ascontiguousarray(probability.T)  # rows are gathered in a fifth of the time
-    groups = query.groups + query.others
-    return np.array([by_name[query.evidence(group)].max(axis=0).mean() for group in groups])
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.pointcloud.scan import Mesh, sample_mesh
+from partdistill_ros.synthetic.archetypes import CATEGORIES
 from partdistill_ros.synthetic.depth_camera import DepthCamera
-from partdistill_ros.synthetic.families import generate
+from partdistill_ros.synthetic.families import FAMILIES
+from partdistill_ros.synthetic.families.family import draw
 from partdistill_ros.synthetic.families.primitives import MeshBuilder, box, cylinder, revolve, rotation, transform
 from partdistill_ros.synthetic.table_scene import TABLE, TabletopScene, paint, record, table_top, viewpoint
 
@@ -46,8 +48,8 @@ def make_clutter(
     camera: DepthCamera | None = None,
     always: Sequence[str] = (),
 ) -> TabletopScene:
-    """The clutter of `seed`: `count` things (1 to 14 unless told), half of them of the `families`, half simple ones;
-    those of `always` are among them.
+    """The clutter of `seed`: `count` things (1 to 14 unless told), half of them of the `families`, or of categories
+    of archetypes, half simple ones; those of `always` are among them.
 
     `objects` names a simple thing by its kind, which is also its only part. Always the same for the same arguments.
     """
@@ -80,14 +82,15 @@ def _thing(rng: np.random.Generator, kind: str) -> tuple[Mesh, tuple[str, ...]]:
         parts: tuple[str, ...] = (kind,)
         mesh = _simple(rng, kind)
     else:
-        shape = generate(kind, int(rng.integers(1 << 30)))
+        family = CATEGORIES.get(kind) or FAMILIES[kind]
+        shape = draw(family, int(rng.integers(1 << 30)))
         assert shape.mesh is not None
         mesh, parts = shape.mesh, shape.parts
     vertices = mesh.vertices.astype(float)
-    draw = rng.random()
-    if kind in ("box", "can", "bottle") and draw < 0.3:
+    chance = rng.random()
+    if kind in ("box", "can", "bottle") and chance < 0.3:
         vertices = vertices @ rotation((1, 0, 0) if rng.random() < 0.5 else (0, 1, 0), np.pi / 2).T
-    elif kind in ("bowl", "pot", "mug") and draw < 0.15:
+    elif kind in ("bowl", "pot", "mug") and chance < 0.15:
         vertices = vertices * [1, -1, -1]
     if rng.random() < 0.12:
         angle = rng.uniform(0, 2 * np.pi)

@@ -12,7 +12,7 @@ import pytest
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference import bundle as bundle_module
-from partdistill_ros.inference.bundle import Bundle, set_temperature, write_bundle
+from partdistill_ros.inference.bundle import Bundle, set_calibration, write_bundle
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.inference.vocabulary import Vocabulary
 
@@ -72,7 +72,7 @@ def test_round_trip(toy_path, toy_model, toy_vocabulary):
 def test_a_temperature_is_stated_and_changes_confidence_alone(toy_path):
     points = np.random.default_rng(0).uniform(-1, 1, (2048, 3))
     before = Segmenter(toy_path).segment([points], "top, bottom", [(0, 0, 1)])[0]
-    set_temperature(toy_path, 2.0)
+    set_calibration(toy_path, 2.0, {})
     after = Segmenter(toy_path).segment([points], "top, bottom", [(0, 0, 1)])[0]
     assert Bundle.load(toy_path).temperature == 2.0
     assert np.array_equal(after.labels, before.labels)

@@ -2,6 +2,7 @@
 """What comes back fits what went in: every point, its order, its frame, its object, its name."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -191,6 +192,20 @@ def test_an_object_that_fits_no_group_asked_for_stays_unlabeled(segmenter):
     assert bar.category == "bar" and (bar.labels == -1).all() and bar.problem is None
     every_object = segmenter.segment([lying], "post: top, bottom", [(0, 0, 1)])[0]
     assert every_object.category == "post" and (every_object.labels >= 0).all()
+
+
+def test_what_was_asked_for_is_turned_down_only_beyond_its_margin(toy_bundle, segmenter):
+    query = segmenter.query("post: top, bottom", reject_unknown=True)
+    nearly = block(size=(1.0, 0.2, 0.9))
+    strict = segmenter.predict([nearly], query, [(0, 0, 1)])[0].scores
+    assert 0.02 < strict[1] - strict[0] < 0.2
+    wide = Segmenter(replace(toy_bundle, margins={"post": 0.2, "bar": 0.9}))
+    (labels,) = wide.segment([nearly], query, [(0, 0, 1)])
+    assert labels.category == "post" and (labels.labels >= 0).all()
+    narrow = Segmenter(replace(toy_bundle, margins={"post": 0.01, "bar": 0.9}))
+    assert narrow.segment([nearly], query, [(0, 0, 1)])[0].category == "bar"
+    both = segmenter.query("post: top, bottom; bar: left, right", reject_unknown=True)  # these compete as equals
+    assert wide.segment([nearly], both, [(0, 0, 1)])[0].category == "bar"
 
 
 def test_one_name_does_not_take_every_point(segmenter):

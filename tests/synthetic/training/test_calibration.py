@@ -12,10 +12,14 @@ from partdistill_ros.synthetic.training.calibration import (  # noqa: E402
     CHECKED,
     FITTED,
     Answer,
+    Cut,
     answers,
     calibration_error,
+    cut_clutter,
+    fit_margins,
     fit_temperature,
     held_out_clouds,
+    spill,
 )
 
 
@@ -56,3 +60,21 @@ def test_answers_are_of_the_points_that_the_student_saw(tmp_path):
     named = whole.with_(parts=("top", "bottom"), point_labels=np.where(whole.points[:, 2] > 0, 0, 1).astype(np.int16))
     (found,) = answers(toy_segmenter, [named, named.with_(parts=("top",))])
     assert found.right.mean() > 0.95 and found.probability.shape == (len(found.truth), 2)
+
+
+def cut(kind, mug, pot, points=100, large=False):
+    return Cut({"mug": mug, "pot": pot}, {"mug": large, "pot": False}, {kind: points})
+
+
+def test_a_margin_is_as_large_as_other_things_allow():
+    far = [cut("box", 0.1, 0.9, points=900), cut("box", 0.9, 0.1, points=900, large=True)]
+    cuts = [*far, cut("mug", 0.4, 0.5), cut("box", 0.35, 0.5, points=100)]
+    assert spill(cuts, "mug", 0.0) == 0 and spill(cuts, "mug", 0.2) == pytest.approx(100 / 1900)
+    assert fit_margins(cuts, ["mug"]) == {"mug": 0.14}
+    assert fit_margins([*cuts, cut("box", 0.6, 0.5)], ["mug"]) == {}  # too much is labeled already
+
+
+def test_clutter_is_cut_and_each_object_told_apart(tmp_path):
+    cuts = cut_clutter(Segmenter(write_toy(tmp_path / "toy")), 1)
+    assert cuts and all(set(one.scores) == {"post", "bar", "pot"} for one in cuts)
+    assert any("bottle" in one.points for one in cuts)
