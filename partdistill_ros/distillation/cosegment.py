@@ -91,12 +91,13 @@ def group(
     each = np.split(features, ends)
     chosen = np.unique(np.linspace(0, len(clouds) - 1, min(len(clouds), config.learned)).round().astype(int))
     known = np.concatenate([each[one] for one in chosen])
-    merges = linkage(
-        _distances([each[one] for one in chosen], [clouds[one].beside for one in chosen], config), "average"
-    )
+    if len(known) < (parts or 2):
+        raise PartDistillError(
+            f"{parts or 2} parts of {len(known)} superpoints: ask for fewer parts, or give scans of whole surfaces"
+        )
+    beside = [clouds[one].beside for one in chosen]
+    merges = linkage(_distances([each[one] for one in chosen], beside, config), "average")
     parts = _likely_count(merges, config) if parts is None else parts
-    if parts > len(known):
-        raise PartDistillError(f"{parts} parts of {len(known)} superpoints: ask for fewer")
     cluster = fcluster(merges, parts, "maxclust") - 1
     found = np.split(cluster, np.cumsum([len(each[one]) for one in chosen])[:-1])
     learned = dict(zip(chosen.tolist(), found, strict=True))

@@ -66,3 +66,6 @@ def test_points_that_are_not_finite_stay_without_a_part(lamps: list[Scan]) -> No
         pieces_of(scan.select(np.arange(40)), segmenter)
     with pytest.raises(PartDistillError, match=r"1000 parts of \d+ superpoints: ask for fewer"):
         group([one], 1000)
+    place = pieces_of(scan.with_(points=np.ones((500, 3), np.float32)), segmenter)
+    with pytest.raises(PartDistillError, match="2 parts of 1 superpoints: .* give scans of whole surfaces"):
+        group([place])
