@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from partdistill_ros.distillation.disk_list import DiskList
 from partdistill_ros.distillation.processes import shared_out
 from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.pointcloud.frames import center_max_radius, turn_about_z
@@ -29,7 +30,7 @@ def predict(
     seed: int,
     draws: int = 4,
     turned: bool = True,
-) -> list[NDArray[np.float32]]:
+) -> Sequence[NDArray[np.float32]]:
     """Probabilities `[N, P]` of every point of every sample, in eval mode, unaugmented but for the turn about the
     vertical (none unless `turned`), mean over `draws` clouds drawn from its points."""
 
@@ -38,7 +39,7 @@ def predict(
         text = text_embeddings[sample.category]
         return predict_points(student, sample.points, text, device, [seed, number], draws, sample.up_unknown, turned)
 
-    return list(shared_out(answer, len(samples)))
+    return DiskList(shared_out(answer, len(samples)))
 
 
 @torch.no_grad()

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.distillation.box_fit import best_fitting_parts, box_fit, specificity_weights
 from partdistill_ros.distillation.config import BackwardConfig
+from partdistill_ros.distillation.disk_list import DiskList, Each, Picked
 from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.units import KnowledgeUnits, soft_labels
 
@@ -32,7 +34,7 @@ def rescore(
     rule: str,
     earlier: Sequence[Rescored] | None = None,
     config: BackwardConfig = DEFAULT,
-) -> list[Rescored]:
+) -> Sequence[Rescored]:
     """Re-score the teacher's units of all samples of one category by the student's `probabilities [N, P]`.
 
     `published`: a unit's score is the fraction of its points where the student agrees.
@@ -40,13 +42,13 @@ def rescore(
     `posterior`: scores and labels follow the posterior of each point, blended with the `earlier` one, where the
     student agrees with the teacher by more than chance (else nothing changes yet); scores keep the total weights.
     """
-    units = [sample.units for sample in samples]
+    units = Each(attrgetter("units"), samples)
     if rule == "posterior":
         return _rescore_by_posterior(samples, probabilities, earlier or [Rescored(own) for own in units], config)
     scores = [agreement(own, answer.argmax(1)) for own, answer in zip(units, probabilities, strict=True)]
     if rule == "kept-mass":
         scores = preserve_mass(units, scores)
-    return [Rescored(own.with_scores(score)) for own, score in zip(units, scores, strict=True)]
+    return DiskList(Rescored(own.with_scores(score)) for own, score in zip(units, scores, strict=True))
 
 
 def agreement(units: KnowledgeUnits, labels: NDArray[np.integer]) -> NDArray[np.float32]:
@@ -111,20 +113,20 @@ def posterior(
 
 def category_posteriors(
     units: Sequence[KnowledgeUnits], probabilities: Sequence[NDArray[np.float32]], config: BackwardConfig = DEFAULT
-) -> list[NDArray[np.float32]]:
+) -> Sequence[NDArray[np.float32]]:
     """Confusion matrix and posteriors of a category, each from the other. A part that the student answers nowhere in
     the category keeps the student's probability: its row of the matrix is what is left over of other parts."""
     scores = np.concatenate([own.score for own in units])
     evidence_weight = config.evidence_weight / max(float(scores.sum()) / max(len(scores), 1), 1e-9)
-    answered = np.unique(np.concatenate([probability.argmax(1) for probability in probabilities]))
+    answered = np.unique(np.concatenate([np.unique(probability.argmax(1)) for probability in probabilities]))
     known = np.isin(np.arange(len(units[0].parts)), answered)
-    found = list(probabilities)
+    found = probabilities
     for _ in range(config.num_rounds):
         matrix = confusion(units, found, config.confusion_smoothing)
-        found = [
+        found = DiskList(
             _replace_unknown(posterior(own, probability, matrix, evidence_weight), probability, known)
             for own, probability in zip(units, probabilities, strict=True)
-        ]
+        )
     return found
 
 
@@ -167,21 +169,20 @@ def _rescore_by_posterior(
     probabilities: Sequence[NDArray[np.float32]],
     earlier: Sequence[Rescored],
     config: BackwardConfig,
-) -> list[Rescored]:
-    weighted = [weighted_units(sample, sample.units) for sample in samples]
+) -> Sequence[Rescored]:
+    weighted = Each(lambda sample: weighted_units(sample, sample.units), samples)
     rows = _may_rescore(samples, weighted, probabilities, all(old.posterior is None for old in earlier), config)
     if not rows:
-        return list(earlier)
-    chosen = [samples[i] for i in rows]
-    answers, units = [probabilities[i] for i in rows], [weighted[i] for i in rows]
+        return earlier
+    chosen, answers, units = Picked(samples, rows), Picked(probabilities, rows), Picked(weighted, rows)
     # What a box says of one point makes the student's answer worse: there the student is the only judge.
     found = answers if chosen[0].boxes else category_posteriors(units, answers, config)
-    blended = [_blend(new, earlier[i].posterior, config.memory) for new, i in zip(found, rows, strict=True)]
+    blended = DiskList(_blend(new, earlier[i].posterior, config.memory) for new, i in zip(found, rows, strict=True))
     scores = [unit_fit(sample, one) ** config.fit_power for sample, one in zip(chosen, blended, strict=True)]
-    own = [sample.units for sample in chosen]
+    own = Each(attrgetter("units"), chosen)
     pairs = zip(units, own, strict=True)
     weights = [(one.score / np.maximum(old.score, 1e-9)).astype(np.float32) for one, old in pairs]
-    result = list(earlier)
+    result = DiskList(earlier)
     for i, old, score, one in zip(rows, own, preserve_mass(own, scores, weights), blended, strict=True):
         result[i] = Rescored(old.with_scores(score), one.astype(np.float16))
     return result

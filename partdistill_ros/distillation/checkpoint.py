@@ -6,16 +6,19 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
+import numpy as np
 from torch import nn
 
 from partdistill_ros.distillation.backward import Rescored
+from partdistill_ros.distillation.disk_list import DiskList
 from partdistill_ros.distillation.optimizer import Optimizer
+from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.students.weights import load_weights, save_weights
 
 log = logging.getLogger(__name__)
@@ -43,16 +46,20 @@ def save_checkpoint(
     state: TrainerState,
     rescored: Sequence[Rescored],
 ) -> None:
-    """Write everything to `path`, whole or not at all."""
+    """Write everything to `path`, whole or not at all; the units as they were re-scored last to a file beside it, which
+    is written once, since it grows with the number of scans."""
     content = {
         "student": student.state_dict(),
         "ema_student": ema_student.state_dict(),
         "optimizer": optimizer.state_dict(),
         "state": json.dumps(asdict(state)),
-        "scores": [torch.from_numpy(one.units.score) for one in rescored],
-        "posteriors": [None if one.posterior is None else torch.from_numpy(one.posterior) for one in rescored],
     }
+    beside = _units_file(path, state)
+    if beside is not None and not beside.exists():
+        _save_units(beside, rescored)
     save_weights(content, path)
+    for stale in set(path.parent.glob(f"{path.stem}-units-*.npz")) - {beside}:
+        stale.unlink()
 
 
 def load_checkpoint(
@@ -62,19 +69,41 @@ def load_checkpoint(
     optimizer: Optimizer,
     rescored: Sequence[Rescored],
     device: str,
-) -> tuple[TrainerState, list[Rescored]] | None:
+) -> tuple[TrainerState, DiskList[Rescored]] | None:
     """Load weights and optimizer in place; returns the state and `rescored` with the scores of then. None for a damaged
     file, see `load_parts`."""
 
-    def read(content: Mapping[str, Any]) -> tuple[TrainerState, list[Rescored]]:
-        restored = [
-            Rescored(one.units.with_scores(score.cpu().numpy()), None if found is None else found.cpu().numpy())
-            for one, score, found in zip(rescored, content["scores"], content["posteriors"], strict=True)
-        ]
-        return TrainerState(**json.loads(content["state"])), restored
+    def read(content: Mapping[str, Any]) -> tuple[TrainerState, DiskList[Rescored]]:
+        state = TrainerState(**json.loads(content["state"]))
+        beside = _units_file(path, state)
+        return state, DiskList(rescored) if beside is None else _load_units(beside, rescored)
 
     parts = {"student": student, "ema_student": ema_student, "optimizer": optimizer}
     return load_parts(path, parts, device, read)
+
+
+def _units_file(path: Path, state: TrainerState) -> Path | None:
+    """Beside a checkpoint, of the epoch in which units were re-scored last."""
+    return None if state.rescored_at is None else path.with_name(f"{path.stem}-units-{state.rescored_at}.npz")
+
+
+def _save_units(path: Path, rescored: Sequence[Rescored]) -> None:
+    """Scores and posteriors as an `.npz`, array by array: `numpy.savez` wants all of them in memory."""
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for number, one in enumerate(rescored):
+            for name, values in (("score", one.units.score), ("posterior", one.posterior)):
+                if values is not None:
+                    with archive.open(f"{name}{number}.npy", "w") as file:
+                        np.lib.format.write_array(file, values, allow_pickle=False)
+
+
+def _load_units(path: Path, rescored: Sequence[Rescored]) -> DiskList[Rescored]:
+    """`rescored` with what `_save_units` wrote."""
+    with np.load(path, allow_pickle=False) as file:
+        return DiskList(
+            Rescored(one.units.with_scores(file[f"score{number}"]), file.get(f"posterior{number}"))
+            for number, one in enumerate(rescored)
+        )
 
 
 def load_parts(path: Path, parts: Mapping[str, Any], device: str, read: Callable[[Mapping[str, Any]], T]) -> T | None:

@@ -166,9 +166,7 @@ class DistillConfig:
         "points", "a box is about its points (default), or the superpoints in it", choices=("points", "superpoints")
     )
     device: str = "cpu"
-    renderer: str = option(
-        "zbuffer", "rasterizer: the built-in one (default) or pytorch3d", choices=("zbuffer", "pytorch3d")
-    )
+    renderer: str = option("zbuffer", "rasterizer: built-in (default) or pytorch3d", choices=("zbuffer", "pytorch3d"))
     seed: int = option(0, "of everything random", minimum=0, metavar="S")
     cloud_points: int = 8192
     generated: tuple[str, ...] = option(

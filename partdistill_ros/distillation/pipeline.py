@@ -39,8 +39,8 @@ class Run:
 
     bundle: Path
     work: Path
-    samples: tuple[Sample, ...]
-    rescored: tuple[RescoredUnits, ...]
+    samples: Sequence[Sample]
+    rescored: Sequence[RescoredUnits]
     backward_from: int | None
     left_out: tuple[str, ...]
 
@@ -97,7 +97,7 @@ def _distill(config: DistillConfig, space: TextSpace, work: Path, report: Callab
     )
     bundle = bundle if encoder is None else attach(bundle, encoder)
     report(Progress("export", 1, 1, float("nan")))
-    return Run(bundle, work, tuple(samples), rescored, trainer.state.backward_from, tuple(left_out))
+    return Run(bundle, work, samples, rescored, trainer.state.backward_from, tuple(left_out))
 
 
 def resolved(config: DistillConfig, num_samples: int) -> DistillConfig:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from partdistill_ros.distillation.disk_list import DiskList
 from partdistill_ros.errors import CommandFailed, PartDistillError
 
 PATIENCE = timedelta(days=7)  # with the first process, which queries the teacher while the others wait
@@ -135,7 +136,7 @@ def from_first(make: Callable[[], Sequence[T]]) -> Sequence[T]:
     if _JOINED.count == 1:
         return make()
     made = make() if is_first() else ()
-    return [_sent(made[i] if is_first() else None) for i in range(_sent(len(made)))]
+    return DiskList(_sent(made[i] if is_first() else None) for i in range(_sent(len(made))))
 
 
 def shared_out(make: Callable[[int], T], count: int) -> Iterator[T]:

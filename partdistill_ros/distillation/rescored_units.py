@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.distillation.backward import Rescored
+from partdistill_ros.distillation.disk_list import Each
 from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.unit_store import ARRAYS
 from partdistill_ros.distillation.units import KnowledgeUnits
@@ -85,19 +86,14 @@ class RescoredUnits:
         return rescored
 
 
-def rescored_units(samples: Sequence[Sample], rescored: Sequence[Rescored]) -> tuple[RescoredUnits, ...]:
+def rescored_units(samples: Sequence[Sample], rescored: Sequence[Rescored]) -> Sequence[RescoredUnits]:
     """Every sample's units with their old scores and the present ones."""
-    return tuple(
-        RescoredUnits(
-            sample.name,
-            sample.category,
-            sample.points,
-            sample.units,
-            one.units.score,
-            Views.none() if sample.views is None else sample.views,
-        )
-        for sample, one in zip(samples, rescored, strict=True)
-    )
+
+    def both(sample: Sample, one: Rescored) -> RescoredUnits:
+        views = Views.none() if sample.views is None else sample.views
+        return RescoredUnits(sample.name, sample.category, sample.points, sample.units, one.units.score, views)
+
+    return Each(both, samples, rescored)
 
 
 def save_rescored(rescored: Sequence[RescoredUnits], folder: Path) -> None:

@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.distillation.box_fit import count_visible
 from partdistill_ros.distillation.config import Augmentation
+from partdistill_ros.distillation.disk_list import DiskList
 from partdistill_ros.distillation.posing import Pose, posed, surface_cloud
 from partdistill_ros.distillation.teacher_query import Renderer, query_teacher
 from partdistill_ros.distillation.unit_store import KnowledgeStore
@@ -59,13 +61,16 @@ class Sample:
             return None
         return np.zeros(0, np.int64) if self.views is None else count_visible(self.points, self.views)
 
+    def __getstate__(self) -> dict[str, object]:  # what a pickle holds: counted once, not at each reading
+        return self.__dict__ | {"num_visible": self.num_visible}
 
-def with_weights(own: Sequence[Sample], generated: Sequence[Sample], weight: float | None) -> list[Sample]:
+
+def with_weights(own: Sequence[Sample], generated: Sequence[Sample], weight: float | None) -> Sequence[Sample]:
     """Own and generated samples, each generated one drawn `weight` times as often as one of the own; None for all of
     them together as often as all own ones, but none oftener than one of these."""
     if weight is None:
         weight = min(1.0, len(own) / len(generated)) if own and generated else 1.0
-    return [*own, *(replace(sample, weight=weight) for sample in generated)]
+    return DiskList(chain(own, (replace(sample, weight=weight) for sample in generated)))
 
 
 def upright_cloud(scan: Scan, count: int, seed: int = 0, teacher: str = "") -> Scan:

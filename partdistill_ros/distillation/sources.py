@@ -14,6 +14,7 @@ import numpy as np
 
 from partdistill_ros.distillation.box_superpoints import with_superpoints
 from partdistill_ros.distillation.config import DistillConfig
+from partdistill_ros.distillation.disk_list import DiskList
 from partdistill_ros.distillation.generated import generated_scans, is_procedural
 from partdistill_ros.distillation.known_units import load_known, select_points, split_known, with_parts
 from partdistill_ros.distillation.known_views import upright_with_views
@@ -39,7 +40,7 @@ Report = Callable[[Progress], None]
 
 def collect_samples(
     config: DistillConfig, parts: Sequence[str], work: Path, report: Report, left_out: list[str]
-) -> list[Sample]:
+) -> Sequence[Sample]:
     """Render every scan and query the teacher; units that are in the store already are not asked for again, and scans
     that carry their units are not rendered.
 
@@ -48,16 +49,17 @@ def collect_samples(
     none of the parts, and where superpoints are asked for and nothing can become them.
     """
     known, paths = split_known(config.scans) if config.scans else ([], [])
-    samples: list[Sample] = []
+    samples: Sequence[Sample]
+    samples = brought = DiskList[Sample]()
     for path in known:
         try:
-            samples.append(_known_sample(path, parts, config))
+            brought.append(_known_sample(path, parts, config))
         except PartDistillError as error:
             _leave_out(left_out, path, error)
     if paths or config.generated:
         collector = _Collector(config, tuple(parts), work, report, left_out)
         own, generated = collector.samples(paths, len(samples))
-        samples = with_weights([*samples, *own], generated, config.generated_share)
+        samples = with_weights(DiskList(chain(samples, own)), generated, config.generated_share)
     if not samples:
         raise PartDistillError("no scan could be used: see the warnings above for what is wrong with each")
     if not any(len(sample.units) for sample in samples):
@@ -65,10 +67,10 @@ def collect_samples(
             f"the teacher '{config.teacher}' saw none of {', '.join(parts)} in any view: check the names"
         )
     if config.units == "superpoints":
-        samples = [with_superpoints(sample) for sample in samples]
+        samples = DiskList(map(with_superpoints, samples))
         if all(sample.drawn is None for sample in samples):
             raise PartDistillError("no scan has boxes of known views to become superpoints: leave --units out")
-    return samples + (_labeled(config, parts, left_out) if config.labels else [])
+    return DiskList(chain(samples, _labeled(config, parts, left_out))) if config.labels else samples
 
 
 @dataclass(frozen=True)
@@ -81,13 +83,12 @@ class _Collector:
     report: Report
     left_out: list[str]
 
-    def samples(self, paths: Sequence[Path], first: int) -> tuple[list[Sample], list[Sample]]:
+    def samples(self, paths: Sequence[Path], first: int) -> tuple[Sequence[Sample], Sequence[Sample]]:
         """Those of the scans and the generated ones.  first: number of the first one, for its random numbers."""
         config = self.config
         tools = load_tools(config.teacher, config.renderer, config.device)
         total = count_scans(paths, config.generated)
-        own: list[Sample] = []
-        generated: list[Sample] = []
+        own, generated = DiskList[Sample](), DiskList[Sample]()
         self._progress("extract", 1, total)
         tasks = self._tasks(paths, config.seed + first)
         made = (

@@ -25,6 +25,7 @@ from partdistill_ros.distillation.augmentation import augment
 from partdistill_ros.distillation.backward import Rescored, rescore, training_labels
 from partdistill_ros.distillation.checkpoint import TrainerState, load_checkpoint, save_checkpoint
 from partdistill_ros.distillation.config import Augmentation, BackwardConfig, Schedule
+from partdistill_ros.distillation.disk_list import DiskList, Picked
 from partdistill_ros.distillation.losses import distinct_names, pad_parts, part_loss
 from partdistill_ros.distillation.optimizer import Optimizer, half_precision, lr_schedule, step_seed
 from partdistill_ros.distillation.processes import is_first, own_rows, share, summed, wait
@@ -83,17 +84,17 @@ class Trainer:
         forward: Path | None = None,
         published: bool = False,
     ) -> None:
-        self.student, self.samples, self.text_embeddings = student.to(device), list(samples), dict(text_embeddings)
+        self.student, self.samples, self.text_embeddings = student.to(device), samples, dict(text_embeddings)
         self.schedule, self.augmentation = schedule, augmentation
         self.backward, self.backward_config = backward, backward_config or BackwardConfig()
         self.published = published or backward == "published"
         if forward is not None and self.published:
             forward = forward.with_name(f"published-{forward.name}")
         self.device, self.seed, self.checkpoint, self.forward = device, seed, checkpoint, forward
-        self.rescored = [Rescored(sample.units) for sample in self.samples]
-        self.rows: dict[str, list[int]] = {}  # of each category
-        for i, sample in enumerate(self.samples):
-            self.rows.setdefault(sample.category, []).append(i)
+        self.rescored = DiskList(Rescored(sample.units) for sample in samples)
+        self.weights = np.array([sample.weight for sample in samples])
+        categories = np.array([sample.category for sample in samples])
+        self.rows = {category: np.flatnonzero(categories == category).tolist() for category in text_embeddings}
         self.state = TrainerState()
         self.ema_student = copy.deepcopy(self.student).eval()
         self.optimizer = Optimizer(self.student, schedule.learning_rate, schedule.weight_decay)
@@ -131,12 +132,12 @@ class Trainer:
         """Soft labels `[N, P]` of every sample from its units' present scores; class weights by category."""
         weights = {}
         for category, rows in self.rows.items():
-            units = [self.rescored[i].units for i in rows]
-            weights[category] = class_weights(units, len(units[0].parts), self.published)
-        self.soft_labels = [
+            units = (self.rescored[i].units for i in rows)
+            weights[category] = class_weights(units, len(self.text_embeddings[category]), self.published)
+        self.soft_labels: Sequence[NDArray[np.float16]] = DiskList(
             training_labels(sample, rescored, weights[sample.category], self.backward_config, self.published)
             for sample, rescored in zip(self.samples, self.rescored, strict=True)
-        ]
+        )
 
     def train_epoch(self) -> float:
         """One epoch; its mean loss."""
@@ -158,10 +159,10 @@ class Trainer:
     def epoch_order(self, count: int) -> NDArray[np.int64]:
         """The samples of an epoch's `count` clouds: each as often as the others, or as its weight says."""
         rng = np.random.default_rng([self.seed, self.state.epoch])
-        weights = np.array([sample.weight for sample in self.samples])
-        if (weights == weights[0]).all():
-            return np.concatenate([rng.permutation(len(weights)) for _ in range(-(-count // len(weights)))])[:count]
-        return rng.choice(len(weights), count, p=weights / weights.sum())
+        if (self.weights == self.weights[0]).all():
+            rounds = -(-count // len(self.weights))
+            return np.concatenate([rng.permutation(len(self.weights)) for _ in range(rounds)])[:count]
+        return rng.choice(len(self.weights), count, p=self.weights / self.weights.sum())
 
     def train_step(self, chosen: NDArray[np.int64], step: int) -> float:
         """One step on the chosen samples; the loss."""
@@ -223,9 +224,8 @@ class Trainer:
             rows = [i for i in own if not self.samples[i].labeled]
             if not rows:
                 continue
-            samples, answers = [self.samples[i] for i in rows], [probabilities[i] for i in rows]
-            earlier = [self.rescored[i] for i in rows]
-            found = rescore(samples, answers, self.backward, earlier, self.backward_config)
+            samples, answers = Picked(self.samples, rows), Picked(probabilities, rows)
+            found = rescore(samples, answers, self.backward, Picked(self.rescored, rows), self.backward_config)
             for i, rescored in zip(rows, found, strict=True):
                 self.rescored[i] = rescored
         self.state.rescored_at = self.state.epoch
@@ -235,13 +235,9 @@ class Trainer:
         """Whether forward distillation ends now; where no backward follows, whether one would."""
         if self.state.backward_from is not None:
             return False
-        losses = self.state.losses
-        first = next((done for done in range(len(losses) + 1) if self._converged(losses[:done])), None)
+        losses, latest = self.state.losses, self.schedule.forward_fraction * self.schedule.epochs
+        first = next((n for n in range(len(losses) + 1) if n >= latest or converged(losses[:n], self.schedule)), None)
         return first == len(losses)
-
-    def _converged(self, losses: Sequence[float]) -> bool:
-        late = len(losses) >= self.schedule.forward_fraction * self.schedule.epochs
-        return late or converged(losses, self.schedule)
 
     def _rescoring_due(self) -> bool:
         if self.state.backward_from is None or self.state.rescored_at == self.state.epoch:

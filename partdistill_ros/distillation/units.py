@@ -147,9 +147,8 @@ def class_weights(
 ) -> NDArray[np.float32]:
     """w(c) = clip(1 + log4(N_total / (P * N_c)), 1, 4), `[P]`: N_c counts the points that units of part c cover, in one
     scan or over a collection, each once (`published`: once a unit); N_total is their sum. 4 for a part never seen."""
-    group = [units] if isinstance(units, KnowledgeUnits) else list(units)
     counts = np.zeros(n_parts, np.float64)
-    for one in group:
+    for one in [units] if isinstance(units, KnowledgeUnits) else units:
         counts += np.bincount(one.part, one.sizes(), n_parts) if published else covered_counts(one)
     ratio = counts.sum() / (n_parts * np.maximum(counts, 1e-9))
     with np.errstate(divide="ignore"):

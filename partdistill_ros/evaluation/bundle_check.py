@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from partdistill_ros.distillation.backward import agreement, joint_names, kappa, weighted_units
 from partdistill_ros.distillation.box_fit import box_fit
+from partdistill_ros.distillation.disk_list import DiskList
 from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.errors import PartDistillError
@@ -43,7 +44,7 @@ class Answers:
     where the units are boxes."""
 
     name: str
-    labels: tuple[NDArray[np.int16], ...]
+    labels: Sequence[NDArray[np.int16]]
     agreements: tuple[float, ...]
     overall: float
     kappa: float = float("nan")
@@ -112,7 +113,7 @@ def predict(bundle: Bundle, samples: Sequence[Sample], query: str, step: Callabl
     does not know the names, or leaves a point without an answer."""
     segmenter = Segmenter(bundle, "cpu")
     part_query = segmenter.query(query)
-    labels = []
+    labels = DiskList[NDArray[np.int16]]()
     for sample in samples:
         answer = segmenter.segment([sample.points], part_query, [None if sample.up_unknown else UP])[0]
         if answer.problem or (answer.labels < 0).any() or not np.isfinite(answer.confidence).all():
@@ -138,7 +139,7 @@ def answers_of(name: str, samples: Sequence[Sample], labels: Sequence[NDArray[np
     overall = sums[told].sum(0)
     return Answers(
         name,
-        tuple(labels),
+        labels,
         tuple(agreements.tolist()),
         overall[0] / overall[1] if overall[1] else float("nan"),
         kappa(np.sum(joints, 0)) if joints else float("nan"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import socket
 import subprocess
 import sys
@@ -59,9 +60,8 @@ def test_two_processes_train_as_one(samples: list[Sample], tmp_path: Path, monke
     (tmp_path / "samples").write_bytes(pickle.dumps(samples))
     with pytest.raises(Killed):
         make(samples, tmp_path / "0" / "fit.pt", schedule=SCHEDULE).run(killed_after(2))
-    (tmp_path / "1").mkdir()
     before = (tmp_path / "0" / "fit.pt").read_bytes()
-    (tmp_path / "1" / "fit.pt").write_bytes(before)
+    shutil.copytree(tmp_path / "0", tmp_path / "1")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])

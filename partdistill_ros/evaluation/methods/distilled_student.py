@@ -163,8 +163,8 @@ class DistilledMethod:
         samples = self._make_samples([*own, *made])
         if self._config.units == "superpoints":
             samples = [with_superpoints(sample) for sample in samples]
-        samples = with_weights(samples[: len(own)], samples[len(own) :], self._config.generated_share)
-        samples += true_samples(labeled, self._config.poser)
+        weighted = with_weights(samples[: len(own)], samples[len(own) :], self._config.generated_share)
+        samples = [*weighted, *true_samples(labeled, self._config.poser)]
         names = {name: self.text(name, parts[name]) for name in dict.fromkeys(sample.category for sample in samples)}
         trained = recipe.start == "default" or start_folder(recipe.start) is not None
         schedule = schedule_for(len(samples), tta=tta, trained=trained, epochs=recipe.epochs)
