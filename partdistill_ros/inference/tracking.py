@@ -22,6 +22,7 @@ from partdistill_ros.inference.query import PartQuery
 from partdistill_ros.inference.segmenter import Prediction, Segmenter
 
 NUM_COMPARED = 400  # points of an object, at least, that are compared with those of its track, and the other way round
+NUM_FIRST = 100  # of those, that are enough where hardly any is off: still ones mostly are told so
 NUM_REFERENCE = 1500  # points, at least, that they are compared with
 MOST_SKIPPED = 3  # late clouds in a row in which no object that stands still is predicted again
 SAME_SIZE = 0.02  # share of an object's points that noise adds or takes away
@@ -195,8 +196,13 @@ class ObjectTracker:
         self, memory: _Memory, sample: NDArray[np.floating], both_ways: bool, options: TrackingOptions
     ) -> bool:
         def outside(tree: cKDTree, points: NDArray[np.floating]) -> float:
-            subset = _subsample(points, NUM_COMPARED, self._num_clouds)
-            return float(np.isinf(tree.query(subset, distance_upper_bound=options.tolerance)[0]).mean())
+            share = 0.0
+            for count in (NUM_FIRST, NUM_COMPARED):
+                subset = _subsample(points, count, self._num_clouds)
+                share = float(np.isinf(tree.query(subset, distance_upper_bound=options.tolerance)[0]).mean())
+                if share < options.moved / 3:
+                    break
+            return share
 
         if outside(memory.tree, sample) > options.moved:
             return True
