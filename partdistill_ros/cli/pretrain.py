@@ -10,6 +10,7 @@ from dataclasses import replace
 from partdistill_ros.cli.common import Answer, add_device, check_inputs, check_output, choose_device
 from partdistill_ros.cli.progress import EpochBar
 from partdistill_ros.distillation.pretrain_config import PretrainConfig
+from partdistill_ros.distillation.processes import check_alone
 from partdistill_ros.options import add_arguments, from_namespace
 from partdistill_ros.students.names import PRETRAINED
 
@@ -32,6 +33,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> Answer:
     """Check everything, then train."""
+    check_alone("pretrain")
     check_inputs(arguments.scans)
     check_output(arguments.out, (PRETRAINED,), arguments.scans)
     config = from_namespace(PretrainConfig, arguments)

@@ -19,8 +19,17 @@ import torch
 from partdistill_ros.distillation import optimizer
 from partdistill_ros.distillation.augmentation import augment
 from partdistill_ros.distillation.config import Augmentation
-from partdistill_ros.distillation.processes import end_others, from_first, is_first, own_rows, share, shared_out
+from partdistill_ros.distillation.processes import (
+    check_alone,
+    end_others,
+    from_first,
+    is_first,
+    own_rows,
+    share,
+    shared_out,
+)
 from partdistill_ros.distillation.samples import Sample
+from partdistill_ros.errors import PartDistillError
 from tests.distillation.test_trainer import REGRADED, Killed, killed_after, make
 
 SCHEDULE = replace(REGRADED, epochs=4, batch=3, min_steps=2)
@@ -98,6 +107,14 @@ def test_alone_everything_is_ones_own() -> None:
     assert is_first() and own_rows(7) == range(7) and share(7) == 1.0
     assert list(from_first(lambda: [1, 2])) == [1, 2] and list(shared_out(str, 3)) == ["0", "1", "2"]
     end_others()
+
+
+def test_a_command_of_one_process_refuses_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_alone("pretrain")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    with pytest.raises(PartDistillError, match="pretrain runs in one process: leave torchrun out"):
+        check_alone("pretrain")
 
 
 def test_a_cloud_of_another_process_costs_no_centers_and_the_same_random_numbers(samples: list[Sample]) -> None:

@@ -33,7 +33,7 @@ def test_every_message_is_one_of_ours(repository, sources):
 
 
 @pytest.mark.parametrize(
-    "page", ["ros.md", "recipes.md", "troubleshooting.md", "looking.md", "depth.md", "consumers.md"]
+    "page", ["ros.md", "recipes.md", "troubleshooting.md", "looking.md", "depth.md", "consumers.md", "scale.md"]
 )
 def test_links_lead_to_a_file_and_a_heading(repository, page):
     text = (repository / "docs" / page).read_text()
