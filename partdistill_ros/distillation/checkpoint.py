@@ -58,8 +58,7 @@ def save_checkpoint(
     if beside is not None and not beside.exists():
         _save_units(beside, rescored)
     save_weights(content, path)
-    for stale in set(path.parent.glob(f"{path.stem}-units-*.npz")) - {beside}:
-        stale.unlink()
+    _remove_units(path, beside)
 
 
 def load_checkpoint(
@@ -79,7 +78,16 @@ def load_checkpoint(
         return state, DiskList(rescored) if beside is None else _load_units(beside, rescored)
 
     parts = {"student": student, "ema_student": ema_student, "optimizer": optimizer}
-    return load_parts(path, parts, device, read)
+    loaded = load_parts(path, parts, device, read)
+    if loaded is None:
+        _remove_units(path)  # which may be what is damaged, and would be taken for written
+    return loaded
+
+
+def _remove_units(path: Path, but: Path | None = None) -> None:
+    """The units beside a checkpoint go, but for one file of them."""
+    for stale in set(path.parent.glob(f"{path.stem}-units-*.npz")) - {but}:
+        stale.unlink(missing_ok=True)
 
 
 def _units_file(path: Path, state: TrainerState) -> Path | None:

@@ -257,6 +257,21 @@ def test_a_damaged_checkpoint_is_told_and_the_training_begins_anew(
     assert not stages, "the file is whole again"
 
 
+def test_damaged_units_beside_a_checkpoint_are_made_anew(samples: list[Sample], tmp_path: Path) -> None:
+    path = tmp_path / "fit.pt"
+    short = {"schedule": replace(REGRADED, epochs=3, batch=2, min_steps=2, checkpoint_minutes=9.0)}
+    whole = make(samples, path, **short).run()
+    (units,) = tmp_path.glob("fit-units-*.npz")
+    good = units.read_bytes()
+    units.write_bytes(good[:100])
+    stages: list[Progress] = []
+    assert_same_weights(whole, make(samples, path, **short).run(stages.append))
+    assert len(stages) == 3 and units.read_bytes() != good[:100]
+    stages.clear()
+    make(samples, path, **short).run(stages.append)
+    assert not stages, "the file is whole again"
+
+
 def test_a_checkpoint_that_does_not_fit_leaves_no_weights_behind(samples: list[Sample], tmp_path: Path) -> None:
     path, short = tmp_path / "fit.pt", {"schedule": replace(SCHEDULE, epochs=1), "backward": "none"}
     whole = make(samples, path, **short).run()
