@@ -58,7 +58,8 @@ def sensed(
     if rng.random() < sensing.dropped:
         points = points @ resting_turn(rng, points).T.astype(points.dtype)
         # a camera on a robot looks down at what lies there, too: the views of the upright shape hold other sides
-        seen = partial_view_masks(Scan(points), int(rng.integers(2**31)), 1)
+        views = partial_view_masks(Scan(points), int(rng.integers(2**31)), 1)
+        seen = seen if views is None else views
     if rng.random() < sensing.one_sided:
         visible = np.flatnonzero(seen[rng.integers(len(seen))])
         rows = visible if len(visible) >= LEAST_LEFT else rows
