@@ -32,6 +32,8 @@ def measure_patches(scan: Scan, usable: Mask, plane: NDArray[np.float64]) -> Mea
     if not usable.any():
         return None
     surface = surface_of(scan, usable.reshape(scan.grid))
+    if not surface.raw.any():  # only pixels of the last rows or columns, which make no whole block, are usable
+        return None
     patches = patches_of(surface)
     if not patches.count:
         return None

@@ -8,6 +8,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 from solids_on_table import BESIDE, CAMERA, STACKED, on_table
 
+from partdistill_ros.objects.convex import convex_objects
 from partdistill_ros.objects.extract import extract_objects
 from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.objects.surface import NotAPicture, camera_of
@@ -86,6 +87,16 @@ def test_rows_and_columns_of_no_camera() -> None:
     with pytest.raises(NotAPicture, match="not those of a pinhole camera"):
         camera_of(scan)
     assert min(overlaps(scan, "auto")) > 0.85
+
+
+@pytest.mark.parametrize("shape", [(481, 640), (480, 641), (360, 1281)])
+def test_things_in_pixels_beyond_the_last_whole_block_only_are_none(shape: tuple[int, int]) -> None:
+    row, column = np.indices(shape)
+    points = np.stack([(column - 320) / 500, (row - 240) / 500, np.ones(shape)], -1).reshape(-1, 3).astype(np.float32)
+    scan = Scan(points, grid=shape, viewpoint=np.zeros(3, np.float32))
+    usable = np.zeros(shape, bool)
+    usable[480:] = usable[:, 640 * (shape[1] // 640) :] = True
+    assert not convex_objects(scan, usable.ravel(), np.array([0, 0, -1.0, 1.1])).any()
 
 
 def test_made_up_clutter_is_cut_better_than_by_gaps() -> None:
