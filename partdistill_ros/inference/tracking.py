@@ -141,8 +141,9 @@ class ObjectTracker:
         self.num_predicted = len(due)
         answers = [None if track.memory is None else track.memory.prediction for track in tracks]
         for index, fresh in zip(due, predict(due), strict=True):
-            answers[index] = None
-            if fresh is not None:
+            if fresh is None:  # what was remembered would be the oldest for ever, and nothing else predicted again
+                answers[index] = tracks[index].memory = None
+            else:
                 answers[index] = self._remember(tracks[index], _transformed(fresh, pose), sizes[index], options)
         back = None if pose is None else np.linalg.inv(pose).astype(np.float64)
         return [None if prediction is None else _transformed(prediction, back) for prediction in answers]

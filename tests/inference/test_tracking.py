@@ -166,6 +166,21 @@ def test_an_object_without_an_answer_is_asked_about_each_time():
         assert predictions == [None] and asked == [0]
 
 
+def test_an_object_that_lost_its_answer_holds_up_no_other():
+    memory = ObjectTracker()
+    tell(memory, row(0, 0.0, 0.2, 0.4))
+    asked = []
+    for seed in range(10, 50, 10):
+        clouds = row(seed, 0.0, 0.2, 0.4)
+
+        def student(numbers, clouds=clouds):
+            asked.append(numbers)
+            return [None if n == 0 else Student(clouds)([n])[0] for n in numbers]
+
+        assert memory.predictions(ABOUT, clouds, student, TrackingOptions(refresh=1))[0] is None
+    assert asked == [[0], [0, 1], [0, 2], [0, 1]]
+
+
 def numbers(tracker, clouds, **how):
     tell(tracker, clouds, **how)
     return tracker.numbers
