@@ -287,6 +287,7 @@ class Segmenter:
 
 def confidences(probability: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
     """Among names that compete, of their `probability [S, P]`: those of logits that are divided by the temperature."""
+    probability = np.maximum(probability, np.finfo(np.float32).tiny)  # beside other names all of them may be 0
     shares = (probability / probability.max(axis=1, keepdims=True)) ** (1 / temperature)
     return shares / shares.sum(axis=1, keepdims=True)
 

@@ -9,7 +9,7 @@ import pytest
 from python_steps import python_steps
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.segmenter import MAX_BATCH, Segmenter
+from partdistill_ros.inference.segmenter import MAX_BATCH, Segmenter, confidences
 from partdistill_ros.pointcloud.frames import rotation_to_z
 
 TOP, BOTTOM = 0, 1
@@ -222,6 +222,13 @@ def test_low_confidence_is_unlabeled_but_told(segmenter):
     assert np.array_equal(sure.confidence, every.confidence)
     assert np.array_equal(sure.labels == -1, every.confidence < 0.9)
     assert 0.1 < (sure.labels == -1).mean() < 0.9
+
+
+def test_names_that_all_are_impossible_beside_others_share_the_confidence():
+    probability = np.array([[0, 0], [0.2, 0.6]], np.float32)
+    np.testing.assert_allclose(confidences(probability, 1.0), [[0.5, 0.5], [0.25, 0.75]], rtol=1e-6)
+    root = np.sqrt(3)
+    np.testing.assert_allclose(confidences(probability, 2.0)[1], [1 / (1 + root), root / (1 + root)], rtol=1e-6)
 
 
 def test_votes_average_over_turns_about_the_vertical(segmenter, monkeypatch):
