@@ -94,12 +94,11 @@ def _without_table(scan: Scan, params: TabletopParams) -> tuple[NDArray[np.intp]
     label = _of_patches(scan, usable, np.array([*up, -np.percentile(scan.points[index] @ up, 1)]), params)
     if label is None:
         return ()
-    size = np.full(int(label.max(initial=0)) + 1, np.inf)
-    for number in range(1, len(size)):
-        mine = scan.points[label == number]
-        size[number] = np.ptp(mine, axis=0).max() if len(mine) >= params.min_points else np.inf
-    kept = (size >= params.min_size) & (size <= params.max_size)
-    return _gather(index, np.where(kept[label], label, 0)[index].astype(np.int64) - 1)
+    label = label.take(index)
+    groups, kept = _Groups.of(label), np.zeros(int(label.max()) + 1, bool)
+    size = np.maximum.reduce([groups.extent(axis) for axis in scan.points.take(index, axis=0).T])
+    kept[groups.number] = (groups.count() >= params.min_points) & (size >= params.min_size) & (size <= params.max_size)
+    return _gather(index, np.where(kept.take(label), label, 0).astype(np.int64) - 1)
 
 
 def patches_on_table(scan: Scan, params: TabletopParams | None = None) -> MeasuredPatches | None:
@@ -152,7 +151,7 @@ class _Raised:
 
     def of(self, rows: NDArray[np.intp]) -> _Raised:
         """Some of the points."""
-        place = np.stack([along.take(rows) for along in self.place.T]).T
+        place = np.stack([axis.take(rows) for axis in self.place.T]).T
         others = (each.take(rows) for each in (self.height, self.growth, self.beyond))
         return _Raised(self.index.take(rows), place, *others)
 
@@ -251,6 +250,11 @@ class _Groups:
         """The least and the greatest of the `values [L]` of each group, `[G]` each."""
         return self.over(np.minimum, values), self.over(np.maximum, values)
 
+    def extent(self, values: NDArray[Any]) -> NDArray[Any]:
+        """How far the `values [L]` of each group reach, `[G]`."""
+        least, greatest = self.range(values)
+        return np.asarray(greatest - least)
+
 
 def _rejoined(
     label: NDArray[np.int32], points: NDArray[np.float32], height: NDArray[np.float32], params: TabletopParams
@@ -295,9 +299,9 @@ def _are_objects(
     clear = inside & (above.height > params.clearance * above.growth)
     kept = groups.over(np.add, clear.astype(np.int32)) >= params.min_points
     kept &= groups.over(np.add, inside.astype(np.int32)) >= params.on_table * groups.count()
-    along, other, up = (np.subtract(*groups.range(values)[::-1]) for values in (*above.place.T, above.height))
-    along = np.maximum(along, other)
-    kept &= (np.maximum(along, up) >= params.min_size) & (along <= params.max_size)
+    length, width, tall = (groups.extent(values) for values in (*above.place.T, above.height))
+    length = np.maximum(length, width)
+    kept &= (np.maximum(length, tall) >= params.min_size) & (length <= params.max_size)
     rows, lowest = groups.rows(), groups.over(np.minimum, above.height)
     for number in np.flatnonzero(kept & (lowest > params.max_float)):
         cells = np.floor(above.place[rows[number]] / params.cell).astype(np.int64)

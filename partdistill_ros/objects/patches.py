@@ -25,10 +25,9 @@ SMALLEST = 6  # pixels; fewer are no patch
 
 @dataclass(frozen=True)
 class Patches:
-    """label: number `[h, w]` of the patch of each pixel, from 1, the largest first; 0 where nothing was
-    measured or too little hangs
-    together.  bend: along rows and along columns `[h, w]` each, how far the normal turns around each pixel (length of
-    its change over `2 * REACH` pixels), positive where convex, NaN where the surface ends."""
+    """label: number `[h, w]` of the patch of each pixel, from 1, the largest first; 0 where nothing was measured or too
+    little hangs together.  bend: along rows and along columns `[h, w]` each, how far the normal turns around each pixel
+    (length of its change over `2 * REACH` pixels), positive where convex, NaN where the surface ends."""
 
     label: Labels
     bend: tuple[NDArray[np.float32], NDArray[np.float32]]

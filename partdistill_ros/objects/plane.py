@@ -223,7 +223,7 @@ def is_face(
     """Whether the plane of the points `support [T]`, at `place [T, 2]` along it, is all in sight in the picture and no
     larger than things of this size: a side of one of them, no table."""
     mine = inside_outline(outline, place, 0.02)
-    if scan.grid is None or not mine.any() or max(np.ptp(along[mine]) for along in place.T) > size:
+    if scan.grid is None or not mine.any() or max(np.ptp(axis[mine]) for axis in place.T) > size:
         return False
     row, column = np.divmod(support[mine], scan.grid[1])
     height, width = scan.grid

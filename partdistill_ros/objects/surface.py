@@ -198,7 +198,7 @@ def _geometry(inverse: Floats, x: Floats, y: Floats, pixel: float, right: Mask, 
 
 
 def dot(one: Floats, other: Floats) -> Floats:
-    """Products `[...]` of vectors `[3, ...]`."""
+    """Scalar products `[...]` of vectors `[3, ...]`."""
     product = one[0] * other[0]
     product += one[1] * other[1]
     product += one[2] * other[2]
