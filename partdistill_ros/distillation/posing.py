@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from partdistill_ros.distillation.config import DistillConfig
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.pointcloud.frames import rotation_to_z, stable_pose
+from partdistill_ros.pointcloud.frames import rotation_to_z
 from partdistill_ros.pointcloud.sampling import finite_rows
 from partdistill_ros.pointcloud.scan import Scan, sample_surface
+from partdistill_ros.pointcloud.upright import likely_ups
 from partdistill_ros.rendering.cameras import Views, views_for
 from partdistill_ros.students.names import LEAST_POINTS
 
@@ -20,8 +21,8 @@ FILE = "boxes"  # the teacher that answers from a file
 
 
 def posed(cloud: Scan, teacher: str = "") -> Scan:
-    """The cloud (finite points) with an up: its own; else that of its steadiest resting pose. One that was seen from
-    one side keeps its frame.
+    """The cloud (finite points) with an up: its own; else the likeliest. One that was seen from one side keeps its
+    frame.
 
     teacher: name of who is queried. The detections of a file belong to pictures that were rendered before, with +z up
     where no up is known: such a cloud stays as it is.
@@ -29,7 +30,7 @@ def posed(cloud: Scan, teacher: str = "") -> Scan:
     if cloud.up is None and teacher == FILE:
         return cloud.with_(up=np.array([0, 0, 1], np.float32))
     if cloud.up_unknown:
-        return cloud.with_(up=stable_pose(cloud.points))
+        return cloud.with_(up=likely_ups(cloud.points)[0][0].astype(np.float32))
     return cloud
 
 

@@ -17,10 +17,16 @@ from partdistill_ros.inference.bundle import Bundle
 from partdistill_ros.inference.query import PartQuery, parse_query
 from partdistill_ros.inference.session import TENSORRT_DEVICES, StudentSession
 from partdistill_ros.inference.tensorrt import AGREEMENT, MOST_CLOUDS, Engine, agreement, engine_of
-from partdistill_ros.pointcloud.frames import candidate_ups, center_max_radius, rotation_to_z, turn_about_z
+from partdistill_ros.pointcloud.frames import center_max_radius, rotation_to_z, turn_about_z
 from partdistill_ros.pointcloud.sampling import farthest_points, finite_rows, interpolate_labels, resample
+from partdistill_ros.pointcloud.upright import likely_ups
 
 MAX_BATCH = MOST_CLOUDS  # clouds per run of the network: bounds memory, and more gain nothing on a CPU
+MOST_UPS = (
+    2  # directions tried where up is unknown: with more of them, a sure answer in a wrong pose is taken more often
+)
+SURE = 0.95  # probability of the first from which the others are not tried
+TRUST = 10.0  # weight of the logarithm of the student's confidence against that of a direction's probability
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,7 @@ class _Prepared:
     sampled: NDArray[np.floating]
     centers: NDArray[np.int64]
     ups: NDArray[np.float64]
+    likely: NDArray[np.float64]  # [ups], probability of each
     turned: NDArray[np.float32]  # [ups * votes, points, 3]
 
 
@@ -144,8 +151,8 @@ class Segmenter:
     ) -> list[Labels]:
         """Label every point of each cloud `[Ni, 3]`; all clouds go through the network as one batch.
 
-        ups: per cloud the direction opposite to gravity, in the cloud's frame; None: six to eight
-            directions are tried and the most confident answer is kept (as many runs of the network).
+        ups: per cloud the direction opposite to gravity, in the cloud's frame; None: of the two likeliest (one
+            where that is certain) the one is taken that is likelier by the student's answer too (a run each).
         votes: logits are averaged over this many turns about the vertical (as many runs).
         min_confidence: points whose confidence is lower are labeled -1.
         The group of the query with the highest mean (over points) of the maximum (over its names)
@@ -242,10 +249,10 @@ class Segmenter:
         chosen = resample(points, self.bundle.points, method=self.bundle.sampling)
         whole = len(points) == len(chosen)
         sampled = points if whole else points[chosen]
-        ups = candidate_ups(sampled) if up is None else np.asarray(up, np.float64)[None]
+        ups, likely = _ups_to_try(sampled) if up is None else (np.asarray(up, np.float64)[None], np.ones(1))
         turns = [turn_about_z(2 * np.pi * vote / votes) for vote in range(votes)]
         turned = [center_max_radius(sampled @ (turn @ rotation_to_z(one)).T) for one in ups for turn in turns]
-        return _Prepared(sampled, farthest_points(sampled, self.bundle.centers), ups, np.stack(turned))
+        return _Prepared(sampled, farthest_points(sampled, self.bundle.centers), ups, likely, np.stack(turned))
 
     def _run(self, prepared: Sequence[_Prepared], query: PartQuery) -> Iterator[NDArray[np.float32]]:
         """Per cloud the logits `[ups, points, P + R]`, averaged over the votes."""
@@ -260,10 +267,11 @@ class Segmenter:
         return iter([part.reshape(len(item.ups), -1, *part.shape[1:]).mean(axis=1) for item, part in parts])
 
     def _most_confident(self, item: _Prepared, logits: NDArray[np.float32], query: PartQuery) -> Prediction:
-        """The prediction of the candidate up whose best group scores highest; `logits [U, S, P + R]`."""
+        """The prediction of the up that is likeliest by itself and by what the student answers (the score of its best
+        group); `logits [U, S, P + R]`."""
         probability = _softmax(logits)
         scores = [self._scores(each, query) for each in probability]
-        best = int(np.argmax([each.max() for each in scores]))
+        best = int(np.argmax(np.log(item.likely) + TRUST * np.log([each.max() for each in scores])))
         return Prediction(item.sampled, probability[best], scores[best], item.ups[best])
 
     def _scores(self, probability: NDArray[np.float32], query: PartQuery) -> NDArray[np.float32]:
@@ -334,6 +342,13 @@ def _as_points(cloud: ArrayLike) -> NDArray[np.floating]:
     if points.ndim != 2 or points.shape[1] != 3:
         raise PartDistillError(f"a cloud must be [N, 3], got {points.shape}")
     return points if points.dtype in (np.float32, np.float64) else points.astype(np.float64)
+
+
+def _ups_to_try(points: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The likeliest directions `[U, 3]` and their probabilities `[U]`."""
+    ups, likely = likely_ups(points)
+    count = min(MOST_UPS, int(np.searchsorted(np.cumsum(likely), SURE)) + 1)
+    return ups[:count], likely[:count]
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -139,8 +139,8 @@ class SegmenterParameters:
     )
     up: str = option(
         "auto",
-        "Axis of the cloud's frame that points up in object and crop mode; auto takes z of crop.frame, or tries "
-        "several and keeps the most confident. In tabletop mode the plane tells.",
+        "Axis of the cloud's frame that points up in object and crop mode; auto takes z of crop.frame, or guesses "
+        "from the object's form. In tabletop mode the plane tells.",
         choices=("auto", *AXES),
     )
     unit: str = option(

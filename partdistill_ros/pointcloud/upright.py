@@ -28,11 +28,11 @@ Floats = NDArray[np.float64]
 def likely_ups(points: NDArray[np.floating]) -> tuple[Floats, Floats]:
     """Directions `[D, 3]` that may be up of finite `points [N, 3]`, the likeliest first, with the probability `[D]` of
     each; +z alone for points without a volume. They lie apart; each is the mean of the candidates around it."""
-    points = looked_at(points)
-    if points is None:
+    some = looked_at(points)
+    if some is None:
         return np.array([[0.0, 0, 1]]), np.ones(1)
-    ups, standing = candidates(points)
-    logits = _network()(features(points, ups, standing))
+    ups, standing = candidates(some)
+    logits = _network()(features(some, ups, standing))
     probability = np.exp(logits - logits.max(), dtype=np.float64)
     return peaks(ups, probability / probability.sum())
 
@@ -54,13 +54,13 @@ def peaks(ups: Floats, probability: Floats) -> tuple[Floats, Floats]:
 
 def looked_at(points: NDArray[np.floating]) -> Floats | None:
     """At most `SEEN` of the points, centered, in units of their largest radius; None for points without a volume."""
+    if len(points) < 4:
+        return None
     if len(points) > SEEN:
         points = points[np.random.default_rng(0).choice(len(points), SEEN, replace=False)]
-    centered = np.asarray(points, np.float64)
-    centered = centered - centered.mean(0)
-    radius = np.sqrt((centered**2).sum(1).max(initial=0))
-    extents = np.linalg.svd(centered, compute_uv=False) if len(centered) > 3 and radius > 0 else np.zeros(3)
-    return centered / radius if extents[-1] > 1e-6 * extents[0] > 0 else None
+    centered = np.asarray(points, np.float64) - np.mean(points, axis=0, dtype=np.float64)
+    extents = np.linalg.svd(centered, compute_uv=False)
+    return centered / np.linalg.norm(centered, axis=1).max() if extents[-1] > 1e-5 * extents[0] else None
 
 
 def candidates(points: Floats) -> tuple[Floats, Floats]:

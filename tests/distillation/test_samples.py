@@ -82,14 +82,21 @@ def slab() -> Scan:
     return Scan((flat @ rotation_to_z((0.6, 0, 0.8))).astype(np.float32), name="slab")
 
 
-def test_without_an_up_it_is_that_of_the_resting_pose(slab: Scan) -> None:
+@pytest.fixture
+def flat_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guess is that the slab lies flat."""
+    guess = np.array([[0.6, 0, 0.8]]), np.ones(1)
+    monkeypatch.setattr("partdistill_ros.distillation.posing.likely_ups", lambda points: guess)
+
+
+def test_without_an_up_it_is_guessed(slab: Scan, flat_guessed: None) -> None:
     cloud = upright_cloud(slab, 1200)
     assert np.ptp(cloud.points, axis=0)[2] < 0.2 < np.ptp(slab.points, axis=0)[2]
     assert cloud.up is not None and cloud.up.tolist() == [0, 0, 1]
     assert np.linalg.norm(cloud.points, axis=1).max() == pytest.approx(1, abs=1e-5)
 
 
-def test_a_known_up_or_a_viewpoint_outweighs_the_resting_pose(slab: Scan) -> None:
+def test_a_known_up_or_a_viewpoint_outweighs_the_guess(slab: Scan, flat_guessed: None) -> None:
     told = upright(slab.with_(up=np.array([0, 0, 1], np.float32)))
     seen = upright(slab.with_(viewpoint=np.array([0, 0, -3], np.float32)))
     for cloud in (told, seen):
@@ -98,7 +105,7 @@ def test_a_known_up_or_a_viewpoint_outweighs_the_resting_pose(slab: Scan) -> Non
     np.testing.assert_allclose(np.ptp(seen.points, axis=0) / extent, np.ptp(told.points, axis=0) / extent, rtol=1e-5)
 
 
-def test_normals_turn_with_the_cloud(slab: Scan) -> None:
+def test_normals_turn_with_the_cloud(slab: Scan, flat_guessed: None) -> None:
     normal = np.tile(np.float32([0.6, 0, 0.8]), (1500, 1))
     cloud = upright(slab.with_(normals=normal))
     assert cloud.normals is not None and (np.abs(cloud.normals[:, 2]) > 0.99).all()

@@ -31,8 +31,8 @@ class UprightConfig:
 
     clouds: int = 4
     hidden: tuple[int, int] = (96, 48)
-    steps: int = 4000
-    batch: int = 128
+    steps: int = 2000
+    batch: int = 64
     learning_rate: float = 3e-3
     weight_decay: float = 0.05
     dropout: float = 0.15
@@ -64,7 +64,9 @@ def choices(shapes: Shapes, lies: bool, config: UprightConfig, rng: np.random.Ge
             if cosine.max() > RIGHT:
                 away = np.degrees(np.arccos(np.minimum(cosine, 1)))
                 chance = np.where(cosine > RIGHT, np.exp(-((away / config.sharp) ** 2)), 0)
-                yield Choice(features(points, ups, standing).astype(np.float16), (chance / chance.sum()).astype(np.float32))
+                yield Choice(
+                    features(points, ups, standing).astype(np.float16), (chance / chance.sum()).astype(np.float32)
+                )
 
 
 def turned(rng: np.random.Generator, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -123,13 +125,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=UprightConfig.seed)
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     options = parser.parse_args(arguments)
-    files = [path for path in sorted(options.shapes.glob("*.npz")) if path.stem not in FREE]
+    files = sorted(options.shapes.glob("*.npz"))
     if not files:
         parser.error(f"{options.shapes} holds no shapes: draw them with synthetic.training.everyday_shapes first")
     config = UprightConfig(clouds=options.clouds, steps=options.steps, seed=options.seed)
     torch.set_num_threads(1)
     data: list[Choice] = []
     for number, path in enumerate(tqdm(files, desc="categories")):
+        if path.stem in FREE:
+            continue
         rng = np.random.default_rng([config.seed, number])
         data += choices(load_shapes(path), EVERYTHING[path.stem].up_unknown, config, rng)
     weights = train(data, config)
