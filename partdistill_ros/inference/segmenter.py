@@ -22,11 +22,9 @@ from partdistill_ros.pointcloud.sampling import farthest_points, finite_rows, in
 from partdistill_ros.pointcloud.upright import likely_ups
 
 MAX_BATCH = MOST_CLOUDS  # clouds per run of the network: bounds memory, and more gain nothing on a CPU
-MOST_UPS = (
-    2  # directions tried where up is unknown: with more of them, a sure answer in a wrong pose is taken more often
-)
+MOST_UPS = 2  # directions tried where up is unknown: with more, sure answers in wrong poses count more often
 SURE = 0.95  # probability of the first from which the others are not tried
-TRUST = 10.0  # weight of the logarithm of the student's confidence against that of a direction's probability
+TRUST = 10.0  # power of the student's confidence that a direction's probability is multiplied by
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class Prediction:
     probability: `[S, P + R]` of the query's names and distractors, all of them competing.
     scores: `[G]`, how well each of the query's groups and then of its `others` fits the cloud, of these less the
         bundle's margin for the best of those.
-    up: `[3]` direction taken as up.
+    up: `[3]` direction taken as up, the one that counted most.
     """
 
     points: NDArray[np.floating]
@@ -151,8 +149,8 @@ class Segmenter:
     ) -> list[Labels]:
         """Label every point of each cloud `[Ni, 3]`; all clouds go through the network as one batch.
 
-        ups: per cloud the direction opposite to gravity, in the cloud's frame; None: of the two likeliest (one
-            where that is certain) the one is taken that is likelier by the student's answer too (a run each).
+        ups: per cloud the direction opposite to gravity, in the cloud's frame; None: the answers
+            in the two likeliest poses (one where that is certain) are averaged; the likelier, surer one counts more.
         votes: logits are averaged over this many turns about the vertical (as many runs).
         min_confidence: points whose confidence is lower are labeled -1.
         The group of the query with the highest mean (over points) of the maximum (over its names)
@@ -189,7 +187,7 @@ class Segmenter:
         prepared = [self._prepare(cloud, up, votes) for cloud, up in zip(points, ups, strict=True)]
         sampled = time.perf_counter()
         logits = self._run([item for item in prepared if item is not None], query)
-        predictions = [None if item is None else self._most_confident(item, next(logits), query) for item in prepared]
+        predictions = [None if item is None else self._over_poses(item, next(logits), query) for item in prepared]
         self.timings = Timings(sampled - start, time.perf_counter() - sampled)
         return predictions
 
@@ -266,13 +264,16 @@ class Segmenter:
         parts = zip(prepared, np.split(logits, ends), strict=True)
         return iter([part.reshape(len(item.ups), -1, *part.shape[1:]).mean(axis=1) for item, part in parts])
 
-    def _most_confident(self, item: _Prepared, logits: NDArray[np.float32], query: PartQuery) -> Prediction:
-        """The prediction of the up that is likeliest by itself and by what the student answers (the score of its best
-        group); `logits [U, S, P + R]`."""
+    def _over_poses(self, item: _Prepared, logits: NDArray[np.float32], query: PartQuery) -> Prediction:
+        """The mean of what is predicted in each of the poses, weighted by how likely these are by themselves and by what
+        the student answers (the score of its best group); `logits [U, S, P + R]`."""
         probability = _softmax(logits)
-        scores = [self._scores(each, query) for each in probability]
-        best = int(np.argmax(np.log(item.likely) + TRUST * np.log([each.max() for each in scores])))
-        return Prediction(item.sampled, probability[best], scores[best], item.ups[best])
+        scores = np.stack([self._scores(each, query) for each in probability])
+        if len(scores) == 1:
+            return Prediction(item.sampled, probability[0], scores[0], item.ups[0])
+        weight = item.likely * scores.max(axis=1) ** TRUST
+        mean = np.tensordot((weight / weight.sum()).astype(np.float32), probability, 1)
+        return Prediction(item.sampled, mean, self._scores(mean, query), item.ups[int(weight.argmax())])
 
     def _scores(self, probability: NDArray[np.float32], query: PartQuery) -> NDArray[np.float32]:
         """Per group, asked for or not, the mean over points of the maximum over its names; `probability [S, P + R]`."""
