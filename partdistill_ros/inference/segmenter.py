@@ -265,8 +265,8 @@ class Segmenter:
         return iter([part.reshape(len(item.ups), -1, *part.shape[1:]).mean(axis=1) for item, part in parts])
 
     def _over_poses(self, item: _Prepared, logits: NDArray[np.float32], query: PartQuery) -> Prediction:
-        """The mean of what is predicted in each of the poses, weighted by how likely these are by themselves and by what
-        the student answers (the score of its best group); `logits [U, S, P + R]`."""
+        """The mean of what is predicted in each of the poses, weighted by how likely these are by themselves and by
+        what the student answers (the score of its best group); `logits [U, S, P + R]`."""
         probability = _softmax(logits)
         scores = np.stack([self._scores(each, query) for each in probability])
         if len(scores) == 1:
