@@ -62,6 +62,8 @@ def run(arguments: Namespace) -> Answer:
     """Read, group, write, draw. A scan that cannot be used is left out."""
     check_inputs(arguments.scans)
     check_folder(arguments.out)
+    if arguments.parts is not None and arguments.names:
+        _check_names(arguments.names, arguments.parts)
     inside = [one for one in arguments.scans if arguments.out.resolve().is_relative_to(one.resolve())]
     if inside:
         raise PartDistillError(f"{arguments.out} lies in {inside[0]}, whose files are read: name a folder elsewhere")
@@ -78,8 +80,7 @@ def run(arguments: Namespace) -> Answer:
     grouped = group(pieces, arguments.parts)
     count = 1 + max(int(one.max()) for one in grouped)
     given = arguments.names or tuple(f"part {number}" for number in range(1, count + 1))
-    if len(given) != count:
-        raise PartDistillError(f"{len(given)} --names for {count} parts: give one for each, - for what is no part")
+    _check_names(given, count)
     names = tuple(dict.fromkeys(name for name in given if name != "-"))
     label = np.array([names.index(name) if name in names else -1 for name in given], np.int16)
     clouds = [one.labeled(label[part], names) for one, part in zip(pieces, grouped, strict=True)]
@@ -118,15 +119,20 @@ def _read(arguments: Namespace, segmenter: Segmenter, left_out: LeftOut) -> list
     return found
 
 
+def _check_names(names: Sequence[str], count: int) -> None:
+    if len(names) != count:
+        raise PartDistillError(f"{len(names)} --names for {count} parts: give one for each, - for what is no part")
+
+
 def _files(names: Sequence[str]) -> list[str]:
     """A file for each: scans of different folders may share their name."""
-    files: list[str] = []
+    files: dict[str, None] = {}  # in order, and quick to look up: a thousand may be called model.obj
     for name in names:
-        stem, number = f"{name}.npz", 2
-        while stem in files:
-            stem, number = f"{name}_{number}.npz", number + 1
-        files.append(stem)
-    return files
+        file, number = f"{name}.npz", 2
+        while file in files:
+            file, number = f"{name}_{number}.npz", number + 1
+        files[file] = None
+    return list(files)
 
 
 def _parts(text: str) -> int | None:

@@ -133,8 +133,10 @@ def _distances(
 def _likely_count(merges: NDArray[np.float64], config: CosegmentConfig) -> int:
     """The number of clusters whose next merge is farthest beyond the one before."""
     heights = np.maximum(merges[::-1, 2], 1e-9)  # of the merge that leaves 1, 2, ... clusters
-    counts = np.arange(config.fewest, min(config.most, len(heights) - 1) + 1)
-    return int(counts[np.argmax(heights[counts - 2] / heights[counts - 1])]) if len(counts) else 1
+    counts = np.arange(config.fewest, min(config.most, len(heights)) + 1)
+    if not len(counts):
+        return len(heights) + 1  # so few superpoints that each is a part
+    return int(counts[np.argmax(heights[counts - 2] / heights[counts - 1])])
 
 
 def _nearest(own: NDArray[np.float64], known: NDArray[np.float64], cluster: NDArray[np.integer]) -> NDArray[np.intp]:

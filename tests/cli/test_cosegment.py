@@ -61,6 +61,7 @@ def test_one_name_for_two_parts_and_none_for_another(partdistill, toy_bundle, po
 @pytest.mark.parametrize(("option", "words"), [
     (("--parts", "1"), "number of parts, 2 to 16 or auto"), (("--names", "a,,b"), "list of names"),
     (("--names", "-"), "list of names"),
+    (("--parts", "3", "--names", "a", "--bundle", "nowhere"), "1 --names for 3 parts"),
 ])  # fmt: skip
 def test_options_that_mean_nothing_are_refused(partdistill, posts, tmp_path, option, words):
     done = partdistill("cosegment", posts, "--out", tmp_path / "out", *option)

@@ -69,3 +69,12 @@ def test_points_that_are_not_finite_stay_without_a_part(lamps: list[Scan]) -> No
     place = pieces_of(scan.with_(points=np.ones((500, 3), np.float32)), segmenter)
     with pytest.raises(PartDistillError, match="2 parts of 1 superpoints: .* give scans of whole surfaces"):
         group([place])
+
+
+@pytest.mark.parametrize(("superpoints", "parts"), [(2, 2), (3, 3), (4, 3)])
+def test_a_guess_for_few_superpoints_is_not_one_part(superpoints: int, parts: int) -> None:
+    places = np.array([0.0, 0.1, 5.0, 20.0])[4 - superpoints :, None]
+    size, apart = np.full(superpoints, 1 / superpoints), np.zeros((superpoints,) * 2, bool)
+    cloud = Scan(np.zeros((superpoints, 3), np.float32))
+    (found,) = group([Pieces(cloud, np.arange(superpoints, dtype=np.int32), places, 0 * places, size, apart)])
+    assert len(set(found.tolist())) == parts
