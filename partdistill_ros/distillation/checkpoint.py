@@ -18,6 +18,7 @@ from torch import nn
 from partdistill_ros.distillation.backward import Rescored
 from partdistill_ros.distillation.disk_list import DiskList
 from partdistill_ros.distillation.optimizer import Optimizer
+from partdistill_ros.distillation.processes import is_first
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.students.weights import load_weights, save_weights
 
@@ -79,7 +80,7 @@ def load_checkpoint(
 
     parts = {"student": student, "ema_student": ema_student, "optimizer": optimizer}
     loaded = load_parts(path, parts, device, read)
-    if loaded is None:
+    if loaded is None and is_first():
         _remove_units(path)  # which may be what is damaged, and would be taken for written
     return loaded
 

@@ -137,9 +137,14 @@ def sum_gradients(parameters: Iterable[Any]) -> None:
         one.grad.copy_(summed.view_as(one))
 
 
-def wait() -> None:
-    """Until every process is here."""
-    summed(0.0)
+def check_alike(state: object) -> None:
+    """Wait until every process is here. Raises PartDistillError, in all of them, where they hold unlike states."""
+    states = _exchanged(state)
+    if any(one != states[0] for one in states):
+        raise PartDistillError(
+            "the processes do not go on from the same checkpoint: let the bundle's .work folder lie on a disk that all "
+            "of them see, or delete its .pt files to begin anew"
+        )
 
 
 def from_first(make: Callable[[], Sequence[T]]) -> Sequence[T]:

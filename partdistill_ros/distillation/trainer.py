@@ -28,7 +28,7 @@ from partdistill_ros.distillation.config import Augmentation, BackwardConfig, Sc
 from partdistill_ros.distillation.disk_list import DiskList, Picked
 from partdistill_ros.distillation.losses import distinct_names, pad_parts, part_loss
 from partdistill_ros.distillation.optimizer import Optimizer, half_precision, lr_schedule, step_seed
-from partdistill_ros.distillation.processes import is_first, own_rows, share, summed, wait
+from partdistill_ros.distillation.processes import check_alike, is_first, own_rows, share, summed
 from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.units import class_weights
 from partdistill_ros.students.student import Student
@@ -104,7 +104,7 @@ class Trainer:
     def run(self, report: Callable[[Progress], None] | None = None) -> Student:
         """Train to the end and return the averaged student, in eval mode."""
         self._resume()
-        wait()  # before one of them writes what another reads
+        check_alike((self.state.epoch, self.state.rescored_at))  # before one writes what another reads
         saved, schedule = time.monotonic(), self.schedule
         while self.state.epoch < schedule.epochs:
             if self._forward_ends():

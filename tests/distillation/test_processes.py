@@ -54,6 +54,11 @@ with processes.joined("cpu"):
         processes.own_rows(1)
     except Exception as error:
         refused = str(error)
+    processes.check_alike(7)
+    try:
+        processes.check_alike(rank)
+    except Exception as error:
+        refused += str(error)
     resumed = here.make(samples, folder / str(rank) / "fit.pt", schedule=here.SCHEDULE)
     told = []
     student = resumed.run(told.append)
@@ -90,6 +95,7 @@ def test_two_processes_train_as_one(samples: list[Sample], tmp_path: Path, monke
     assert said[0][0] == said[1][0] and said[0][1:] == ["the first goes on"] and said[1][1:] == []
     assert '["of the first", "[0 1 2]"], [[0, 0], [1, 1], [2, 0], [3, 1], [4, 0]]' in said[0][0]
     assert "2 processes cannot share batches of 1 clouds" in said[0][0]
+    assert "the processes do not go on from the same checkpoint" in said[0][0]
     assert (tmp_path / "0" / "fit.pt").read_bytes() != before == (tmp_path / "1" / "fit.pt").read_bytes()
 
     alone = make(samples, schedule=SCHEDULE)
