@@ -66,7 +66,7 @@ def run_node(create: Callable[[], Any], arguments: Sequence[str] | None = None) 
     from rclpy.executors import ExternalShutdownException
     from rclpy.signals import SignalHandlerOptions, install_signal_handlers
 
-    from partdistill_ros.nodes.environment import dead_segments, prepare, remove_own_segments
+    from partdistill_ros.nodes.environment import dead_segments, prepare
 
     node = None
     started = False
@@ -107,12 +107,13 @@ def run_node(create: Callable[[], Any], arguments: Sequence[str] | None = None) 
         rclpy.try_shutdown()
     code = 0 if started or interrupted.is_set() else 1
     if not idle:
-        remove_own_segments()  # the thread that is at work holds the node
         _leave(code)
     return code
 
 
 def _leave(code: int) -> NoReturn:
+    # A thread that is at work, or was until now, may hold the node, and with it shared memory.
+    importlib.import_module("partdistill_ros.nodes.environment").remove_own_segments()
     with suppress(OSError):  # no space left where they go
         sys.stdout.flush()
         sys.stderr.flush()
