@@ -12,24 +12,16 @@ on, and on `open/` and `shapes/` of the data.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 from evaluation_data import data_folder
-from everyday import of_files
+from everyday import of_files, turned
 
-from partdistill_ros.distillation.augmentation import random_rotation
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.synthetic.training.calibration import CHECKED, answers, calibration_error, held_out_clouds
 from partdistill_ros.synthetic.training.everyday_shapes import FREE, trained_categories
-
-
-def turned(clouds: Iterable[Scan]) -> Iterator[Scan]:
-    """Clouds in any pose, up unknown."""
-    rng = np.random.default_rng(0)
-    for cloud in clouds:
-        yield cloud.with_(points=(cloud.points @ random_rotation(rng).T).astype(np.float32), up=None)
 
 
 def main() -> None:
@@ -40,9 +32,10 @@ def main() -> None:
     segmenter = Segmenter(options.bundle, "cpu", 2)
     temperature = segmenter.bundle.temperature
     trained = [name for name in trained_categories() if name not in FREE][::4]
+    rng = np.random.default_rng(0)
     rows: dict[str, Iterable[Scan]] = {
         "held out, not fitted on": held_out_clouds(CHECKED, options.shapes),
-        "the same, any rotation": turned(held_out_clouds(CHECKED, options.shapes)),
+        "the same, any rotation": (turned(cloud, rng) for cloud in held_out_clouds(CHECKED, options.shapes)),
         "trained on": held_out_clouds(trained, options.shapes),
         **{name: (case.cloud for case in of_files([data_folder() / name])) for name in ("open", "shapes")},
     }

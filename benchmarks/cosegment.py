@@ -89,9 +89,9 @@ def drawn(count: int) -> list[Shape]:
     return prepare([outer_cloud(draw(EVERYTHING[n], seed), 4096, seed) for n, seed in progress(wanted, "draw")])
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def shapes_and_student(arguments: list[str] | None, description: str) -> tuple[list[Shape], Segmenter]:
+    """What the command line asks for: what is measured, and by whom."""
+    parser = argparse.ArgumentParser(description=description.split("\n")[0])
     parser.add_argument("shapes", nargs="*", type=Path, help="labeled shapes or folders (default: the evaluation data)")
     parser.add_argument("--bundle", default="default")
     parser.add_argument("--drawn", type=int, default=0, metavar="N")
@@ -100,6 +100,12 @@ def main(arguments: list[str] | None = None) -> int:
     folders = options.shapes or [shapes_folder(), data_folder() / "open"]
     shapes = drawn(options.drawn) if options.drawn else load_shapes(folders)
     segmenter = Segmenter(options.bundle, "cpu", options.threads)
+    return shapes, segmenter
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the table."""
+    shapes, segmenter = shapes_and_student(arguments, __doc__)
     categories = [(name, list(own)) for name, own in groupby(shapes, lambda shape: shape.question.category)]
     several = [(name, own) for name, own in categories if len(own) > 1]
     found = {name: measured(own, segmenter) for name, own in progress(several, "categories", len(several))}

@@ -26,7 +26,6 @@ from evaluation_data import data_folder
 from numpy.typing import NDArray
 
 from partdistill_ros.distillation.augmentation import random_rotation
-from partdistill_ros.distillation.samples import partial_view_masks
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.miou import score_shape
 from partdistill_ros.inference.segmenter import Segmenter
@@ -34,7 +33,7 @@ from partdistill_ros.io.load import load_scans
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.synthetic.families.family import draw
 from partdistill_ros.synthetic.procedural import outer_cloud
-from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, HELD_OUT
+from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, HELD_OUT, one_sided
 from partdistill_ros.synthetic.training.sensors import resting_turn
 
 POINTS = 4096
@@ -69,9 +68,7 @@ def turned(cloud: Scan, rng: np.random.Generator) -> Scan:
 def dropped(cloud: Scan, rng: np.random.Generator) -> Scan:
     """The cloud as it lies on its side or upside down, from one side; its up is that of the table."""
     lying = cloud.with_(points=(cloud.points @ resting_turn(rng, cloud.points).T).astype(np.float32))
-    seen = partial_view_masks(lying, int(rng.integers(2**31)), 1)
-    assert seen is not None
-    return lying.select(np.flatnonzero(seen[0]))
+    return one_sided(lying, int(rng.integers(2**31)))
 
 
 def held_out(count: int, first_seed: int = 50_000) -> Iterator[Case]:
@@ -80,10 +77,8 @@ def held_out(count: int, first_seed: int = 50_000) -> Iterator[Case]:
     for name in HELD_OUT:
         for seed in range(first_seed, first_seed + count):
             whole = outer_cloud(draw(EVERYTHING[name], seed), POINTS, seed)
-            seen = partial_view_masks(whole, seed, 1)
-            assert seen is not None
             yield Case("held out, whole", whole)
-            yield Case("held out, one-sided", whole.select(np.flatnonzero(seen[0])))
+            yield Case("held out, one-sided", one_sided(whole, seed))
             yield Case("held out, any rotation", turned(whole, rng))
             yield Case("held out, dropped", dropped(whole, rng))
             yield Case(f"held out, {name}", whole)

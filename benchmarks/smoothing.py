@@ -10,22 +10,19 @@ of the drawn categories that no training saw, instead of files.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
-from cosegment import drawn
-from evaluation_data import data_folder, shapes_folder
+from cosegment import shapes_and_student
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from partdistill_ros.cli.progress import progress
 from partdistill_ros.evaluation.miou import Summary, score_shape, summarize
-from partdistill_ros.evaluation.shapes import Shape, load_shapes
-from partdistill_ros.inference.segmenter import Prediction, Segmenter
-from partdistill_ros.pointcloud.superpoints import SuperpointConfig, superpoints
+from partdistill_ros.evaluation.shapes import Shape
+from partdistill_ros.inference.segmenter import Prediction
+from partdistill_ros.pointcloud.superpoints import SuperpointConfig, piece_means, superpoints
 from partdistill_ros.visualization.tables import aligned
 
 Smooth = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
@@ -37,8 +34,7 @@ def over_superpoints(weight: float, least: int) -> Smooth:
 
     def smooth(points: NDArray[np.float32], probability: NDArray[np.float32]) -> NDArray[np.float32]:
         piece = superpoints(points, SuperpointConfig(least=least))
-        sums = np.stack([np.bincount(piece, column) for column in probability.T], axis=1)
-        return (1 - weight) * probability + weight * (sums / np.bincount(piece)[:, None])[piece]
+        return (1 - weight) * probability + weight * piece_means(probability, piece)[piece]
 
     return smooth
 
@@ -72,15 +68,7 @@ def measured(shapes: Sequence[Shape], predictions: Sequence[Prediction], smooth:
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("shapes", nargs="*", type=Path, help="labeled shapes or folders (default: the evaluation data)")
-    parser.add_argument("--bundle", default="default")
-    parser.add_argument("--drawn", type=int, default=0, metavar="N")
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args(arguments)
-    folders = options.shapes or [shapes_folder(), data_folder() / "open"]
-    shapes = drawn(options.drawn) if options.drawn else load_shapes(folders)
-    segmenter = Segmenter(options.bundle, "cpu", options.threads)
+    shapes, segmenter = shapes_and_student(arguments, __doc__)
     predictions = []
     for shape in progress(shapes, "ask", len(shapes)):
         question = shape.question

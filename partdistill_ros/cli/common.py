@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +80,14 @@ def check_folder(path: Path) -> None:
     """Refuse an output folder whose name is taken by a file."""
     if path.exists() and not path.is_dir():
         raise PartDistillError(f"{path} is a file: name a folder to write into")
+
+
+def free_name(stem: str, suffix: str, taken: Container[str]) -> str:
+    """A file's name that is not taken: things of different folders may share theirs."""
+    name, number = f"{stem}{suffix}", 2
+    while name in taken:
+        name, number = f"{stem}_{number}{suffix}", number + 1
+    return name
 
 
 def check_inputs(paths: Iterable[Path]) -> None:

@@ -16,6 +16,7 @@ from partdistill_ros.cli.common import (
     add_unit,
     check_folder,
     check_inputs,
+    free_name,
     say,
 )
 from partdistill_ros.cli.progress import progress
@@ -128,10 +129,7 @@ def _files(names: Sequence[str]) -> list[str]:
     """A file for each: scans of different folders may share their name."""
     files: dict[str, None] = {}  # in order, and quick to look up: a thousand may be called model.obj
     for name in names:
-        file, number = f"{name}.npz", 2
-        while file in files:
-            file, number = f"{name}_{number}.npz", number + 1
-        files[file] = None
+        files[free_name(name, ".npz", files)] = None
     return list(files)
 
 

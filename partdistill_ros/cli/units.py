@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from partdistill_ros.cli.common import Answer, LeftOut, check_folder, check_inputs, choose_device, positive
+from partdistill_ros.cli.common import Answer, LeftOut, check_folder, check_inputs, choose_device, free_name, positive
 from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
 
@@ -50,7 +50,7 @@ def run(arguments: Namespace) -> Answer:
     for file in progress(files, "units", len(files)):
         rescored = _read(file, file in arguments.work, left_out)
         if rescored is not None:
-            name = _free(file.stem, sheets)
+            name = free_name(file.stem, ".png", sheets)
             save_picture(arguments.out / name, unit_sheet(rescored, arguments.count))
             sheets[name] = Sheet.of(rescored, name)
             rows += unit_rows(rescored)
@@ -87,11 +87,3 @@ def _read(file: Path, named: bool, left_out: LeftOut) -> RescoredUnits | None:
             raise
         left_out(file, error)
         return None
-
-
-def _free(stem: str, taken: dict[str, Sheet]) -> str:
-    """A name for the sheet: files of different folders may share theirs."""
-    name, number = f"{stem}.png", 2
-    while name in taken:
-        name, number = f"{stem}_{number}.png", number + 1
-    return name

@@ -23,7 +23,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.pointcloud.normals import estimate_normals
 from partdistill_ros.pointcloud.scan import Scan
-from partdistill_ros.pointcloud.superpoints import SuperpointConfig, superpoints
+from partdistill_ros.pointcloud.superpoints import SuperpointConfig, piece_means, superpoints
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def pieces_of(scan: Scan, segmenter: Segmenter, config: CosegmentConfig = DEFAUL
     nearest = piece[cKDTree(points).query(pose.move(cloud.points[cloud.finite()]))[1]]
     normals = estimate_normals(points).astype(np.float64)
     weight = np.bincount(piece) / len(piece)
-    mean = _means(embedding.astype(np.float64), piece)
+    mean = piece_means(embedding.astype(np.float64), piece)
     return Pieces(cloud, nearest, mean, _form(points.astype(np.float64), normals, piece), weight, _touch(points, piece))
 
 
@@ -146,23 +146,17 @@ def _nearest(own: NDArray[np.float64], known: NDArray[np.float64], cluster: NDAr
     return np.asarray(means.argmin(axis=0))
 
 
-def _means(values: NDArray[np.float64], piece: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Mean `[K, C]` of `values [N, C]` over each superpoint."""
-    sums = np.stack([np.bincount(piece, column) for column in values.T], axis=1)
-    return np.asarray(sums / np.bincount(piece)[:, None])
-
-
 def _form(points: NDArray[np.float64], normals: NDArray[np.float64], piece: NDArray[np.int32]) -> NDArray[np.float64]:
     """Of each superpoint its extents along its axes, elongation and flatness, how its longest and thinnest axis and its
     normals stand to the vertical, its height, and its distances from the vertical axis and from the middle."""
-    center = _means(points, piece)
+    center = piece_means(points, piece)
     offset = points - center[piece]
-    covariance = _means((offset[:, :, None] * offset[:, None]).reshape(len(points), 9), piece).reshape(-1, 3, 3)
+    covariance = piece_means((offset[:, :, None] * offset[:, None]).reshape(len(points), 9), piece).reshape(-1, 3, 3)
     variance, axes = np.linalg.eigh(covariance)
     thinnest, middle, longest = np.sqrt(np.maximum(variance, 1e-9)).T
     upright = np.abs(axes[:, 2])  # of the thinnest, middle and longest axis
     radius = np.hypot(center[:, 0], center[:, 1])
-    steep = _means(np.abs(normals[:, 2:]), piece)[:, 0]
+    steep = piece_means(np.abs(normals[:, 2:]), piece)[:, 0]
     extents = [np.log(longest), np.log(middle + 0.01), np.log(thinnest + 0.01), middle / longest, thinnest / longest]
     place = [upright[:, 2], upright[:, 0], steep, center[:, 2], radius, np.linalg.norm(center, axis=1)]
     return np.stack([*extents, *place], axis=1)

@@ -107,6 +107,16 @@ def orthogonal(matrices: Tensor, group: dict[str, Any]) -> Tensor:
     return (found.mT if tall else found).to(matrices.dtype)
 
 
+@torch.no_grad()
+def update_average(average: nn.Module, latest: nn.Module, most: float, steps_done: int) -> None:
+    """Move the exponential moving average of weights and buffers; its decay grows with the steps, to `most`."""
+    decay = min(most, steps_done / (steps_done + 10))
+    for slow, fast in zip(average.parameters(), latest.parameters(), strict=True):
+        slow.lerp_(fast, 1 - decay)
+    for kept, new in zip(average.buffers(), latest.buffers(), strict=True):
+        kept.copy_(kept.lerp(new, 1 - decay) if new.is_floating_point() else new)
+
+
 def lr_schedule(progress: float) -> float:
     """Learning rate over its peak at the fraction `progress` of the training: 5 % warm-up, then a cosine to 1 %."""
     if progress < 0.05:

@@ -27,7 +27,7 @@ from partdistill_ros.distillation.checkpoint import TrainerState, load_checkpoin
 from partdistill_ros.distillation.config import Augmentation, BackwardConfig, Schedule
 from partdistill_ros.distillation.disk_list import DiskList, Picked
 from partdistill_ros.distillation.losses import distinct_names, pad_parts, part_loss
-from partdistill_ros.distillation.optimizer import Optimizer, half_precision, lr_schedule, step_seed
+from partdistill_ros.distillation.optimizer import Optimizer, half_precision, lr_schedule, step_seed, update_average
 from partdistill_ros.distillation.processes import check_alike, is_first, own_rows, share, summed
 from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.units import class_weights
@@ -173,7 +173,8 @@ class Trainer:
         loss = self.loss(embeddings, batch) * share(len(chosen))
         progress = (self.state.epoch + step / self.steps_per_epoch) / self.schedule.epochs
         self.optimizer.step(loss, self.schedule.learning_rate * lr_schedule(progress))
-        self._update_ema(self.state.epoch * self.steps_per_epoch + step + 1)
+        done = self.state.epoch * self.steps_per_epoch + step + 1
+        update_average(self.ema_student, self.student, self.schedule.ema_decay, done)
         return summed(float(loss.detach()))
 
     def draw_batch(self, chosen: NDArray[np.int64], rng: np.random.Generator) -> Batch:
@@ -205,14 +206,6 @@ class Trainer:
         """The loss of `embeddings [B, L, D]`."""
         scale, names = self.student.log_scale.exp(), (batch.text, batch.canonical, self.all_names)
         return part_loss(embeddings, scale, batch.soft_labels, *names, self.schedule.negative_weight)
-
-    @torch.no_grad()
-    def _update_ema(self, steps_done: int) -> None:
-        decay = min(self.schedule.ema_decay, steps_done / (steps_done + 10))
-        for slow, fast in zip(self.ema_student.parameters(), self.student.parameters(), strict=True):
-            slow.lerp_(fast, 1 - decay)
-        for kept, new in zip(self.ema_student.buffers(), self.student.buffers(), strict=True):
-            kept.copy_(kept.lerp(new, 1 - decay) if new.is_floating_point() else new)
 
     # --- backward: the student re-scores the units ----------------------------------------------
 

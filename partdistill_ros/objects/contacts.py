@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partdistill_ros.objects.groups import label_order
+
 Array = NDArray[np.float32]
 
 FLAT = 0.17  # turn of the normal (10 degrees) below which an edge is no crease
@@ -107,8 +109,7 @@ def shapes_of(
     # heights span over 6 m, then by patch.
     step = max(1e-4, float(np.ptp(height)) / 6e4)
     order = np.argsort(((height - height.min()) / np.float32(step)).astype(np.uint16), kind="stable")
-    by_patch = label.take(order)
-    order = order.take(np.argsort(by_patch.astype(np.int16) if count < 2**15 else by_patch, kind="stable"))
+    order = order.take(label_order(label.take(order)))
     start = np.concatenate([[0], np.cumsum(pixels)[:-1]]).astype(np.intp)
     bottom, top = (height[order[start + (share * pixels).astype(np.intp)]] for share in (0.03, 0.97))
     size = np.sqrt(np.bincount(label, area, count)).astype(np.float32)

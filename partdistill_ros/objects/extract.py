@@ -10,7 +10,6 @@ surface, it goes into cells of a grid that lies on the table instead, and cells 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from partdistill_ros.objects.cells import grid_cells, join_cells
 from partdistill_ros.objects.clusters import feet, number_objects, rejoin_fragments, seen_under
 from partdistill_ros.objects.convex import MeasuredPatches, convex_objects, measure_patches
 from partdistill_ros.objects.graph import graph_objects
+from partdistill_ros.objects.groups import Groups
 from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.objects.plane import (
     NoTable,
@@ -95,7 +95,7 @@ def _without_table(scan: Scan, params: TabletopParams) -> tuple[NDArray[np.intp]
     if label is None:
         return ()
     label = label.take(index)
-    groups, kept = _Groups.of(label), np.zeros(int(label.max()) + 1, bool)
+    groups, kept = Groups.of(label), np.zeros(int(label.max()) + 1, bool)
     size = np.maximum.reduce([groups.extent(axis) for axis in scan.points.take(index, axis=0).T])
     kept[groups.number] = (groups.count() >= params.min_points) & (size >= params.min_size) & (size <= params.max_size)
     return _gather(index, np.where(kept.take(label), label, 0).astype(np.int64) - 1)
@@ -209,58 +209,18 @@ def _objects_on_table(label: NDArray[np.int32], scan: Scan, table: _Table, param
         return owner
     label, above = label.take(rows), table.raised.of(rows)
     label = _rejoined(label, scan.points.take(above.index, axis=0), above.height, params)
-    groups = _Groups.of(label)
+    groups = Groups.of(label)
     kept = np.zeros(int(label.max()) + 1, bool)
     kept[groups.number] = _are_objects(groups, above, table.points, params)
     owner[rows] = np.where(kept.take(label), label, 0) - 1
     return owner
 
 
-@dataclass(frozen=True)
-class _Groups:
-    """Points grouped by a label: the labels `number [G]` that occur, ascending; `order [L]` of the points, group by
-    group, ascending within; and where in it each group starts, `start [G]`."""
-
-    number: NDArray[np.integer]
-    order: NDArray[np.intp]
-    start: NDArray[np.intp]
-
-    @classmethod
-    def of(cls, label: NDArray[np.integer]) -> _Groups:
-        """By labels `[L]` from 0."""
-        # Numbers of two bytes are sorted by radix, a tenth of the time.
-        order = np.argsort(label.astype(np.int16 if label.max(initial=0) < 2**15 else np.int64), kind="stable")
-        ordered = label.take(order)
-        start = np.flatnonzero(np.diff(ordered, prepend=-1))
-        return cls(ordered[start], order, start)
-
-    def rows(self) -> list[NDArray[np.intp]]:
-        """The points of each group."""
-        return np.split(self.order, self.start)[1:]
-
-    def count(self) -> NDArray[np.intp]:
-        """How many points each group has."""
-        return np.diff(self.start, append=len(self.order))
-
-    def over(self, reduce: np.ufunc, values: NDArray[Any]) -> NDArray[Any]:
-        """What `reduce` makes of the `values [L]` of each group, `[G]`."""
-        return np.asarray(reduce.reduceat(values.take(self.order), self.start))
-
-    def range(self, values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The least and the greatest of the `values [L]` of each group, `[G]` each."""
-        return self.over(np.minimum, values), self.over(np.maximum, values)
-
-    def extent(self, values: NDArray[Any]) -> NDArray[Any]:
-        """How far the `values [L]` of each group reach, `[G]`."""
-        least, greatest = self.range(values)
-        return np.asarray(greatest - least)
-
-
 def _rejoined(
     label: NDArray[np.int32], points: NDArray[np.float32], height: NDArray[np.float32], params: TabletopParams
 ) -> NDArray[np.int32]:
     """Labels `[L]`, from 1, after small pieces in the air have joined what is near: missing depth parts handles."""
-    groups = _Groups.of(label)
+    groups = Groups.of(label)
     count, rows = groups.count(), groups.rows()
     small = (groups.over(np.minimum, height) > params.rejoin / 2) & (count < params.fragment * count.max())
     if not small.any():
@@ -292,7 +252,7 @@ def _followed(joined: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def _are_objects(
-    groups: _Groups, above: _Raised, table: NDArray[np.float32], params: TabletopParams
+    groups: Groups, above: _Raised, table: NDArray[np.float32], params: TabletopParams
 ) -> NDArray[np.bool_]:
     """Which groups `[G]` of raised points are things on the table: of a size to be one, on it, and not hanging."""
     inside = above.beyond <= params.outline_margin
@@ -313,4 +273,4 @@ def _gather(index: NDArray[np.intp], owner: NDArray[np.int64]) -> tuple[NDArray[
     """The indices of each object, ascending as `index` is; the object with most of them first."""
     kept = np.flatnonzero(owner >= 0)
     index = index.take(kept)
-    return tuple(sorted((index.take(rows) for rows in _Groups.of(owner.take(kept)).rows()), key=len, reverse=True))
+    return tuple(sorted((index.take(rows) for rows in Groups.of(owner.take(kept)).rows()), key=len, reverse=True))

@@ -48,6 +48,12 @@ def superpoints(points: NDArray[np.float32], config: SuperpointConfig = DEFAULT)
     return number[joined]
 
 
+def piece_means(values: NDArray[np.floating], piece: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Mean `[K, C]` of `values [N, C]` over each superpoint."""
+    sums = np.stack([np.bincount(piece, column) for column in values.T], axis=1)
+    return np.asarray(sums / np.bincount(piece)[:, None])
+
+
 def _cells(
     points: NDArray[np.float64], config: SuperpointConfig
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:

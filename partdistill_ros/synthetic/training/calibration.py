@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.spatial import cKDTree
 
-from partdistill_ros.distillation.samples import partial_view_masks
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import set_calibration
 from partdistill_ros.inference.segmenter import Segmenter, confidences
@@ -30,7 +29,7 @@ from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.synthetic.clutter_scene import make_clutter
 from partdistill_ros.synthetic.families.family import draw
 from partdistill_ros.synthetic.procedural import outer_cloud
-from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, FREE, HELD_OUT
+from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, FREE, HELD_OUT, one_sided
 
 FITTED, CHECKED = HELD_OUT[::2], HELD_OUT[1::2]
 POINTS, BINS = 4096, 10
@@ -60,10 +59,8 @@ def held_out_clouds(categories: Iterable[str], count: int, first_seed: int = 60_
     for name in categories:
         for seed in range(first_seed, first_seed + count):
             whole = outer_cloud(draw(EVERYTHING[name], seed), POINTS, seed)
-            seen = partial_view_masks(whole, seed, 1)
-            assert seen is not None
             yield whole
-            yield whole.select(np.flatnonzero(seen[0]))
+            yield one_sided(whole, seed)
 
 
 def answers(segmenter: Segmenter, clouds: Iterable[Scan]) -> list[Answer]:

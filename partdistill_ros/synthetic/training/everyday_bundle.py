@@ -24,12 +24,12 @@ from torch import Tensor, nn
 
 from partdistill_ros.distillation.checkpoint import load_parts
 from partdistill_ros.distillation.losses import pad_parts
-from partdistill_ros.distillation.optimizer import Optimizer, half_precision, step_seed
+from partdistill_ros.distillation.optimizer import Optimizer, half_precision, step_seed, update_average
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.vocabulary import Vocabulary
-from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.students.build import new_student, save_student
 from partdistill_ros.students.student import Student
+from partdistill_ros.students.weights import save_weights
 from partdistill_ros.synthetic.families import FAMILIES
 from partdistill_ros.synthetic.families.family import Family
 from partdistill_ros.synthetic.training.everyday_shapes import (
@@ -93,6 +93,12 @@ class Standing(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.threshold = nn.Parameter(torch.tensor(6.0))
+
+
+def chances(categories: Sequence[str]) -> NDArray[np.float64]:
+    """How likely a cloud is of each of the categories."""
+    weight = np.array([OFTEN.get(name, 1.0) for name in categories])
+    return weight / weight.sum()
 
 
 def options_of(family: Family, part: str) -> tuple[str, ...]:
@@ -161,8 +167,7 @@ class EverydayTrainer:
         self.average = copy.deepcopy(self.student).eval()
         self.shapes, self.names, self.all_names = dict(shapes), dict(names), all_names
         self.categories = sorted(self.shapes)
-        weight = np.array([OFTEN.get(name, 1.0) for name in self.categories])
-        self.chances = weight / weight.sum()
+        self.chances = chances(self.categories)
         self.training, self.seed, self.device, self.checkpoint = training, seed, device, checkpoint
         both = nn.ModuleDict({"student": self.student, "standing": self.standing})
         self.optimizer = Optimizer(both, training.rate, training.weight_decay)
@@ -201,10 +206,7 @@ class EverydayTrainer:
         own, among_all, alone = self.losses_of(embeddings, batch)
         loss = own + self.training.among_all * among_all + self.training.alone * alone
         self.optimizer.step(loss, self.training.rate_at(self.step))
-        decay = min(self.training.ema_decay, (self.step + 1) / (self.step + 11))
-        with torch.no_grad():
-            for slow, fast in zip(self.average.parameters(), self.student.parameters(), strict=True):
-                slow.lerp_(fast, 1 - decay)
+        update_average(self.average, self.student, self.training.ema_decay, self.step + 1)
         return float(own.detach()), float(among_all.detach()), float(alone.detach())
 
     def losses_of(self, embeddings: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
@@ -274,9 +276,8 @@ class EverydayTrainer:
             return
         content = {name: part.state_dict() for name, part in self._parts().items()}
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(self.checkpoint) as temporary:
-            state = {"step": self.step, "losses": self.losses, "seed": self.seed}
-            torch.save({**content, "state": json.dumps(state)}, temporary)
+        state = {"step": self.step, "losses": self.losses, "seed": self.seed}
+        save_weights({**content, "state": json.dumps(state)}, self.checkpoint)
 
     def _resume(self) -> None:
         if self.checkpoint is None or not self.checkpoint.exists():

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from partdistill_ros.distillation.samples import partial_view_masks
 from partdistill_ros.io.atomic import atomic_path
+from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.synthetic.archetypes import CATEGORIES
 from partdistill_ros.synthetic.families import FAMILIES
 from partdistill_ros.synthetic.families.family import Family, draw
@@ -59,6 +60,13 @@ def draw_shapes(family: Family, count: int, first_seed: int, points: int) -> Sha
         labels,
         np.stack([one for one in seen if one is not None]),
     )
+
+
+def one_sided(cloud: Scan, seed: int) -> Scan:
+    """What one camera sees of a cloud."""
+    seen = partial_view_masks(cloud, seed, 1)
+    assert seen is not None
+    return cloud.select(np.flatnonzero(seen[0]))
 
 
 def save_shapes(path: Path, shapes: Shapes) -> None:

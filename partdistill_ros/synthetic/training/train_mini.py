@@ -24,20 +24,14 @@ from torch import Tensor
 
 from partdistill_ros.distillation.checkpoint import load_parts
 from partdistill_ros.distillation.losses import pad_parts
-from partdistill_ros.distillation.optimizer import Optimizer, half_precision
+from partdistill_ros.distillation.optimizer import Optimizer, half_precision, update_average
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.pointcloud.normals import estimate_normals
 from partdistill_ros.rendering.cameras import look_at
 from partdistill_ros.rendering.zbuffer import GRAY, paint, project, shade, zbuffer_points
 from partdistill_ros.students.weights import load_weights, save_weights
-from partdistill_ros.synthetic.training.everyday_bundle import OFTEN, Names, Training, embed_names
-from partdistill_ros.synthetic.training.everyday_shapes import (
-    EVERYTHING,
-    HELD_OUT,
-    Shapes,
-    load_shapes,
-    trained_categories,
-)
+from partdistill_ros.synthetic.training.everyday_bundle import Names, Training, chances, embed_names
+from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, HELD_OUT, Shapes, load_categories
 from partdistill_ros.teachers.mini import DEFAULT_PATH, MiniConfig, MiniNet, network_input
 from partdistill_ros.text.space import TextSpace
 
@@ -105,8 +99,7 @@ class MiniTrainer:
         self.net, self.average = net, copy.deepcopy(net).eval()
         self.shapes, self.names, self.all_names = dict(shapes), dict(names), torch.from_numpy(all_names)
         self.categories = sorted(self.shapes)
-        weight = np.array([OFTEN.get(name, 1.0) for name in self.categories])
-        self.chances = weight / weight.sum()
+        self.chances = chances(self.categories)
         self.training, self.seed, self.checkpoint = training, seed, checkpoint
         self.optimizer = Optimizer(net, training.rate, training.weight_decay)
         self.step, self.loss, self.right, self.minutes = 0, 0.0, 0.0, 0.0
@@ -140,10 +133,7 @@ class MiniTrainer:
             embeddings = self.net(batch.pictures.contiguous(memory_format=torch.channels_last)).float()
         loss, right = self.loss_of(embeddings, batch)
         self.optimizer.step(loss, self.training.rate_at(self.step))
-        decay = min(self.training.ema_decay, (self.step + 1) / (self.step + 11))
-        with torch.no_grad():
-            for slow, fast in zip(self.average.parameters(), self.net.parameters(), strict=True):
-                slow.lerp_(fast, 1 - decay)
+        update_average(self.average, self.net, self.training.ema_decay, self.step + 1)
         return float(loss.detach()), right
 
     def loss_of(self, embeddings: Tensor, batch: Batch) -> tuple[Tensor, float]:
@@ -287,11 +277,10 @@ def main() -> None:
     options = parser.parse_args()
     torch.manual_seed(options.seed)
     space = TextSpace.load()
-    categories = [name for name in trained_categories() if (options.shapes / f"{name}.npz").exists()]
-    if not categories:
+    shapes = load_categories([options.shapes])
+    if not shapes:
         parser.error(f"{options.shapes} holds no shapes: draw them with synthetic.training.everyday_shapes first")
-    shapes = {name: load_shapes(options.shapes / f"{name}.npz") for name in categories}
-    names, all_names = embed_names(space, categories)
+    names, all_names = embed_names(space, list(shapes))
     training = replace(USUAL, steps=options.steps, batch=options.batch, rate=options.rate)
     net = new_net(MiniConfig(dim=space.dim), options.start)
     trainer = MiniTrainer(
