@@ -81,7 +81,7 @@ def upright(shape: Shape) -> NDArray[np.float64]:
 
 def drawn(count: int) -> list[Shape]:
     """Shapes of the drawn categories that no training saw."""
-    from partdistill_ros.synthetic.families.family import draw
+    from partdistill_ros.synthetic.drawing.family import draw
     from partdistill_ros.synthetic.procedural import outer_cloud
     from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, HELD_OUT
 

@@ -38,8 +38,8 @@ from partdistill_ros.evaluation.miou import Summary, summarize
 from partdistill_ros.evaluation.shapes import Shape, load_shapes, prepare
 from partdistill_ros.io.load import load_scan
 from partdistill_ros.synthetic.archetypes import CATEGORIES
+from partdistill_ros.synthetic.drawing.family import draw
 from partdistill_ros.synthetic.families import FAMILIES, generate
-from partdistill_ros.synthetic.families.family import draw
 from partdistill_ros.visualization.tables import aligned
 
 SETTINGS = ("pre", "tta", "tta-each")

@@ -31,7 +31,7 @@ from partdistill_ros.evaluation.miou import score_shape
 from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.io.load import load_scans
 from partdistill_ros.pointcloud.scan import Scan
-from partdistill_ros.synthetic.families.family import draw
+from partdistill_ros.synthetic.drawing.family import draw
 from partdistill_ros.synthetic.procedural import outer_cloud
 from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, HELD_OUT, one_sided
 from partdistill_ros.synthetic.training.sensors import resting_turn

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.synthetic.depth_camera import DepthCamera
+from partdistill_ros.synthetic.drawing.family import Family
+from partdistill_ros.synthetic.drawing.primitives import MeshBuilder, revolve, smooth
 from partdistill_ros.synthetic.families import FAMILIES
-from partdistill_ros.synthetic.families.family import Family
-from partdistill_ros.synthetic.families.primitives import MeshBuilder, revolve, smooth
 from partdistill_ros.synthetic.table_scene import make_scene
 
 NAME, PARTS = "goblet", ("bowl", "stem", "foot")

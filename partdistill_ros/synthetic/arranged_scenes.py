@@ -10,7 +10,7 @@ import numpy as np
 
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.synthetic.depth_camera import DepthCamera, camera_pose, capture
-from partdistill_ros.synthetic.families.primitives import MeshBuilder, Solid, box, cylinder, revolve, transform
+from partdistill_ros.synthetic.drawing.primitives import MeshBuilder, Solid, box, cylinder, revolve, transform
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from partdistill_ros.pointcloud.scan import Mesh, sample_mesh
 from partdistill_ros.synthetic.archetypes import CATEGORIES
 from partdistill_ros.synthetic.depth_camera import DepthCamera
+from partdistill_ros.synthetic.drawing.family import draw
+from partdistill_ros.synthetic.drawing.primitives import MeshBuilder, box, cylinder, revolve, rotation, transform
 from partdistill_ros.synthetic.families import FAMILIES
-from partdistill_ros.synthetic.families.family import draw
-from partdistill_ros.synthetic.families.primitives import MeshBuilder, box, cylinder, revolve, rotation, transform
 from partdistill_ros.synthetic.table_scene import TABLE, TabletopScene, paint, record, table_top, viewpoint
 
 SIMPLE = ("box", "book", "can", "tin", "bowl", "pot")

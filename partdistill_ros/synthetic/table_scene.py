@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.pointcloud.scan import Mesh, Scan
 from partdistill_ros.synthetic.depth_camera import DepthCamera, camera_pose, capture
+from partdistill_ros.synthetic.drawing.primitives import Solid, rotation, transform
+from partdistill_ros.synthetic.drawing.sheets import sheet
 from partdistill_ros.synthetic.families import FAMILIES, generate
-from partdistill_ros.synthetic.families.primitives import Solid, rotation, transform
-from partdistill_ros.synthetic.families.sheets import sheet
 
 TABLETOP_FAMILIES = ("mug", "bottle", "kettle", "vase", "cap", "laptop", "knife", "pliers", "hammer", "eyeglasses")
 NOTHING, TABLE = -1, 0

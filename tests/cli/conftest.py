@@ -15,7 +15,7 @@ from toy_student import write_toy
 from partdistill_ros.cli.main import main
 from partdistill_ros.io.save import save_scan
 from partdistill_ros.pointcloud.scan import Scan, sample_surface
-from partdistill_ros.synthetic.families.primitives import MeshBuilder, loft
+from partdistill_ros.synthetic.drawing.primitives import MeshBuilder, loft
 
 
 @dataclass(frozen=True)

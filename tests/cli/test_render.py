@@ -15,7 +15,7 @@ from partdistill_ros.distillation.samples import upright_cloud
 from partdistill_ros.io.load import load_scan
 from partdistill_ros.pointcloud.scan import Mesh, sample_surface
 from partdistill_ros.rendering.cameras import views_for
-from partdistill_ros.synthetic.families.primitives import rotation
+from partdistill_ros.synthetic.drawing.primitives import rotation
 
 
 def test_views_maps_and_manifest(partdistill, mesh_file, tmp_path):

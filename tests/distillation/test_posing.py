@@ -14,8 +14,8 @@ from partdistill_ros.evaluation.shapes import Shape, prepare
 from partdistill_ros.evaluation.training_samples import teacher_samples
 from partdistill_ros.pointcloud.scan import Scan, sample_surface
 from partdistill_ros.rendering.rasterize import render_scan
+from partdistill_ros.synthetic.drawing.primitives import rotation
 from partdistill_ros.synthetic.families import generate
-from partdistill_ros.synthetic.families.primitives import rotation
 from partdistill_ros.teachers.protocol import BoxAnswer
 
 SIZE = 96

@@ -15,7 +15,7 @@ from partdistill_ros.objects.surface import NotAPicture, camera_of
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.synthetic.clutter_scene import make_clutter
 from partdistill_ros.synthetic.depth_camera import DepthCamera, camera_pose, capture
-from partdistill_ros.synthetic.families.primitives import Solid, box, revolve
+from partdistill_ros.synthetic.drawing.primitives import Solid, box, revolve
 
 
 def seen(solids: list[Solid], elevation: float = 35.0, camera: DepthCamera = CAMERA) -> Scan:

@@ -13,7 +13,7 @@ from partdistill_ros.objects.graph import EDGE, SPARSEST, voxel_edge
 from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.synthetic.depth_camera import camera_pose, capture
-from partdistill_ros.synthetic.families.primitives import Solid, revolve
+from partdistill_ros.synthetic.drawing.primitives import Solid, revolve
 
 BOWL = [revolve([(0, 0), (0.05, 0), (0.08, 0.07), (0.075, 0.07), (0.045, 0.006), (0, 0.006)], 48)]
 

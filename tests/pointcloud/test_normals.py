@@ -6,7 +6,7 @@ import pytest
 
 from partdistill_ros.pointcloud.normals import estimate_normals
 from partdistill_ros.pointcloud.scan import sample_mesh
-from partdistill_ros.synthetic.families.primitives import MeshBuilder, box, cylinder, transform
+from partdistill_ros.synthetic.drawing.primitives import MeshBuilder, box, cylinder, transform
 
 
 def solid(*parts):

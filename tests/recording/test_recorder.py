@@ -15,7 +15,7 @@ from partdistill_ros.recording.collection import Collection
 from partdistill_ros.recording.cut import Cut, cut_objects
 from partdistill_ros.recording.recorder import ChangeThreshold, RecordedCloud, Recorder, Recording, is_unchanged
 from partdistill_ros.synthetic.depth_camera import DepthCamera, camera_pose, capture
-from partdistill_ros.synthetic.families.primitives import MeshBuilder, box, revolve
+from partdistill_ros.synthetic.drawing.primitives import MeshBuilder, box, revolve
 
 CAMERA = DepthCamera(width=320, height=240, fx=262.5, fy=262.5, cx=159.5, cy=119.5)
 

@@ -17,7 +17,7 @@ from partdistill_ros.errors import MissingDependencyError, PartDistillError
 from partdistill_ros.rendering.cameras import orbit_views
 from partdistill_ros.rendering.pytorch3d_backend import Pytorch3d
 from partdistill_ros.rendering.rasterize import load_backend, render_faces, render_points
-from partdistill_ros.synthetic.families.primitives import MeshBuilder, box, ellipsoid, transform
+from partdistill_ros.synthetic.drawing.primitives import MeshBuilder, box, ellipsoid, transform
 
 SIZE = 24
 

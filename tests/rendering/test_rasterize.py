@@ -18,7 +18,7 @@ from partdistill_ros.rendering.rasterize import (
     render_scan,
     visible_points,
 )
-from partdistill_ros.synthetic.families.primitives import MeshBuilder, box, ellipsoid
+from partdistill_ros.synthetic.drawing.primitives import MeshBuilder, box, ellipsoid
 
 
 def sphere(count, radius=1.0, seed=0):

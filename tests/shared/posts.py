@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from partdistill_ros.pointcloud.scan import Scan, sample_surface
-from partdistill_ros.synthetic.families.primitives import MeshBuilder, loft
+from partdistill_ros.synthetic.drawing.primitives import MeshBuilder, loft
 
 UPRIGHT = np.array([0, 0, 1], np.float32)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from partdistill_ros.pointcloud.scan import Mesh
 from partdistill_ros.synthetic.depth_camera import DepthCamera
-from partdistill_ros.synthetic.families.primitives import MeshBuilder, Solid, box, cylinder, transform
+from partdistill_ros.synthetic.drawing.primitives import MeshBuilder, Solid, box, cylinder, transform
 
 CAMERA = DepthCamera(width=320, height=240, fx=262.5, fy=262.5, cx=159.5, cy=119.5)
 BESIDE = [box((0.08, 0.1, 0.2), (0, -0.05, 0.1)), box((0.1, 0.07, 0.08), (0.06, 0.035, 0.04))]

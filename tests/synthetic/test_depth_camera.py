@@ -6,9 +6,9 @@ import numpy as np
 
 from partdistill_ros.pointcloud.scan import Mesh
 from partdistill_ros.synthetic.depth_camera import DepthCamera, camera_pose, capture, merge
+from partdistill_ros.synthetic.drawing.primitives import box
+from partdistill_ros.synthetic.drawing.sheets import sheet
 from partdistill_ros.synthetic.families import generate
-from partdistill_ros.synthetic.families.primitives import box
-from partdistill_ros.synthetic.families.sheets import sheet
 
 SMALL = DepthCamera(width=160, height=120, fx=130, fy=130, cx=79.5, cy=59.5)
 PERFECT = DepthCamera(width=160, height=120, fx=130, fy=130, cx=79.5, cy=59.5, noise=0)

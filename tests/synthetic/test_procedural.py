@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from partdistill_ros.pointcloud.scan import Scan
-from partdistill_ros.synthetic.families.primitives import MeshBuilder, ellipsoid
+from partdistill_ros.synthetic.drawing.primitives import MeshBuilder, ellipsoid
 from partdistill_ros.synthetic.procedural import outer_cloud, procedural_clouds
 
 

@@ -9,7 +9,7 @@ of it (those of `bodies` are in `pages`); `assemblies` are random. All are famil
 from __future__ import annotations
 
 from partdistill_ros.synthetic.archetypes import assemblies, fronts, limbs, pages, pairs, shafts, vessels
-from partdistill_ros.synthetic.families.family import Family
+from partdistill_ros.synthetic.drawing.family import Family
 
 CATEGORIES: dict[str, Family] = {
     category.name: category

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from partdistill_ros.synthetic.families.family import Family
-from partdistill_ros.synthetic.families.forms import Floats, Piece, assemble, bar, slab
-from partdistill_ros.synthetic.families.primitives import (
+from partdistill_ros.synthetic.drawing.family import Family
+from partdistill_ros.synthetic.drawing.forms import Floats, Piece, assemble, bar, slab
+from partdistill_ros.synthetic.drawing.primitives import (
     MeshBuilder,
     Solid,
     box,

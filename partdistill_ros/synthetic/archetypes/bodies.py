@@ -13,10 +13,10 @@ from functools import partial
 
 import numpy as np
 
-from partdistill_ros.synthetic.families.family import Family
-from partdistill_ros.synthetic.families.forms import Floats, assemble, bar, chance, knots, slab, weathered
-from partdistill_ros.synthetic.families.forms import Piece as Labeled
-from partdistill_ros.synthetic.families.primitives import (
+from partdistill_ros.synthetic.drawing.family import Family
+from partdistill_ros.synthetic.drawing.forms import Floats, assemble, bar, chance, knots, slab, weathered
+from partdistill_ros.synthetic.drawing.forms import Piece as Labeled
+from partdistill_ros.synthetic.drawing.primitives import (
     MeshBuilder,
     Solid,
     box,

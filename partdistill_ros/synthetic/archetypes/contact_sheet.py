@@ -16,7 +16,7 @@ from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.rendering.cameras import bounding_sphere, orbit_views
 from partdistill_ros.rendering.rasterize import render_faces
 from partdistill_ros.synthetic.archetypes import CATEGORIES
-from partdistill_ros.synthetic.families.family import Family, draw
+from partdistill_ros.synthetic.drawing.family import Family, draw
 from partdistill_ros.visualization.colors import part_colors
 
 ELEVATION, AZIMUTH = 25.0, -60.0  # degrees: most shapes have their front toward -y or their side along x

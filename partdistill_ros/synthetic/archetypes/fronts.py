@@ -13,9 +13,9 @@ from typing import Literal
 
 import numpy as np
 
-from partdistill_ros.synthetic.families.family import Family
-from partdistill_ros.synthetic.families.forms import Piece, assemble, bar, chance, knots, pick
-from partdistill_ros.synthetic.families.primitives import (
+from partdistill_ros.synthetic.drawing.family import Family
+from partdistill_ros.synthetic.drawing.forms import Piece, assemble, bar, chance, knots, pick
+from partdistill_ros.synthetic.drawing.primitives import (
     MeshBuilder,
     Solid,
     bezier,

@@ -12,9 +12,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from partdistill_ros.synthetic.families.family import Family
-from partdistill_ros.synthetic.families.forms import Floats, Piece, assemble, bar, chance, knots, weathered
-from partdistill_ros.synthetic.families.primitives import (
+from partdistill_ros.synthetic.drawing.family import Family
+from partdistill_ros.synthetic.drawing.forms import Floats, Piece, assemble, bar, chance, knots, weathered
+from partdistill_ros.synthetic.drawing.primitives import (
     MeshBuilder,
     Solid,
     bezier,

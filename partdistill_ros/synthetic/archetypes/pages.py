@@ -7,7 +7,7 @@ All lengths are about those of the body, whose longest side is about 1. Things l
 from __future__ import annotations
 
 from partdistill_ros.synthetic.archetypes.bodies import Piece, Range, thing
-from partdistill_ros.synthetic.families.family import Family
+from partdistill_ros.synthetic.drawing.family import Family
 
 P = Piece
 THIN: Range = (0.02, 0.05)

@@ -12,9 +12,9 @@ from functools import partial
 
 import numpy as np
 
-from partdistill_ros.synthetic.families.family import Family
-from partdistill_ros.synthetic.families.forms import Piece, assemble, chance, dense_path, knots, slab, weathered
-from partdistill_ros.synthetic.families.primitives import (
+from partdistill_ros.synthetic.drawing.family import Family
+from partdistill_ros.synthetic.drawing.forms import Piece, assemble, chance, dense_path, knots, slab, weathered
+from partdistill_ros.synthetic.drawing.primitives import (
     MeshBuilder,
     Solid,
     box,

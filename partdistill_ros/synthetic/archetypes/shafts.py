@@ -13,8 +13,8 @@ from functools import partial
 
 import numpy as np
 
-from partdistill_ros.synthetic.families.family import Family
-from partdistill_ros.synthetic.families.forms import (
+from partdistill_ros.synthetic.drawing.family import Family
+from partdistill_ros.synthetic.drawing.forms import (
     Floats,
     Piece,
     assemble,
@@ -27,7 +27,7 @@ from partdistill_ros.synthetic.families.forms import (
     slab,
     weathered,
 )
-from partdistill_ros.synthetic.families.primitives import (
+from partdistill_ros.synthetic.drawing.primitives import (
     MeshBuilder,
     box,
     circle,

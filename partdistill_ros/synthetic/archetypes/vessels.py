@@ -11,9 +11,9 @@ from functools import partial
 
 import numpy as np
 
-from partdistill_ros.synthetic.families.family import Family
-from partdistill_ros.synthetic.families.forms import Piece, assemble, bar, chance, knots, pick
-from partdistill_ros.synthetic.families.primitives import (
+from partdistill_ros.synthetic.drawing.family import Family
+from partdistill_ros.synthetic.drawing.forms import Piece, assemble, bar, chance, knots, pick
+from partdistill_ros.synthetic.drawing.primitives import (
     MeshBuilder,
     bezier,
     ellipsoid,
@@ -22,7 +22,7 @@ from partdistill_ros.synthetic.families.primitives import (
     transform,
     tube,
 )
-from partdistill_ros.synthetic.families.vessel import (
+from partdistill_ros.synthetic.drawing.vessel import (
     Array,
     cavity,
     lip,

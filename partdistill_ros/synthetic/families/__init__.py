@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.pointcloud.scan import Scan
+from partdistill_ros.synthetic.drawing.family import Family, draw
 from partdistill_ros.synthetic.families import (
     airplane,
     bottle,
@@ -21,7 +22,6 @@ from partdistill_ros.synthetic.families import (
     table,
     vase,
 )
-from partdistill_ros.synthetic.families.family import Family, draw
 
 _MODULES = (
     airplane, bottle, cap, chair, eyeglasses, hammer, kettle, knife, lamp, laptop, mug, pliers, table, vase,

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from partdistill_ros.synthetic.families.family import Family
-from partdistill_ros.synthetic.families.primitives import MeshBuilder, Solid, ellipsoid, rotation, smooth, transform
-from partdistill_ros.synthetic.families.sheets import sheet, slab
-from partdistill_ros.synthetic.families.vessel import Array, pick
+from partdistill_ros.synthetic.drawing.family import Family
+from partdistill_ros.synthetic.drawing.primitives import MeshBuilder, Solid, ellipsoid, rotation, smooth, transform
+from partdistill_ros.synthetic.drawing.sheets import sheet, slab
+from partdistill_ros.synthetic.drawing.vessel import Array, pick
 
 PARTS = ("crown", "visor")
 

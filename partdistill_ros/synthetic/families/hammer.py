@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from partdistill_ros.synthetic.families.family import Family
-from partdistill_ros.synthetic.families.primitives import (
+from partdistill_ros.synthetic.drawing.family import Family
+from partdistill_ros.synthetic.drawing.primitives import (
     MeshBuilder,
     Solid,
     bezier,

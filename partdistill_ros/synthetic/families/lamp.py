@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from partdistill_ros.synthetic.families.family import Family
-from partdistill_ros.synthetic.families.primitives import (
+from partdistill_ros.synthetic.drawing.family import Family
+from partdistill_ros.synthetic.drawing.primitives import (
     MeshBuilder,
     Solid,
     box,
@@ -18,7 +18,7 @@ from partdistill_ros.synthetic.families.primitives import (
     transform,
     tube,
 )
-from partdistill_ros.synthetic.families.vessel import (
+from partdistill_ros.synthetic.drawing.vessel import (
     Array,
     pick,
     round_foot,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.synthetic.families.family import Family
-from partdistill_ros.synthetic.families.forms import (
+from partdistill_ros.synthetic.drawing.family import Family
+from partdistill_ros.synthetic.drawing.forms import (
     Floats,
     Piece,
     assemble,
@@ -22,7 +22,7 @@ from partdistill_ros.synthetic.families.forms import (
     weathered,
     without,
 )
-from partdistill_ros.synthetic.families.primitives import (
+from partdistill_ros.synthetic.drawing.primitives import (
     MeshBuilder,
     Solid,
     circle,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from partdistill_ros.synthetic.families.family import Family
-from partdistill_ros.synthetic.families.forms import (
+from partdistill_ros.synthetic.drawing.family import Family
+from partdistill_ros.synthetic.drawing.forms import (
     Floats,
     Piece,
     assemble,
@@ -26,7 +26,7 @@ from partdistill_ros.synthetic.families.forms import (
     up_by,
     weathered,
 )
-from partdistill_ros.synthetic.families.primitives import (
+from partdistill_ros.synthetic.drawing.primitives import (
     MeshBuilder,
     box,
     circle,

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from partdistill_ros.synthetic.families.family import Family
-from partdistill_ros.synthetic.families.primitives import MeshBuilder, rotation, smooth, transform
-from partdistill_ros.synthetic.families.vessel import (
+from partdistill_ros.synthetic.drawing.family import Family
+from partdistill_ros.synthetic.drawing.primitives import MeshBuilder, rotation, smooth, transform
+from partdistill_ros.synthetic.drawing.vessel import (
     Array,
     between,
     cavity,

@@ -27,7 +27,7 @@ from partdistill_ros.objects.extract import extract_objects
 from partdistill_ros.objects.params import TabletopParams
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.synthetic.clutter_scene import make_clutter
-from partdistill_ros.synthetic.families.family import draw
+from partdistill_ros.synthetic.drawing.family import draw
 from partdistill_ros.synthetic.procedural import outer_cloud
 from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, FREE, HELD_OUT, one_sided
 

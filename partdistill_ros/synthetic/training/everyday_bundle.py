@@ -30,8 +30,8 @@ from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.students.build import new_student, save_student
 from partdistill_ros.students.student import Student
 from partdistill_ros.students.weights import save_weights
+from partdistill_ros.synthetic.drawing.family import Family
 from partdistill_ros.synthetic.families import FAMILIES
-from partdistill_ros.synthetic.families.family import Family
 from partdistill_ros.synthetic.training.everyday_shapes import (
     EVERYTHING,
     FREE,

@@ -21,8 +21,8 @@ from partdistill_ros.distillation.samples import partial_view_masks
 from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.pointcloud.scan import Scan
 from partdistill_ros.synthetic.archetypes import CATEGORIES
+from partdistill_ros.synthetic.drawing.family import Family, draw
 from partdistill_ros.synthetic.families import FAMILIES
-from partdistill_ros.synthetic.families.family import Family, draw
 from partdistill_ros.synthetic.procedural import outer_cloud
 
 EVERYTHING: Mapping[str, Family] = {**FAMILIES, **CATEGORIES}

@@ -9,7 +9,7 @@ from partdistill_ros.evaluation.evaluate import evaluate
 from partdistill_ros.evaluation.methods.bundled_student import BundleMethod
 from partdistill_ros.evaluation.shapes import prepare
 from partdistill_ros.pointcloud.scan import Mesh
-from partdistill_ros.synthetic.families.primitives import rotation
+from partdistill_ros.synthetic.drawing.primitives import rotation
 
 
 def lying(scan, angle=np.pi / 2):

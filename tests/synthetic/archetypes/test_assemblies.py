@@ -6,7 +6,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from partdistill_ros.synthetic.archetypes.assemblies import CATEGORIES, PARTS, SOLIDS
-from partdistill_ros.synthetic.families.family import draw
+from partdistill_ros.synthetic.drawing.family import draw
 
 (ASSEMBLY,) = CATEGORIES
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from partdistill_ros.synthetic.archetypes.bodies import FORMS, Piece, thing
-from partdistill_ros.synthetic.families.family import draw
+from partdistill_ros.synthetic.drawing.family import draw
 
 BENT = ("figure8", "arch", "hook", "blade", "wedge", "canopy")  # may leave some of their box empty
 

@@ -10,8 +10,8 @@ import pytest
 
 from partdistill_ros.pointcloud.scan import Scan, sample_mesh
 from partdistill_ros.synthetic.archetypes import CATEGORIES
+from partdistill_ros.synthetic.drawing.family import draw
 from partdistill_ros.synthetic.families import FAMILIES
-from partdistill_ros.synthetic.families.family import draw
 
 COUNT = 12
 

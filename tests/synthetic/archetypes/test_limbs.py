@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from partdistill_ros.synthetic.archetypes.limbs import CATEGORIES
-from partdistill_ros.synthetic.families.family import draw
+from partdistill_ros.synthetic.drawing.family import draw
 
 ANIMALS = [category for category in CATEGORIES if "arm" not in category.parts]
 FIGURES = [category for category in CATEGORIES if "arm" in category.parts]

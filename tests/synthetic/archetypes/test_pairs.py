@@ -4,7 +4,7 @@
 import numpy as np
 
 from partdistill_ros.synthetic.archetypes.pairs import CATEGORIES
-from partdistill_ros.synthetic.families.family import draw
+from partdistill_ros.synthetic.drawing.family import draw
 
 BY_NAME = {category.name: category for category in CATEGORIES}
 

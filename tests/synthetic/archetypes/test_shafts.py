@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from partdistill_ros.synthetic.archetypes.shafts import CATEGORIES, HEADS, Shaft, build_shaft
-from partdistill_ros.synthetic.families.family import draw
+from partdistill_ros.synthetic.drawing.family import draw
 
 
 @pytest.mark.parametrize("category", CATEGORIES, ids=lambda category: category.name)

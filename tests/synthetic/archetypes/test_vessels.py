@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from partdistill_ros.synthetic.archetypes.vessels import CATEGORIES
-from partdistill_ros.synthetic.families.family import draw
+from partdistill_ros.synthetic.drawing.family import draw
 
 BY_NAME = {category.name: category for category in CATEGORIES}
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
+from partdistill_ros.synthetic.drawing.primitives import MeshBuilder
 from partdistill_ros.synthetic.families.airplane import FAMILY, STYLES, Foil, draw_hull
-from partdistill_ros.synthetic.families.primitives import MeshBuilder
 
 
 def test_every_shape_is_sound(check_family):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import Akima1DInterpolator
 
-from partdistill_ros.synthetic.families.primitives import Solid, circle, loft, tube
+from partdistill_ros.synthetic.drawing.primitives import Solid, circle, loft, tube
 
 Array = NDArray[np.float64]
 

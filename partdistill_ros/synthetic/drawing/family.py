@@ -10,7 +10,7 @@ from zlib import crc32
 import numpy as np
 
 from partdistill_ros.pointcloud.scan import UNLABELED, Mesh, Scan
-from partdistill_ros.synthetic.families.primitives import MeshBuilder
+from partdistill_ros.synthetic.drawing.primitives import MeshBuilder
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from partdistill_ros.synthetic.families.sheets import sheet, slab
+from partdistill_ros.synthetic.drawing.sheets import sheet, slab
 
 
 def flat_grid(rows=5, columns=4):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from partdistill_ros.synthetic.families.primitives import MeshBuilder, Solid, loft, smooth, tube
+from partdistill_ros.synthetic.drawing.primitives import MeshBuilder, Solid, loft, smooth, tube
 
 Piece = tuple[str, Solid]
 Floats = NDArray[np.float64]

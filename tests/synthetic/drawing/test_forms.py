@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from partdistill_ros.synthetic.families import forms
-from partdistill_ros.synthetic.families.primitives import Solid, box, circle
+from partdistill_ros.synthetic.drawing import forms
+from partdistill_ros.synthetic.drawing.primitives import Solid, box, circle
 
 
 def volume(solid: Solid) -> float:

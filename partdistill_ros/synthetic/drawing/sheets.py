@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from partdistill_ros.synthetic.families.primitives import Solid
+from partdistill_ros.synthetic.drawing.primitives import Solid
 
 Array = NDArray[np.float64]
 

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from partdistill_ros.synthetic.families.vessel import (
+from partdistill_ros.synthetic.drawing.vessel import (
     LOOPS,
     between,
     cavity,
