@@ -9,9 +9,6 @@ that fits nothing scores low everywhere.
 from __future__ import annotations
 
 import argparse
-import copy
-import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +19,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from partdistill_ros.distillation.checkpoint import load_parts
 from partdistill_ros.distillation.losses import pad_parts
 from partdistill_ros.distillation.optimizer import Optimizer, half_precision, step_seed, update_average
-from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.students.build import new_student, save_student
 from partdistill_ros.students.student import Student
-from partdistill_ros.students.weights import save_weights
 from partdistill_ros.synthetic.drawing.family import Family
 from partdistill_ros.synthetic.families import FAMILIES
 from partdistill_ros.synthetic.training.everyday_shapes import (
@@ -40,37 +34,13 @@ from partdistill_ros.synthetic.training.everyday_shapes import (
     load_categories,
 )
 from partdistill_ros.synthetic.training.sensors import Sensing, sensed
+from partdistill_ros.synthetic.training.steps import StepTrainer, Training
 from partdistill_ros.text.space import TextSpace
 
 OFTEN = {"assembly": 4.0, "mug": 3.0, "chair": 2.0, "table": 2.0, "airplane": 2.0}  # how often a category is drawn
 ALIKE = 0.45  # cosine from which another name may mean the same, and is no counterexample
 PHRASES = 3  # that `options_of` makes of a part's name and its object's
 TEXT_NOISE = 0.7  # length of the error that a name's embedding may have: of phrases the space knows less
-
-
-@dataclass(frozen=True)
-class Training:
-    """steps of `batch` clouds.  rate: constant after `warm_up` steps, and down to nothing over the last `cool_down`
-    of them, so that a training can be ended, or go on, wherever it is.  alone: weight of the sigmoids, among_all: of
-    telling a part from the names of all categories.  loss_points: of each cloud that enter the loss."""
-
-    steps: int = 6000
-    batch: int = 8
-    rate: float = 1.5e-3
-    warm_up: int = 100
-    cool_down: float = 0.25
-    weight_decay: float = 0.02
-    ema_decay: float = 0.998
-    among_all: float = 0.6
-    alone: float = 0.3
-    alone_names: int = 24
-    loss_points: int = 768
-    save_minutes: float = 3.0
-
-    def rate_at(self, step: int) -> float:
-        """The learning rate of a step."""
-        left = (self.steps - step) / max(self.cool_down * self.steps, 1)
-        return self.rate * min(1.0, (step + 1) / self.warm_up, max(left, 0.01))
 
 
 @dataclass(frozen=True)
@@ -147,9 +117,10 @@ class Batch:
     named: Tensor
 
 
-class EverydayTrainer:
-    """One training; every random number comes from the seed and the step, so a run that was stopped goes on as if it
-    had not been."""
+class EverydayTrainer(StepTrainer[Student]):
+    """The training of a student."""
+
+    told = ("among the object's names", "among all", "alone")
 
     def __init__(
         self,
@@ -163,39 +134,14 @@ class EverydayTrainer:
         device: str = "cpu",
         checkpoint: Path | None = None,
     ) -> None:
-        self.student, self.standing = student.to(device), Standing().to(device)
-        self.average = copy.deepcopy(self.student).eval()
+        self.student, self.standing = student.to(device).train(), Standing().to(device)
+        super().__init__(self.student, training, seed, checkpoint, device)
         self.shapes, self.names, self.all_names = dict(shapes), dict(names), all_names
         self.categories = sorted(self.shapes)
         self.chances = chances(self.categories)
-        self.training, self.seed, self.device, self.checkpoint = training, seed, device, checkpoint
         both = nn.ModuleDict({"student": self.student, "standing": self.standing})
         self.optimizer = Optimizer(both, training.rate, training.weight_decay)
-        self.step, self.losses = 0, [0.0, 0.0, 0.0]
         self.sensing = Sensing()
-
-    def run(self) -> Student:
-        """Train to the last step and return the averaged student."""
-        self._resume()
-        self.student.train()
-        saved, first = time.monotonic(), self.step
-        while self.step < self.training.steps:
-            found = self.train_step()
-            self.losses = [
-                0.99 * old + 0.01 * new if self.step else new for old, new in zip(self.losses, found, strict=True)
-            ]
-            self.step += 1
-            if self.step % 50 == 0:
-                print(
-                    f"step {self.step}/{self.training.steps} losses {' '.join(f'{one:.3f}' for one in self.losses)}",
-                    flush=True,
-                )
-            if time.monotonic() - saved > 60 * self.training.save_minutes:
-                self.save()
-                saved = time.monotonic()
-        if self.step > first:
-            self.save()
-        return self.average
 
     def train_step(self) -> tuple[float, float, float]:
         """One step; the losses among an object's parts, among all names and of names alone."""
@@ -269,28 +215,6 @@ class EverydayTrainer:
         text = columns.pop(4)
         made = [torch.from_numpy(np.stack(column)).to(self.device) for column in columns]
         return Batch(made[0], made[1], made[2], made[3], pad_parts(text, self.device), made[4], made[5], made[6])
-
-    def save(self) -> None:
-        """Write the checkpoint, whole or not at all."""
-        if self.checkpoint is None:
-            return
-        content = {name: part.state_dict() for name, part in self._parts().items()}
-        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        state = {"step": self.step, "losses": self.losses, "seed": self.seed}
-        save_weights({**content, "state": json.dumps(state)}, self.checkpoint)
-
-    def _resume(self) -> None:
-        if self.checkpoint is None or not self.checkpoint.exists():
-            return
-        state = load_parts(self.checkpoint, self._parts(), self.device, lambda content: json.loads(content["state"]))
-        if state is None:
-            return
-        seed = state.get("seed", self.seed)  # older checkpoints do not tell
-        if seed != self.seed and state["step"] < self.training.steps:
-            raise PartDistillError(
-                f"{self.checkpoint} is of --seed {seed}, not {self.seed}: give that seed, or another --checkpoint"
-            )
-        self.step, self.losses = state["step"], state["losses"]
 
     def _parts(self) -> dict[str, nn.Module | Optimizer]:
         return {

@@ -8,9 +8,7 @@ and noise, whole objects and one-sided scans; names vary with synonyms and phras
 from __future__ import annotations
 
 import argparse
-import copy
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -22,7 +20,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from partdistill_ros.distillation.checkpoint import load_parts
 from partdistill_ros.distillation.losses import pad_parts
 from partdistill_ros.distillation.optimizer import Optimizer, half_precision, update_average
 from partdistill_ros.io.atomic import atomic_path
@@ -30,8 +27,9 @@ from partdistill_ros.pointcloud.normals import estimate_normals
 from partdistill_ros.rendering.cameras import look_at
 from partdistill_ros.rendering.zbuffer import GRAY, paint, project, shade, zbuffer_points
 from partdistill_ros.students.weights import load_weights, save_weights
-from partdistill_ros.synthetic.training.everyday_bundle import Names, Training, chances, embed_names
+from partdistill_ros.synthetic.training.everyday_bundle import Names, chances, embed_names
 from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, HELD_OUT, Shapes, load_categories
+from partdistill_ros.synthetic.training.steps import StepTrainer, Training
 from partdistill_ros.teachers.mini import DEFAULT_PATH, MiniConfig, MiniNet, network_input
 from partdistill_ros.text.space import TextSpace
 
@@ -81,9 +79,10 @@ def one_sided(points: Tensor, rotation: Tensor, position: Tensor) -> list[Tensor
     return [torch.unique(row[row >= 0]) for row in index.reshape(len(index), -1)]
 
 
-class MiniTrainer:
-    """One training; every random number comes from the seed and the step, so a run that was stopped goes on as if it
-    had not been."""
+class MiniTrainer(StepTrainer[MiniNet]):
+    """The training of the small teacher."""
+
+    told = ("loss", "pixels right")
 
     def __init__(
         self,
@@ -96,34 +95,13 @@ class MiniTrainer:
         seed: int = 0,
         checkpoint: Path | None = None,
     ) -> None:
-        self.net, self.average = net, copy.deepcopy(net).eval()
+        super().__init__(net, training, seed, checkpoint, "cpu")
+        self.net = net
         self.shapes, self.names, self.all_names = dict(shapes), dict(names), torch.from_numpy(all_names)
         self.categories = sorted(self.shapes)
         self.chances = chances(self.categories)
-        self.training, self.seed, self.checkpoint = training, seed, checkpoint
         self.optimizer = Optimizer(net, training.rate, training.weight_decay)
-        self.step, self.loss, self.right, self.minutes = 0, 0.0, 0.0, 0.0
         self._normals = cache(self._estimate)
-
-    def run(self) -> MiniNet:
-        """Train to the last step and return the averaged network."""
-        self._resume()
-        started, saved = time.process_time() - 60 * self.minutes, time.monotonic()
-        while self.step < self.training.steps:
-            loss, right = self.train_step()
-            share = max(0.01, 1 / (self.step + 1))
-            self.loss, self.right = self.loss + share * (loss - self.loss), self.right + share * (right - self.right)
-            self.step, self.minutes = self.step + 1, (time.process_time() - started) / 60
-            if self.step % 50 == 0:
-                print(
-                    f"step {self.step}/{self.training.steps} loss {self.loss:.3f} pixels right {self.right:.3f}"
-                    f" after {self.minutes:.1f} minutes",
-                    flush=True,
-                )
-            if time.monotonic() - saved > 60 * self.training.save_minutes or self.step == self.training.steps:
-                self.save()
-                saved = time.monotonic()
-        return self.average
 
     def train_step(self) -> tuple[float, float]:
         """One step; its loss, and the share of the pixels that are right."""
@@ -177,24 +155,6 @@ class MiniTrainer:
     def _estimate(self, name: str, at: int) -> NDArray[np.float16]:
         """Normals of a shape, kept as long as the training lasts; their sign is of no account."""
         return estimate_normals(self.shapes[name].points[at].astype(np.float32), viewpoint=(0, 0, 0)).astype(np.float16)
-
-    def save(self) -> None:
-        """Write the checkpoint, whole or not at all."""
-        if self.checkpoint is None:
-            return
-        content = {name: part.state_dict() for name, part in self._parts().items()}
-        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        state = {"step": self.step, "loss": self.loss, "right": self.right, "minutes": self.minutes}
-        save_weights({**content, "state": json.dumps(state)}, self.checkpoint)
-
-    def _resume(self) -> None:
-        if self.checkpoint is None or not self.checkpoint.exists():
-            return
-        state = load_parts(self.checkpoint, self._parts(), "cpu", lambda content: json.loads(content["state"]))
-        if state is not None:
-            self.step, self.loss, self.right, self.minutes = (
-                state[name] for name in ("step", "loss", "right", "minutes")
-            )
 
     def _parts(self) -> dict[str, MiniNet | Optimizer]:
         return {"net": self.net, "average": self.average, "optimizer": self.optimizer}
@@ -295,7 +255,7 @@ def main() -> None:
         "steps": trainer.step,
         "batch": options.batch,
         "seed": options.seed,
-        "pixel_accuracy": round(trainer.right, 4),
+        "pixel_accuracy": round(trainer.losses[1], 4),
         "minutes": round(trainer.minutes, 1),
     }
     write(trained, options.out, record)

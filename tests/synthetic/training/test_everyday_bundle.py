@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +11,10 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch: the extra 'train'")
-from partdistill_ros.errors import PartDistillError  # noqa: E402
 from partdistill_ros.students.build import make_student  # noqa: E402
-from partdistill_ros.synthetic.training.everyday_bundle import EverydayTrainer, Names, Training, main  # noqa: E402
+from partdistill_ros.synthetic.training.everyday_bundle import EverydayTrainer, Names, main  # noqa: E402
 from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, draw_shapes  # noqa: E402
+from partdistill_ros.synthetic.training.steps import Training  # noqa: E402
 
 SIZES = {"points": 256, "centers": 64, "patches": 32, "neighbors": 8, "width": 40, "layers": 1, "heads": 2, "dim": 8}
 SHAPES = {name: draw_shapes(EVERYTHING[name], 3, 0, 500) for name in ("bucket", "assembly")}
@@ -48,31 +47,12 @@ def test_a_stopped_training_goes_on_with_the_same_weights(tmp_path):
         torch.testing.assert_close(one, other)
 
 
-def test_a_checkpoint_of_another_seed_is_refused_one_without_a_seed_is_not(tmp_path):
-    trainer(tmp_path / "fit.pt", steps=1).run()
-    other = trainer(tmp_path / "fit.pt", steps=2)
-    other.seed = 5
-    with pytest.raises(PartDistillError, match=r"fit.pt is of --seed 0, not 5: give that seed, or another"):
-        other.run()
-    content = torch.load(tmp_path / "fit.pt")
-    state = json.loads(content["state"])
-    del state["seed"]
-    torch.save(content | {"state": json.dumps(state)}, tmp_path / "fit.pt")
-    other.run()
-    assert other.step == 2
-
-
 def test_names_are_learned_in_competition_and_alone():
     learner = trainer(steps=60)
     before = np.mean([learner.train_step() for _ in range(3)], axis=0)
     learner.run()
     after = np.mean([learner.train_step() for _ in range(3)], axis=0)
     assert (after < before).all()
-
-
-def test_the_rate_goes_down_at_the_end_only():
-    training = Training(steps=1000, rate=1.0, warm_up=10)
-    assert training.rate_at(0) < 0.2 and training.rate_at(500) == 1 and training.rate_at(999) < 0.02
 
 
 @pytest.mark.parametrize("command", ["everyday_shapes", "everyday_bundle"])

@@ -13,13 +13,14 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch: the extra 'train'")
 from partdistill_ros.errors import PartDistillError  # noqa: E402
 from partdistill_ros.synthetic.training import train_mini  # noqa: E402
-from partdistill_ros.synthetic.training.everyday_bundle import Names, Training, embed_names  # noqa: E402
+from partdistill_ros.synthetic.training.everyday_bundle import Names, embed_names  # noqa: E402
 from partdistill_ros.synthetic.training.everyday_shapes import (  # noqa: E402
     EVERYTHING,
     Shapes,
     draw_shapes,
     save_shapes,
 )
+from partdistill_ros.synthetic.training.steps import Training  # noqa: E402
 from partdistill_ros.synthetic.training.train_mini import (  # noqa: E402
     Batch,
     MiniTrainer,
