@@ -166,14 +166,18 @@ def write_bundle(
 
 
 def set_calibration(directory: str | os.PathLike[str], temperature: float, margins: Mapping[str, float]) -> None:
-    """State the temperature and the margins of a bundle; nothing else of it changes."""
+    """State the temperature and the margins of a bundle; nothing else of it changes.
+
+    Raises PartDistillError for values that no bundle may hold, before anything is written.
+    """
     path = Path(directory) / MANIFEST
     content = json.loads(path.read_bytes())
     last = {name: content.pop(name) for name in ("schema", "files") if name in content}
     found = {"temperature": temperature, "margins": dict(margins)}
+    written = (json.dumps({**content, **found, **last}, indent=1, ensure_ascii=False) + "\n").encode()
+    _parse_manifest(path, written)
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps({**content, **found, **last}, indent=1, ensure_ascii=False) + "\n")
-    Bundle.load(directory)
+        temporary.write_bytes(written)
 
 
 def _write_files(
@@ -217,9 +221,13 @@ def _swap(fresh: Path, target: Path) -> None:
 
 def _read_manifest(path: Path) -> _Manifest:
     try:
-        content = parse_json(path, path.read_bytes(), "the bundle is damaged, fetch it again", allow_nan=True)
+        return _parse_manifest(path, path.read_bytes())
     except OSError as error:
         raise PartDistillError(f"{path} cannot be read ({error}): the bundle is damaged, fetch it again") from None
+
+
+def _parse_manifest(path: Path, text: bytes) -> _Manifest:
+    content = parse_json(path, text, "the bundle is damaged, fetch it again", allow_nan=True)
     if not isinstance(content, dict):
         raise PartDistillError(f"{path} holds no JSON object: the bundle is damaged, fetch it again")
     if content.get("schema") != SCHEMA:

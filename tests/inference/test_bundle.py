@@ -81,6 +81,14 @@ def test_a_temperature_is_stated_and_changes_confidence_alone(toy_path):
     assert sure.sum() > 50 and np.allclose(odds[sure] / 2, half[sure], atol=0.01)
 
 
+@pytest.mark.parametrize(("temperature", "margins"), [(float("nan"), {}), (0.0, {}), (1.0, {"pot": 1.5})])
+def test_a_calibration_that_is_none_leaves_the_bundle_as_it_was(toy_path, temperature, margins):
+    before = {path.name: path.read_bytes() for path in toy_path.iterdir()}
+    with pytest.raises(PartDistillError, match=r"bundle\.json: .*(temperature|margins)"):
+        set_calibration(toy_path, temperature, margins)
+    assert {path.name: path.read_bytes() for path in toy_path.iterdir()} == before
+
+
 @pytest.mark.parametrize("temperature", [0, -1, float("nan"), float("inf"), "warm"])
 def test_a_temperature_that_is_none(toy_path, no_runtime, temperature):
     edit(toy_path, lambda m: m.update(temperature=temperature))
