@@ -131,7 +131,7 @@ class DistillConfig:
     category: str | None = option(None, "what the objects are, for example mug", metavar="NAME", parse=clean_category)
     teacher: str = option(
         "mini",
-        "mini (shipped, default), clip[:MODEL][,option=value...], detector[:MODEL][,...] or boxes:FILE; "
+        "mini[:FILE] (default: the shipped one), clip[:MODEL][,option=value...], detector[:MODEL][,...] or boxes:FILE; "
         "see `partdistill teachers`",
         metavar="T",
     )

@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.parsing import parsing
 from partdistill_ros.rendering.rasterize import Rendering
 from partdistill_ros.students.weights import load_weights
@@ -159,8 +158,9 @@ class MiniTeacher:
     kind: Literal["pixel"] = "pixel"
 
     def __init__(self, path: Path = DEFAULT_PATH, device: str = "cpu", batch: int = 16) -> None:
-        with parsing(path, "teacher 'mini'", "install the package again"):
-            content = load_weights(path, "install the package again")
+        remedy = "install the package again" if path == DEFAULT_PATH else "name a mini.pt that train_mini has written"
+        with parsing(path, "teacher 'mini'", remedy):
+            content = load_weights(path, remedy)
             self._net = MiniNet(MiniConfig(**{"layers": 0, **content["config"]}))  # files of before have none
             self._net.load_state_dict({key: value.float() for key, value in content["state"].items()})
         self._net.to(device).eval()
@@ -170,10 +170,8 @@ class MiniTeacher:
 
     @classmethod
     def from_spec(cls, spec: TeacherSpec, device: str = "cpu") -> MiniTeacher:
-        """The shipped weights. Raises PartDistillError where the spec has an argument."""
-        if spec.argument:
-            raise PartDistillError("the teacher 'mini' takes no argument")
-        return cls(device=device)
+        """The weights of the file that the spec names, else the shipped ones."""
+        return cls(Path(spec.argument) if spec.argument else DEFAULT_PATH, device)
 
     @torch.no_grad()
     def answer(self, rendering: Rendering, parts: Sequence[str], category: str | None) -> PixelAnswer:

@@ -3,7 +3,7 @@
 
 `load_teacher` takes one line, `KIND[:ARGUMENT][,option=value...]`:
 
-    mini                                    boxes:found.json
+    mini                                    boxes:found.json                      mini:my_mini/mini.pt
     clip                                    clip:ViT-L-14:openai,method=clearclip,scales=1+2
     clip,weights=/models/clip.safetensors   detector:google/owlv2-base-patch16-ensemble,threshold=0.2
 
@@ -115,7 +115,7 @@ def check_teacher(line: str) -> TeacherSpec:
         raise PartDistillError(f"unknown teacher '{line}': choose one of {', '.join(sorted(TEACHERS))}")
     if spec.kind == "boxes" and not spec.argument:
         raise PartDistillError("the teacher 'boxes' needs the file with the detections: boxes:FILE.json")
-    if spec.kind == "boxes" and not Path(spec.argument).exists():
+    if spec.kind in ("boxes", "mini") and spec.argument and not Path(spec.argument).exists():
         raise PartDistillError(f"{spec.argument} does not exist: check the path")
     return spec
 

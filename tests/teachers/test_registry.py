@@ -115,7 +115,7 @@ def test_a_file_of_boxes_is_a_teacher(tmp_path):
     [
         ("oracle", "choose one of boxes, clip, detector, mini"),
         ("boxes", "boxes:FILE.json"),
-        ("mini:7", "takes no argument"),
+        ("mini:7", "7 does not exist"),
         ("", "unknown"),
     ],
 )

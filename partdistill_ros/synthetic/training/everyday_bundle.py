@@ -65,9 +65,9 @@ class Standing(nn.Module):
         self.threshold = nn.Parameter(torch.tensor(6.0))
 
 
-def chances(categories: Sequence[str]) -> NDArray[np.float64]:
-    """How likely a cloud is of each of the categories."""
-    weight = np.array([OFTEN.get(name, 1.0) for name in categories])
+def chances(categories: Sequence[str], often: Mapping[str, float] = OFTEN) -> NDArray[np.float64]:
+    """How likely a cloud is of each of the categories; those that `often` does not name count 1."""
+    weight = np.array([often.get(name, 1.0) for name in categories])
     return weight / weight.sum()
 
 

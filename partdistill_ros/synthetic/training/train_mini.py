@@ -2,7 +2,8 @@
 """Makes the small teacher: `python -m partdistill_ros.synthetic.training.train_mini` (see --help).
 
 Pictures of the shapes that `everyday_shapes` has drawn are rendered on the fly: random views, lights, point densities
-and noise, whole objects and one-sided scans; names vary with synonyms and phrases.
+and noise, whole objects and one-sided scans; names vary with synonyms and phrases. `distill --teacher mini:FILE` asks
+the weights that it writes, `benchmarks/mini_vote.py FILE` measures them beside the shipped ones.
 """
 
 from __future__ import annotations
@@ -27,14 +28,16 @@ from partdistill_ros.pointcloud.normals import estimate_normals
 from partdistill_ros.rendering.cameras import look_at
 from partdistill_ros.rendering.zbuffer import GRAY, paint, project, shade, zbuffer_points
 from partdistill_ros.students.weights import load_weights, save_weights
+from partdistill_ros.synthetic.families import FAMILIES
 from partdistill_ros.synthetic.training.everyday_bundle import Names, chances, embed_names
 from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, HELD_OUT, Shapes, load_categories
 from partdistill_ros.synthetic.training.steps import StepTrainer, Training
-from partdistill_ros.teachers.mini import DEFAULT_PATH, MiniConfig, MiniNet, network_input
+from partdistill_ros.teachers.mini import MiniConfig, MiniNet, network_input
 from partdistill_ros.text.space import TextSpace
 
 FOCAL = 2.4  # a unit sphere at distance 2.6 just fills the picture
 FEWEST = 1500  # points of a cloud
+OFTEN = {**dict.fromkeys(FAMILIES, 5.0), "assembly": 4.0}  # else what `distill` meets first is a tenth of all pictures
 USUAL = Training(steps=2400, batch=16, rate=1.5e-3, loss_points=640, among_all=0.33)
 
 
@@ -99,7 +102,7 @@ class MiniTrainer(StepTrainer[MiniNet]):
         self.net = net
         self.shapes, self.names, self.all_names = dict(shapes), dict(names), torch.from_numpy(all_names)
         self.categories = sorted(self.shapes)
-        self.chances = chances(self.categories)
+        self.chances = chances(self.categories, OFTEN)
         self.optimizer = Optimizer(net, training.rate, training.weight_decay)
         self._normals = cache(self._estimate)
 
@@ -225,27 +228,39 @@ def write(net: MiniNet, out: Path, record: Mapping[str, object]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0])
-    parser.add_argument("--shapes", type=Path, default=Path("out/everyday"), help="folder of `everyday_shapes`")
-    parser.add_argument("--out", type=Path, default=DEFAULT_PATH.parent)
-    parser.add_argument("--checkpoint", type=Path, default=Path("out/mini.work/fit.pt"), help="goes on from there")
+    parser = argparse.ArgumentParser(
+        description="Makes the small teacher. Draw its shapes first, with `python -m "
+        "partdistill_ros.synthetic.training.everyday_shapes`. It may be stopped, and goes on when it is called again."
+    )
+    parser.add_argument(
+        "--shapes", type=Path, nargs="+", default=[Path("out/everyday")],
+        help="folders of `everyday_shapes` (default: out/everyday)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, default=Path("out/mini"), help="folder for mini.pt and mini.json (default: %(default)s)"
+    )
+    parser.add_argument("--checkpoint", type=Path, help="goes on from there (default: fit.pt in OUT.work)")
     parser.add_argument("--start", type=Path, help="first weights: a mini.pt (default: random ones)")
-    parser.add_argument("--steps", type=int, default=USUAL.steps)
-    parser.add_argument("--batch", type=int, default=USUAL.batch)
-    parser.add_argument("--rate", type=float, default=USUAL.rate)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--steps", type=int, default=USUAL.steps, help="those of a checkpoint among them (default: %(default)s)"
+    )
+    parser.add_argument("--batch", type=int, default=USUAL.batch, help="pictures of a step (default: %(default)s)")
+    parser.add_argument(
+        "--rate", type=float, default=USUAL.rate, help="of learning, before it goes down (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of all that is drawn by chance (default: %(default)s)")
     options = parser.parse_args()
     torch.manual_seed(options.seed)
     space = TextSpace.load()
-    shapes = load_categories([options.shapes])
+    shapes = load_categories(options.shapes)
     if not shapes:
-        parser.error(f"{options.shapes} holds no shapes: draw them with synthetic.training.everyday_shapes first")
+        folders = ", ".join(map(str, options.shapes))
+        parser.error(f"{folders} holds no shapes: draw them with synthetic.training.everyday_shapes first")
     names, all_names = embed_names(space, list(shapes))
     training = replace(USUAL, steps=options.steps, batch=options.batch, rate=options.rate)
     net = new_net(MiniConfig(dim=space.dim), options.start)
-    trainer = MiniTrainer(
-        net, shapes, names, all_names, training, seed=options.seed, checkpoint=options.checkpoint
-    )  # fmt: skip
+    checkpoint = options.checkpoint or options.out.with_name(f"{options.out.name}.work") / "fit.pt"
+    trainer = MiniTrainer(net, shapes, names, all_names, training, seed=options.seed, checkpoint=checkpoint)
     trained = trainer.run()
     record = {
         "text": space.identity,
