@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Any word in the shipped text space, with numpy alone: a vector for each of some 25,000 word pieces.
+"""Any word in the shipped text space, with numpy alone: vectors of names of things, and of some 25,000 word pieces.
 
-A name's embedding is the sum of the vectors of its pieces, those of its head word (`handle` in `drawer handle` and in
-`handle of a drawer`) with more weight, at unit length. `partdistill_ros.text.tokens` makes the table.
+A name's embedding is the sum of the vectors of the names of things in it (`doorknob`, `rocking chair`) and of the
+pieces of its other words, those of its head word (`handle` in `drawer handle` and in `handle of a drawer`) with more
+weight, at unit length. `partdistill_ros.text.tokens` and `partdistill_ros.text.wordnet` make the table.
 """
 
 from __future__ import annotations
@@ -25,20 +26,29 @@ PIECE = "##"  # before a piece that goes on with a word
 AFTER_HEAD = frozenset("of for on in with to from at that which you under over by inside behind".split())
 FILLERS = frozenset("the a an of part piece".split())
 _WORD = re.compile(r"[a-z0-9]+|[^\sa-z0-9]")
+_PLURALS = (("ies", "y"), ("ves", "f"), ("es", ""), ("s", ""))  # ending, and that of the singular
 
 
 class TokenTable:
     """A text encoder that knows every word.
 
-    pieces: `[V]`, words and, after `##`, pieces of words.  vectors `[V, D] i1` times scales `[V] f4`.
+    pieces: `[V]`, words and, after `##`, pieces of words.  names: `[M]`, of one word or more, known as a whole.
+    vectors `[V + M, D] i1` times scales `[V + M] f4`: of the pieces, then of the names.
     head_weight: of the pieces of the head word.
     """
 
     def __init__(
-        self, pieces: Sequence[str], vectors: NDArray[np.int8], scales: NDArray[np.float32], head_weight: float
+        self,
+        pieces: Sequence[str],
+        vectors: NDArray[np.int8],
+        scales: NDArray[np.float32],
+        head_weight: float,
+        names: Sequence[str] = (),
     ) -> None:
         self._row = {piece: row for row, piece in enumerate(pieces)}
+        self._name_row = {tuple(_WORD.findall(name)): len(pieces) + at for at, name in enumerate(names)}
         self._longest = max(map(len, pieces), default=0)
+        self._most_words = max(map(len, self._name_row), default=1)
         self._vectors, self._scales, self.head_weight = vectors, scales, head_weight
 
     @property
@@ -55,15 +65,41 @@ class TokenTable:
         return [piece for piece in self._row if not piece.startswith(PIECE)]
 
     def is_word(self, word: str) -> bool:
-        """Whether `word` is one of the common words, and not put together from pieces."""
-        return plain(word) in self._row
+        """Whether `word` is one of the common words or a name of a thing, and not put together from pieces."""
+        return plain(word) in self._row or self._name([plain(word)]) is not None
+
+    def without_names(self) -> TokenTable:
+        """The pieces alone."""
+        count = len(self._row)
+        return TokenTable(list(self._row), self._vectors[:count], self._scales[:count], self.head_weight)
 
     def rows(self, name: str) -> tuple[list[int], list[bool]]:
         """The table's rows of a name's pieces, and which of them belong to its head word."""
         words = _WORD.findall(plain(name))
         head = head_word(words)
-        found = [(row, at == head) for at, word in enumerate(words) for row in self._split(word)]
+        found, at = [], 0
+        while at < len(words):
+            end, rows = self._longest_name(words, at)
+            found += [(row, at <= head < end) for row in rows]
+            at = end
         return [row for row, _ in found], [own for _, own in found]
+
+    def _longest_name(self, words: list[str], start: int) -> tuple[int, list[int]]:
+        """Where the longest name from the word `start` on ends, and its row; of no name, the rows of that word."""
+        for end in range(min(len(words), start + self._most_words), start, -1):
+            row = self._name(words[start:end])
+            if row is not None:
+                return end, [row]
+        return start + 1, self._split(words[start])
+
+    def _name(self, words: Sequence[str]) -> int | None:
+        """The row of a name, or of its singular."""
+        if tuple(words) in self._name_row:
+            return self._name_row[tuple(words)]
+        *before, last = words
+        singulars = (last.removesuffix(ending) + own for ending, own in _PLURALS if last.endswith(ending))
+        rows = (self._name_row.get((*before, one)) for one in singulars if not last.endswith("ss"))
+        return next((row for row in rows if row is not None), None)
 
     def _embed(self, name: str) -> NDArray[np.float32]:
         rows, own = self.rows(name)
@@ -104,16 +140,19 @@ def head_word(words: Sequence[str]) -> int:
 
 
 @cache
-def shipped_table() -> TokenTable:
+def shipped_table(path: Path = DEFAULT_PATH) -> TokenTable:
     """The table that comes with the package, read once a process. Raises PartDistillError where it cannot be read."""
     try:
-        with np.load(DEFAULT_PATH) as file:
-            pieces = file["pieces"].tobytes().decode().split("\n")
-            return TokenTable(pieces, file["vectors"], file["scales"].astype(np.float32), float(file["head_weight"]))
+        with np.load(path) as file:
+            pieces, vectors, scales = file["pieces"].tobytes().decode().split("\n"), file["vectors"], file["scales"]
+            names = []
+            if "names" in file:
+                names = file["names"].tobytes().decode().split("\n")
+                vectors = np.concatenate([vectors, file["name_vectors"]])
+                scales = np.concatenate([scales, file["name_scales"]])
+            return TokenTable(pieces, vectors, scales.astype(np.float32), float(file["head_weight"]), names)
     except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
-        raise PartDistillError(
-            f"cannot read the table of words {DEFAULT_PATH}: {error}; reinstall the package"
-        ) from error
+        raise PartDistillError(f"cannot read the table of words {path}: {error}; reinstall the package") from error
 
 
 class ShippedWords:

@@ -39,6 +39,19 @@ def test_a_name_is_the_sum_of_its_pieces_its_head_word_first():
     assert TOY.is_word("Lid") and not TOY.is_word("screwdriver")
 
 
+def test_a_name_of_a_thing_is_known_as_a_whole_alone_in_a_phrase_and_in_plural():
+    more = np.array([[-100, 0], [0, -100]], np.int8)
+    table = TokenTable(
+        ["pot", "lid"], np.concatenate([[[100, 0], [0, 100]], more]).astype(np.int8), np.full(4, 0.01, np.float32), 3.0,
+        names=["pot lid", "haft"],
+    )  # fmt: skip
+    whole, plural, phrase, bare = table.encode(["pot lid", "pot lids", "haft of a pot", "pot"])
+    assert whole.tolist() == [-1, 0] == plural.tolist() and bare.tolist() == [1, 0]
+    np.testing.assert_allclose(phrase, np.array([1, -3]) / 10**0.5, atol=1e-6)
+    assert table.is_word("Hafts") and not table.is_word("hass")
+    np.testing.assert_allclose(table.without_names().encode(["pot lid"])[0], np.array([1, 3]) / 10**0.5, atol=1e-6)
+
+
 def test_what_has_no_known_letter_still_answers_and_always_the_same():
     first, second = TOY.encode(["??", "??"])
     assert np.linalg.norm(first) == pytest.approx(1) and first.tolist() == second.tolist()
