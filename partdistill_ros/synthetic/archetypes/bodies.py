@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from partdistill_ros.synthetic.drawing.family import Family
-from partdistill_ros.synthetic.drawing.forms import Floats, assemble, bar, chance, knots, slab, weathered
+from partdistill_ros.synthetic.drawing.forms import Floats, assemble, bar, chance, dense_path, knots, slab, weathered
 from partdistill_ros.synthetic.drawing.forms import Piece as Labeled
 from partdistill_ros.synthetic.drawing.primitives import (
     MeshBuilder,
@@ -275,6 +275,14 @@ def _blade(rng: np.random.Generator, size: Floats) -> Solid:
     return transform(slab(outline, 1.0, edge=0.3), scale=size)
 
 
+def _leaf(rng: np.random.Generator, size: Floats) -> Solid:
+    """A wing in the plane of x and y, its root at -x, narrower and at times swept toward its tip."""
+    tip, shift = rng.uniform(0.3, 1.0), rng.uniform(-0.3, 0.3)
+    end = shift * (1 - tip)
+    outline = knots([-0.5, -0.5], [0.5, end - tip / 2], [0.5, end + tip / 2], [-0.5, 0.5])
+    return transform(slab(dense_path(outline, 40, closed=True), 1.0, edge=0.4), scale=size)
+
+
 def _hull(rng: np.random.Generator, size: Floats) -> Solid:
     """A boat, its bow toward +x, open above."""
     x = np.linspace(-0.5, 0.5, 16)
@@ -342,7 +350,7 @@ FORMS: Mapping[str, Callable[[np.random.Generator, Floats], Solid]] = {
     "box": _box, "plain": _plain, "soft": _soft, "ball": _ball, "egg": _egg, "rod": _rod, "post": _post,
     "lying": _lying, "along": _along, "wheel": _wheel, "spokes": _spokes, "ring": _ring, "arch": _arch, "cone": _cone,
     "cup": _cup, "dome": _dome, "canopy": _canopy, "disc": _disc, "face": _face, "roof": _roof, "wedge": _wedge,
-    "blade": _blade, "hull": _hull, "figure8": _figure8, "hook": _hook, "cord": _cord, "frame": _frame,
+    "blade": _blade, "hull": _hull, "leaf": _leaf, "figure8": _figure8, "hook": _hook, "cord": _cord, "frame": _frame,
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ All lengths are in lengths of the trunk. Animals look toward +x, people too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,13 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from partdistill_ros.synthetic.drawing.family import Family
-from partdistill_ros.synthetic.drawing.forms import Floats, Piece, assemble, bar, chance, knots, weathered
+from partdistill_ros.synthetic.drawing.forms import Floats, Piece, assemble, bar, chance, knots, pick, weathered
 from partdistill_ros.synthetic.drawing.primitives import (
     MeshBuilder,
     Solid,
     bezier,
     box,
     ellipsoid,
+    revolve,
     rotation,
     smooth,
     transform,
@@ -28,14 +30,17 @@ from partdistill_ros.synthetic.drawing.primitives import (
 
 Range = tuple[float, float]
 NONE: Range = (0.0, 0.0)
+Fine = tuple[tuple[str, ...], Solid]
+"""A solid and what it is called, the finest name first: it belongs to the first of them that the category has."""
 
 
 @dataclass(frozen=True)
 class Animal:
     """Ranges of a four-legged body. thickness: of the trunk, side to side; height: of the trunk over its thickness;
     leg, leg_radius; neck: its length, neck_up: degrees above the horizontal; head: its length, head_slim: its
-    thickness over its length; ear, tail, horn, nose: lengths, `NONE` where there is none; ear_lop: degrees from
-    upright."""
+    thickness over its length, nod: radians by which it looks down; ear, tail, horn, nose: lengths, `NONE` where there
+    is none; ear_lop: degrees from upright; tail_radius: over the trunk's thickness.  mane: thickness over that of the
+    neck.  sit, lie: how often it does, instead of standing."""
 
     thickness: Range = (0.3, 0.42)
     height: Range = (1.0, 1.35)
@@ -45,18 +50,24 @@ class Animal:
     neck_up: Range = (25.0, 60.0)
     head: Range = (0.26, 0.36)
     head_slim: Range = (0.5, 0.7)
+    nod: Range = (-0.1, 0.5)
     ear: Range = (0.08, 0.16)
     ear_lop: Range = (10.0, 70.0)
     tail: Range = (0.3, 0.6)
+    tail_radius: Range = (0.05, 0.12)
     horn: Range = NONE
     nose: Range = NONE
+    mane: Range = NONE
+    sit: float = 0.0
+    lie: float = 0.0
 
 
 @dataclass(frozen=True)
 class Figure:
     """Ranges of an upright body. width: of the trunk at the shoulders; hips: over the shoulders; depth: over the width;
     leg, leg_radius, arm, arm_radius; head: its height, head_round: its width over its height; ear: its radius;
-    boxy: how often all of it is made of boxes."""
+    boxy: how often all of it is made of boxes.  snout: its length.  sit: how often it sits, on the floor or a chair.
+    wild: how often an arm points anywhere.  dressed: how often it wears a hat, hair, or a skirt."""
 
     width: Range = (0.62, 0.8)
     hips: Range = (0.7, 0.95)
@@ -69,59 +80,98 @@ class Figure:
     head_round: Range = (0.68, 0.85)
     ear: Range = NONE
     boxy: float = 0.0
+    snout: Range = NONE
+    sit: float = 0.0
+    wild: float = 0.0
+    dressed: float = 0.0
 
 
 def build_animal(animal: Animal, parts: tuple[str, ...], rng: np.random.Generator) -> MeshBuilder:
-    """One animal, standing; a share of its legs is in mid-step."""
+    """One animal, standing, sitting or lying; a share of its legs is in mid-step."""
     width = rng.uniform(*animal.thickness)
     half_height = width / 2 * rng.uniform(*animal.height)
     leg = rng.uniform(*animal.leg)
     back = leg + half_height * 0.8  # height of the trunk's axis
-    pieces: list[Piece] = [("body", _trunk(rng, width, half_height, back))]
-    pieces += [("leg", one) for one in _four_legs(rng, animal, width, half_height, back)]
-    shoulder = np.array([0.4, 0, back + half_height * 0.2])
+    pieces: list[Fine] = [(("body",), _trunk(rng, width, half_height, back))]
+    pose = pick(rng, {"stand": 1.0, "sit": animal.sit, "lie": animal.lie}) if animal.sit + animal.lie > 0 else "stand"
+    if pose == "stand":
+        tilt, rump, move = np.eye(3), np.zeros(3), np.zeros(3)
+        pieces += _four_legs(rng, animal, width, half_height, back)
+    else:
+        tilt = rotation((0, 1, 0), -np.radians(rng.uniform(30, 65) if pose == "sit" else rng.uniform(-4, 8)))
+        rump = np.array([-0.45, 0, back])
+        move = rump + [0, 0, half_height * 0.92 - back]
+        pieces[0] = (("body",), transform(transform(pieces[0][1], move=-rump), rotate=tilt, move=move))
+        pieces += _folded_legs(rng, animal, width, lambda spot: tilt @ (spot + [0, 0, back] - rump) + move, leg, pose)
+    shoulder = tilt @ (np.array([0.4, 0, back + half_height * 0.2]) - rump) + move
     up, yaw = np.radians(rng.uniform(*animal.neck_up)), rng.normal(0, 0.25)
     toward = np.array([np.cos(up) * np.cos(yaw), np.cos(up) * np.sin(yaw), np.sin(up)])
     throat = shoulder + rng.uniform(*animal.neck) * toward
     thick = width * rng.uniform(0.26, 0.34)
     pieces.append(
-        (
-            "neck" if "neck" in parts else "body",
-            bar(shoulder - 0.2 * toward, throat + 0.04 * toward, (thick * 1.3, thick), count=6),
-        )
+        (("neck", "body"), bar(shoulder - 0.2 * toward, throat + 0.04 * toward, (thick * 1.3, thick), count=6))
     )
+    if animal.mane != NONE:
+        pieces.append((("mane", "neck", "body"), _mane(rng, animal, shoulder, throat, toward, thick)))
     pieces += _animal_head(rng, animal, throat, yaw)
     if (length := rng.uniform(*animal.tail)) > 0:
-        root = np.array([-0.48, 0, back + half_height * 0.5])
+        root = tilt @ (np.array([-0.48, 0, back + half_height * 0.5]) - rump) + move
         droop, swing = rng.uniform(-1.0, 0.3) * length, rng.normal(0, 0.2) * length
+        droop = max(droop, 0.03 - root[2])  # a long one lies on the floor
         path = bezier([root, root + [-0.4 * length, 0, 0.15 * length], root + [-0.8 * length, swing, droop]], 12)
-        radius = width * rng.uniform(0.05, 0.12)
-        pieces.append(("tail", tube(path, np.linspace(radius, radius * rng.uniform(0.3, 1.1), 12))))
-    return assemble(parts, weathered([piece for piece in pieces if piece[0] in parts], rng))
+        radius = width * rng.uniform(*animal.tail_radius)
+        pieces.append((("tail",), tube(path, np.linspace(radius, radius * rng.uniform(0.3, 1.1), 12))))
+    return assemble(parts, weathered(_named(pieces, parts), rng))
+
+
+def _named(pieces: list[Fine], parts: tuple[str, ...]) -> list[Piece]:
+    """The pieces that are something of a category with these parts."""
+    return [(part, solid) for names, solid in pieces if (part := next((name for name in names if name in parts), None))]
 
 
 def build_figure(figure: Figure, parts: tuple[str, ...], rng: np.random.Generator) -> MeshBuilder:
-    """One upright figure with its arms and legs in some pose."""
+    """One upright figure, standing or sitting, with its arms and legs in some pose."""
     boxy = chance(rng, figure.boxy)
-    width, leg = rng.uniform(*figure.width), rng.uniform(*figure.leg)
+    width, leg, leg_radius = rng.uniform(*figure.width), rng.uniform(*figure.leg), rng.uniform(*figure.leg_radius)
     depth, hips = width * rng.uniform(*figure.depth), width * rng.uniform(*figure.hips)
-    top = leg + 1
-    pieces: list[Piece] = [("body", _torso(rng, width, hips, depth, leg, boxy))]
-    stride, leg_radius = rng.normal(0, 0.25), rng.uniform(*figure.leg_radius)
+    pose = pick(rng, {"chair": 0.5, "floor": 0.5}) if chance(rng, figure.sit) else "stand"
+    seat = {"stand": leg, "chair": leg * 0.5, "floor": leg_radius * 0.9}[pose]
+    pieces: list[Fine] = [(("body",), _torso(rng, width, hips, depth, seat, boxy))]
+    stride, apart = rng.normal(0, 0.25), rng.uniform(0, 0.5)
     for side, angle in ((1, stride), (-1, -stride * rng.uniform(0.5, 1))):
-        hip = np.array([0, side * (hips / 2 - leg_radius) * 0.95, leg * 1.03])
-        pieces += [("leg", one) for one in _limb(rng, hip, [np.sin(angle), 0, -np.cos(angle)], leg, leg_radius, boxy)]
-        pieces.append(("leg", _foot(rng, pieces[-1][1], leg_radius)))
-    arm, arm_radius = rng.uniform(*figure.arm), rng.uniform(*figure.arm_radius)
+        hip = np.array([0, side * (hips / 2 - leg_radius) * 0.95, seat * 1.03])
+        toward, shin = np.array([np.sin(angle), 0, -np.cos(angle)]), None
+        if pose != "stand":
+            hip[2] = seat + leg_radius * 0.3
+            toward = np.array([1.0, side * apart, 0])
+            shin = np.array([rng.uniform(-0.3, 0.4), 0, -1.0]) if pose == "chair" else toward
+        limb = _limb(rng, hip, toward, leg, leg_radius, boxy, shin)
+        foot = _foot(rng, limb[-1], leg_radius, upright=pose == "floor")
+        pieces += [(("upper leg", "leg"), limb[0]), (("lower leg", "leg"), limb[1]), (("foot", "leg"), foot)]
+    pieces += _arms(rng, figure, width, seat + 1, boxy)
+    pieces += _figure_head(rng, figure, seat + 1, rng.uniform(*figure.arm_radius), boxy)
+    if chance(rng, 0.4 * figure.dressed) and pose == "stand":
+        low = rng.uniform(0.2, 0.7) * leg
+        shape = (hips * rng.uniform(0.55, 0.9), hips * 0.6, min(hips, width) * 0.45)
+        pieces.append((("skirt", "body"), bar((0, 0, low), (0, 0, leg + rng.uniform(0.2, 0.5)), shape, segments=24)))
+    return assemble(parts, weathered(_named(pieces, parts), rng, 0.6))
+
+
+def _arms(rng: np.random.Generator, figure: Figure, width: float, top: float, boxy: bool) -> list[Fine]:
+    arm, radius = rng.uniform(*figure.arm), rng.uniform(*figure.arm_radius)
+    pieces: list[Fine] = []
     for side in (1, -1):
-        shoulder = np.array([0, side * (width / 2 + arm_radius * 0.3), top - arm_radius * 1.3])
+        shoulder = np.array([0, side * (width / 2 + radius * 0.3), top - radius * 1.3])
         lift, forward = np.radians(rng.choice([rng.uniform(5, 35), rng.uniform(35, 95)])), rng.normal(0.1, 0.35)
-        toward = [np.sin(forward), side * np.sin(lift), -np.cos(lift) * np.cos(forward)]
-        pieces += [("arm", one) for one in _limb(rng, shoulder, toward, arm, arm_radius, boxy)]
-        hand = pieces[-1][1][0][-1]
-        pieces.append(("arm", transform(ellipsoid((1, 0.7, 1.25), 12, 8), scale=arm_radius * 1.25, move=hand)))
-    pieces += _figure_head(rng, figure, top, arm_radius, boxy)
-    return assemble(parts, weathered(pieces, rng, 0.6))
+        toward, elbow = np.array([np.sin(forward), side * np.sin(lift), -np.cos(lift) * np.cos(forward)]), None
+        if chance(rng, figure.wild):
+            toward = np.array([rng.uniform(-0.4, 1), side * rng.uniform(0.25, 1), rng.uniform(-1, 1)])
+            toward /= np.linalg.norm(toward)
+            elbow = toward + rng.normal(0, 0.6, 3) + [0.2, 0, 0]
+        limb = _limb(rng, shoulder, toward, arm, radius, boxy, elbow)
+        hand = transform(ellipsoid((1, 0.7, 1.25), 12, 8), scale=radius * 1.25, move=limb[-1][0][-1])
+        pieces += [(("upper arm", "arm"), limb[0]), (("lower arm", "arm"), limb[1]), (("hand", "arm"), hand)]
+    return pieces
 
 
 def _trunk(rng: np.random.Generator, width: float, half_height: float, back: float) -> Solid:
@@ -134,27 +184,72 @@ def _trunk(rng: np.random.Generator, width: float, half_height: float, back: flo
     return tube(path, radii[:, 0] * width / 2, 24, aspect=2 * half_height / width, normal=(0, 0, 1))
 
 
-def _four_legs(rng: np.random.Generator, animal: Animal, width: float, half_height: float, back: float) -> list[Solid]:
+def _four_legs(rng: np.random.Generator, animal: Animal, width: float, half_height: float, back: float) -> list[Fine]:
     radius, step = rng.uniform(*animal.leg_radius), rng.normal(0, 0.1)
-    legs = []
+    legs: list[Fine] = []
     for x, side, sign in ((0.36, 1, 1), (0.36, -1, -1), (-0.36, 1, -1), (-0.36, -1, 1)):
         hip = np.array([x, side * (width / 2 - radius) * 0.8, back - half_height * 0.1])
         swing = step * sign
         knee = np.array([x + swing * 0.6 - 0.03 * np.sign(x), hip[1], hip[2] * rng.uniform(0.45, 0.52)])
         sole = np.array([x + swing, hip[1], radius * 0.6])
-        thigh = min(radius * rng.uniform(1.4, 2.2), width * 0.22)
-        legs.append(tube(bezier([hip, knee, knee, sole], 10), smooth([[thigh], [radius], [radius * 0.9]], 10)[:, 0]))
-        legs.append(transform(ellipsoid((1.5, 1.1, 0.7), 12, 8), scale=radius, move=sole + [radius * 0.5, 0, 0]))
+        legs += _leg(hip, knee, sole, radius, min(radius * rng.uniform(1.4, 2.2), width * 0.22), x > 0)
     return legs
 
 
-def _animal_head(rng: np.random.Generator, animal: Animal, throat: Floats, yaw: float) -> list[Piece]:
+def _folded_legs(
+    rng: np.random.Generator,
+    animal: Animal,
+    width: float,
+    place: Callable[[Floats], Floats],
+    leg: float,
+    pose: str,
+) -> list[Fine]:
+    """The legs of an animal that sits on its hind legs or lies; `place` takes a spot on the trunk to where it is."""
+    radius = rng.uniform(*animal.leg_radius)
+    legs: list[Fine] = []
+    for x in (0.36, -0.36):
+        for side in (1, -1):
+            hip = place(np.array([x, side * (width / 2 - radius) * 0.9, -width * 0.1]))
+            out = hip * [1, 1.15, 0]
+            if x > 0 and pose == "sit":
+                sole = out + [rng.uniform(-0.05, 0.12), 0, radius * 0.6]
+                knee = (hip + sole) / 2 + [0.04, 0, 0]
+            elif x > 0:
+                sole = out + [leg * rng.uniform(0.3, 0.8), 0, radius * 0.6]
+                knee = out + [leg * rng.uniform(-0.1, 0.3), 0, radius]
+            else:
+                knee = out + [leg * rng.uniform(0.3, 0.5), side * radius, hip[2] * rng.uniform(0.5, 1.0) + radius]
+                sole = out + [leg * rng.uniform(0.2, 0.5), side * radius, radius * 0.6]
+            legs += _leg(hip, knee, sole, radius, min(radius * rng.uniform(1.4, 2.2), width * 0.25), x > 0)
+    return legs
+
+
+def _leg(hip: Floats, knee: Floats, sole: Floats, radius: float, thigh: float, front: bool) -> list[Fine]:
+    names = ("front leg" if front else "hind leg", "leg")
+    upper = tube(bezier([hip, knee, knee, sole], 10), smooth([[thigh], [radius], [radius * 0.9]], 10)[:, 0])
+    foot = transform(ellipsoid((1.5, 1.1, 0.7), 12, 8), scale=radius, move=sole + [radius * 0.5, 0, 0])
+    return [(names, upper), (("foot", *names), foot)]
+
+
+def _mane(
+    rng: np.random.Generator, animal: Animal, shoulder: Floats, throat: Floats, toward: Floats, thick: float
+) -> Solid:
+    """A collar of hair around the neck, or, where it is not thicker than the neck, a crest along its back."""
+    size = thick * rng.uniform(*animal.mane)
+    if size > thick:
+        return bar(shoulder, throat + 0.12 * toward, (size * 0.8, size, size * 0.7), count=8, segments=20)
+    behind = np.cross(toward, (0, 1, 0))
+    behind = thick * 0.9 * behind * np.sign(behind[2] or 1)
+    return bar(shoulder + behind, throat + 0.1 * toward + behind, size, aspect=0.35, normal=(0, 1, 0), count=6)
+
+
+def _animal_head(rng: np.random.Generator, animal: Animal, throat: Floats, yaw: float) -> list[Fine]:
     """The skull, a muzzle, and what stands on them; built at the origin, looking along +x."""
     length = rng.uniform(*animal.head)
     slim = length * rng.uniform(*animal.head_slim)
     skull = ellipsoid((length * 0.42, slim / 2, slim * rng.uniform(0.5, 0.6)), 20, 12)
     muzzle = bar((length * 0.1, 0, -slim * 0.1), (length * 0.75, 0, -slim * 0.22), (slim * 0.36, slim * 0.22))
-    pieces: list[Piece] = [("head", skull), ("head", muzzle)]
+    pieces: list[Fine] = [(("head",), skull), (("muzzle", "head"), muzzle)]
     ear, lop = rng.uniform(*animal.ear), np.radians(rng.uniform(*animal.ear_lop))
     horn = rng.uniform(*animal.horn)
     for side in (1, -1):
@@ -162,18 +257,18 @@ def _animal_head(rng: np.random.Generator, animal: Animal, throat: Floats, yaw: 
             turn = rotation((1, 0, 0), -side * lop)
             leaf = transform(ellipsoid((ear * 0.12, ear * 0.28, ear * 0.6), 12, 8), move=(0, 0, ear * 0.5))
             root = np.array([-length * 0.15, side * slim * 0.35, slim * 0.35])
-            pieces.append(("ear", transform(leaf, rotate=turn, move=root)))
+            pieces.append((("ear",), transform(leaf, rotate=turn, move=root)))
         if horn > 0:
             root = np.array([-length * 0.05, side * slim * 0.25, slim * 0.4])
             tip = root + horn * np.array([rng.uniform(-0.3, 0.3), side * 0.6, 0.8])
             curve = bezier([root, root + [0, side * horn * 0.7, horn * 0.1], tip], 8)
-            pieces.append(("horn", tube(curve, np.linspace(slim * 0.09, slim * 0.015, 8), 10)))
+            pieces.append((("horn",), tube(curve, np.linspace(slim * 0.09, slim * 0.015, 8), 10)))
     if (nose := rng.uniform(*animal.nose)) > 0:
         root = np.array([length * 0.55, 0, -slim * 0.15])
         path = bezier([root, root + [nose * 0.4, 0, -nose * 0.3], root + [nose * rng.uniform(-0.1, 0.5), 0, -nose]], 14)
-        pieces.append(("nose", tube(path, np.linspace(slim * 0.24, slim * 0.11, 14))))
-    nod = rotation((0, 0, 1), yaw) @ rotation((0, 1, 0), rng.uniform(-0.1, 0.5))
-    return [(part, transform(solid, rotate=nod, move=throat + nod @ [length * 0.2, 0, 0])) for part, solid in pieces]
+        pieces.append((("nose",), tube(path, np.linspace(slim * 0.24, slim * 0.11, 14))))
+    nod = rotation((0, 0, 1), yaw) @ rotation((0, 1, 0), rng.uniform(*animal.nod))
+    return [(names, transform(solid, rotate=nod, move=throat + nod @ [length * 0.2, 0, 0])) for names, solid in pieces]
 
 
 def _torso(rng: np.random.Generator, width: float, hips: float, depth: float, leg: float, boxy: bool) -> Solid:
@@ -186,13 +281,22 @@ def _torso(rng: np.random.Generator, width: float, hips: float, depth: float, le
 
 
 def _limb(
-    rng: np.random.Generator, start: Floats, toward: ArrayLike, length: float, radius: float, boxy: bool
+    rng: np.random.Generator,
+    start: Floats,
+    toward: ArrayLike,
+    length: float,
+    radius: float,
+    boxy: bool,
+    bent: ArrayLike | None = None,
 ) -> list[Solid]:
-    """An upper and a lower half with a bend between them; the last vertex is the center of the far end."""
+    """An upper and a lower half with a bend between them, the lower one along `bent` where that is given; the last
+    vertex is the center of the far end."""
     direction: NDArray[np.float64] = np.asarray(toward, float)
     direction = direction / np.linalg.norm(direction)
     joint = start + direction * length * rng.uniform(0.45, 0.52)
     bend = direction + [rng.uniform(0, 0.5) if direction[2] > -0.95 else -rng.uniform(0, 0.2), 0, 0]
+    if bent is not None:
+        bend = np.asarray(bent, float)
     end = joint + bend / np.linalg.norm(bend) * length * 0.5
     square = 6.0 if boxy else 2.0
     return [
@@ -201,43 +305,83 @@ def _limb(
     ]
 
 
-def _foot(rng: np.random.Generator, shin: Solid, radius: float) -> Solid:
-    ankle = shin[0][-1]
+def _foot(rng: np.random.Generator, shin: Solid, radius: float, upright: bool) -> Solid:
+    """A foot before the shin's end, or, of a leg that lies on the floor, above it."""
+    ankle, along = shin[0][-1], (0.0, 0.0, 0.7) if upright else (0.7, 0.0, 0.0)
     return transform(
-        ellipsoid((1.9, 1.0, 0.75), 12, 8, squareness=2.6),
+        ellipsoid((0.75, 1.0, 1.6) if upright else (1.9, 1.0, 0.75), 12, 8, squareness=2.6),
         scale=radius * rng.uniform(0.9, 1.2),
-        move=ankle + [radius * 0.7, 0, 0],
+        move=ankle + radius * np.array(along),
     )
 
 
-def _figure_head(rng: np.random.Generator, figure: Figure, top: float, thick: float, boxy: bool) -> list[Piece]:
+def _figure_head(rng: np.random.Generator, figure: Figure, top: float, thick: float, boxy: bool) -> list[Fine]:
     height = rng.uniform(*figure.head)
     wide = height * rng.uniform(*figure.head_round)
     gap = rng.uniform(0.02, 0.12)
     center = np.array([0.02, 0, top + gap + height / 2])
     yaw = rotation((0, 0, 1), rng.normal(0, 0.3))
     skull = box((wide, wide, height)) if boxy else ellipsoid((wide * 0.55, wide / 2, height / 2), 24, 16)
-    pieces: list[Piece] = [
-        ("head", skull),
-        ("head", bar((0, 0, -height * 0.3), (0, 0, -height / 2 - gap - 0.05), thick)),
+    pieces: list[Fine] = [
+        (("head",), skull),
+        (("neck", "head"), bar((0, 0, -height * 0.3), (0, 0, -height / 2 - gap - 0.05), thick)),
     ]
     if (ear := rng.uniform(*figure.ear)) > 0:
-        leaf = ellipsoid((ear * 0.4, ear, ear), 14, 10)
-        pieces += [("ear", transform(leaf, move=(0, side * wide * 0.38, height * 0.42))) for side in (1, -1)]
-    return [(part, transform(solid, rotate=yaw, move=center)) for part, solid in pieces]
+        tall, lop = ear * rng.choice([1.0, 1.0, 2.5]), rng.uniform(-0.3, 1.2)
+        leaf = transform(ellipsoid((ear * 0.4, ear, tall), 14, 10), move=(0, 0, tall - ear))
+        for side in (1, -1):
+            hung = transform(leaf, rotate=rotation((1, 0, 0), -side * lop))
+            pieces.append((("ear",), transform(hung, move=(0, side * wide * 0.38, height * 0.42))))
+    if (snout := rng.uniform(*figure.snout)) > 0:
+        size = wide * rng.uniform(0.2, 0.32)
+        ball = ellipsoid((snout, size, size * 0.8), 16, 10)
+        pieces.append((("muzzle", "head"), transform(ball, move=(wide * 0.5, 0, -height * 0.12))))
+    if chance(rng, figure.dressed):
+        pieces.append(_headgear(rng, wide, height))
+    return [(names, transform(solid, rotate=yaw, move=center)) for names, solid in pieces]
 
 
-ANIMAL_WORDS = {"body": ("torso", "trunk"), "leg": ("limb", "paw"), "head": ("face",), "nose": ("trunk", "proboscis")}
+def _headgear(rng: np.random.Generator, wide: float, height: float) -> Fine:
+    """Hair that covers the back of the head, down to the shoulders at times, or a hat with a brim."""
+    if chance(rng, 0.6):
+        long = rng.uniform(0.9, 1.5)
+        cap = ellipsoid((wide * 0.56, wide * 0.56, height * 0.52 * long), 20, 14)
+        return (("hair", "head"), transform(cap, move=(-wide * 0.12, 0, height * (0.56 - 0.5 * long))))
+    brim, tall = wide * rng.uniform(0.55, 1.0), height * rng.uniform(0.3, 0.7)
+    profile = [(brim, 0), (brim, 0.03), (wide * 0.52, 0.05), (wide * rng.uniform(0.25, 0.55), tall)]
+    return (("hat", "head"), transform(revolve(profile, 24), move=(0, 0, height * rng.uniform(0.2, 0.35))))
+
+
+ANIMAL_WORDS = {
+    "body": ("torso", "trunk"),
+    "leg": ("limb", "paw"),
+    "head": ("face",),
+    "nose": ("trunk", "proboscis"),
+    "front leg": ("foreleg", "front limb"),
+    "hind leg": ("back leg", "rear leg"),
+    "foot": ("paw", "feet"),
+    "muzzle": ("snout", "nose"),
+    "mane": ("hair", "fur"),
+}
 FIGURE_WORDS = {
     "body": ("torso", "trunk", "chest"),
     "leg": ("limb", "foot"),
     "arm": ("hand", "limb"),
     "head": ("face",),
 }
+LIMB_WORDS = {
+    "body": ("torso", "trunk", "chest"),
+    "head": ("face",),
+    "hand": ("fist", "palm"),
+    "foot": ("feet", "shoe"),
+    "lower leg": ("shin", "calf"),
+    "neck": ("throat",),
+}
 
 
 def _animal(name: str, size: Range, animal: Animal, *extra: str, also: tuple[str, ...] = ()) -> Family:
-    parts = ("head", "body", "leg", *extra)
+    legs = () if "front leg" in extra else ("leg",)
+    parts = ("head", "body", *legs, *extra)
     words = {part: names for part, names in ANIMAL_WORDS.items() if part in parts} | ({name: also} if also else {})
     return Family(name, parts, partial(build_animal, animal, parts), synonyms=words, size=size)
 
@@ -251,11 +395,26 @@ def _figure(name: str, size: Range, figure: Figure, *extra: str, also: tuple[str
 LONG_LEGS: Range = (0.75, 0.95)
 SHORT_LEGS: Range = (0.28, 0.42)
 CATEGORIES = (
-    _animal("dog", (0.1, 0.9), Animal(), "tail", "ear", also=("hound", "puppy")),
+    _animal(
+        "dog",
+        (0.1, 0.9),
+        Animal(thickness=(0.25, 0.5), leg=(0.25, 0.75), tail=(0.08, 0.6), sit=0.3, lie=0.2),
+        "tail",
+        "ear",
+        also=("hound", "puppy"),
+    ),
     _animal(
         "cat",
         (0.1, 0.6),
-        Animal(tail=(0.6, 0.9), head=(0.2, 0.26), head_slim=(0.8, 1.0)),
+        Animal(
+            thickness=(0.28, 0.5),
+            leg=(0.3, 0.6),
+            tail=(0.5, 0.9),
+            head=(0.2, 0.3),
+            head_slim=(0.8, 1.0),
+            sit=0.4,
+            lie=0.3,
+        ),
         "tail",
         "ear",
         also=("kitten",),
@@ -263,7 +422,16 @@ CATEGORIES = (
     _animal(
         "horse",
         (0.15, 2.4),
-        Animal(leg=LONG_LEGS, neck=(0.4, 0.55), neck_up=(40, 60), head=(0.34, 0.42), head_slim=(0.38, 0.48)),
+        Animal(
+            thickness=(0.28, 0.45),
+            leg=LONG_LEGS,
+            neck=(0.35, 0.6),
+            neck_up=(25, 65),
+            head=(0.34, 0.42),
+            head_slim=(0.38, 0.5),
+            mane=(0.4, 0.8),
+            lie=0.1,
+        ),
         "neck",
         "tail",
         "ear",
@@ -272,7 +440,9 @@ CATEGORIES = (
     _animal(
         "cow",
         (0.15, 2.4),
-        Animal(thickness=(0.4, 0.5), leg=(0.45, 0.6), neck_up=(5, 35), horn=(0.08, 0.2), tail=(0.4, 0.55)),
+        Animal(
+            thickness=(0.38, 0.56), leg=(0.4, 0.65), neck_up=(-10, 35), horn=(0.05, 0.3), tail=(0.3, 0.55), lie=0.25
+        ),
         "tail",
         "ear",
         "horn",
@@ -281,7 +451,7 @@ CATEGORIES = (
     _animal(
         "sheep",
         (0.1, 1.3),
-        Animal(thickness=(0.5, 0.62), leg=(0.35, 0.5), leg_radius=(0.035, 0.05), tail=(0.08, 0.15)),
+        Animal(thickness=(0.45, 0.7), leg=(0.3, 0.5), leg_radius=(0.035, 0.055), tail=(0.06, 0.15), lie=0.25),
         "tail",
         "ear",
         also=("lamb",),
@@ -294,8 +464,9 @@ CATEGORIES = (
             leg=SHORT_LEGS,
             neck=(0.02, 0.08),
             neck_up=(-5, 15),
-            head=(0.34, 0.42),
-            tail=(0.1, 0.2),
+            head=(0.3, 0.42),
+            tail=(0.08, 0.2),
+            lie=0.2,
         ),
         "tail",
         "ear",
@@ -314,7 +485,8 @@ CATEGORIES = (
             ear=(0.3, 0.42),
             ear_lop=(90, 120),
             tail=(0.3, 0.5),
-            nose=(0.5, 0.8),
+            nose=(0.45, 0.85),
+            sit=0.12,
         ),
         "nose",
         "ear",
@@ -336,8 +508,10 @@ CATEGORIES = (
             leg=SHORT_LEGS,
             neck=(0.05, 0.15),
             leg_radius=(0.08, 0.11),
-            head=(0.36, 0.44),
+            head=(0.3, 0.44),
             tail=(0.04, 0.08),
+            sit=0.4,
+            lie=0.15,
         ),
         "ear",
     ),
@@ -350,7 +524,14 @@ CATEGORIES = (
         "horn",
         also=("stag",),
     ),
-    _figure("person", (0.1, 1.95), Figure(), also=("human", "man", "woman", "figure")),
+    _figure(
+        "person",
+        (0.1, 1.95),
+        Figure(
+            width=(0.55, 0.85), depth=(0.4, 0.75), leg=(1.1, 1.7), head=(0.36, 0.52), sit=0.25, wild=0.35, dressed=0.5
+        ),
+        also=("human", "man", "woman", "figure"),
+    ),
     _figure(
         "teddy bear",
         (0.12, 0.6),
@@ -362,9 +543,12 @@ CATEGORIES = (
             leg_radius=(0.17, 0.22),
             arm=(0.6, 0.8),
             arm_radius=(0.13, 0.17),
-            head=(0.6, 0.75),
-            head_round=(1.0, 1.15),
-            ear=(0.12, 0.18),
+            head=(0.55, 0.85),
+            head_round=(0.9, 1.2),
+            ear=(0.1, 0.2),
+            snout=(0.05, 0.2),
+            sit=0.6,
+            wild=0.4,
         ),
         "ear",
         also=("plush bear", "stuffed bear"),
@@ -373,8 +557,190 @@ CATEGORIES = (
         "robot",
         (0.1, 1.7),
         Figure(
-            width=(0.7, 0.95), hips=(0.8, 1.0), depth=(0.5, 0.75), leg=(0.7, 1.2), leg_radius=(0.12, 0.17), boxy=0.75
+            width=(0.7, 0.95),
+            hips=(0.6, 1.1),
+            depth=(0.5, 0.9),
+            leg=(0.4, 1.3),
+            leg_radius=(0.1, 0.2),
+            head=(0.3, 0.6),
+            head_round=(0.7, 1.5),
+            boxy=0.75,
+            sit=0.1,
+            wild=0.4,
         ),
         also=("humanoid", "android"),
+    ),
+    _figure(
+        "doll",
+        (0.1, 0.5),
+        Figure(
+            width=(0.45, 0.75),
+            hips=(0.8, 1.2),
+            leg=(0.6, 1.4),
+            leg_radius=(0.08, 0.16),
+            arm=(0.6, 1.1),
+            head=(0.45, 0.95),
+            head_round=(0.8, 1.15),
+            sit=0.4,
+            wild=0.4,
+            dressed=0.9,
+        ),
+        "hair",
+        "hat",
+        also=("puppet", "baby"),
+    ),
+    _figure(
+        "soft toy",
+        (0.1, 0.5),
+        Figure(
+            width=(0.6, 1.0),
+            hips=(0.95, 1.3),
+            depth=(0.7, 1.0),
+            leg=(0.35, 0.7),
+            leg_radius=(0.14, 0.24),
+            arm=(0.35, 0.75),
+            arm_radius=(0.1, 0.18),
+            head=(0.55, 1.1),
+            head_round=(0.9, 1.3),
+            ear=(0.08, 0.3),
+            snout=(0.05, 0.3),
+            sit=0.75,
+            wild=0.5,
+        ),
+        "ear",
+        also=("plush toy", "stuffed animal", "stuffed toy"),
+    ),
+    Family(
+        "mannequin",
+        ("head", "neck", "body", "upper arm", "lower arm", "hand", "upper leg", "lower leg", "foot"),
+        partial(
+            build_figure,
+            Figure(width=(0.55, 0.85), depth=(0.4, 0.7), head=(0.36, 0.55), sit=0.25, wild=0.5),
+            ("head", "neck", "body", "upper arm", "lower arm", "hand", "upper leg", "lower leg", "foot"),
+        ),
+        synonyms={"mannequin": ("manikin", "action figure", "statue"), **LIMB_WORDS},
+        size=(0.1, 1.9),
+    ),
+    _animal(
+        "plush animal",
+        (0.1, 0.5),
+        Animal(
+            thickness=(0.55, 0.85),
+            leg=(0.15, 0.35),
+            leg_radius=(0.1, 0.17),
+            neck=(0.02, 0.12),
+            head=(0.4, 0.65),
+            head_slim=(0.8, 1.05),
+            ear=(0.08, 0.3),
+            ear_lop=(0, 130),
+            tail=(0.05, 0.4),
+            sit=0.4,
+            lie=0.4,
+        ),
+        "tail",
+        "ear",
+        also=("cuddly toy",),
+    ),
+    _animal(
+        "toy animal",
+        (0.05, 0.4),
+        Animal(
+            thickness=(0.25, 0.6),
+            leg=(0.25, 0.9),
+            leg_radius=(0.04, 0.1),
+            neck=(0.05, 0.5),
+            neck_up=(0, 70),
+            head=(0.25, 0.42),
+            head_slim=(0.45, 0.9),
+            tail=(0.1, 0.7),
+            sit=0.15,
+            lie=0.15,
+        ),
+        "neck",
+        "front leg",
+        "hind leg",
+        "foot",
+        "muzzle",
+        "tail",
+        "ear",
+        also=("animal figure", "animal"),
+    ),
+    _animal(
+        "lion",
+        (0.1, 1.9),
+        Animal(
+            thickness=(0.3, 0.45),
+            leg=(0.35, 0.6),
+            neck=(0.1, 0.2),
+            head=(0.32, 0.42),
+            mane=(1.15, 1.7),
+            tail=(0.5, 0.9),
+            ear=(0.05, 0.1),
+            sit=0.25,
+            lie=0.35,
+        ),
+        "mane",
+        "tail",
+        also=("big cat",),
+    ),
+    _animal(
+        "rabbit",
+        (0.08, 0.5),
+        Animal(
+            thickness=(0.5, 0.7),
+            leg=(0.2, 0.35),
+            neck=(0.05, 0.15),
+            head=(0.35, 0.45),
+            head_slim=(0.65, 0.85),
+            ear=(0.3, 0.6),
+            ear_lop=(0, 130),
+            tail=(0.05, 0.12),
+            sit=0.6,
+            lie=0.3,
+        ),
+        "ear",
+        "tail",
+        also=("bunny", "hare"),
+    ),
+    _animal(
+        "dinosaur",
+        (0.1, 0.6),
+        Animal(
+            thickness=(0.35, 0.6),
+            leg=(0.25, 0.6),
+            leg_radius=(0.07, 0.13),
+            neck=(0.3, 1.0),
+            neck_up=(10, 70),
+            head=(0.2, 0.4),
+            head_slim=(0.4, 0.6),
+            ear=NONE,
+            tail=(0.8, 1.6),
+            tail_radius=(0.15, 0.3),
+            mane=(0.3, 0.6),
+        ),
+        "neck",
+        "tail",
+        also=("dragon", "toy dinosaur"),
+    ),
+    _animal(
+        "crocodile",
+        (0.1, 3.0),
+        Animal(
+            thickness=(0.25, 0.4),
+            height=(0.5, 0.8),
+            leg=(0.06, 0.16),
+            leg_radius=(0.035, 0.06),
+            neck=(0.05, 0.12),
+            neck_up=(0, 15),
+            head=(0.4, 0.7),
+            head_slim=(0.3, 0.45),
+            nod=(-0.2, 0.1),
+            ear=NONE,
+            tail=(0.8, 1.2),
+            tail_radius=(0.2, 0.35),
+            lie=0.3,
+        ),
+        "tail",
+        also=("lizard", "alligator"),
     ),
 )

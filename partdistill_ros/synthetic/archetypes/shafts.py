@@ -248,6 +248,44 @@ def _plunger(rng: np.random.Generator, length: float, width: float, radius: floa
     return [("", transform(cup, move=rim)), ("", lip)]
 
 
+def _wrench(rng: np.random.Generator, length: float, width: float, radius: float) -> list[Piece]:
+    """A mouth of two jaws, or a ring."""
+    thick, half = radius * rng.uniform(0.7, 1.1), width / 2
+    if rng.random() < 0.3:
+        hoop = np.column_stack([half * (1 - np.cos(_ROUND)), half * np.sin(_ROUND), np.zeros(32)])
+        return [("", tube(hoop, half * rng.uniform(0.2, 0.35), 12, closed=True, normal=(0, 0, 1)))]
+    gap, skew = half * rng.uniform(0.35, 0.6), rotation((0, 0, 1), rng.uniform(-0.4, 0.4))
+    base = slab(circle(half, 28), thick, edge=0.3)
+    jaws = [slab(knots([0, gap], [length, gap * 0.95], [length, half * 0.9], [0, half]), thick)]
+    jaws.append(slab(knots([0, -half], [length, -half * 0.9], [length, -gap * 0.95], [0, -gap]), thick))
+    return [("", base), *(("", transform(jaw, rotate=skew, move=(half * 0.4, 0, 0))) for jaw in jaws)]
+
+
+def _wires(rng: np.random.Generator, length: float, width: float, radius: float) -> list[Piece]:
+    """Loops of wire, as of a whisk."""
+    pieces: list[Piece] = []
+    bow = smooth(knots([0, 0.1], [0.5, 0.8], [0.85, 1], [1, 0]), 14) * [length, width / 2]
+    bow = np.concatenate([bow, bow[-2::-1] * [1, -1]])
+    for angle in np.linspace(0, np.pi, int(rng.integers(3, 7)), endpoint=False):
+        path = np.column_stack([bow[:, 0], bow[:, 1] * np.cos(angle), bow[:, 1] * np.sin(angle)])
+        pieces.append(("", tube(path, radius * rng.uniform(0.15, 0.25), 8)))
+    return pieces
+
+
+def _roller(rng: np.random.Generator, length: float, width: float, radius: float) -> list[Piece]:
+    """A roll across a bent wire, or a disc that cuts."""
+    if rng.random() < 0.3:
+        disc = transform(cylinder(width / 2, radius * 0.5, 32), rotate=rotation((1, 0, 0), np.pi / 2))
+        return [("", transform(disc, move=(width * 0.4, 0, 0)))]
+    wire = smooth(knots([-0.02, 0, 0], [length * 0.3, -width * 0.6, 0], [length, -width * 0.6, 0]), 14)
+    wire = np.concatenate([wire, knots([length, -width / 2, 0], [length, width * 0.4, 0])])
+    thick = width * rng.uniform(0.12, 0.25)
+    return [
+        ("shaft", tube(wire, radius * 0.4, 10, normal=(0, 0, 1))),
+        ("", bar((length, -width / 2, 0), (length, width / 2, 0), thick, segments=20)),
+    ]
+
+
 _ROUND = np.linspace(0, 2 * np.pi, 32, endpoint=False)
 HEADS: dict[str, Head] = {
     "blade": _blade,
@@ -263,6 +301,9 @@ HEADS: dict[str, Head] = {
     "lens": _lens,
     "axe": _axe,
     "plunger": _plunger,
+    "wrench": _wrench,
+    "wires": _wires,
+    "roller": _roller,
 }
 WORDS = {
     "handle": ("grip", "shaft", "stick"),
@@ -278,6 +319,9 @@ WORDS = {
     "tip": ("point", "end"),
     "cup": ("bell",),
     "teeth": ("tines",),
+    "jaw": ("jaws", "head", "mouth"),
+    "wires": ("wire", "loops", "head"),
+    "roller": ("roll", "wheel"),
 }
 
 
@@ -471,5 +515,64 @@ CATEGORIES = (
         Shaft("plunger", "cup", radius=(0.02, 0.03), length=(0.15, 0.25), width=(0.28, 0.4)),
         "handle",
         "cup",
+    ),
+    _tool(
+        "wrench",
+        (0.1, 0.35),
+        Shaft("wrench", "jaw", radius=(0.03, 0.06), flatness=(0.3, 1.0), length=(0.12, 0.2), width=(0.18, 0.32)),
+        "handle",
+        "jaw",
+        also=("spanner",),
+    ),
+    _tool(
+        "whisk",
+        (0.15, 0.35),
+        Shaft("wires", "wires", radius=(0.04, 0.06), length=(0.7, 1.2), width=(0.3, 0.6)),
+        "handle",
+        "wires",
+        also=("egg beater",),
+    ),
+    _tool(
+        "paint roller",
+        (0.15, 0.45),
+        Shaft(
+            "roller",
+            "roller",
+            "handle",
+            "shaft",
+            grip=(0.5, 0.8),
+            radius=(0.015, 0.03),
+            grip_radius=(0.04, 0.07),
+            length=(0.25, 0.4),
+            width=(0.4, 0.9),
+        ),
+        "handle",
+        "shaft",
+        "roller",
+        also=("lint roller", "pizza cutter"),
+    ),
+    _tool(
+        "hoe",
+        (0.8, 1.7),
+        Shaft("blade", "blade", radius=POLE, length=(0.12, 0.2), width=(0.12, 0.2), tilt=(60, 110)),
+        "handle",
+        "blade",
+        also=("garden hoe", "adze"),
+    ),
+    _tool(
+        "pitchfork",
+        (0.8, 1.6),
+        Shaft("tines", "tines", radius=POLE, length=(0.25, 0.35), width=(0.14, 0.24), tilt=(-5, 20)),
+        "handle",
+        "tines",
+        also=("garden fork",),
+    ),
+    _tool(
+        "bottle brush",
+        (0.15, 0.4),
+        Shaft("bristles", "bristles", radius=(0.015, 0.03), length=(0.3, 0.6), width=(0.14, 0.3)),
+        "handle",
+        "bristles",
+        also=("toilet brush", "duster"),
     ),
 )

@@ -144,7 +144,8 @@ def _ears(rng: np.random.Generator, profile: Array) -> list[Piece]:
     """Two bows at the sides, lying or standing."""
     z = rng.uniform(0.55, 0.95) * profile[-1, 1]
     radius, span = float(radius_at(profile, z)), rng.uniform(0.2, 0.5)
-    out, thick, tilt = rng.uniform(0.15, 0.5), rng.uniform(0.04, 0.1), rng.uniform(-0.2, 0.4)
+    out, thick, tilt = rng.uniform(0.12, 0.5), rng.uniform(0.03, 0.12), rng.uniform(-0.3, 0.9)
+    out = max(out, float(profile[:, 0].max()) + 0.1 - radius)  # out from under a rim
     path = smooth(
         knots(
             [radius * 0.97, -span, z],
@@ -155,6 +156,9 @@ def _ears(rng: np.random.Generator, profile: Array) -> list[Piece]:
         20,
     )
     ear = tube(path, thick, 12, aspect=rng.uniform(0.6, 1.6), squareness=float(rng.choice([2.0, 4.0])))
+    if chance(rng, 0.2):  # a lug without an opening
+        size = (out * 0.7, span, thick)
+        ear = transform(ellipsoid(size, 20, 10, squareness=rng.uniform(2, 6)), move=(radius + out * 0.4, 0, z))
     turned = transform(ear, rotate=rotation((0, 0, 1), np.pi))
     return [("handle", ear), ("handle", turned)]
 
@@ -171,9 +175,12 @@ def _stick(rng: np.random.Generator, profile: Array) -> list[Piece]:
         ),
         20,
     )
-    thick = rng.uniform(0.05, 0.1) * smooth(knots([0.7], [1.0], [rng.uniform(0.9, 1.4)]), 20)[:, 0]
-    made: list[Piece] = [("handle", tube(path, thick, 14, aspect=rng.uniform(0.5, 1.0), normal=(0, 0, 1)))]
-    return made + (_ears(rng, profile)[:1] if chance(rng, 0.12) else [])
+    thick = rng.uniform(0.05, 0.13) * smooth(knots([rng.uniform(0.4, 1.0)], [1.0], [rng.uniform(0.7, 1.4)]), 20)[:, 0]
+    square = float(rng.choice([2.0, 2.0, 5.0]))
+    made: list[Piece] = [
+        ("handle", tube(path, thick, 14, aspect=rng.uniform(0.3, 1.1), normal=(0, 0, 1), squareness=square))
+    ]
+    return made + (_ears(rng, profile)[:1] if chance(rng, 0.2) else [])
 
 
 def _bail(rng: np.random.Generator, profile: Array) -> list[Piece]:
@@ -214,6 +221,7 @@ WORDS = {
     "body": ("container", "vessel"),
     "pan": ("body", "bowl", "dish"),
     "pot": ("body", "container", "vessel"),
+    "bowl": ("body", "basin dish", "container"),
 }
 
 
@@ -227,7 +235,7 @@ CATEGORIES = (
     _vessel(
         "cooking pot",
         (0.15, 0.45),
-        Vessel((0.5, 1.8), (0.85, 1.0), (0.95, 1.1), lid=0.65, ears=3, stick=1, body="pot"),
+        Vessel((0.4, 2.2), (0.7, 1.0), (0.95, 1.12), (0.8, 1.08), lid=0.6, ears=3, stick=2, bail=0.3, body="pot"),
         "handle",
         "lid",
         also=("pot", "saucepan", "kitchen pot", "casserole"),
@@ -292,5 +300,36 @@ CATEGORIES = (
         Vessel((0.9, 1.5), (0.9, 1.05), (0.95, 1.05), (0.75, 0.95), loop=2, bail=1, spout=1.0),
         "handle",
         "spout",
+    ),
+    _vessel(
+        "thermos",
+        (0.15, 0.4),
+        Vessel((3.0, 5.5), (0.85, 1.0), (0.95, 1.05), (0.6, 0.95), lid=0.95, loop=2, bare=2, stick=0.1),
+        "handle",
+        "lid",
+        also=("vacuum flask", "travel mug", "water jug"),
+    ),
+    _vessel(
+        "measuring jug",
+        (0.08, 0.25),
+        Vessel((1.2, 2.2), (0.65, 0.9), (0.8, 1.0), (0.95, 1.1), 0.3, loop=3, stick=1, spout=0.7),
+        "handle",
+        "spout",
+        also=("measuring cup", "gravy boat"),
+    ),
+    _vessel(
+        "paint can",
+        (0.1, 0.3),
+        Vessel((1.6, 2.6), (0.95, 1.0), (0.98, 1.02), (0.9, 1.0), lid=0.7, bail=1),
+        "handle",
+        "lid",
+        also=("tin can", "milk can"),
+    ),
+    _vessel(
+        "colander",
+        (0.15, 0.4),
+        Vessel((0.5, 1.0), (0.3, 0.7), (0.8, 0.95), (1.0, 1.1), ears=2, stick=1, body="bowl"),
+        "handle",
+        also=("strainer", "sieve"),
     ),
 )

@@ -23,13 +23,13 @@ PARTS = ("screen", "keyboard")
 def build(rng: np.random.Generator) -> MeshBuilder:
     """One laptop about 1 wide (y), its hinge along y at x = 0 and its keyboard toward +x."""
     deep = rng.uniform(0.55, 0.85)
-    thick = rng.choice([rng.uniform(0.015, 0.04), rng.uniform(0.04, 0.14)], p=[0.65, 0.35])
+    thick = rng.choice([rng.uniform(0.015, 0.04), rng.uniform(0.04, 0.2)], p=[0.6, 0.4])
     mesh = MeshBuilder(PARTS)
     _lower(rng, mesh, deep, thick)
     angle = np.deg2rad(
-        rng.choice([rng.uniform(80, 135), rng.uniform(25, 80), rng.uniform(135, 181)], p=[0.75, 0.1, 0.15])
+        rng.choice([rng.uniform(80, 135), rng.uniform(1, 80), rng.uniform(135, 181)], p=[0.65, 0.2, 0.15])
     )
-    lid = min(thick, rng.uniform(0.012, 0.06))
+    lid = min(thick, rng.uniform(0.012, 0.08))
     tall = deep * rng.uniform(0.88, 1.05)
     wide = rng.uniform(0.94, 1.03)
     hinge = np.array([rng.uniform(-0.01, 0.04), 0, thick * rng.uniform(0.5, 1.0)])
@@ -37,6 +37,7 @@ def build(rng: np.random.Generator) -> MeshBuilder:
     for solid in _upper(rng, tall, wide, lid):
         mesh.add("screen", transform(solid, rotate=turn, move=hinge))
     _hinges(rng, mesh, hinge, lid)
+    _feet_and_ports(rng, mesh, deep, thick)
     return mesh
 
 
@@ -109,6 +110,22 @@ def _hinges(rng: np.random.Generator, mesh: MeshBuilder, hinge: Array, thick: fl
     for y, length in spans:
         barrel = transform(cylinder(radius, length, 14), rotate=rotation((1, 0, 0), np.pi / 2), move=hinge + [0, y, 0])
         mesh.add("keyboard", barrel)
+
+
+def _feet_and_ports(rng: np.random.Generator, mesh: MeshBuilder, deep: float, thick: float) -> None:
+    """Feet under the corners, and what stands out of the edges: plugs, a drive, a battery behind the hinge."""
+    if rng.random() < 0.4:
+        high = rng.uniform(0.005, 0.04)
+        for x in (0.1, 0.9):
+            for y in (-0.42, 0.42):
+                mesh.add("keyboard", transform(cylinder(0.03, high, 12), move=(deep * x, y, -high / 2)))
+    for _ in range(int(rng.integers(0, 4))):
+        long, wide = rng.uniform(0.01, 0.1), rng.uniform(0.02, 0.12)
+        side, at = rng.choice([-1, 1]), rng.uniform(0.1, 0.9) * deep
+        mesh.add("keyboard", box((wide, long, thick * 0.6), (at, side * (0.5 + long / 2 - 0.005), thick * 0.45)))
+    if rng.random() < 0.2:
+        size = (rng.uniform(0.04, 0.15), rng.uniform(0.4, 0.8), thick * rng.uniform(0.6, 1.0))
+        mesh.add("keyboard", box(size, (-size[0] / 2, 0, size[2] / 2)))
 
 
 FAMILY = Family(

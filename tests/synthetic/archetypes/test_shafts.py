@@ -21,7 +21,7 @@ def test_the_head_is_at_the_other_end(category):
 
 @pytest.mark.parametrize("head", HEADS)
 def test_every_head_joins_the_shaft(head):
-    parts = ("handle", "head", "frame", "strings", "lens")
+    parts = ("handle", "head", "frame", "strings", "lens", "shaft")
     mesh = build_shaft(Shaft(head, "head"), parts, np.random.default_rng(5)).build()
     points = mesh.triangles().reshape(-1, 3)
     is_shaft = np.repeat(mesh.face_labels == 0, 3)
