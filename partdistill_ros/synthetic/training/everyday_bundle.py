@@ -40,6 +40,8 @@ from partdistill_ros.text.space import TextSpace
 OFTEN = {"assembly": 4.0, "mug": 3.0, "chair": 2.0, "table": 2.0, "airplane": 2.0}  # how often a category is drawn
 ALIKE = 0.45  # cosine from which another name may mean the same, and is no counterexample
 PHRASES = 3  # that `options_of` makes of a part's name and its object's
+MISSING = 0.1  # how often a part is not there, broken off or never made: things of a kind differ in their parts
+LEAST_POINTS = 1000  # of a shape without it
 TEXT_NOISE = 0.7  # length of the error that a name's embedding may have: of phrases the space knows less
 
 
@@ -189,14 +191,15 @@ class EverydayTrainer(StepTrainer[Student]):
         for name in rng.choice(self.categories, training.batch, p=self.chances):
             shapes, names, family = self.shapes[name], self.names[name], EVERYTHING[name]
             at = rng.integers(len(shapes.points))
+            kept = _without_a_part(rng, shapes.labels[at])
             beside = self.shapes[str(rng.choice(self.categories))]
             other = beside.points[rng.integers(len(beside.points))]
             cloud = sensed(
-                rng, shapes.points[at].astype(np.float32), shapes.seen[at], other.astype(np.float32),
+                rng, shapes.points[at][kept].astype(np.float32), shapes.seen[at][:, kept], other.astype(np.float32),
                 family.up_unknown, self.sensing, config.points, config.centers,
             )  # fmt: skip
             source = cloud.source[: training.loss_points]
-            labels = np.where(source >= 0, shapes.labels[at][np.maximum(source, 0)], -1).astype(np.int64)
+            labels = np.where(source >= 0, shapes.labels[at][kept][np.maximum(source, 0)], -1).astype(np.int64)
             text = names.drawn(rng)
             if rng.random() < 0.3:  # nobody asks for what is not there
                 present = np.unique(labels[labels >= 0])
@@ -237,6 +240,15 @@ def _noisy(rng: np.random.Generator, embedding: NDArray[np.float32]) -> NDArray[
     return (moved / np.linalg.norm(moved)).astype(np.float32)
 
 
+def _without_a_part(rng: np.random.Generator, labels: NDArray[np.int8]) -> NDArray[np.intp]:
+    """Which points are there: nearly always all of them."""
+    if rng.random() < MISSING and len(parts := np.unique(labels)) > 2:
+        kept = np.flatnonzero(labels != rng.choice(parts))
+        if len(kept) >= LEAST_POINTS:
+            return kept
+    return np.arange(len(labels))
+
+
 def _weights(labels: NDArray[np.int64], parts: int) -> NDArray[np.float32]:
     """Of each point: small parts count more than their points, by the root of how few these are; mean 1."""
     counts = np.bincount(labels[labels >= 0], minlength=parts)
@@ -256,6 +268,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=usual.steps)
     parser.add_argument("--batch", type=int, default=usual.batch)
     parser.add_argument("--rate", type=float, default=usual.rate)
+    parser.add_argument(
+        "--cool-down", type=float, default=usual.cool_down, help="over which fraction of all steps the rate ends at 0"
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--export-only", action="store_true", help="write the bundle of the checkpoint as it is")
@@ -272,7 +287,7 @@ def main() -> None:
         parser.error(f"{folders} holds no shapes: draw them with synthetic.training.everyday_shapes first")
     names, all_names = embed_names(space, categories)
     steps = 0 if options.export_only else options.steps
-    training = Training(steps=steps, batch=options.batch, rate=options.rate)
+    training = Training(steps=steps, batch=options.batch, rate=options.rate, cool_down=options.cool_down)
     student = new_student("patch_transformer", space.dim, options.start)
     trainer = EverydayTrainer(
         student, shapes, names, all_names, training,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull
+from scipy.spatial import ConvexHull, cKDTree
 
 from partdistill_ros.distillation.augmentation import AugmentedCloud, draw_clutter, random_turn, sample_unevenly
 from partdistill_ros.distillation.config import Augmentation
@@ -35,6 +35,8 @@ class Sensing:
     fewest: int = 300
     steps: float = 0.3  # depth in steps, as structured light and stereo give it
     step: float = 0.03  # largest of these
+    welded: float = 0.2  # its joins and edges are round, as of cast, sewn and reconstructed things
+    waves: float = 0.02  # largest height of slow bumps, which a scan of many views has
     free_rotation: float = 0.25  # of a thing that stands
     free_rotation_up_unknown: float = 0.45  # of a thing without an up of its own
     how: Augmentation = Augmentation(noise=0.02)  # stretch, tilt, outliers, table, noise
@@ -76,7 +78,8 @@ def sensed(
     few = int(np.exp(rng.uniform(np.log(fewest), np.log(count)))) if rng.random() < sensing.few else count
     chosen = sample_unevenly(rng, cloud, few - min(len(extra), few // 4))
     extra = extra[rng.permutation(len(extra))[: few - len(chosen)]]
-    cloud = np.concatenate([cloud[chosen], extra])
+    own = welded(rng, cloud[chosen]) if rng.random() < sensing.welded else cloud[chosen]
+    cloud = np.concatenate([own, extra])
     source = np.concatenate([rows[chosen], np.full(len(extra), -1)])
     order = rng.permutation(len(cloud))
     cloud, source = cloud[order], source[order]
@@ -106,6 +109,13 @@ def resting_turn(rng: np.random.Generator, points: NDArray[np.floating]) -> NDAr
             break
         down = planes[facet, :3]
     return rotation_to_z(-down)
+
+
+def welded(rng: np.random.Generator, cloud: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The cloud with its joins and edges rounded off: each point lies nearer to the mean of its neighbors."""
+    near = cKDTree(cloud).query(cloud, int(rng.integers(6, 20)))[1]
+    weight = rng.uniform(0.5, 1.0)
+    return (1 - weight) * cloud + weight * cloud[near].mean(axis=1)
 
 
 def _cut(
@@ -138,6 +148,10 @@ def _measured(rng: np.random.Generator, cloud: NDArray[np.float64], sensing: Sen
     """Noise of all directions, and depth in steps along a line of sight."""
     if rng.random() < 0.7:
         cloud = cloud + rng.normal(0, rng.uniform(0, sensing.how.noise), cloud.shape)
+    if rng.random() < 0.3:
+        directions, phase = rng.normal(size=(6, 3)) * rng.uniform(2, 10, (6, 1)), rng.uniform(0, 2 * np.pi, 6)
+        bumps = np.sin(cloud @ directions.T + phase) @ rng.normal(0, 1 / 6, (6, 3))
+        cloud = cloud + rng.uniform(0, sensing.waves) * bumps / max(np.abs(bumps).max(), 1e-9)
     if rng.random() < sensing.steps:
         sight = rng.normal(size=3)
         sight /= np.linalg.norm(sight)

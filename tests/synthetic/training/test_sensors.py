@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="torch: the extra 'train'")
-from partdistill_ros.synthetic.training.sensors import Sensing, resting_turn, sensed  # noqa: E402
+from partdistill_ros.synthetic.training.sensors import Sensing, resting_turn, sensed, welded  # noqa: E402
 
 QUIET = {"dropped": 0.0, "one_sided": 0.0, "cut": 0.0, "neighbor": 0.0, "few": 0.0, "steps": 0.0, "free_rotation": 0.0}
 
@@ -47,6 +47,16 @@ def test_a_cut_takes_points_away_and_neighbors_have_no_label():
 def test_few_points_are_repeated():
     _, made = cloud(np.random.default_rng(2), Sensing(**{**QUIET, "few": 1.0}))
     assert 300 <= len(np.unique(made.points, axis=0)) < 1024
+
+
+def test_welding_rounds_the_edges_and_leaves_the_faces():
+    rng = np.random.default_rng(0)
+    floor = np.column_stack([rng.uniform(-1, 1, (3000, 2)), np.zeros(3000)])
+    wall = np.column_stack([np.full(3000, -1.0), rng.uniform(-1, 1, 3000), rng.uniform(0, 2, 3000)])
+    made = welded(rng, np.concatenate([floor, wall]))
+    corner = (floor[:, 0] < -0.97) & (np.abs(floor[:, 1]) < 0.9)
+    inner = (np.abs(floor[:, :2]) < 0.8).all(axis=1)
+    assert made[:3000][corner, 2].mean() > 0.002 and np.abs(made[:3000][inner, 2]).max() < 1e-9
 
 
 def test_a_dropped_thing_lies_on_a_side_that_it_can_rest_on():
