@@ -8,8 +8,9 @@ import ctypes
 import io
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ NAMES = {CUDA: "CUDA", TENSORRT: "TensorRT"}
 CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0", "arena_extend_strategy": "kSameAsRequested"}
 MAX_THREADS = 8  # more do not make a network of this size faster
 SILENT, WARNING = 4, 2  # severities of onnxruntime's log
+ONE_CLOUD = {"B": 1}  # the free axis of clouds, as the students export it; known ahead, biases join their products
 
 
 class StudentSession:
@@ -66,8 +68,11 @@ class StudentSession:
                 raise PartDistillError(f"device 'cuda' does not work here: {self.note}; use 'auto' or 'cpu'")
             else:
                 self.fell_back = _has_driver()
-        self._session = session or open_session(model, [CPU], self.threads)
         on_cpu = self.provider == "cpu"
+        self._session = session or open_session(model, [CPU], self.threads, ONE_CLOUD)
+        # Of several clouds each thread takes one, and would only wait for the helpers of another.
+        alone = on_cpu and self.threads > 1
+        self._one_thread = open_session(model, [CPU], 1, ONE_CLOUD) if alone else self._session
         self._pool = ThreadPoolExecutor(self.threads, "student") if on_cpu else None
         self._bound = None if on_cpu else Bound(self._session, "cuda")
 
@@ -81,19 +86,22 @@ class StudentSession:
         Raises PartDistillError where the runtime fails (out of memory, a model it cannot run).
         """
         if self._pool is None or len(points) < 2:
-            return self._run(points, centers, text)
-        each = range(len(points))
-        return np.concatenate(
-            list(self._pool.map(lambda at: self._run(points[at : at + 1], centers[at : at + 1], text), each))
-        )
+            return self._run(self._session, points, centers, text)
+        each = [slice(at, at + 1) for at in range(len(points))]
+        run = partial(self._run, self._one_thread)
+        return np.concatenate(list(self._pool.map(lambda at: run(points[at], centers[at], text), each)))
 
     def _run(
-        self, points: NDArray[np.float32], centers: NDArray[np.int64], text: NDArray[np.float32]
+        self,
+        session: onnxruntime.InferenceSession,
+        points: NDArray[np.float32],
+        centers: NDArray[np.int64],
+        text: NDArray[np.float32],
     ) -> NDArray[np.float32]:
         try:
             if self._bound is not None:
                 return self._bound.run(points, centers, text)
-            return self._session.run(["logits"], {"points": points, "centers": centers, "text": text})[0]
+            return session.run(["logits"], {"points": points, "centers": centers, "text": text})[0]
         except Exception as error:  # onnxruntime's exceptions share no base class
             raise PartDistillError(f"the student failed on {self.provider}: {_first_line(error)}") from error
 
@@ -150,9 +158,15 @@ class Bound:
 Provider = str | tuple[str, dict[str, str]]
 
 
-def open_session(model: bytes, providers: list[Provider], threads: int) -> onnxruntime.InferenceSession:
-    """Raises PartDistillError for a model that the runtime does not take."""
+def open_session(
+    model: bytes, providers: list[Provider], threads: int, axes: Mapping[str, int] | None = None
+) -> onnxruntime.InferenceSession:
+    """axes: free axes of which it is known how long they will be.
+
+    Raises PartDistillError for a model that the runtime does not take."""
     options = onnxruntime.SessionOptions()
+    for axis, length in (axes or {}).items():
+        options.add_free_dimension_override_by_name(axis, length)
     options.intra_op_num_threads = threads  # explicit: the default pins threads and fails noisily in containers
     options.inter_op_num_threads = 1
     options.log_severity_level = SILENT

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.bundle import DEFAULT_PATH, Bundle, write_bundle
+from partdistill_ros.inference.bundle import DEFAULT_PATH, MANIFEST, MODEL, VOCABULARY, Bundle, write_bundle
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.io.content_key import files_key
 from partdistill_ros.io.parsing import malformed, parsing, reason
@@ -132,10 +133,7 @@ def save_student(
     student = student.cpu().eval()
     state = _rounded(student)
     student.load_state_dict(state)
-    graph = student.to_onnx()
-    difference = parity(student, graph)
-    if not difference < PARITY:
-        raise PartDistillError(f"the exported student differs from torch by {difference:.2g} in a logit: not written")
+    graph = _checked_graph(student)
     spec = {
         "name": name,
         "student": student.name,
@@ -152,6 +150,17 @@ def save_student(
     weights = io.BytesIO()
     torch.save({"student": student.name, "config": _sizes(student), "state": state}, weights)
     return write_bundle(out, graph, spec, vocabulary, extras={WEIGHTS: weights.getvalue()})
+
+
+def export_again(bundle: Path) -> None:
+    """Write the network of a bundle anew from its torch weights, as today's export makes it; all else stays.
+
+    Raises PartDistillError where it has no such weights, or the graph does not answer as torch does.
+    """
+    vocabulary, student = Bundle.load(bundle).vocabulary, load_student(bundle)
+    spec = json.loads((bundle / MANIFEST).read_bytes())
+    kept = {name: (bundle / name).read_bytes() for name in spec.pop("files") if name not in (MODEL, VOCABULARY)}
+    write_bundle(bundle, _checked_graph(student), spec, vocabulary, kept)
 
 
 def save_encoder(student: Student, path: Path, training: Mapping[str, object]) -> None:
@@ -196,6 +205,14 @@ def _continued(name: str, dim: int, bundle: Path, freeze_encoder: bool) -> Stude
     if isinstance(student, PointM2AE):
         student.set_frozen(freeze_encoder)
     return student
+
+
+def _checked_graph(student: Student) -> bytes:
+    graph = student.to_onnx()
+    difference = parity(student, graph)
+    if not difference < PARITY:
+        raise PartDistillError(f"the exported student differs from torch by {difference:.2g} in a logit: not written")
+    return graph
 
 
 def _of_encoder(student: Student, name: str) -> bool:

@@ -8,7 +8,7 @@ no custom point operators, and the sampling of the centers stays outside of the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -41,7 +41,9 @@ class PatchTransformerConfig:
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     """`[B, N, M]` between `a [B, N, 3]` and `b [B, M, 3]` as one MatMul (exports well, unlike cdist)."""
     with torch.autocast(a.device.type, enabled=False):  # rounded to half precision, neighbors come out wrong
-        return a.square().sum(-1, keepdim=True) - 2 * a @ b.transpose(1, 2) + b.square().sum(-1)[:, None]
+        left = torch.cat([-2 * a, a.square().sum(-1, keepdim=True), torch.ones_like(a[..., :1])], -1)
+        right = torch.cat([b, torch.ones_like(b[..., :1]), b.square().sum(-1, keepdim=True)], -1)
+        return left @ right.transpose(1, 2)
 
 
 def gather(values: Tensor, index: Tensor) -> Tensor:
@@ -79,9 +81,9 @@ def principal_variances(offset: Tensor) -> Tensor:
     """Fractions `[B, G, 3]` of the three principal axes in the variance of `offset [B, G, K, 3]`, largest
     first: a rod is (1, 0, 0), a plate (1/2, 1/2, 0). Closed form for symmetric 3 x 3 matrices
     (Smith 1961), so that it exports."""
-    centered = offset - offset.mean(2, keepdim=True)
+    mean = offset.mean(2, keepdim=True)
     with torch.autocast(offset.device.type, enabled=False):
-        covariance = centered.transpose(2, 3) @ centered
+        covariance = offset.transpose(2, 3) @ offset - offset.shape[2] * mean.transpose(2, 3) * mean
     diagonal = torch.stack([covariance[..., i, i] for i in range(3)], -1)
     mean = diagonal.mean(-1, keepdim=True)
     beside = covariance[..., 0, 1].square() + covariance[..., 0, 2].square() + covariance[..., 1, 2].square()
@@ -97,25 +99,42 @@ def principal_variances(offset: Tensor) -> Tensor:
     return (mean + 2 * p * waves) / (3 * mean + 1e-12)
 
 
+def rowwise(network: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
+    """`network` over the last axis of `values [..., C]`, which it sees as a matrix: ONNX Runtime then adds biases and
+    takes ReLUs within the matrix product."""
+    rows = network(values.reshape(-1, values.shape[-1]))
+    return rows.reshape(*values.shape[:-1], rows.shape[-1])
+
+
+def patch_offsets(points: Tensor, centers: Tensor, radial: Tensor, neighbors: int) -> Tensor:
+    """From each of `centers [B, G, 3]` to the nearest of `points [B, M, 3]`, in its radial frame, `[B, G, K, 3]`."""
+    index = squared_distances(centers, points).topk(neighbors, dim=-1, largest=False, sorted=False).indices
+    return in_radial_frame(gather(points, index) - centers[:, :, None], radial[:, :, None])
+
+
+def patch_geometry(offset: Tensor) -> tuple[Tensor, Tensor]:
+    """Of patches, `offset [B, G, K, 3]`: each neighbor in units of the patch's radius with its distance,
+    `[B, G, K, 4]`; of the whole their mean, principal variances and the radius's logarithm, `[B, G, 7]`: geometry that
+    a small network would need long to find by itself."""
+    distance = offset.square().sum(-1, keepdim=True).clamp(min=1e-12).sqrt()
+    radius = distance.amax(2, keepdim=True) + 1e-6
+    offset = offset / radius
+    whole = torch.cat([offset.mean(2), principal_variances(offset), torch.log(radius[:, :, 0])], -1)
+    return torch.cat([offset, distance / radius], -1), whole
+
+
 class PatchEncoder(nn.Module):
-    """A PointNet (Qi et al. 2017) over the neighbors of each center in its radial frame, beside their principal
-    variances: geometry that a small network would need long to find by itself."""
+    """A PointNet (Qi et al. 2017) over the neighbors of each center, beside the geometry of the whole patch."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.inner = nn.Sequential(nn.Linear(4, 48), nn.ReLU(), nn.Linear(48, 96))
+        self.inner = nn.Sequential(nn.Linear(4, 48), nn.ReLU(), nn.Linear(48, 96), nn.ReLU())
         self.outer = nn.Sequential(nn.Linear(192 + 7, width), nn.ReLU(), nn.Linear(width, width))
 
-    def forward(self, points: Tensor, centers: Tensor, radial: Tensor, neighbors: int) -> Tensor:
-        """Features `[B, G, width]` of the patches of `points [B, M, 3]` around `centers [B, G, 3]`."""
-        index = squared_distances(centers, points).topk(neighbors, dim=-1, largest=False, sorted=False).indices
-        offset = in_radial_frame(gather(points, index) - centers[:, :, None], radial[:, :, None])
-        distance = (offset.square().sum(-1, keepdim=True) + 1e-12).sqrt()
-        radius = distance.amax(2, keepdim=True) + 1e-6
-        offset = offset / radius
-        features = F.relu(self.inner(torch.cat([offset, distance / radius], -1)))
-        geometry = [offset.mean(2), principal_variances(offset), torch.log(radius[:, :, 0])]
-        return self.outer(torch.cat([features.amax(2), features.mean(2), *geometry], -1))
+    def forward(self, neighbors: Tensor, whole: Tensor) -> Tensor:
+        """Features `[B, G, width]` of `neighbors [B, G, K, 4]` and `whole [B, G, 7]`, see `patch_geometry`."""
+        features = rowwise(self.inner, neighbors)
+        return rowwise(self.outer, torch.cat([features.amax(2), features.mean(2), whole], -1))
 
 
 class Block(nn.Module):
@@ -130,12 +149,12 @@ class Block(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         batch, count, width = tokens.shape
-        split = self.qkv(self.norm1(tokens)).reshape(batch, count, 3, self.heads, width // self.heads)
-        query, key, value = split.permute(2, 0, 3, 1, 4)
+        split = rowwise(self.qkv, self.norm1(tokens)).reshape(batch, count, 3 * self.heads, width // self.heads)
+        query, key, value = split.transpose(1, 2).chunk(3, dim=1)
         # written out: the fused kernel's backward takes five times as long in half precision on a CPU
         mixed = ((query * (width // self.heads) ** -0.5) @ key.transpose(2, 3)).softmax(-1) @ value
-        tokens = tokens + self.merge(mixed.transpose(1, 2).reshape(batch, count, width))
-        return tokens + self.mlp(self.norm2(tokens))
+        tokens = tokens + rowwise(self.merge, mixed.transpose(1, 2).reshape(batch, count, width))
+        return tokens + rowwise(self.mlp, self.norm2(tokens))
 
 
 class PatchTransformer(Student):
@@ -166,14 +185,18 @@ class PatchTransformer(Student):
         radial = radial_direction(patch_centers, center)
         tokens = self.encode((points, sampled, patch_centers), patch_centers, radial, center)
         features = self._interpolate(points[:, :num_points], patch_centers, radial, center, tokens)
-        return F.normalize(self.head(features), dim=-1)
+        embedded = rowwise(self.head, features)
+        return embedded * (embedded.square().sum(-1, keepdim=True) + 1e-24).rsqrt()
 
     def encode(self, scales: Sequence[Tensor], patch_centers: Tensor, radial: Tensor, center: Tensor) -> Tensor:
         """Tokens `[B, G, width]` of the patches around `patch_centers [B, G, 3]`, whose neighbors are looked for among
         the points of each of three `scales`, `[B, M, 3]` each."""
-        tokens = self.position(position_features(patch_centers, center))
-        for encoder, candidates in zip(self.patches, scales, strict=True):
-            tokens = tokens + encoder(candidates, patch_centers, radial, self.config.neighbors)
+        tokens = rowwise(self.position, position_features(patch_centers, center))
+        # the geometry of all scales at once: a third of the steps, which cost more than their numbers
+        offsets = [patch_offsets(points, patch_centers, radial, self.config.neighbors) for points in scales]
+        near, whole = (one.chunk(len(scales), dim=1) for one in patch_geometry(torch.cat(offsets, 1)))
+        for encoder, neighbors, geometry in zip(self.patches, near, whole, strict=True):
+            tokens = tokens + encoder(neighbors, geometry)
         for block in self.blocks:
             tokens = block(tokens)
         normed: Tensor = self.norm(tokens)
@@ -187,10 +210,16 @@ class PatchTransformer(Student):
         distance, index = squared_distances(points, patch_centers).topk(3, dim=-1, largest=False)
         weight = 1 / (distance.clamp(min=0) + 1e-4)
         weight = weight / weight.sum(-1, keepdim=True)
-        offset = in_radial_frame(points[:, :, None] - gather(patch_centers, index), gather(radial, index))
-        # one linear layer over [offset, position], the half of the position once a point instead of three times
+        # One linear layer over [offset, position]. An offset is the point less the patch's center, both in the patch's
+        # frame: the center's half is known once a patch, the point's and the position's are one product.
         of_offset, of_position = self.from_place.weight.split([3, 5], dim=1)
-        position = F.linear(position_features(points, center), of_position, self.from_place.bias)
-        geometry = position[:, :, None] + F.linear(offset * 4, of_offset)
-        features = F.relu(gather(self.from_patch(tokens), index) + geometry)
-        return (features * weight[..., None]).sum(2)
+        place, by_place = position_features(points, center), torch.cat([of_offset * 4, of_position], 1).T
+        features = []
+        patches = self.from_patch(tokens) + self.from_place.bias
+        with torch.autocast(points.device.type, enabled=False):  # in half precision their difference would be lost
+            patches = patches.float() - F.linear(in_radial_frame(patch_centers, radial) * 4, of_offset)
+            for near, share in zip(index.unbind(-1), weight.split(1, -1), strict=True):  # all at once leave the cache
+                seen = torch.cat([in_radial_frame(points, gather(radial, near)), place], -1)
+                summed = F.relu(torch.addmm(gather(patches, near).flatten(0, 1), seen.flatten(0, 1), by_place))
+                features.append(summed.reshape(*points.shape[:2], -1) * share)
+        return features[0] + features[1] + features[2]

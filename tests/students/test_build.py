@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import pytest
 import torch
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.bundle import DEFAULT_PATH, Bundle
+from partdistill_ros.inference.bundle import DEFAULT_PATH, Bundle, write_bundle
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.students import build
 from partdistill_ros.students.build import (
     WEIGHTS,
     check_start_space,
+    export_again,
     load_encoder,
     load_student,
     new_student,
@@ -97,6 +99,18 @@ def test_a_bundle_answers_as_the_saved_student(tmp_path: Path) -> None:
     with torch.no_grad():
         expected = student(points, centers, torch.from_numpy(text)).numpy()
     assert np.abs(session.run(None, feed)[0] - expected).max() < 1e-3
+
+
+def test_only_the_graph_is_made_anew(tmp_path: Path) -> None:
+    path = bundle(small("patch_transformer", dim=64), tmp_path / "b")
+    before, manifest = Bundle.load(path), json.loads((path / "bundle.json").read_bytes())
+    older = dict(manifest, temperature=1.5)
+    extras = {name: (path / name).read_bytes() for name in manifest["files"] if name.endswith(".pt")}
+    write_bundle(path, before.model + b"\x3a\x00", older, before.vocabulary, extras)  # an empty graph merged into it
+    export_again(path)
+    after = Bundle.load(path)
+    assert after.model == before.model and after.temperature == 1.5 and after.categories == before.categories
+    assert same(load_student(path), small("patch_transformer", dim=64))
 
 
 def test_batch_statistics_are_not_rounded(tmp_path: Path) -> None:
