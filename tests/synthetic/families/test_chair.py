@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from partdistill_ros.synthetic.families.chair import BASES, base_kind, draw_plan
+from partdistill_ros.synthetic.archetypes.frames import STANDS
+from partdistill_ros.synthetic.families.chair import ARMS, BACKS, STYLES
 
 
 def test_every_shape_is_sound(check_family):
@@ -28,16 +30,14 @@ def test_nothing_reaches_the_floor_but_legs_or_solid_sides(shapes):
             assert (scan.mesh.face_labels == 1).sum() > 100, scan.name
 
 
-def test_every_base_stands_on_the_floor_under_the_seat():
-    for name, base in BASES.items():
-        for seed in range(6):
-            rng = np.random.default_rng(seed)
-            plan = draw_plan(rng, "four")
-            legs = [solid for part, solid in base(plan, rng) if part == "leg"]
-            vertices = np.concatenate([vertices[np.unique(faces)] for vertices, faces in legs])
-            assert abs(vertices[:, 2].min()) < 0.08, name
-            assert vertices[:, 2].max() < plan.seat_top + 0.03, name
+def test_arms_are_on_both_sides(shapes):
+    for scan in shapes("chair"):
+        arm = scan.mesh.triangles()[scan.mesh.face_labels == scan.parts.index("arm")][..., 1]
+        assert not arm.size or (arm.min() < 0 < arm.max()), scan.name
 
 
-def test_office_chairs_roll_on_a_star():
-    assert base_kind("office", np.random.default_rng(0)) == "star"
+@pytest.mark.parametrize("style", STYLES)
+def test_a_page_names_what_there_is(style):
+    page = STYLES[style][1]
+    assert set(page.stands) <= {"", *STANDS} and set(page.backs) <= {"", *BACKS} and set(page.arms) <= {"", *ARMS}
+    assert all(np.less_equal(*getattr(page, name)) for name in ("width", "depth", "seat", "thick", "back", "bar"))
