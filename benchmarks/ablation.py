@@ -65,11 +65,12 @@ class Ablation(Bench):
 
     def make(self, method: str, shapes: Sequence[Shape], setting: MethodConfig) -> Method:
         made, step = super().make(method, shapes, setting), self.step
+        make_trainer = made.trainer_type if isinstance(made, DistilledMethod) else Trainer
 
         def trainer(student: Any, samples: Any, names: Any, schedule: Any, *others: Any, **settings: Any) -> Trainer:
             # The checkpoint is of the rule, whatever its steps; the forward distillation is all theirs.
             settings |= {"checkpoint": None, "backward_config": BackwardConfig(**step.config)}
-            return Trainer(student, samples, names, replace(schedule, **step.schedule), *others, **settings)
+            return make_trainer(student, samples, names, replace(schedule, **step.schedule), *others, **settings)
 
         if method == "backward" and isinstance(made, DistilledMethod):
             made.trainer_type = trainer

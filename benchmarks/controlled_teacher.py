@@ -78,6 +78,9 @@ PRESETS |= {
     "pixel-blobs": replace(PRESETS["pixel"], blobs=True, leak=0.12, lost_views=0.1),
     "box-blobs": replace(PRESETS["box"], blobs=True, wrong=(0.0, 0.22), leak=0.11, lost_views=0.1, whole=1.75),
 }
+# Boxes around true parts alone, under their names: what boxes can tell at best. Nothing calibrates them.
+_TRUE = replace(PRESETS["box"], wrong=(0.0, 0.0), vary=0.0, flips=0.0, missed=(0.0, 0.0), spurious=0.0, whole=0.0)
+IDEAL = {"box-true": replace(_TRUE, off=0.0), "box-loose": _TRUE}
 SHOWN = 0.8  # of the views in which a superpoint is called wrong, where it is
 
 
@@ -92,14 +95,16 @@ class Pieces:
 
 
 class ControlledTeacher:
-    """preset: one of `PRESETS`.  seed: of its errors.  It answers about scans whose truth it got by `reveal`."""
+    """preset: one of `PRESETS` or `IDEAL`.  seed: of its errors.  It answers about scans whose truth it got by
+    `reveal`."""
 
     size = 224
 
     def __init__(self, preset: str, seed: int = 0) -> None:
-        if preset not in PRESETS:
-            raise PartDistillError(f"unknown controlled teacher '{preset}': choose one of {', '.join(PRESETS)}")
-        self.preset = replace(PRESETS[preset], seed=seed)
+        known = PRESETS | IDEAL
+        if preset not in known:
+            raise PartDistillError(f"unknown controlled teacher '{preset}': choose one of {', '.join(known)}")
+        self.preset = replace(known[preset], seed=seed)
         self.name = f"controlled {preset}"
         self.key = f"controlled {preset} {self.preset}"
         self.kind = self.preset.kind

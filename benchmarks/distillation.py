@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from controlled_teacher import chosen_teacher
@@ -29,6 +30,7 @@ from evaluation_data import data_folder, shapes_folder
 from unit_quality import UnitQuality, unit_quality
 
 from partdistill_ros.cli.progress import progress
+from partdistill_ros.distillation.trainer import Trainer
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.evaluate import Evaluation, evaluate
 from partdistill_ros.evaluation.methods.distilled_student import WHOLE, DistilledMethod, MethodConfig, Recipe
@@ -37,12 +39,17 @@ from partdistill_ros.evaluation.methods.registry import collect, make_method
 from partdistill_ros.evaluation.miou import Summary, summarize
 from partdistill_ros.evaluation.shapes import Shape, load_shapes, prepare
 from partdistill_ros.io.load import load_scan
+from partdistill_ros.students.build import make_student
+from partdistill_ros.students.student import Student
 from partdistill_ros.synthetic.archetypes import CATEGORIES
 from partdistill_ros.synthetic.drawing.family import draw
 from partdistill_ros.synthetic.families import FAMILIES, generate
 from partdistill_ros.visualization.tables import aligned
 
 SETTINGS = ("pre", "tta", "tta-each")
+# Sizes of a patch_transformer whose training step takes a third of the time (105 instead of 300 ms of one core).
+SMALL = {"points": 1024, "centers": 256, "patches": 64, "neighbors": 16, "width": 96, "layers": 3, "heads": 3}
+SMALL |= {"point_width": 64}
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,11 @@ def measured(options: argparse.Namespace) -> list[Shape]:
     return load_shapes(options.shapes or [shapes_folder()])
 
 
+def small_trainer(student: Student, *others: Any, **settings: Any) -> Trainer:
+    """A trainer of a `SMALL` student instead of `student`."""
+    return Trainer(make_student("patch_transformer", {"dim": student.config.dim, **SMALL}), *others, **settings)
+
+
 class Bench:
     """The measured shapes with everything that the methods share."""
 
@@ -126,7 +138,7 @@ class Bench:
             options.student,
             options.start,
             epochs=options.epochs,
-            work=options.work,
+            work=options.work / "small" if options.work and options.small else options.work,
             augmentation=WHOLE,
         )
         made = collect(options.generated, self.shapes)
@@ -181,7 +193,10 @@ class Bench:
 
     def make(self, method: str, shapes: Sequence[Shape], setting: MethodConfig) -> Method:
         """The method, ready to be asked about `shapes`."""
-        return make_method(method, shapes, setting)
+        made = make_method(method, shapes, setting)
+        if self.options.small and isinstance(made, DistilledMethod):
+            made.trainer_type = small_trainer
+        return made
 
     def _one(
         self, method: str, shapes: Sequence[Shape], setting: MethodConfig, label: str
@@ -348,6 +363,7 @@ def options_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--student", default="patch_transformer")
     parser.add_argument("--start", default="scratch")
+    parser.add_argument("--small", action="store_true", help="a student of random weights and a third of the cost")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--work", type=Path, help="checkpoints, from which a stopped run goes on")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")

@@ -47,12 +47,18 @@ def unit_quality(trainer: Trainer, shapes: Sequence[Shape]) -> UnitQuality | Non
     return UnitQuality(*means)
 
 
+def true_labels(sample: Sample, shape: Shape) -> NDArray[np.int64]:
+    """The true part `[N]` of the sample's points, that of the shape's nearest sample; -1 where it has none."""
+    question, parts = shape.question, sample.units.parts
+    truth = shape.truth[cKDTree(upright(posed(question)).points).query(sample.points)[1]]
+    place = np.array([*(parts.index(part) if part in parts else -1 for part in question.parts), -1])
+    labels: NDArray[np.int64] = place[truth]
+    return labels
+
+
 def _is_right(sample: Sample, shape: Shape) -> NDArray[np.bool_]:
     """`[K]`: whether each unit's name is right, by the nearest true sample of the sample's points."""
-    units, question = sample.units, shape.question
-    truth = shape.truth[cKDTree(upright(posed(question)).points).query(sample.points)[1]]
-    place = np.array([*(units.parts.index(part) if part in units.parts else -1 for part in question.parts), -1])
-    labels = place[truth]
+    units, labels = sample.units, true_labels(sample, shape)
     found: NDArray[np.bool_]
     if sample.box_views is not None:
         found = best_fitting_parts(sample.points, sample.box_views, sample.drawn or units, labels) == units.part

@@ -9,6 +9,7 @@ from pathlib import Path
 import ablation
 import numpy as np
 import pytest
+from distillation import options_parser
 
 from partdistill_ros.distillation.config import BackwardConfig, Schedule
 from partdistill_ros.evaluation.methods.distilled_student import WHOLE, MethodConfig
@@ -25,7 +26,7 @@ SIZES = {"points": 256, "centers": 64, "patches": 16, "neighbors": 8, "width": 4
 def test_the_trainer_lacks_the_step(step: ablation.Step) -> None:
     shapes = prepare([generate("mug", 0)])
     bench = ablation.Ablation.__new__(ablation.Ablation)
-    bench.step = step
+    bench.step, bench.options = step, options_parser("").parse_args([])
     method = bench.make("backward", shapes, MethodConfig("mini"))
     names = {"mug": [np.eye(8, dtype=np.float32)[None, part] for part in range(2)]}
     settings = {"backward": "posterior", "checkpoint": Path("fit.pt"), "forward": Path("forward.pt")}

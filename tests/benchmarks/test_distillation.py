@@ -7,13 +7,17 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from partdistill_ros.distillation.config import Schedule
 from partdistill_ros.evaluation.methods import distilled_student
+from partdistill_ros.evaluation.methods.distilled_student import WHOLE
 from partdistill_ros.evaluation.miou import Summary
 from partdistill_ros.evaluation.shapes import load_shapes
 from partdistill_ros.io.save import save_scan
 from partdistill_ros.pointcloud.scan import sample_surface
+from partdistill_ros.students.build import make_student
 from partdistill_ros.synthetic.families import generate
 from partdistill_ros.synthetic.training.everyday_shapes import HELD_OUT
 
@@ -80,7 +84,7 @@ def test_it_runs_from_shapes_to_a_table(benchmark, folder, capsys, monkeypatch):
     usual = distilled_student.schedule_for
     monkeypatch.setattr(distilled_student, "schedule_for", lambda *a, **b: replace(usual(*a, **b), min_steps=2))
     chosen = ["--teacher", "controlled:pixel", "--methods", "constant,vote,backward", "--settings", "pre"]
-    few = ["--epochs", "1", "--seeds", "3", "--folds", "1", "--rules", "posterior"]
+    few = ["--epochs", "1", "--seeds", "3", "--folds", "1", "--rules", "posterior", "--small"]
     assert benchmark.main([str(folder), *chosen, *few]) in (0, 1)
     lines = capsys.readouterr().out.splitlines()
     assert lines[2].split()[:4] == ["method", "setting", "chair", "mug"]
@@ -88,6 +92,13 @@ def test_it_runs_from_shapes_to_a_table(benchmark, folder, capsys, monkeypatch):
     assert [method for method, _ in rows[:2]] == ["constant", "vote"]
     assert rows[2:5] == [["constant", "pre"], ["vote", "pre"], ["backward", "pre"]], "measured on the same half"
     assert any("target pre at least 70" in line for line in lines)
+
+
+def test_a_small_student_takes_the_usual_one_s_place(benchmark):
+    usual = make_student("patch_transformer", {"dim": 8})
+    trainer = benchmark.small_trainer(usual, [], {"mug": [np.eye(8, dtype=np.float32)[:1]]}, Schedule(), WHOLE)
+    sizes = [sum(one.numel() for one in student.parameters()) for student in (trainer.student, usual)]
+    assert sizes[0] < sizes[1] / 2 and trainer.student.config.dim == 8
 
 
 def test_bad_shapes_are_told(benchmark, tmp_path, capsys, caplog):
