@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from partdistill_ros.distillation.losses import pad_parts
 from partdistill_ros.distillation.optimizer import Optimizer, half_precision, step_seed, update_average
+from partdistill_ros.inference.token_table import shipped_table
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.students.build import new_student, save_student
 from partdistill_ros.students.student import Student
@@ -33,12 +34,14 @@ from partdistill_ros.synthetic.training.everyday_shapes import (
     Shapes,
     load_categories,
 )
+from partdistill_ros.synthetic.training.more_names import more_names
 from partdistill_ros.synthetic.training.sensors import Sensing, sensed
 from partdistill_ros.synthetic.training.steps import StepTrainer, Training
 from partdistill_ros.text.space import TextSpace
 
 OFTEN = {"assembly": 4.0, "mug": 3.0, "chair": 2.0, "table": 2.0, "airplane": 2.0}  # how often a category is drawn
 ALIKE = 0.45  # cosine from which another name may mean the same, and is no counterexample
+MORE = 0.6  # of the clouds, and of their parts, have further words for names: a query may hold nothing else
 PHRASES = 3  # that `options_of` makes of a part's name and its object's
 MISSING = 0.1  # how often a part is not there, broken off or never made: things of a kind differ in their parts
 LEAST_POINTS = 1000  # of a shape without it
@@ -48,15 +51,22 @@ TEXT_NOISE = 0.7  # length of the error that a name's embedding may have: of phr
 @dataclass(frozen=True)
 class Names:
     """The embeddings of a category's parts: a list of `[S, D]`, canonical name first; which of all names `[M] bool` are
-    certain not to mean any of them; which of all names each is `[P]`, none where its labels are forms."""
+    certain not to mean any of them; which of all names each is `[P]`, none where its labels are forms.
+    more: a list of `[W, D]` of further words, or nothing."""
 
     parts: tuple[NDArray[np.float32], ...]
     others: NDArray[np.bool_]
     rows: NDArray[np.int64]
+    more: tuple[NDArray[np.float32], ...] = ()
 
     def drawn(self, rng: np.random.Generator) -> NDArray[np.float32]:
         """One name of each part `[P, D]`, as a user may call it."""
-        return np.stack([_noisy(rng, part[_pick(rng, len(part))]) for part in self.parts])
+        words = self.more if self.more and rng.random() < MORE else [part[:0] for part in self.parts]
+        drawn = [
+            more[rng.integers(len(more))] if len(more) and rng.random() < MORE else part[_pick(rng, len(part))]
+            for part, more in zip(self.parts, words, strict=True)
+        ]
+        return np.stack([_noisy(rng, one) for one in drawn])
 
 
 class Standing(nn.Module):
@@ -91,6 +101,8 @@ def embed_names(space: TextSpace, categories: Sequence[str]) -> tuple[dict[str, 
     for one in categories:
         family = EVERYTHING[one]
         parts = tuple(np.stack([table[name] for name in options_of(family, part)]) for part in family.parts)
+        words = more_names(family)
+        more = tuple(shipped_table().encode(words[part]).reshape(-1, space.dim) for part in family.parts)
         own = np.concatenate(
             [part[: len(family.names_of(name))] for name, part in zip(family.parts, parts, strict=True)]
         )
@@ -98,7 +110,7 @@ def embed_names(space: TextSpace, categories: Sequence[str]) -> tuple[dict[str, 
             names[one] = Names(parts, np.zeros(len(every), bool), np.zeros(0, np.int64))
         else:
             rows = np.array([canonical.index(part) for part in family.parts])
-            names[one] = Names(parts, (every @ own.T).max(1) < ALIKE, rows)
+            names[one] = Names(parts, (every @ own.T).max(1) < ALIKE, rows, more)
     return names, every
 
 
