@@ -121,7 +121,7 @@ def one(count: int, drawn: int = 8) -> dict[str, object]:
         "scans": count,
         "start_mb": start,
         "peak_mb": peak_mb(),
-        "disk_kb": sum(sum(one._room) for one in kept if isinstance(one, DiskList)) / count / 1024,
+        "disk_kb": sum(one.num_bytes for one in kept if isinstance(one, DiskList)) / count / 1024,
         "cpu_s": time.process_time() - used,
         "seconds": time.perf_counter() - begin,
     }

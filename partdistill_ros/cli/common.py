@@ -82,6 +82,13 @@ def check_folder(path: Path) -> None:
         raise PartDistillError(f"{path} is a file: name a folder to write into")
 
 
+def check_outside(out: Path, inputs: Iterable[Path]) -> None:
+    """Refuse a folder to write into that lies among the files that are read."""
+    inside = [one for one in inputs if out.resolve().is_relative_to(one.resolve())]
+    if inside:
+        raise PartDistillError(f"{out} lies in {inside[0]}, whose files are read: name a folder elsewhere")
+
+
 def free_name(stem: str, suffix: str, taken: Container[str]) -> str:
     """A file's name that is not taken: things of different folders may share theirs."""
     name, number = f"{stem}{suffix}", 2

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +17,14 @@ from partdistill_ros.cli.common import (
     add_unit,
     check_folder,
     check_inputs,
+    check_outside,
     free_name,
     say,
 )
 from partdistill_ros.cli.progress import progress
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.io.atomic import atomic_path
+from partdistill_ros.io.parsing import read_json
 from partdistill_ros.text.space import clean_name
 
 if TYPE_CHECKING:
@@ -33,7 +37,7 @@ Group the pieces that the scans of one kind of thing fall into, into the parts t
 asked and no word is needed: what the student makes of each piece, its form and its place tell which are alike.
 
 Each scan is written with its labels as .npz (of a mesh samples of its surface), and parts.png shows all of them, a
-common part in one color. Look at it, then run the same command with --names: what two parts are called alike is one
+common part in one color; scans of an earlier run into the same folder go. Look at it, then run the same command with --names: what two parts are called alike is one
 part, and - is no part. The folder is then fit for `distill --labels`."""
 EXAMPLES = """\
   partdistill cosegment mugs/ --out common/
@@ -42,6 +46,7 @@ EXAMPLES = """\
 
 DRAWN = 60  # clouds on the picture, evenly chosen
 MOST = 16  # parts, and colors that are told apart
+WRITTEN = "written.json"  # the names of the scans that a run wrote
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -65,9 +70,8 @@ def run(arguments: Namespace) -> Answer:
     check_folder(arguments.out)
     if arguments.parts is not None and arguments.names:
         _check_names(arguments.names, arguments.parts)
-    inside = [one for one in arguments.scans if arguments.out.resolve().is_relative_to(one.resolve())]
-    if inside:
-        raise PartDistillError(f"{arguments.out} lies in {inside[0]}, whose files are read: name a folder elsewhere")
+    check_outside(arguments.out, arguments.scans)
+    earlier = _written(arguments.out)
     import numpy as np
 
     from partdistill_ros.distillation.cosegment import group
@@ -88,6 +92,10 @@ def run(arguments: Namespace) -> Answer:
     files = _files([cloud.name for cloud in clouds])
     for file, cloud in zip(files, clouds, strict=True):
         save_scan(arguments.out / file, cloud)
+    for stale in earlier - set(files):
+        (arguments.out / stale).unlink(missing_ok=True)
+    with atomic_path(arguments.out / WRITTEN) as temporary:
+        temporary.write_text(json.dumps(files) + "\n", encoding="utf-8")
     shown = clouds[:: -(-len(clouds) // DRAWN)]
     picture = arguments.out / "parts.png"
     save_picture(picture, cloud_sheet(shown, names, f"{len(names)} common parts of {len(clouds)} scans"))
@@ -131,6 +139,13 @@ def _files(names: Sequence[str]) -> list[str]:
     for name in names:
         files[free_name(name, ".npz", files)] = None
     return list(files)
+
+
+def _written(out: Path) -> set[str]:
+    """Scans in `out` that an earlier run wrote; what others laid there is none of them."""
+    noted = out / WRITTEN
+    names = read_json(noted, "delete it, and scans beside it that are not wanted") if noted.exists() else []
+    return {str(name) for name in names if Path(str(name)).name == name}
 
 
 def _parts(text: str) -> int | None:

@@ -13,6 +13,7 @@ from partdistill_ros.cli.common import (
     Answer,
     check_folder,
     check_inputs,
+    check_outside,
     choose_device,
     positive,
     say,
@@ -81,6 +82,7 @@ def run(arguments: Namespace) -> Answer:
     more = (arguments.meshes, arguments.encoder, arguments.pointclip_params)
     check_inputs([arguments.data, *(path for path in more if path is not None)])
     check_folder(arguments.out)
+    check_outside(arguments.out, [arguments.data, *([arguments.meshes] if arguments.meshes else [])])
     device = choose_device(arguments.device, "filling a table")
     from partdistill_ros.evaluation.reproduce import cost_of, fill
     from partdistill_ros.evaluation.table_page import table_record, table_text, write_table

@@ -51,6 +51,11 @@ class DiskList(Lazy[T]):
     def __len__(self) -> int:
         return len(self._start)
 
+    @property
+    def num_bytes(self) -> int:
+        """What the items take on disk."""
+        return sum(self._room)
+
     def append(self, item: T) -> None:
         """One more."""
         for numbers in (self._start, self._size, self._room):

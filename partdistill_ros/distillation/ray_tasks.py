@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -35,15 +35,17 @@ def in_order(
 
     make: a function of a module, which workers import.  device: with `cuda` a task gets a GPU for itself, else a core.
     A task whose worker dies is tried again; where it dies each time the result is a PartDistillError.
-    Raises MissingDependencyError without Ray, PartDistillError where no cluster answers, and what `make` raises.
+    Raises MissingDependencyError without Ray, PartDistillError where no cluster answers or none of its machines has
+    what a task needs, and what `make` raises.
     """
     try:
         import ray
     except ImportError as error:
         raise MissingDependencyError("ray", "ray", "--ray") from error
     with _connected(ray, address):
-        needs = {"num_cpus": 1, "num_gpus": int(device == "cuda"), "max_retries": RETRIES}
-        remote = ray.remote(**needs)(make)
+        needs = {"num_cpus": 1, "num_gpus": int(device == "cuda")}
+        _check_resources(ray.nodes(), needs, address)
+        remote = ray.remote(**needs, max_retries=RETRIES)(make)
         most = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
         waiting: deque[tuple[Task, Any]] = deque()
         for task in tasks:
@@ -52,6 +54,17 @@ def in_order(
                 yield _result(ray, *waiting.popleft())
         while waiting:
             yield _result(ray, *waiting.popleft())
+
+
+def _check_resources(nodes: Iterable[Mapping[str, Any]], needs: Mapping[str, int], address: str) -> None:
+    """Raises PartDistillError where no machine has what a task needs: Ray would wait for one, without a word."""
+    cores, gpus = needs["num_cpus"], needs["num_gpus"]
+    have = [one.get("Resources", {}) for one in nodes if one.get("Alive")]
+    if not any(one.get("CPU", 0) >= cores and one.get("GPU", 0) >= gpus for one in have):
+        raise PartDistillError(
+            f"--ray {address}: no machine of the cluster has {'a GPU and ' * gpus}a core for workers: "
+            + ("use --device cpu, or start Ray with --num-gpus on one that has" if gpus else "start Ray with --num-cpus")
+        )
 
 
 def _result(ray: Any, task: Task, reference: Any) -> tuple[Task, Any]:

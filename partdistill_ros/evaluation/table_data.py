@@ -9,12 +9,11 @@ from pathlib import Path
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.datasets import DATA_SETS, categories_of, data_set, read_dataset
-from partdistill_ros.evaluation.datasets.coseg import OWN_PARTS
 from partdistill_ros.evaluation.datasets.shapenet_meshes import on_mesh
 from partdistill_ros.evaluation.methods.registry import collect
 from partdistill_ros.evaluation.shapes import Selection, Shape, load_shapes, prepare
 from partdistill_ros.evaluation.tables import Table
-from partdistill_ros.io.content_key import content_key, files_key, listing_key
+from partdistill_ros.io.content_key import content_key, listing_key
 
 DOCS = "docs/reproduce.md tells what to download"
 
@@ -55,8 +54,8 @@ class TableData:
             name = unknown[0] if unknown else ", ".join(table.categories)
             raise PartDistillError(f"{folder} has no '{name}' for this table: it has {', '.join(known or own)}")
         self.categories = tuple(categories or known)
-        content = files_key(folder / OWN_PARTS) if found else content_key(self._loose)
-        self.identity = (str(folder.resolve()), content, str(most), str(up), str(meshes))  # for the keys of cells
+        content = (content_key(self._loose),) if not found else tuple(listing_key(one) for one in (folder, meshes) if one)
+        self.identity = (str(folder.resolve()), *content, str(most), str(up), str(meshes))  # for the keys of cells
         sources = (*train, str(generated))
         self.sources = tuple((one, listing_key(Path(one))) for one in sources)  # for the keys of cells that learn
         self.test = lru_cache(maxsize=2)(self._test)

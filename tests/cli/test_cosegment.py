@@ -48,6 +48,18 @@ def test_common_parts_are_found_then_named(partdistill, toy_bundle, posts, tmp_p
     assert sample.labeled and sample.units.part.tolist() == [0, 1]
 
 
+def test_what_an_earlier_run_wrote_goes_and_other_files_stay(partdistill, toy_bundle, posts, tmp_path):
+    out = tmp_path / "common"
+    command = ("cosegment", "--out", out, "--bundle", toy_bundle, "--parts", "2")
+    assert partdistill(*command, posts).code == 0
+    (out / "mine.npz").write_text("of somebody else")
+    assert partdistill(*command, posts / "1").code == 0
+    assert sorted(path.name for path in out.glob("*.npz")) == ["mine.npz", "post.npz"]
+    (out / "written.json").write_text("[")
+    done = partdistill(*command, posts / "1")
+    assert done.code == 2 and "written.json" in done.err and "delete it" in done.err
+
+
 def test_one_name_for_two_parts_and_none_for_another(partdistill, toy_bundle, posts, tmp_path):
     out = tmp_path / "common"
     command = ("cosegment", posts, "--out", out, "--bundle", toy_bundle, "--parts", "3")

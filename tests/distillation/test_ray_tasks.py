@@ -52,6 +52,7 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         init=lambda **how: calls.append(("init", how)),
         shutdown=lambda: calls.append(("shutdown", None)),
         cluster_resources=lambda: {"CPU": 2.0},
+        nodes=lambda: [{"Alive": True, "Resources": {"CPU": 2.0}}, {"Alive": True, "Resources": {"CPU": 2.0, "GPU": 1.0}}],
         remote=lambda **needs: lambda make: calls.append(("needs", needs))
         or SimpleNamespace(remote=lambda task: attempt(make, task)),
         get=get,
@@ -96,6 +97,20 @@ def test_where_no_cluster_answers_a_sentence_says_so(ray: SimpleNamespace) -> No
     ray.init = refuse
     with pytest.raises(PartDistillError, match=r"--ray 10.0.0.1:1: no cluster answers \(nobody there\): start one"):
         list(in_order(str, range(3), "10.0.0.1:1"))
+
+
+@pytest.mark.parametrize(("device", "resources", "words"), [
+    ("cuda", {"CPU": 8.0}, "has a GPU and a core for workers: use --device cpu, or start Ray with --num-gpus"),
+    ("cpu", {"GPU": 1.0}, "has a core for workers: start Ray with --num-cpus"),
+])  # fmt: skip
+def test_a_cluster_without_what_a_task_needs_is_refused(
+    ray: SimpleNamespace, device: str, resources: dict[str, float], words: str
+) -> None:
+    gone = {"Alive": False, "Resources": {"CPU": 8.0, "GPU": 1.0}}
+    ray.nodes = lambda: [{"Alive": True, "Resources": resources}, gone]
+    with pytest.raises(PartDistillError, match=f"--ray 10.0.0.1:6379: no machine of the cluster {words}"):
+        list(in_order(str, range(3), "10.0.0.1:6379", device))
+    assert [name for name, _ in ray.calls] == ["init", "shutdown"], "nothing waits on the cluster"
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

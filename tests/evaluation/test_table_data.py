@@ -38,6 +38,25 @@ def test_the_splits_of_a_data_set(tmp_path):
     assert TableData(load_tables()["generated"], tmp_path).categories == ("airplane", "chair", "guitar")
 
 
+def test_other_files_of_a_data_set_or_of_its_meshes_are_other_cells(tmp_path):
+    write_normal(tmp_path / "data")
+    mesh = tmp_path / "meshes" / "model.obj"
+    mesh.parent.mkdir()
+    mesh.write_text("v 0 0 0")
+    table = load_tables()["shapenetpart-mesh"]
+
+    def identity():
+        return TableData(table, tmp_path / "data", meshes=tmp_path / "meshes").identity
+
+    keys = [identity()]
+    assert identity() == keys[0]
+    mesh.write_text("v 0 0 0.5")
+    keys.append(identity())
+    shape = next((tmp_path / "data").rglob("*.txt"))
+    shape.write_text(shape.read_text() + "0 0 0 0 0 1 0\n")
+    assert identity() not in keys and keys[0] != keys[1]
+
+
 def test_other_part_names_are_other_cells(tmp_path):
     home = tmp_path / "vases"
     home.mkdir()
