@@ -37,8 +37,8 @@ Group the pieces that the scans of one kind of thing fall into, into the parts t
 asked and no word is needed: what the student makes of each piece, its form and its place tell which are alike.
 
 Each scan is written with its labels as .npz (of a mesh samples of its surface), and parts.png shows all of them, a
-common part in one color; scans of an earlier run into the same folder go. Look at it, then run the same command with --names: what two parts are called alike is one
-part, and - is no part. The folder is then fit for `distill --labels`."""
+common part in one color; scans of an earlier run into the same folder go. Look at it, then run the same command with
+--names: what two parts are called alike is one part, and - is none. The folder is then fit for `distill --labels`."""
 EXAMPLES = """\
   partdistill cosegment mugs/ --out common/
   partdistill cosegment mugs/ --out common/ --parts 3 --names "cup, handle, cup"

@@ -8,9 +8,8 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 
 from partdistill_ros.cli.common import Answer, add_device, check_inputs, check_output, choose_device
-from partdistill_ros.cli.progress import EpochBar
+from partdistill_ros.cli.progress import EpochBar, choose_progress
 from partdistill_ros.distillation.pretrain_config import PretrainConfig
-from partdistill_ros.distillation.processes import check_alone
 from partdistill_ros.options import add_arguments, from_namespace
 from partdistill_ros.students.names import PRETRAINED
 
@@ -18,7 +17,8 @@ SUMMARY = "learn an encoder from clouds alone, without a teacher"
 DESCRIPTION = """\
 Self-supervised training: most of each cloud is hidden, and the encoder learns to draw it from what is left
 (masked autoencoding). `distill --start FILE.pt` then begins with this encoder. No labels, names or teacher
-are needed. A run that was stopped goes on where it was, from FILE.pt.work."""
+are needed. A run that was stopped goes on where it was, from FILE.pt.work. With several processes by `torchrun`:
+docs/scale.md."""
 EXAMPLES = """\
   partdistill pretrain scans/ --out encoder.pt
   partdistill pretrain scans/ --generated 50 --student point_m2ae --device cuda --out m2ae.pt
@@ -33,15 +33,16 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> Answer:
     """Check everything, then train."""
-    check_alone("pretrain")
+    choose_progress("bar")
     check_inputs(arguments.scans)
     check_output(arguments.out, (PRETRAINED,), arguments.scans)
     config = from_namespace(PretrainConfig, arguments)
     config = replace(config, device=choose_device(arguments.device, "pre-training"))
     from partdistill_ros.distillation import pretrain
+    from partdistill_ros.distillation.processes import joined
 
     start = time.monotonic()
-    with EpochBar("pretrain") as bar:
+    with joined(config.device), EpochBar("pretrain") as bar:
         training = pretrain.run(config, bar)
     seconds = round(time.monotonic() - start, 1)
     record = {"encoder": str(config.out), "student": config.student, "training": training, "seconds": seconds}

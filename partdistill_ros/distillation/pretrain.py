@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
@@ -23,8 +23,20 @@ from tqdm import tqdm
 
 from partdistill_ros.distillation.augmentation import augment
 from partdistill_ros.distillation.checkpoint import load_parts
+from partdistill_ros.distillation.disk_list import DiskList
 from partdistill_ros.distillation.optimizer import lr_schedule, step_seed
 from partdistill_ros.distillation.pretrain_config import PretrainConfig
+from partdistill_ros.distillation.processes import (
+    check_alike,
+    check_student,
+    end_others,
+    from_first,
+    is_first,
+    own_rows,
+    share,
+    sum_gradients,
+    summed,
+)
 from partdistill_ros.distillation.samples import partial_view_masks, upright_cloud
 from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.errors import PartDistillError
@@ -61,11 +73,12 @@ def run(config: PretrainConfig, progress: Callable[[Progress], None] | None = No
     Scans that cannot be used are reported and left out. A run that was stopped goes on where it was.
     Raises PartDistillError where no cloud is left or the output cannot be written.
     """
-    clouds = gather_clouds(config)
+    clouds = from_first(lambda: gather_clouds(config))
     torch.manual_seed(config.seed)
     student = new_student(config.student, TextSpace.load().dim)
     pretraining = Pretraining(student, clouds, config)
     losses = pretraining.run(progress)
+    end_others()
     training = {
         "method": "masked autoencoding",
         "clouds": len(clouds),
@@ -80,11 +93,11 @@ def run(config: PretrainConfig, progress: Callable[[Progress], None] | None = No
     return training
 
 
-def gather_clouds(config: PretrainConfig) -> list[Cloud]:
+def gather_clouds(config: PretrainConfig) -> Sequence[Cloud]:
     """The clouds of the scans, then the generated ones."""
     flat = {name for name, family in FAMILIES.items() if family.up_unknown}
     scans = load_scans(config.scans, on_skip=_warn) if config.scans else ()
-    clouds = []
+    clouds: DiskList[Cloud] = DiskList()
     total = None if config.scans else config.generated * len(FAMILIES)
     for number, scan in enumerate(tqdm(chain(scans, _generated(config)), desc="clouds", unit="cloud", total=total)):
         try:
@@ -102,8 +115,9 @@ def gather_clouds(config: PretrainConfig) -> list[Cloud]:
 class Pretraining:
     """One training of the encoder of `student` on `clouds`."""
 
-    def __init__(self, student: Student, clouds: Iterable[Cloud], config: PretrainConfig) -> None:
-        self.clouds, self.config = list(clouds), config
+    def __init__(self, student: Student, clouds: Sequence[Cloud], config: PretrainConfig) -> None:
+        check_student(student)
+        self.clouds, self.config = clouds, config
         self.model = masked_autoencoder(student).to(config.device)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -118,6 +132,7 @@ class Pretraining:
     def run(self, progress: Callable[[Progress], None] | None = None) -> list[float]:
         """Train to the end; returns the mean loss of every epoch."""
         self._resume()
+        check_alike(self.losses)  # before one writes what another reads
         saved = time.monotonic()
         self.model.train()
         while len(self.losses) < self.config.epochs:
@@ -147,23 +162,26 @@ class Pretraining:
         seed = step_seed(config.seed, epoch, step)
         torch.manual_seed(seed)  # of the blocks that are left out
         points, centers = self._batch(chosen, np.random.default_rng([config.seed, epoch, step]))
-        visible = self.model.sample_visible(len(chosen), torch.Generator().manual_seed(seed)).to(config.device)
+        own = own_rows(len(chosen))
+        visible = self.model.sample_visible(len(chosen), torch.Generator().manual_seed(seed))[own.start : own.stop]
         done = (epoch * self.steps_per_epoch + step) / (config.epochs * self.steps_per_epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * lr_schedule(done)
-        loss: Tensor = self.model(points, centers, visible)
+        loss: Tensor = self.model(points, centers, visible.to(config.device)) * share(len(chosen))
         self.optimizer.zero_grad()
         loss.backward()
+        sum_gradients(self.model.parameters())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
-        return float(loss.detach())
+        return summed(float(loss.detach()))
 
     def _batch(self, chosen: NDArray[np.int64], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        sizes, how = self.model.student.config, self.config.augmentation
-        drawn = [
-            augment(rng, cloud.points, cloud.partial_views, cloud.up_unknown, how, sizes.points, sizes.centers)
-            for cloud in (self.clouds[i] for i in chosen)
-        ]
+        sizes, how, own = self.model.student.config, self.config.augmentation, own_rows(len(chosen))
+        drawn = []
+        for place, cloud in enumerate(self.clouds[i] for i in chosen):
+            scan, centers_wanted = (cloud.points, cloud.partial_views, cloud.up_unknown), sizes.centers * (place in own)
+            drawn.append(augment(rng, *scan, how, sizes.points, centers_wanted))
+        drawn = drawn[own.start : own.stop]  # those of other processes were drawn for the random numbers after them
         points = torch.from_numpy(np.stack([one.points for one in drawn]))
         centers = torch.from_numpy(np.stack([one.centers for one in drawn]))
         return points.to(self.config.device), centers.to(self.config.device)
@@ -175,6 +193,8 @@ class Pretraining:
         return content_key(options, self.model.student.config, self.clouds)
 
     def _save(self) -> None:
+        if not is_first():
+            return
         content = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),

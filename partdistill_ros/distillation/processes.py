@@ -49,7 +49,8 @@ def joined(device: str) -> Iterator[None]:
     device: `cuda` is then the GPU of this process's number on its machine.
     """
     global _JOINED
-    rank, count = int(os.environ.get("RANK", 0)), _started()
+    rank = int(os.environ.get("RANK", 0))
+    count = int(os.environ.get("WORLD_SIZE", 1)) if "MASTER_ADDR" in os.environ else 1
     if count == 1:
         yield
         return
@@ -74,17 +75,6 @@ def joined(device: str) -> Iterator[None]:
     finally:
         _JOINED = _Joined()
         distributed.destroy_process_group()
-
-
-def _started() -> int:
-    """How many processes `torchrun` started."""
-    return int(os.environ.get("WORLD_SIZE", 1)) if "MASTER_ADDR" in os.environ else 1
-
-
-def check_alone(command: str) -> None:
-    """Refuse to be one of several processes that would all do the same. Raises PartDistillError."""
-    if _started() > 1:
-        raise PartDistillError(f"{command} runs in one process: leave torchrun out")
 
 
 def check_student(student: Any) -> None:

@@ -61,9 +61,9 @@ def _check_resources(nodes: Iterable[Mapping[str, Any]], needs: Mapping[str, int
     cores, gpus = needs["num_cpus"], needs["num_gpus"]
     have = [one.get("Resources", {}) for one in nodes if one.get("Alive")]
     if not any(one.get("CPU", 0) >= cores and one.get("GPU", 0) >= gpus for one in have):
+        remedy = "use --device cpu, or start Ray with --num-gpus on one" if gpus else "start Ray with --num-cpus"
         raise PartDistillError(
-            f"--ray {address}: no machine of the cluster has {'a GPU and ' * gpus}a core for workers: "
-            + ("use --device cpu, or start Ray with --num-gpus on one that has" if gpus else "start Ray with --num-cpus")
+            f"--ray {address}: no machine of the cluster has {'a GPU and ' * gpus}a core for workers: {remedy}"
         )
 
 

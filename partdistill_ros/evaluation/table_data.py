@@ -54,8 +54,9 @@ class TableData:
             name = unknown[0] if unknown else ", ".join(table.categories)
             raise PartDistillError(f"{folder} has no '{name}' for this table: it has {', '.join(known or own)}")
         self.categories = tuple(categories or known)
-        content = (content_key(self._loose),) if not found else tuple(listing_key(one) for one in (folder, meshes) if one)
-        self.identity = (str(folder.resolve()), *content, str(most), str(up), str(meshes))  # for the keys of cells
+        content = listing_key(folder) if found else content_key(self._loose)
+        options = (str(most), str(up), str(meshes), listing_key(meshes) if meshes else "")
+        self.identity = (str(folder.resolve()), content, *options)  # for the keys of cells
         sources = (*train, str(generated))
         self.sources = tuple((one, listing_key(Path(one))) for one in sources)  # for the keys of cells that learn
         self.test = lru_cache(maxsize=2)(self._test)

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +20,8 @@ import torch
 from partdistill_ros.distillation import optimizer
 from partdistill_ros.distillation.augmentation import augment
 from partdistill_ros.distillation.config import Augmentation
+from partdistill_ros.distillation.pretrain import Cloud, Pretraining
 from partdistill_ros.distillation.processes import (
-    check_alone,
     end_others,
     from_first,
     is_first,
@@ -29,9 +30,11 @@ from partdistill_ros.distillation.processes import (
     shared_out,
 )
 from partdistill_ros.distillation.samples import Sample
-from partdistill_ros.errors import PartDistillError
+from partdistill_ros.distillation.trainer import Progress
+from tests.distillation import test_pretrain
 from tests.distillation.test_trainer import REGRADED, Killed, killed_after, make
 
+PRETRAINING = test_pretrain.config(Path("e.pt"), batch=3, min_steps=2)
 SCHEDULE = replace(REGRADED, epochs=4, batch=3, min_steps=2)
 ONE_OF_TWO = """
 import json, pickle, sys
@@ -63,10 +66,21 @@ with processes.joined("cpu"):
     told = []
     student = resumed.run(told.append)
     print(json.dumps([[*map(str, sent)], made, refused, told[0].epoch, resumed.state.losses]))
-    torch.save([gradients, list(student.parameters())], folder / f"weights{rank}.pt")
+    encoder, losses = here.pretrained(samples, folder / str(rank) / "e.pt")
+    torch.save([gradients, list(student.parameters()), encoder], folder / f"weights{rank}.pt")
     processes.end_others()
     print("the first goes on")
 """
+
+
+def pretrained(
+    samples: list[Sample], out: Path, report: Callable[[Progress], None] | None = None
+) -> tuple[list[torch.Tensor], list[float]]:
+    """Weights and losses of a pre-training on the samples' points."""
+    clouds = [Cloud(one.points, one.partial_views, one.up_unknown) for one in samples]
+    run = Pretraining(test_pretrain.make("patch_transformer"), clouds, replace(PRETRAINING, out=out))
+    losses = run.run(report)
+    return list(run.model.parameters()), losses
 
 
 def test_two_processes_train_as_one(samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,6 +89,8 @@ def test_two_processes_train_as_one(samples: list[Sample], tmp_path: Path, monke
     with pytest.raises(Killed):
         make(samples, tmp_path / "0" / "fit.pt", schedule=SCHEDULE).run(killed_after(2))
     before = (tmp_path / "0" / "fit.pt").read_bytes()
+    with pytest.raises(Killed):
+        pretrained(samples, tmp_path / "0" / "e.pt", killed_after(3))
     shutil.copytree(tmp_path / "0", tmp_path / "1")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -87,7 +103,7 @@ def test_two_processes_train_as_one(samples: list[Sample], tmp_path: Path, monke
         for rank in range(2)
     ]  # fmt: skip
     try:
-        said = [one.communicate(timeout=60)[0].splitlines() for one in both]
+        said = [one.communicate(timeout=300)[0].splitlines() for one in both]
     finally:
         for one in both:
             one.kill()
@@ -102,8 +118,9 @@ def test_two_processes_train_as_one(samples: list[Sample], tmp_path: Path, monke
     alone.train_step(np.arange(3), 0)
     expected = [[one.grad for one in alone.student.parameters()]]
     expected.append(list(make(samples, schedule=SCHEDULE).run().parameters()))
+    expected.append(pretrained(samples, tmp_path / "alone.pt")[0])
     found = [torch.load(tmp_path / f"weights{rank}.pt") for rank in range(2)]
-    for kind, tolerance in enumerate((1e-4, 1e-2)):  # of the largest; a training makes rounding larger
+    for kind, tolerance in enumerate((1e-4, 1e-2, 1e-2)):  # of the largest; a training makes rounding larger
         for one, other, wanted in zip(found[0][kind], found[1][kind], expected[kind], strict=True):
             assert torch.equal(one, other), "all hold the same"
             torch.testing.assert_close(one, wanted, rtol=0, atol=tolerance * float(wanted.detach().abs().max()))
@@ -113,14 +130,6 @@ def test_alone_everything_is_ones_own() -> None:
     assert is_first() and own_rows(7) == range(7) and share(7) == 1.0
     assert list(from_first(lambda: [1, 2])) == [1, 2] and list(shared_out(str, 3)) == ["0", "1", "2"]
     end_others()
-
-
-def test_a_command_of_one_process_refuses_several(monkeypatch: pytest.MonkeyPatch) -> None:
-    check_alone("pretrain")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
-    with pytest.raises(PartDistillError, match="pretrain runs in one process: leave torchrun out"):
-        check_alone("pretrain")
 
 
 def test_a_cloud_of_another_process_costs_no_centers_and_the_same_random_numbers(samples: list[Sample]) -> None:

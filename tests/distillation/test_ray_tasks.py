@@ -52,7 +52,7 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         init=lambda **how: calls.append(("init", how)),
         shutdown=lambda: calls.append(("shutdown", None)),
         cluster_resources=lambda: {"CPU": 2.0},
-        nodes=lambda: [{"Alive": True, "Resources": {"CPU": 2.0}}, {"Alive": True, "Resources": {"CPU": 2.0, "GPU": 1.0}}],
+        nodes=lambda: [{"Alive": True, "Resources": have} for have in ({"CPU": 2.0}, {"CPU": 2.0, "GPU": 1.0})],
         remote=lambda **needs: lambda make: calls.append(("needs", needs))
         or SimpleNamespace(remote=lambda task: attempt(make, task)),
         get=get,
@@ -100,7 +100,7 @@ def test_where_no_cluster_answers_a_sentence_says_so(ray: SimpleNamespace) -> No
 
 
 @pytest.mark.parametrize(("device", "resources", "words"), [
-    ("cuda", {"CPU": 8.0}, "has a GPU and a core for workers: use --device cpu, or start Ray with --num-gpus"),
+    ("cuda", {"CPU": 8.0}, "has a GPU and a core for workers: use --device cpu, or start Ray with --num-gpus on one"),
     ("cpu", {"GPU": 1.0}, "has a core for workers: start Ray with --num-cpus"),
 ])  # fmt: skip
 def test_a_cluster_without_what_a_task_needs_is_refused(
