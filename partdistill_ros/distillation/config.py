@@ -183,6 +183,7 @@ class DistillConfig:
         (), "a few labeled shapes to learn from beside the scans; may be given again", metavar="PATH"
     )
     epochs: int | None = option(None, "both directions, at most (30; from random weights 45)", minimum=1, metavar="N")
+    batch: int | None = option(None, "clouds a step (8; tta of few scans: 4 to 7)", minimum=1, metavar="N")
     ray: str | None = option(None, "render and teach on a Ray cluster, or local[:N] workers", metavar="ADDRESS")
     schedule: Schedule | None = None
     augmentation: Augmentation | None = None
@@ -202,8 +203,8 @@ class DistillConfig:
             raise PartDistillError(f"a student needs at least two parts to tell apart, got {', '.join(self.parts)}")
         if not self.scans and not self.generated:
             raise PartDistillError("no scans were given: name files or folders of scans, or --generated shapes")
-        if self.schedule is not None and self.epochs is not None:
-            raise PartDistillError("a schedule has its own epochs: name one of the two")
+        if self.schedule is not None and (self.epochs or self.batch):
+            raise PartDistillError("a schedule has its own epochs and batch: name one of the two")
         check_start(self.student, self.start, self.freeze_encoder)
         check_teacher(self.teacher)
         check_text_space(self.text_space, self.teacher, self.start)

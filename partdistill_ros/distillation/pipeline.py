@@ -29,7 +29,7 @@ from partdistill_ros.text.space import TextSpace, clean_name
 log = logging.getLogger(__name__)
 # What a training does not depend on, or what enters by itself: content of scans and first weights, schedule, rule.
 NOT_IN_KEY = ("scans", "generated", "labels", "out", "name", "device", "renderer", "with_text_encoder", "backward",
-              "backward_config", "epochs", "ray")  # fmt: skip
+              "backward_config", "epochs", "batch", "ray")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,10 @@ def resolved(config: DistillConfig, num_samples: int) -> DistillConfig:
     """The configuration with the schedule and augmentation that suit its mode and data where it names none."""
     tta, trained = config.mode == "tta", config.start == "default" or start_folder(config.start) is not None
     schedule = config.schedule or schedule_for(num_samples, tta=tta, trained=trained, epochs=config.epochs)
-    return replace(config, schedule=schedule, epochs=None, augmentation=config.augmentation or augmentation_for(tta))
+    schedule, augmentation = replace(schedule, batch=config.batch or schedule.batch), config.augmentation
+    return replace(
+        config, schedule=schedule, epochs=None, batch=None, augmentation=augmentation or augmentation_for(tta)
+    )
 
 
 def run_key(config: DistillConfig, samples: Sequence[Sample], text: TextEmbeddings, rule: str = "") -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -50,8 +50,9 @@ def gather(values: Tensor, index: Tensor) -> Tensor:
     """Rows of `values [B, N, C]` at `index [B, ...]`, giving `[B, ..., C]`."""
     batch, count, channels = values.shape
     first = torch.arange(batch, device=values.device) * count
-    # rows of one long table: torch.gather would need the index expanded to every channel, 1.7 ms in all
-    return values.reshape(batch * count, channels)[index + first.reshape(-1, *[1] * (index.ndim - 1))]
+    # rows of one long table: torch.gather would need the index expanded to every channel, 1.7 ms in all, and the
+    # gradient of plain indexing takes twice as long
+    return F.embedding(index + first.reshape(-1, *[1] * (index.ndim - 1)), values.reshape(batch * count, channels))
 
 
 def radial_direction(positions: Tensor, center: Tensor) -> Tensor:
@@ -123,6 +124,31 @@ def patch_geometry(offset: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat([offset, distance / radius], -1), whole
 
 
+class _Pool(torch.autograd.Function):
+    """Largest and mean of `features [B, G, K, C]` over K, `[B, G, C]` each, with a gradient of its own, for training:
+    comparisons, and sums along K in half precision, take a CPU several times as long as products and thresholds do.
+    Those that are largest alike share the gradient evenly, as `amax` has it."""
+
+    @staticmethod
+    def forward(context: Any, features: Tensor) -> tuple[Tensor, Tensor]:
+        largest = features.float().amax(2).to(features.dtype)
+        context.save_for_backward(features, largest)
+        return largest, _summed(features) / features.shape[2]
+
+    @staticmethod
+    def backward(context: Any, of_largest: Tensor, of_mean: Tensor) -> Tensor:
+        features, largest = context.saved_tensors
+        ones = torch.ones_like(features)
+        is_largest = torch.ops.aten.threshold_backward(ones, features - largest[:, :, None], -1e-30)
+        each = of_largest / _summed(is_largest)
+        return torch.addcmul(of_mean[:, :, None] / features.shape[2], is_largest, each[:, :, None])
+
+
+def _summed(features: Tensor) -> Tensor:
+    """`[B, G, C]` of `features [B, G, K, C]`, as a product."""
+    return (features.new_ones(1, features.shape[2]) @ features)[:, :, 0]
+
+
 class PatchEncoder(nn.Module):
     """A PointNet (Qi et al. 2017) over the neighbors of each center, beside the geometry of the whole patch."""
 
@@ -134,7 +160,8 @@ class PatchEncoder(nn.Module):
     def forward(self, neighbors: Tensor, whole: Tensor) -> Tensor:
         """Features `[B, G, width]` of `neighbors [B, G, K, 4]` and `whole [B, G, 7]`, see `patch_geometry`."""
         features = rowwise(self.inner, neighbors)
-        return rowwise(self.outer, torch.cat([features.amax(2), features.mean(2), whole], -1))
+        pooled = _Pool.apply(features) if self.training else (features.amax(2), features.mean(2))
+        return rowwise(self.outer, torch.cat([*pooled, whole], -1))
 
 
 class Block(nn.Module):

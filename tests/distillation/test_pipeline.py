@@ -309,6 +309,12 @@ def test_mode_and_start_settle_what_was_left_open(tmp_path: Path) -> None:
     goes_on = pipeline.resolved(replace(open_, start="default", mode="tta", epochs=4), 3)
     assert goes_on.schedule.learning_rate == pytest.approx(1e-3)
     assert (goes_on.schedule.epochs, goes_on.schedule.min_steps) == (4, 6) and goes_on.augmentation.partial_view == 0
+    wide, usual = (pipeline.resolved(replace(open_, batch=batch), 3) for batch in (32, None))
+    assert wide.schedule == replace(Schedule(), epochs=45, batch=32) and wide.batch is None
+    same = pipeline.resolved(replace(open_, batch=8), 3)
+    assert len({pipeline.run_key(one, [], TEXT) for one in (wide, usual, same)}) == 2
+    with pytest.raises(PartDistillError, match="a schedule has its own epochs and batch"):
+        replace(open_, schedule=QUICK, batch=4)
     own = replace(open_, mode="tta", schedule=QUICK, augmentation=Augmentation(roll_pitch=0.5))
     assert pipeline.resolved(own, 3) == own
 

@@ -9,10 +9,12 @@ import torch
 
 from partdistill_ros.pointcloud.sampling import farthest_points
 from partdistill_ros.students.patch_transformer import (
+    PatchEncoder,
     PatchTransformer,
     PatchTransformerConfig,
     gather,
     in_radial_frame,
+    patch_geometry,
     position_features,
     principal_variances,
     radial_direction,
@@ -119,3 +121,24 @@ def test_it_learns_top_from_bottom() -> None:
     points, centers = cloud(1000)
     right = (student(points, centers, text)[0].argmax(1) == (points[0, :, 2] > 0)).float().mean()
     assert right > 0.85
+
+
+def test_pooling_has_the_gradient_of_its_definition(student: PatchTransformer) -> None:
+    """As autograd has it for the largest and the mean, where several neighbors are largest alike too."""
+    encoder = student.patches[0].train()
+    offsets = torch.randn(2, 3, 8, 3, generator=torch.Generator().manual_seed(0))
+    offsets[:, :, 5] = offsets[:, :, 2]
+    near, whole = patch_geometry(offsets)
+    gradients = []
+    for features in (encoder(near, whole), reference(encoder, near, whole)):
+        encoder.zero_grad()
+        features.square().sum().backward()
+        gradients.append([one.grad.clone() for one in encoder.parameters()])
+        torch.testing.assert_close(features, encoder.eval()(near, whole))
+    for found, wanted in zip(*gradients, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def reference(encoder: PatchEncoder, near: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
+    features = encoder.inner(near)
+    return encoder.outer(torch.cat([features.amax(2), features.mean(2), whole], -1))
