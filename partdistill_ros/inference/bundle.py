@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A student bundle on disk: a directory with `student.onnx`, `bundle.json` and `vocabulary.npz`, and,
-where it was asked for, a text encoder (`text_encoder.onnx`, `tokenizer.json`) for all other names.
+"""A student bundle on disk: a directory with `student.onnx`, `bundle.json` and `vocabulary.npz`, the same network with
+weights of 8 bits (`student_int8.onnx`) where that labels alike, and, where it was asked for, a text encoder
+(`text_encoder.onnx`, `tokenizer.json`) for all other names.
 
 Everything is checked (schema, checksums, vocabulary, the network's inputs and outputs) before a
 runtime sees the model.
@@ -34,6 +35,7 @@ from partdistill_ros.io.parsing import parse_json, parsing, reason
 
 SCHEMA = 1
 MODEL, VOCABULARY, MANIFEST = "student.onnx", "vocabulary.npz", "bundle.json"
+MODEL_INT8 = "student_int8.onnx"
 DEFAULT_PATH = Path(__file__).resolve().parents[1] / "models" / "default"
 
 
@@ -73,7 +75,8 @@ class _Manifest(msgspec.Struct):
 class Bundle:
     """One loaded student.
 
-    model: the bytes of `student.onnx`, those whose checksum was verified.
+    model: the bytes of `student.onnx`, those whose checksum was verified; model_int8: of `student_int8.onnx`, None
+        where the bundle has none.
     points: of a cloud as the network takes it.  patches: of the network.
     centers: farthest-point samples that the network takes, in sampling order (`patches`, if not stated).
     patch_size: points in a patch; clouds with fewer are not labeled (`patch_size`, 32 if not stated).
@@ -105,6 +108,7 @@ class Bundle:
     vocabulary: Vocabulary = field(repr=False)
     training: Mapping[str, Any] = field(repr=False)
     checksums: Mapping[str, str] = field(repr=False)
+    model_int8: bytes | None = field(default=None, repr=False)
 
     @property
     def categories(self) -> Mapping[str, tuple[str, ...]]:
@@ -125,7 +129,8 @@ class Bundle:
                 "or `default` for the shipped one"
             )
         manifest = _read_manifest(directory / MANIFEST)
-        content = {name: _read_checked(directory, name, manifest) for name in (MODEL, VOCABULARY)}
+        names = (MODEL, VOCABULARY, *({MODEL_INT8} & set(manifest.files)))
+        content = {name: _read_checked(directory, name, manifest) for name in names}
         bundle = _from_manifest(directory, manifest, content)
         _check_network(bundle)
         own = encoder or _read_encoder(directory, manifest)
@@ -286,6 +291,7 @@ def _from_manifest(directory: Path, manifest: _Manifest, content: Mapping[str, b
         path=directory,
         name=manifest.name,
         model=content[MODEL],
+        model_int8=content.get(MODEL_INT8),
         points=points,
         patches=patches,
         centers=centers,
@@ -328,7 +334,13 @@ def _read_vocabulary(directory: Path, content: bytes, manifest: _Manifest) -> Vo
 
 
 def _check_network(bundle: Bundle) -> None:
-    header = read_header(bundle.model, str(bundle.path / MODEL))
+    for name, model in ((MODEL, bundle.model), (MODEL_INT8, bundle.model_int8)):
+        if model is not None:
+            _check_header(bundle, bundle.path / name, model)
+
+
+def _check_header(bundle: Bundle, path: Path, model: bytes) -> None:
+    header = read_header(model, str(path))
     points, dim = bundle.points, bundle.text_dim
     wanted = {
         "points": (header.inputs, TensorSpec(FLOAT, (None, points, 3))),
@@ -338,11 +350,11 @@ def _check_network(bundle: Bundle) -> None:
     }
     extra = set(header.inputs) - set(wanted)
     if extra:
-        raise PartDistillError(f"{bundle.path / MODEL}: unexpected input '{sorted(extra)[0]}': export it again")
+        raise PartDistillError(f"{path}: unexpected input '{sorted(extra)[0]}': export it again")
     for name, (found, spec) in wanted.items():
         if name not in found or not _fits(found[name], spec):
             raise PartDistillError(
-                f"{bundle.path / MODEL}: '{name}' must be {spec}, it is {found.get(name, 'missing')}; "
+                f"{path}: '{name}' must be {spec}, it is {found.get(name, 'missing')}; "
                 f"{MANIFEST} and the network do not belong together: export the bundle again"
             )
 

@@ -107,14 +107,14 @@ class Segmenter:
             if device in TENSORRT_DEVICES:
                 engine = student_engine(self.bundle, device)
                 engine.require_built()
-            self._session = StudentSession(self.bundle.model, device, threads, engine)
+            self._session = StudentSession(self.bundle.model, device, threads, engine, self.bundle.model_int8)
         except PartDistillError as error:
             raise PartDistillError(f"bundle {self.bundle.path}: {error}") from error
         self.timings = Timings()
 
     @property
     def provider(self) -> str:
-        """`cpu`, `cuda` or `tensorrt`."""
+        """`cpu`, `cpu_int8` (weights of 8 bits), `cuda` or `tensorrt`."""
         return self._session.provider
 
     @property

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.tensorrt import TENSORRT, Engine
 
-DEVICES = ("auto", "cpu", "cuda", "tensorrt", "tensorrt_fp16")
-TENSORRT_DEVICES = DEVICES[3:]
+DEVICES = ("auto", "cpu", "cpu_int8", "cuda", "tensorrt", "tensorrt_fp16")
+TENSORRT_DEVICES = DEVICES[4:]
+BYTE_PRODUCTS = {"avx512_vnni", "avx_vnni", "asimddp"}  # flags of processors that multiply bytes as fast as they can
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 NAMES = {CUDA: "CUDA", TENSORRT: "TensorRT"}
 # HEURISTIC: the default searches all algorithms anew for every shape. No TF32: 10 bits of mantissa
@@ -38,13 +39,20 @@ class StudentSession:
 
     model: bytes of the checked `student.onnx`.
     device: `cuda` fails where CUDA does not work; `auto` falls back to the CPU and says why in `note`;
-        `fell_back` is True where it did so though there is an NVIDIA driver; `tensorrt` and, in half precision,
+        `fell_back` is True where it did so though there is an NVIDIA driver; on the CPU `auto` takes the weights of 8
+        bits where the processor multiplies bytes, `cpu` never, `cpu_int8` always; `tensorrt` and, in half precision,
         `tensorrt_fp16` fail where TensorRT does not work, and want their `engine`.
     threads: of the CPU; None takes the cores this process may use, at most 8.
+    model_int8: the network with weights of 8 bits, where there is one.
     """
 
     def __init__(
-        self, model: bytes, device: str = "auto", threads: int | None = None, engine: Engine | None = None
+        self,
+        model: bytes,
+        device: str = "auto",
+        threads: int | None = None,
+        engine: Engine | None = None,
+        model_int8: bytes | None = None,
     ) -> None:
         if device not in DEVICES:
             raise PartDistillError(f"device '{device}' is unknown: choose {', '.join(DEVICES)}")
@@ -60,7 +68,7 @@ class StudentSession:
             if session is None:
                 raise PartDistillError(f"device '{device}' does not work here: {self.note}; use 'cuda' or 'auto'")
             self.provider = "tensorrt"
-        elif device != "cpu":
+        elif device not in ("cpu", "cpu_int8"):
             session, self.note = _gpu_session(model, self.threads)
             if session is not None:
                 self.provider = "cuda"
@@ -69,6 +77,10 @@ class StudentSession:
             else:
                 self.fell_back = _has_driver()
         on_cpu = self.provider == "cpu"
+        if on_cpu and (device == "cpu_int8" or (device == "auto" and model_int8 is not None and multiplies_bytes())):
+            if model_int8 is None:
+                raise PartDistillError("it has no network with weights of 8 bits: use device 'cpu', or export it again")
+            self.provider, model = "cpu_int8", model_int8
         self._session = session or open_session(model, [CPU], self.threads, ONE_CLOUD)
         # Of several clouds each thread takes one, and would only wait for the helpers of another.
         alone = on_cpu and self.threads > 1
@@ -111,6 +123,15 @@ class StudentSession:
         cloud = np.random.default_rng(0).standard_normal((batch, points, 3)).astype(np.float32)
         text = np.zeros((2, text_dim), np.float32)
         self.run(cloud / np.abs(cloud).max(), first, text)
+
+
+def multiplies_bytes() -> bool:
+    """Whether this processor has instructions for products of bytes; without them 8 bits are slower, or less exact."""
+    try:
+        words = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split()
+    except OSError:
+        return False
+    return not BYTE_PRODUCTS.isdisjoint(words)
 
 
 class Bound:

@@ -171,9 +171,10 @@ class SegmenterParameters:
     )
     device: str = option(
         "auto",
-        "Where the student runs; auto takes CUDA where it works. tensorrt, tensorrt_fp16: engines that 'partdistill "
-        "info --build-engine' has built.",
-        choices=("auto", "cpu", "cuda", "tensorrt", "tensorrt_fp16"),
+        "Where the student runs; auto takes CUDA where it works, else the CPU, with weights of 8 bits where the bundle "
+        "has them and the processor multiplies bytes: cpu_int8, against cpu in single precision. tensorrt, "
+        "tensorrt_fp16: engines that 'partdistill info --build-engine' has built.",
+        choices=("auto", "cpu", "cpu_int8", "cuda", "tensorrt", "tensorrt_fp16"),
     )
     threads: int = option(2, "CPU threads of the student; 0 leaves it to the runtime.", minimum=0, maximum=256)
     markers: bool = option(True, "Publish part_markers: name and box of each part, outline and number of each object.")

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.bundle import DEFAULT_PATH, MANIFEST, MODEL, VOCABULARY, Bundle, write_bundle
+from partdistill_ros.inference.bundle import DEFAULT_PATH, MANIFEST, MODEL, MODEL_INT8, VOCABULARY, Bundle, write_bundle
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.io.content_key import files_key
 from partdistill_ros.io.parsing import malformed, parsing, reason
+from partdistill_ros.students.eight_bits import AGREEMENT, agreement, eight_bit_graph
 from partdistill_ros.students.names import LEAST_POINTS, PUBLIC, STUDENTS, check_start, start_folder
 from partdistill_ros.students.patch_transformer import PatchTransformer, PatchTransformerConfig
 from partdistill_ros.students.point_m2ae import PointM2AE, PointM2AEConfig
@@ -133,7 +134,7 @@ def save_student(
     student = student.cpu().eval()
     state = _rounded(student)
     student.load_state_dict(state)
-    graph = _checked_graph(student)
+    networks = _networks(student, vocabulary)
     spec = {
         "name": name,
         "student": student.name,
@@ -149,18 +150,20 @@ def save_student(
     }
     weights = io.BytesIO()
     torch.save({"student": student.name, "config": _sizes(student), "state": state}, weights)
-    return write_bundle(out, graph, spec, vocabulary, extras={WEIGHTS: weights.getvalue()})
+    return write_bundle(out, networks.pop(MODEL), spec, vocabulary, {**networks, WEIGHTS: weights.getvalue()})
 
 
 def export_again(bundle: Path) -> None:
-    """Write the network of a bundle anew from its torch weights, as today's export makes it; all else stays.
+    """Write the networks of a bundle anew from its torch weights, as today's export makes them; all else stays.
 
     Raises PartDistillError where it has no such weights, or the graph does not answer as torch does.
     """
     vocabulary, student = Bundle.load(bundle).vocabulary, load_student(bundle)
     spec = json.loads((bundle / MANIFEST).read_bytes())
-    kept = {name: (bundle / name).read_bytes() for name in spec.pop("files") if name not in (MODEL, VOCABULARY)}
-    write_bundle(bundle, _checked_graph(student), spec, vocabulary, kept)
+    made = (MODEL, MODEL_INT8, VOCABULARY)
+    kept = {name: (bundle / name).read_bytes() for name in spec.pop("files") if name not in made}
+    networks = _networks(student, vocabulary)
+    write_bundle(bundle, networks.pop(MODEL), spec, vocabulary, {**networks, **kept})
 
 
 def save_encoder(student: Student, path: Path, training: Mapping[str, object]) -> None:
@@ -207,12 +210,15 @@ def _continued(name: str, dim: int, bundle: Path, freeze_encoder: bool) -> Stude
     return student
 
 
-def _checked_graph(student: Student) -> bytes:
+def _networks(student: Student, vocabulary: Vocabulary) -> dict[str, bytes]:
+    """The graph and, where it labels as that does, the one with weights of 8 bits, by their names in a bundle."""
     graph = student.to_onnx()
     difference = parity(student, graph)
     if not difference < PARITY:
         raise PartDistillError(f"the exported student differs from torch by {difference:.2g} in a logit: not written")
-    return graph
+    bytewise = eight_bit_graph(graph)
+    alike = agreement(graph, bytewise, student.config, vocabulary)
+    return {MODEL: graph} | ({MODEL_INT8: bytewise} if alike >= AGREEMENT else {})
 
 
 def _of_encoder(student: Student, name: str) -> bool:

@@ -73,7 +73,7 @@ def test_threads_default_to_the_cores_of_the_process(toy_model, monkeypatch):
 
 
 def test_wrong_arguments(toy_model):
-    with pytest.raises(PartDistillError, match="device 'gpu' is unknown: choose auto, cpu, cuda, tensorrt"):
+    with pytest.raises(PartDistillError, match="device 'gpu' is unknown: choose auto, cpu, cpu_int8, cuda"):
         StudentSession(toy_model, "gpu")
     with pytest.raises(PartDistillError, match="threads must be at least 1"):
         StudentSession(toy_model, "cpu", threads=0)
