@@ -34,7 +34,7 @@ def test_the_shipped_teacher_passes_its_check(partdistill, tmp_path):
     assert done.code == 0, done.err
     record = done.json()
     assert record["kind"] == "pixel" and record["right"] > 0.8 and record["seconds"] > 0
-    assert Image.open(tmp_path / "seen.png").size == (5 * 96, 2 * 96)
+    assert Image.open(tmp_path / "seen.png").size == (5 * 128, 2 * 128)
     assert "of the mug's pixels got their part" in partdistill("teachers", "mini", "--device", "cpu").out
 
 

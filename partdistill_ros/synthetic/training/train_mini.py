@@ -38,7 +38,7 @@ from partdistill_ros.text.space import TextSpace
 FOCAL = 2.4  # a unit sphere at distance 2.6 just fills the picture
 FEWEST = 1500  # points of a cloud
 OFTEN = {**dict.fromkeys(FAMILIES, 5.0), "assembly": 4.0}  # else what `distill` meets first is a tenth of all pictures
-USUAL = Training(steps=2400, batch=16, rate=1.5e-3, loss_points=640, among_all=0.33)
+USUAL = Training(steps=6000, batch=16, rate=1.5e-3, cool_down=0.4, loss_points=640, among_all=0.33)
 
 
 @dataclass(frozen=True)
