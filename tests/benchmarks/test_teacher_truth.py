@@ -41,7 +41,7 @@ def test_a_shifted_index_map_would_be_seen(benchmark, monkeypatch):
         return type(found)(np.roll(found.scores, 4, axis=3)) if self.kind == "pixel" else found
 
     monkeypatch.setattr(benchmark.TrueParts, "answer", shifted)
-    assert benchmark.measure(generate("table", 900_000), 224, 4000).right < 0.98
+    assert benchmark.measure(generate("pliers", 900_000), 224, 4000).right < 0.98
 
 
 def test_units_that_boxes_do_not_imply_would_be_seen(benchmark, monkeypatch):

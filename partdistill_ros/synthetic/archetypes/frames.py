@@ -98,8 +98,10 @@ def build_frame(
                 if isinstance(member, Board):
                     solids.append(sheet(points, 2 * thick, edge=edge))
                     continue
-                look = {"squareness": square, "aspect": 1 / wide, "normal": _normal(surface, uv)}
-                solids.append(tube(points, thick * wide, 10, closed=member.closed, **look))
+                across, closed = _normal(surface, uv), member.closed
+                solids.append(
+                    tube(points, thick * wide, 10, aspect=1 / wide, squareness=square, closed=closed, normal=across)
+                )
     return solids
 
 
@@ -273,8 +275,8 @@ def star(deck: Deck, rng: np.random.Generator, castors: float = 0.0) -> list[Sol
     lift = 2 * wheel + rng.uniform(0.05, 0.3) * (0.3 if castors else deck.under)
     neck, radius = rng.uniform(0.018, 0.05), rng.uniform(0.012, 0.03)
     turned = neck * (rng.uniform(0.6, 1.5, 8) if chance(rng, 0.4 - 0.4 * castors) else np.repeat([1.4, 1.0], 4))
-    heights = np.linspace(lift - 0.03, deck.under + 0.2 * deck.thick, 8)
-    solids = [revolve(np.column_stack([smooth(turned[:, None], 24)[:, 0], np.linspace(*heights[[0, -1]], 24)]), 20)]
+    heights = np.linspace(lift - 0.03, deck.under + 0.2 * deck.thick, 24)
+    solids = [revolve(np.column_stack([smooth(turned[:, None], 24)[:, 0], heights]), 20)]
     knee, droop = rng.uniform(-0.5, 0.6) * (castors == 0), radius + 2 * wheel
     for angle in np.arange(count) * 2 * np.pi / count + rng.uniform(0, 2):
         way = np.array([np.cos(angle), np.sin(angle), 0])

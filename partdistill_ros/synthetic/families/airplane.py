@@ -91,7 +91,8 @@ def both(part: str, *solids: Solid) -> list[Piece]:
 def draw_hull(page: Plane, rng: np.random.Generator) -> Hull:
     """The fuselage."""
     fat = np.exp(rng.uniform(*np.log(page.fat))) * (rng.uniform(1.1, 1.5) if chance(rng, 0.12) else 1.0)
-    return hull(fat, *(rng.uniform(*limits) for limits in (page.nose, page.aft, page.tip, page.end)), rng)
+    nose, aft, tip, end = (rng.uniform(*limits) for limits in (page.nose, page.aft, page.tip, page.end))
+    return hull(float(fat), nose, aft, tip, end, rng)
 
 
 def draw_wing(page: Plane, body: Hull, rng: np.random.Generator) -> Foil:
@@ -124,9 +125,10 @@ def wings(page: Plane, wing: Foil, rng: np.random.Generator) -> list[Piece]:
         radii = (chord * rng.uniform(0.6, 1.1) + 0.03, *[rng.uniform(0.008, 0.022)] * 2)
         pieces += both("wing", transform(ellipsoid(radii, 14, 12, 2.2), move=tip))
     if page.sleek and chance(rng, 0.3):
-        root = (wing.root[0] + wing.chord * 0.45, *wing.root[1:])
-        look = (wing.span * 0.28, wing.chord * 0.7, 0.05, 0.12, 0.0, wing.thickness * 0.5)
-        pieces += both("wing", Foil(root, *look).solid())
+        x, y, z = wing.root
+        root, half = (x + wing.chord * 0.45, y, z), wing.thickness * 0.5
+        ahead = Foil(root, wing.span * 0.28, wing.chord * 0.7, taper=0.05, sweep=0.12, lean=0.0, thickness=half)
+        pieces += both("wing", ahead.solid())
     return pieces
 
 
@@ -164,8 +166,8 @@ def tail(page: Plane, body: Hull, wing: Foil, rng: np.random.Generator) -> tuple
     if kind == "V":
         return both("tail", replace(stab, lean=rng.uniform(0.5, 0.9), span=wide * 1.2).solid()), []
     if kind == "twin":
-        root = (fin.root[0], r * body.wide * rng.uniform(0.5, 1.0), fin.root[2])
-        leaned = replace(fin, root=root, lean=np.pi / 2 - rng.uniform(0, 0.5), span=tall * rng.uniform(0.7, 1))
+        side = (fin.root[0], r * body.wide * rng.uniform(0.5, 1.0), fin.root[2])
+        leaned = replace(fin, root=side, lean=np.pi / 2 - rng.uniform(0, 0.5), span=tall * rng.uniform(0.7, 1))
         return both("tail", leaned.solid(), *([stab.solid()] if chance(rng, 0.85) else [])), []
     if kind == "H":
         half = replace(fin, root=tuple(stab.at(0.96)[0]), span=tall * 0.5)
@@ -174,8 +176,8 @@ def tail(page: Plane, body: Hull, wing: Foil, rng: np.random.Generator) -> tuple
         return boom_tail(fin, replace(stab, sweep=0.0, lean=0.0), wing, rng)
     pieces: list[Piece] = [("tail", fin.solid())]
     if chance(rng, 0.2):
-        root = (fin.root[0] + chord * 0.6, 0, fin.root[2])
-        strake = replace(fin, root=root, span=tall * 0.35, chord=chord * 1.4, taper=0.1, sweep=chord * 0.6)
+        ahead = (fin.root[0] + chord * 0.6, 0, fin.root[2])
+        strake = replace(fin, root=ahead, span=tall * 0.35, chord=chord * 1.4, taper=0.1, sweep=chord * 0.6)
         pieces.append(("tail", strake.solid()))
     if kind == "fin":
         return pieces, []

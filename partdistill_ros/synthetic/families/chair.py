@@ -196,11 +196,12 @@ def sides(deck: Deck, rng: np.random.Generator) -> list[Piece]:
     """A hoop or a board at each side that carries the seat: leg below it, arm above."""
     r, top = deck.bar, deck.under + deck.thick
     rest, half = top + rng.uniform(0.12, 0.28), deck.span[0] / 2 * rng.uniform(0.75, 0.97, 2)
-    frame: Frame = {
+    frames: Mapping[str, Frame] = {
         "hoop": (S((1, 0), (1, 1), (-1, 1), (-1, 0), closed=True, wide=(0.4, 1)),),
         "bow": (S((1, 0), (1, 1), (-1, 1), (-1, 0), wide=(0.4, 1)),),
         "board": (Board(0, 1, thick=(0.4, 2)),),
-    }[pick(rng, {"hoop": 2, "bow": 2, "board": 1})]
+    }
+    frame = frames[pick(rng, {"hoop": 2, "bow": 2, "board": 1})]
 
     def surface(u: Floats, v: Floats, sign: float) -> Floats:
         reach = half[0] + (half[1] - half[0]) * v
@@ -222,8 +223,9 @@ def shell(deck: Deck, rng: np.random.Generator) -> list[Piece]:
     s, u = np.linspace(0, 1, 41), np.linspace(-1, 1, 33)[:, None]
     armed = chance(rng, 0.5)
     bowl = rng.uniform(0.25, 0.6) if armed else rng.uniform(0, 0.15)
-    widths = smooth([[rng.uniform(0.8, 1)], [1], [1.03], [1], [rng.uniform(0.7, 1.05)], [rng.uniform(0.5, 0.95)]], 41)
-    half = width / 2 * widths[:, 0] * (1 - np.abs(2 * s - 1) ** rng.uniform(6, 20)).clip(0.05) ** 0.5
+    widths = np.array([rng.uniform(0.8, 1), 1, 1.03, 1, rng.uniform(0.7, 1.05), rng.uniform(0.5, 0.95)])
+    ends = (1 - np.abs(2 * s - 1) ** rng.uniform(6, 20)).clip(0.05) ** 0.5
+    half = width / 2 * smooth(widths[:, None], 41)[:, 0] * ends
     knee = np.exp(-(((s - rng.uniform(0.37, 0.53)) / 0.22) ** 2))
     lift = width * bowl * np.abs(u) ** rng.uniform(3, 6) * (0.25 + knee)
     turn = (2 * z / rise).clip(0, 1)
@@ -232,7 +234,7 @@ def shell(deck: Deck, rng: np.random.Generator) -> list[Piece]:
     grid = np.stack(np.broadcast_arrays(x + lift * turn, y, top + z + lift * (1 - 0.8 * turn)), -1)
     border, level = -depth / 2 * rng.uniform(0.75, 0.9), top + rng.uniform(0.06, 0.1) * (1.4 if armed else 1)
 
-    def labels(center: Floats) -> Floats:
+    def labels(center: Floats) -> np.ndarray:
         upper, rear = center[:, 2] > level, center[:, 0] < -depth * 0.28
         behind = center[:, 0] < border + 0.35 * (level - center[:, 2]).clip(0)
         wing = armed & upper & ~rear & (np.abs(center[:, 1]) > 0.25 * width)
