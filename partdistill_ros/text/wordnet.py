@@ -73,8 +73,8 @@ class WordNet:
         """The `known` names that mean about what `word` does -> weight; not the word itself."""
         found: dict[str, float] = {}
         for sense, weight in self.things(word):
-            steps = [((sense,), 1.0)]
             above: tuple[str, ...] = (sense,)
+            steps = [(above, 1.0)]
             for step in range(STEPS):
                 above = tuple(up for one in above for up in self.synsets[one].above)
                 steps.append((above, KIND_OF * FURTHER**step))
