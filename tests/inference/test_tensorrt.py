@@ -57,9 +57,9 @@ def providers(monkeypatch):
     def use(**fake):
         asked, real = [], session_module.open_session
 
-        def opened(model, wanted, threads):
+        def opened(model, wanted, threads, axes=None):
             if wanted == [CPU]:
-                return real(model, wanted, threads)
+                return real(model, wanted, threads, axes)
             asked.append(wanted)
             folder = wanted[0][1].get("trt_engine_cache_path")
             if folder:
