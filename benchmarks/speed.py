@@ -34,6 +34,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from partdistill_ros.inference.bundle import Bundle
+from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.inference.session import CPU, StudentSession, open_session
 from partdistill_ros.objects.extract import extract_objects
 from partdistill_ros.objects.params import TabletopParams
@@ -229,6 +230,33 @@ def _clustering() -> tuple[str, Callable[[np.ndarray], object]]:
     return "DBSCAN of Open3D", dbscan
 
 
+def growth(most: int, repeats: int) -> dict[str, tuple[list[float], float]]:
+    """How the student's processor time grows with points, objects and names, 1 to `most` times as many: milliseconds,
+    and the exponent of a power fitted to them (1: linear)."""
+    segmenter = Segmenter("default", "auto", 1)
+    up, names = (0, 0, 1), segmenter.bundle.vocabulary.names[:most]
+    query, cloud = segmenter.query("mug: handle, cup"), make_cloud(2048, 0)
+    times = [2**power for power in range(most.bit_length())]
+    runs: dict[str, Callable[[int], Callable[[], object]]] = {
+        "points, of 4,096": lambda k: partial(segmenter.segment, [make_cloud(4096 * k, 0)], query, [up]),
+        "objects": lambda k: partial(segmenter.segment, [cloud] * k, query, [up] * k),
+        "names": lambda k: partial(segmenter.segment, [cloud], segmenter.query(", ".join(names[:k])), [up]),
+    }
+    result = {}
+    for what, made in runs.items():
+        took = [processor_ms(made(k), max(1, repeats // (5 * k))) for k in times]
+        result[what] = took, float(np.polyfit(np.log(times), np.log(took), 1)[0])
+    return result
+
+
+def growth_text(found: dict[str, tuple[list[float], float]]) -> str:
+    """A line for each of what grows."""
+    return "\n".join(
+        f"ms for 1, 2, 4, ... times the {what}: {' '.join(map(_number, took))}; exponent {power:.2f}"
+        for what, (took, power) in found.items()
+    )
+
+
 def table(rows: list[Row]) -> str:
     """The rows in Markdown; times over the floor as a factor."""
     lines = ["| step | ms | floor ms | times floor | peer | peer ms |", "|---|---|---|---|---|---|"]
@@ -253,11 +281,12 @@ def main(arguments: list[str] | None = None) -> int:
     machine = Machine.measured(options.repeats)
     rows = [*conversions(options.points, machine, options.repeats), *network(machine, options.repeats),
             *cutting(options.repeats)]  # fmt: skip
+    grown = growth(64, options.repeats)
     if options.json:
-        print(json.dumps({"machine": vars(machine), "rows": [vars(row) for row in rows]}))
+        print(json.dumps({"machine": vars(machine), "rows": [vars(row) for row in rows], "growth": grown}))
         return 0
     print(f"a copy: {machine.bytes_ms / 1e6:.1f} GB/s, a matrix product: {machine.flops_ms / 1e6:.0f} GFLOP/s")
-    print(table(rows))
+    print(table(rows), growth_text(grown), sep="\n\n")
     return 0
 
 

@@ -22,5 +22,12 @@ def test_conversions_beside_their_floor(load_benchmark):
     assert text.splitlines()[-2].endswith("| - | - |")
 
 
+def test_growth_has_a_time_for_each_doubling(load_benchmark):
+    speed = load_benchmark("speed")
+    grown = speed.growth(2, repeats=1)
+    assert all(len(took) == 2 and min(took) > 0 for took, _ in grown.values())
+    assert speed.growth_text({"objects": ([1.0, 2.0], 1.0)}).endswith("objects: 1 2; exponent 1.00")
+
+
 def test_time_of_sleep_is_nobodys(load_benchmark):
     assert load_benchmark("speed").processor_ms(lambda: time.sleep(0.05), 2) < 25
