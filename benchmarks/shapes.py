@@ -81,9 +81,7 @@ def format_result(evaluations: Sequence[Evaluation], reached: dict[str, bool]) -
 def main(arguments: list[str] | None = None) -> int:
     """Print the table (or JSON); exit code 0 where every target is reached, 1 where not, 2 for bad input."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "shapes", type=Path, nargs="*", help="labeled shapes or folders (default: the evaluation data)"
-    )
+    parser.add_argument("shapes", type=Path, nargs="*", help="labeled shapes or folders (default: the evaluation data)")
     parser.add_argument("--bundle", default="default", help="a bundle directory or `default`")
     parser.add_argument("--teacher", default="mini", help="who votes: mini, boxes:FILE, or none to skip the vote")
     parser.add_argument("--votes", type=int, default=1, help="turns about the vertical the student averages")

@@ -169,9 +169,7 @@ def _typed(described: Option, hint: Any) -> Option:
     alternatives = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     (kind,) = [one for one in alternatives if one is not NoneType]
     many = get_origin(kind) is tuple
-    return replace(
-        described, kind=get_args(kind)[0] if many else kind, many=many, optional=NoneType in alternatives
-    )
+    return replace(described, kind=get_args(kind)[0] if many else kind, many=many, optional=NoneType in alternatives)
 
 
 def _as_float(value: int) -> float:

@@ -105,9 +105,7 @@ def test_a_command_line_is_made_from_the_dataclass():
     assert least == Walk((), ("ann",), Path("home"))
     full = parsed("a", "b", "--names", "Ann, Bo", "--goal", "home", "--mood", "bad", "--dogs", "x", "--dogs", "y",
                   "--hours", "2", "--steps-a-day", "0", "--by-night")  # fmt: skip
-    assert full == Walk(
-        (Path("a"), Path("b")), ("ann", "bo"), Path("home"), "bad", ("x", "y"), 2.0, 0, by_night=True
-    )
+    assert full == Walk((Path("a"), Path("b")), ("ann", "bo"), Path("home"), "bad", ("x", "y"), 2.0, 0, by_night=True)
     assert parsed("--names", "x", "--goal", "y").dogs == (), "what one parser gathers stays out of the next"
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the network of a bundle anew from its torch weights, as today's export makes it; all else stays as it is.
 
-    python tools/export_student.py [BUNDLE ...]   (default: the shipped student)
+python tools/export_student.py [BUNDLE ...]   (default: the shipped student)
 """
 
 from __future__ import annotations

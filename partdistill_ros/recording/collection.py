@@ -50,7 +50,6 @@ PICTURE_SIZE = (480, 360)
 MESH_POINTS = 40_000  # drawn of a mesh
 
 
-
 @dataclass(frozen=True)
 class RecordedScan:
     """A scan with a valid manifest. Its cloud is read, and checked, by `load`."""

@@ -204,9 +204,7 @@ class Recorder:
         picture = picture_of(cloud.scan, found.index)
         self._write(scan, {**cloud.source, "object": number}, [(Capture(cloud.stamp, cloud.frame, pose), picture)])
 
-    def _write(
-        self, scan: Scan, source: dict[str, Any], captures: list[tuple[Capture, Image.Image | None]]
-    ) -> None:
+    def _write(self, scan: Scan, source: dict[str, Any], captures: list[tuple[Capture, Image.Image | None]]) -> None:
         source = {**source, "cut": self.recording.cut.kind, "stamp": captures[0][0].stamp}
         if _key(source) in self._known:
             self.tally.known += 1

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks before any work."""
 
-
 import pytest
 
 from partdistill_ros.cli.common import check_folder, check_inputs, check_output, positive

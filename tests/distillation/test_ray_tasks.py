@@ -53,8 +53,9 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         shutdown=lambda: calls.append(("shutdown", None)),
         cluster_resources=lambda: {"CPU": 2.0},
         nodes=lambda: [{"Alive": True, "Resources": have} for have in ({"CPU": 2.0}, {"CPU": 2.0, "GPU": 1.0})],
-        remote=lambda **needs: lambda make: calls.append(("needs", needs))
-        or SimpleNamespace(remote=lambda task: attempt(make, task)),
+        remote=lambda **needs: (
+            lambda make: calls.append(("needs", needs)) or SimpleNamespace(remote=lambda task: attempt(make, task))
+        ),
         get=get,
         exceptions=SimpleNamespace(RayTaskError=Raised, RayError=(Raised, Crashed)),
     )

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Units from pixels and boxes, soft labels and class weights against the formulas of the paper."""
 
-
 import numpy as np
 import pytest
 from python_steps import python_steps

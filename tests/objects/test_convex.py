@@ -37,8 +37,6 @@ def overlaps(scan: Scan, method: str) -> list[float]:
     return result
 
 
-
-
 @pytest.mark.parametrize("solids", [BESIDE, STACKED], ids=["beside", "stacked"])
 @pytest.mark.parametrize("method", ["convex", "learned"])
 def test_things_that_touch_come_apart(solids: list[Solid], method: str) -> None:

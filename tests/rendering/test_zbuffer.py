@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The z-buffer against brute force, and its promises: nearest wins, order and batch do not matter."""
 
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulated depth camera: exact without noise, and wrong in the ways it claims with it."""
 
-
 import numpy as np
 
 from partdistill_ros.pointcloud.scan import Mesh

@@ -137,9 +137,7 @@ def mug_views() -> Rendering:
 @pytest.fixture(scope="session")
 def sixty_views(mug_views) -> Rendering:
     """Those ten, six times over."""
-    repeated = {
-        name: np.concatenate([getattr(mug_views, name)] * 6) for name in ("picture", "index", "depth", "light")
-    }
+    repeated = {name: np.concatenate([getattr(mug_views, name)] * 6) for name in ("picture", "index", "depth", "light")}
     return replace(mug_views, **repeated)
 
 

@@ -84,8 +84,7 @@ def test_sixty_views_take_the_memory_of_a_batch(
     monkeypatch.setattr("partdistill_ros.teachers.clip.dense_features", counted)
     teacher.answer(mug_views, PARTS, "mug")  # what is made once
     few, many = (
-        memory_of(lambda views: teacher.answer(views, PARTS, "mug").scores, views)
-        for views in (mug_views, sixty_views)
+        memory_of(lambda views: teacher.answer(views, PARTS, "mug").scores, views) for views in (mug_views, sixty_views)
     )
     assert sum(seen) == (10 + 10 + 60) * windows and max(seen) == 8
     assert many[1] == few[1], "torch saw no more at once"

@@ -83,9 +83,7 @@ def test_batches_do_not_change_the_answer(model, mug_views):
 
 
 @pytest.mark.parametrize("picture", ["color", "shaded", "depth"])
-def test_sixty_views_take_the_memory_of_a_batch(
-    model, mug_views, sixty_views, memory_of, monkeypatch, picture
-):
+def test_sixty_views_take_the_memory_of_a_batch(model, mug_views, sixty_views, memory_of, monkeypatch, picture):
     teacher = DetectorTeacher(model, DetectorOptions(threshold=0.1, batch=8, picture=picture, cache="off"))
     seen, detect = [], DetectorModel.detect
 

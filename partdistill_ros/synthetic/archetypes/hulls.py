@@ -55,9 +55,7 @@ def hull(fat: float, nose: float, aft: float, tip: float, end: float, rng: np.ra
     """A hull of half height `fat`; nose and rear narrow over these lengths, down to the fractions `tip` and `end`."""
     blunt, cone = rng.uniform(1.2, 2.6), rng.uniform(1.0, 2.4)
     bow = np.linspace(0, np.pi / 2, 12)
-    s = np.concatenate(
-        [(1 - np.cos(bow)) * aft, np.linspace(aft, 1 - nose, 8)[1:-1], 1 - nose + nose * np.sin(bow)]
-    )
+    s = np.concatenate([(1 - np.cos(bow)) * aft, np.linspace(aft, 1 - nose, 8)[1:-1], 1 - nose + nose * np.sin(bow)])
     behind = 1 - (1 - end) * np.clip(1 - s / aft, 0, 1) ** cone
     ahead = tip + (1 - tip) * (1 - np.clip((s - 1 + nose) / nose, 0, 1) ** blunt).clip(0) ** (1 / min(blunt, 2))
     radius = fat * behind * ahead
