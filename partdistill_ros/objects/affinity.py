@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.objects.contacts import FEATURES, Contacts
 from partdistill_ros.objects.merging import convexity_scores
+from partdistill_ros.pointcloud.perceptron import perceptron
 
 WEIGHTS = Path(__file__).parents[1] / "models" / "objects" / "affinity.npz"
 
@@ -22,7 +23,7 @@ NETWORK_WEIGHT = 0.7  # against that of convexity; real clutter is cut alike wit
 
 @cache
 def load_weights(path: Path = WEIGHTS) -> dict[str, NDArray[np.float32]]:
-    """mean, scale `[F]`; w0, b0, w1, ...: the layers, ReLU between. Raises PartDistillError for another network."""
+    """Those of a `perceptron`. Raises PartDistillError for another network."""
     try:
         with np.load(path, allow_pickle=False) as file:
             weights = {name: file[name] for name in file.files}
@@ -54,11 +55,4 @@ def learned_scores(contacts: Contacts, weight: float = NETWORK_WEIGHT) -> NDArra
 
 def network_scores(contacts: Contacts, weights: dict[str, NDArray[np.float32]] | None = None) -> NDArray[np.float32]:
     """The network's log-odds `[E]` that both patches of a pair are one object."""
-    weights = weights or load_weights()
-    hidden = (contacts.features - weights["mean"]) * weights["scale"]
-    last = sum(name.startswith("w") for name in weights) - 1
-    for layer in range(last + 1):
-        hidden = hidden @ weights[f"w{layer}"] + weights[f"b{layer}"]
-        if layer < last:
-            hidden = np.maximum(hidden, 0)
-    return hidden[:, 0]
+    return perceptron(weights or load_weights(), contacts.features)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.pointcloud.frames import rotation_to_z
+from partdistill_ros.pointcloud.perceptron import perceptron
 
 WEIGHTS = Path(__file__).parents[1] / "models" / "upright" / "upright.npz"  # made by synthetic.training.upright
 SEEN = 512  # points that are looked at
@@ -32,7 +33,7 @@ def likely_ups(points: NDArray[np.floating]) -> tuple[Floats, Floats]:
     if some is None:
         return np.array([[0.0, 0, 1]]), np.ones(1)
     ups, standing = candidates(some)
-    logits = _network()(features(some, ups, standing))
+    logits = perceptron(_weights(), features(some, ups, standing))
     probability = np.exp(logits - logits.max(), dtype=np.float64)
     return peaks(ups, probability / probability.sum())
 
@@ -144,21 +145,7 @@ def features(points: Floats, ups: Floats, standing: Floats) -> NDArray[np.float3
     return np.concatenate([both, middle[:, None], sizes[[*range(count)] * 2], standing], 1).astype(np.float32)
 
 
-class Network:
-    """The layers that the training wrote: `[C, F]` features to `[C]` logits."""
-
-    def __init__(self, weights: dict[str, NDArray[np.float32]]) -> None:
-        self.weights = weights
-
-    def __call__(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        w = self.weights
-        hidden = (inputs - w["mean"]) * w["scale"]
-        for number in range(3):
-            hidden = (np.maximum(hidden, 0) if number else hidden) @ w[f"w{number}"] + w[f"b{number}"]
-        return hidden[:, 0]
-
-
 @cache
-def _network() -> Network:
+def _weights() -> dict[str, NDArray[np.float32]]:
     with np.load(WEIGHTS) as file:
-        return Network({name: file[name].astype(np.float32) for name in file.files})
+        return {name: file[name].astype(np.float32) for name in file.files}

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.objects.affinity import WEIGHTS
 from partdistill_ros.objects.contacts import FEATURES
 from partdistill_ros.objects.convex import MeasuredPatches
@@ -25,6 +24,7 @@ from partdistill_ros.objects.extract import patches_on_table
 from partdistill_ros.synthetic.clutter_scene import CLUTTER_FAMILIES, make_clutter
 from partdistill_ros.synthetic.depth_camera import DepthCamera
 from partdistill_ros.synthetic.table_scene import TabletopScene
+from partdistill_ros.synthetic.training.perceptron import fit, linear_layers, weights_of, write_weights
 
 HELD_OUT = ("kettle", "laptop", "hammer")  # families that the shipped network never saw
 
@@ -102,25 +102,18 @@ def train(pairs: Pairs, config: AffinityConfig) -> dict[str, NDArray[np.generic]
     torch.manual_seed(config.seed)
     mean, deviation = pairs.features.mean(0), pairs.features.std(0) + 1e-3
     sizes = [len(FEATURES), config.hidden, config.hidden, 1]
-    layers = [torch.nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False)]
+    layers = linear_layers(sizes)
     network = torch.nn.Sequential(layers[0], torch.nn.ReLU(), layers[1], torch.nn.ReLU(), layers[2])
-    optimizer = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, config.steps)
     inputs = torch.from_numpy((pairs.features - mean) / deviation)
     same, weight = torch.from_numpy(pairs.same), torch.from_numpy(pairs.weight / pairs.weight.mean())
-    for _ in tqdm(range(config.steps), desc="steps"):
+
+    def loss_of_batch() -> torch.Tensor:
         some = torch.randint(len(inputs), (config.batch,))
         logits = network(inputs[some])[:, 0]
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, same[some], weight[some])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-    weights: dict[str, NDArray[np.generic]] = {"mean": mean, "scale": 1 / deviation, "features": np.array(FEATURES)}
-    for number, layer in enumerate(layers):
-        weights[f"w{number}"] = layer.weight.detach().numpy().T.copy()
-        weights[f"b{number}"] = layer.bias.detach().numpy()
-    return weights
+        return torch.nn.functional.binary_cross_entropy_with_logits(logits, same[some], weight[some])
+
+    fit(network, loss_of_batch, config)
+    return {**weights_of(layers, mean, 1 / deviation), "features": np.array(FEATURES)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -133,9 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = AffinityConfig(scenes=options.scenes, seed=options.seed)
     torch.set_num_threads(1)
     weights = train(collect_pairs(config), config)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(options.out) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **weights)
+    write_weights(options.out, weights)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from partdistill_ros.distillation.augmentation import random_rotation
-from partdistill_ros.io.atomic import atomic_path
 from partdistill_ros.pointcloud.upright import SEEN, WEIGHTS, candidates, features, looked_at
 from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, FREE, Shapes, load_shapes
+from partdistill_ros.synthetic.training.perceptron import fit, linear_layers, weights_of, write_weights
 
 RIGHT = np.cos(np.radians(20))  # a candidate that leans less is right
 LEAST = 200  # points that one side must show
@@ -96,24 +96,17 @@ def train(data: Sequence[Choice], config: UprightConfig) -> dict[str, NDArray[np
         chance[row, : len(one.chance)] = torch.from_numpy(one.chance)
         there[row, : len(one.chance)] = True
     sizes = (every.shape[1], *config.hidden, 1)
-    layers = [torch.nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False)]
+    layers = linear_layers(sizes)
     drop = torch.nn.Dropout(config.dropout)
     network = torch.nn.Sequential(drop, layers[0], torch.nn.ReLU(), drop, layers[1], torch.nn.ReLU(), drop, layers[2])
-    optimizer = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, config.steps)
-    for _ in tqdm(range(config.steps), desc="steps"):
+
+    def loss_of_batch() -> torch.Tensor:
         some = torch.randint(len(data), (config.batch,))
         logits = network(inputs[some].float())[..., 0].masked_fill(~there[some], -1e4)
-        loss = torch.nn.functional.cross_entropy(logits, chance[some])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-    weights = {"mean": mean, "scale": scale}
-    for number, layer in enumerate(layers):
-        weights[f"w{number}"] = layer.weight.detach().numpy().T.copy()
-        weights[f"b{number}"] = layer.bias.detach().numpy()
-    return weights
+        return torch.nn.functional.cross_entropy(logits, chance[some])
+
+    fit(network, loss_of_batch, config)
+    return weights_of(layers, mean, scale)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -137,9 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rng = np.random.default_rng([config.seed, number])
         data += choices(load_shapes(path), EVERYTHING[path.stem].up_unknown, config, rng)
     weights = train(data, config)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(options.out) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **{name: one.astype(np.float16) for name, one in weights.items()})
+    write_weights(options.out, {name: one.astype(np.float16) for name, one in weights.items()})
 
 
 if __name__ == "__main__":

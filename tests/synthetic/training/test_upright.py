@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partdistill_ros.pointcloud.upright import Network
+from partdistill_ros.pointcloud.perceptron import perceptron
 from partdistill_ros.synthetic.training.everyday_shapes import Shapes, save_shapes
 from partdistill_ros.synthetic.training.upright import RIGHT, UprightConfig, choices, main, turned
 
@@ -28,9 +28,9 @@ def test_training_finds_the_right_candidate(tmp_path: Path) -> None:
     save_shapes(tmp_path / "mug.npz", shapes)
     main(["--shapes", str(tmp_path), "--clouds", "4", "--steps", "60", "--out", str(tmp_path / "upright.npz")])
     with np.load(tmp_path / "upright.npz") as file:
-        network = Network({name: file[name].astype(np.float32) for name in file.files})
+        weights = {name: file[name].astype(np.float32) for name in file.files}
     seen = list(choices(shapes, False, UprightConfig(clouds=2), np.random.default_rng(7)))
-    found = [one.chance[network(one.features.astype(np.float32)).argmax()] for one in seen]
+    found = [one.chance[perceptron(weights, one.features.astype(np.float32)).argmax()] for one in seen]
     assert np.mean(np.array(found) > 0) > 0.6
     assert all(one.chance.sum() == pytest.approx(1, abs=1e-5) for one in seen)
 
