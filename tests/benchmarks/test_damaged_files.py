@@ -14,8 +14,9 @@ def damaged_files(load_benchmark):
     return load_benchmark("damaged_files")
 
 
-def test_each_damaged_file_is_read_or_refused_in_a_sentence(damaged_files) -> None:
+def test_each_damaged_file_is_read_or_refused_in_a_sentence(damaged_files, monkeypatch) -> None:
     pytest.importorskip("torch", reason="boxes and units need torch: the extra 'train'")
+    monkeypatch.setattr(damaged_files, "SECONDS", 60.0)  # on a busy machine reading takes longer
     found = damaged_files.run(files=110, bags=15, seed=1)
     assert sum(counts.files for counts in found.values()) == 125
     assert [failure for counts in found.values() for failure in counts.failures] == []

@@ -14,10 +14,11 @@ from partdistill_ros.nodes.background import Background, LatestWorker, TooSlow, 
 
 
 def spin_until(node, done):
-    end = time.monotonic() + 20
-    while not done() and time.monotonic() < end:
-        node.executor.spin_once(timeout_sec=5)
-    assert done()
+    """Turns of the executor until `done`; a turn that nothing woke would sit out its minute, and fails."""
+    while not done():
+        begin = time.monotonic()
+        node.executor.spin_once(timeout_sec=60)
+        assert time.monotonic() - begin < 50, "the executor was not woken"
 
 
 @pytest.mark.ros
@@ -33,10 +34,8 @@ def test_other_callbacks_go_on_meanwhile(node):
     assert not results
     node.destroy_timer(timer)
     release.set()
-    begin = time.monotonic()
     spin_until(node, lambda: results)
-    # Without being woken, the executor would sit out the 5 s of its spin.
-    assert results == ["loaded"] and time.monotonic() - begin < 4
+    assert results == ["loaded"]
 
 
 @pytest.mark.ros
@@ -155,10 +154,8 @@ def test_coroutines_take_turns_in_the_order_in_which_they_came(node):
     for one in (("a", 0.2), ("b", 0.1), ("c", 0.0)):
         tasks.append(node.executor.create_task(change, *one))
         spin_until(node, lambda: len(arrived) == len(tasks))  # Jazzy begins the newest of several tasks first
-    begin = time.monotonic()
     spin_until(node, lambda: all(task.done() for task in tasks))
     assert events == ["a begins", "a ends", "b begins", "b ends", "b fails", "c begins", "c ends"]
-    assert time.monotonic() - begin < 4, "each end wakes the executor"
 
 
 def test_a_caller_that_waits_gets_result_error_limit_or_end():

@@ -126,7 +126,7 @@ def test_a_clean_end_gives_its_shared_memory_back(run_node, toy_bundle_path, tab
         started.wait_for(words)
         segments = shared_memory(started.process)
         assert segments and all(segment.exists() for segment in segments)
-        assert started.end(number)[0] == 0
+        assert started.end(number) == 0
         assert not [segment for segment in segments if segment.exists()]
 
 
@@ -144,7 +144,7 @@ def test_an_end_in_the_middle_of_work_gives_its_shared_memory_back(run_node, pee
         return values.get("clouds received") == "1"
 
     peer.until(received, "the cloud")
-    assert node.end()[0] == 0
+    assert node.end() == 0
     assert segments and not [segment for segment in segments if segment.exists()]
 
 
@@ -158,6 +158,6 @@ def test_a_node_without_a_home_starts_and_says_where_it_logs(ros_environment, ru
         ros_environment["HOME"] = home
     node = run_node("scan_recorder", collection=str(tmp_path / "scans"))
     node.wait_for("ready")
-    assert node.end()[0] == 0
+    assert node.end() == 0
     assert f"ROS logs to {tmp_path}/ros_log_" in node.output() and "Traceback" not in node.output()
     assert any(tmp_path.glob("ros_log_*/*.log"))

@@ -148,7 +148,7 @@ def test_ended_in_order_it_takes_its_training_along(
     trainer = run_node("distill_trainer", store=str(tmp_path / "store"), device="cpu", niceness=0)
     client.send(**goal).until("extract")
     (child,) = children(trainer.process.pid)
-    code, _ = trainer.end(signal.SIGINT, 20)
+    code = trainer.end(signal.SIGINT)
     assert code == 0 and gone(child, 1)
 
 

@@ -11,7 +11,7 @@ import orbit
 import pytest
 
 from partdistill_ros.nodes.conversions import colors_of, read_cloud
-from partdistill_ros.nodes.inputs import COLOR, DEPTH, INFO, PATIENCE, DepthInput, DepthSubscription
+from partdistill_ros.nodes.inputs import COLOR, DEPTH, INFO, DepthInput, DepthSubscription
 from partdistill_ros.nodes.qos import InputQos
 from partdistill_ros.pointcloud.layout import UNLABELED_CODE, CloudLayout
 
@@ -145,14 +145,13 @@ def test_a_best_effort_camera_without_color(listening):
 def test_a_camera_info_of_another_time_is_told_until_one_fits(listening):
     tolerance = [0.02]
     camera, subscription, received, told, until = listening(tolerance=lambda: tolerance[0])
-    begin = time.monotonic()
 
     def is_told() -> bool:
         camera.send(camera.messages(shift=0.5))
         return bool(told)
 
     until(is_told)
-    assert time.monotonic() - begin < PATIENCE + 5 and not received
+    assert not received
     assert "/depth/camera_info has none of their time, the nearest is about 0." in subscription.problem
     tolerance[0] = 1.0  # what the message tells to do, while it listens
     camera.send(camera.messages(shift=0.5))

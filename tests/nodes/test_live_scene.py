@@ -51,13 +51,13 @@ def test_scene_and_object_through_the_node(
     assert scene["answered"] == 3 and thing["answered"] == 9
     assert scene["published"] >= scene["answered"] and scene["lost"] == scene["published"] - scene["answered"]
     assert scene["same_points"] and 0.3 < scene["mug"]["mean"] <= 0.6 and scene["labeled elsewhere"] == 0
-    assert 0 < scene["delay_median"] <= scene["delay_p95"] and 0 < scene["rate"] < 6
+    assert 0 < scene["delay_median"] <= scene["delay_p95"] and scene["rate"] > 0
     assert {"decode", "extract", "recall", "network", "spread", "encode", "publish"} <= set(scene["stages"])
     assert 50 < scene["megabytes"] < 500
     assert scene["processor"]["part_segmenter"] > 0 and set(scene["processor"]) > {"scan_publisher"}
     verdicts = {target["what"]: target["reached"] for target in result["targets"]}
     assert verdicts["same points in the same order (1: yes)"] is True
-    assert verdicts["results a second"] is False  # 5 are published
+    assert verdicts["results a second"] is (scene["rate"] >= 8)
 
 
 def test_a_missed_target_is_said_and_ends_with_1(benchmark, arguments, capsys, monkeypatch):

@@ -136,7 +136,7 @@ def test_tf_joins_views_and_ctrl_c_writes_them(run_node, peer, view, mugs) -> No
         seen = view(angle)
         robot.show(seen.scan, "view ", lambda stamp, pose=seen.pose: send(pose, stamp))
     assert Collection.open(mugs).scans() == []
-    code, seconds = node.end(signal.SIGINT, 60)
+    code = node.end(signal.SIGINT)
     assert (code, "Traceback" in node.output()) == (0, False), node.output()
     ((member, scan),) = Collection.open(mugs).load()
     assert len(member.manifest.captures) == len(angles) and "1 scan of " in node.output()
@@ -188,5 +188,5 @@ def test_a_folder_of_other_things_is_refused_and_the_node_goes_on(run_node, peer
     assert not success and "holds other things than a collection" in words
     (mugs / "letter.txt").unlink()
     assert robot.call("start")[0]
-    code, seconds = robot.node.end(signal.SIGTERM, 60)
+    code = robot.node.end(signal.SIGTERM)
     assert code == 0 and "Traceback" not in robot.node.output()
