@@ -122,10 +122,7 @@ def label_scene(
     clouds = [scan.points.take(index, axis=0) for index in indices]  # a fourth of the time of points[index]
     predictions, numbers = _predictions(segmenter, query, clouds, ups, options, tracker, pose)
     predicted = time.perf_counter()
-    answers = [
-        segmenter.assign_labels(cloud, prediction, query, min_confidence=options.min_confidence)
-        for cloud, prediction in zip(clouds, predictions, strict=True)
-    ]
+    answers = segmenter.assign_each(clouds, predictions, query, min_confidence=options.min_confidence)
     if options.mode == "tabletop" and query.others:
         answers = [_without_too_large(answer, cloud) for answer, cloud in zip(answers, clouds, strict=True)]
     labels = np.full(len(scan.points), -1, np.int16)

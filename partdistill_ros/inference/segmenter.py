@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,13 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import Bundle
 from partdistill_ros.inference.query import PartQuery, parse_query
-from partdistill_ros.inference.session import TENSORRT_DEVICES, StudentSession
-from partdistill_ros.inference.tensorrt import AGREEMENT, MOST_CLOUDS, Engine, agreement, engine_of
+from partdistill_ros.inference.session import TENSORRT_DEVICES, Sampled, StudentSession
+from partdistill_ros.inference.tensorrt import AGREEMENT, Engine, agreement, engine_of
 from partdistill_ros.pointcloud.frames import center_max_radius, rotation_to_z, turn_about_z
 from partdistill_ros.pointcloud.sampling import farthest_points, finite_rows, interpolate_labels, resample
 from partdistill_ros.pointcloud.upright import likely_ups
 
-MAX_BATCH = MOST_CLOUDS  # clouds per run of the network: bounds memory, and more gain nothing on a CPU
 MOST_UPS = 2  # directions tried where up is unknown: with more, sure answers in wrong poses count more often
 SURE = 0.95  # probability of the first from which the others are not tried
 TRUST = 10.0  # power of the student's confidence that a direction's probability is multiplied by
@@ -161,10 +161,7 @@ class Segmenter:
         query = self.query(query) if isinstance(query, str) else query
         predictions = self.predict(clouds, query, ups, votes=votes)
         start = time.perf_counter()
-        result = [
-            self.assign_labels(cloud, prediction, query, min_confidence=min_confidence)
-            for cloud, prediction in zip(clouds, predictions, strict=True)
-        ]
+        result = self.assign_each(clouds, predictions, query, min_confidence=min_confidence)
         self.timings = replace(self.timings, spread=time.perf_counter() - start)
         return result
 
@@ -183,13 +180,37 @@ class Segmenter:
             raise PartDistillError(
                 f"{len(points)} clouds with {len(ups)} ups and {votes} votes: give one up per cloud, votes from 1"
             )
-        start = time.perf_counter()
-        prepared = [self._prepare(cloud, up, votes) for cloud, up in zip(points, ups, strict=True)]
-        sampled = time.perf_counter()
-        logits = self._run([item for item in prepared if item is not None], query)
-        predictions = [None if item is None else self._over_poses(item, next(logits), query) for item in prepared]
-        self.timings = Timings(sampled - start, time.perf_counter() - sampled)
+        start, sampling = time.perf_counter(), 0.0
+        prepared: list[_Prepared | None] = []
+
+        def turned() -> Iterator[Sampled]:
+            nonlocal sampling
+            for cloud, up in zip(points, ups, strict=True):
+                begin = time.perf_counter()
+                prepared.append(item := self._prepare(cloud, up, votes))
+                sampling += time.perf_counter() - begin
+                if item is not None:
+                    yield from ((one, item.centers) for one in item.turned)
+
+        logits = iter(list(self._session.run_each(turned(), query.embeddings)))
+        predictions = [None if item is None else self._over_poses(item, logits, query) for item in prepared]
+        self.timings = Timings(sampling, time.perf_counter() - start - sampling)
         return predictions
+
+    def assign_each(
+        self,
+        clouds: Sequence[ArrayLike],
+        predictions: Sequence[Prediction | None],
+        query: PartQuery,
+        *,
+        min_confidence: float = 0.0,
+    ) -> list[Labels]:
+        """`assign_labels` for each of several clouds, on as many threads as the student has."""
+
+        def assign(pair: tuple[ArrayLike, Prediction | None]) -> Labels:
+            return self.assign_labels(*pair, query, min_confidence=min_confidence)
+
+        return self._session.each(assign, list(zip(clouds, predictions, strict=True)))
 
     def assign_labels(
         self,
@@ -252,22 +273,11 @@ class Segmenter:
         turned = [center_max_radius(sampled @ (turn @ rotation_to_z(one)).T) for one in ups for turn in turns]
         return _Prepared(sampled, farthest_points(sampled, self.bundle.centers), ups, likely, np.stack(turned))
 
-    def _run(self, prepared: Sequence[_Prepared], query: PartQuery) -> Iterator[NDArray[np.float32]]:
-        """Per cloud the logits `[ups, points, P + R]`, averaged over the votes."""
-        if not prepared:
-            return iter(())
-        points = np.concatenate([item.turned for item in prepared])
-        centers = np.concatenate([np.repeat(item.centers[None], len(item.turned), axis=0) for item in prepared])
-        batches = [slice(at, at + MAX_BATCH) for at in range(0, len(points), MAX_BATCH)]
-        logits = np.concatenate([self._session.run(points[at], centers[at], query.embeddings) for at in batches])
-        ends = np.cumsum([len(item.turned) for item in prepared])[:-1]
-        parts = zip(prepared, np.split(logits, ends), strict=True)
-        return iter([part.reshape(len(item.ups), -1, *part.shape[1:]).mean(axis=1) for item, part in parts])
-
-    def _over_poses(self, item: _Prepared, logits: NDArray[np.float32], query: PartQuery) -> Prediction:
+    def _over_poses(self, item: _Prepared, logits: Iterator[NDArray[np.float32]], query: PartQuery) -> Prediction:
         """The mean of what is predicted in each of the poses, weighted by how likely these are by themselves and by
-        what the student answers (the score of its best group); `logits [U, S, P + R]`."""
-        probability = _softmax(logits)
+        what the student answers (the score of its best group); `logits [S, P + R]`, one for each of `item.turned`."""
+        turned = np.stack(list(islice(logits, len(item.turned))))
+        probability = _softmax(turned.reshape(len(item.ups), -1, *turned.shape[1:]).mean(axis=1))
         scores = np.stack([self._scores(each, query) for each in probability])
         if len(scores) == 1:
             return Prediction(item.sampled, probability[0], scores[0], item.ups[0])

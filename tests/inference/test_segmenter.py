@@ -9,7 +9,7 @@ import pytest
 from python_steps import python_steps
 
 from partdistill_ros.errors import PartDistillError
-from partdistill_ros.inference.segmenter import MAX_BATCH, Segmenter, confidences
+from partdistill_ros.inference.segmenter import Segmenter, confidences
 from partdistill_ros.pointcloud.frames import rotation_to_z
 
 TOP, BOTTOM = 0, 1
@@ -126,7 +126,6 @@ def test_invalid_points_are_unlabeled_and_the_rest_is_not_moved(segmenter):
 
 def test_a_batch_answers_like_single_clouds(segmenter):
     clouds = [block(count, seed=count) for count in (40, 500, 2048, 9_000)] * 5
-    assert len(clouds) > MAX_BATCH
     ups = [(0, 0, 1), (0, 1, 0), (0, 0, -1), (1, 0, 0)] * 5
     together = segmenter.segment(clouds, "top, bottom", ups)
     for cloud, up, labels in zip(clouds, ups, together, strict=True):
@@ -242,15 +241,25 @@ def test_names_that_all_are_impossible_beside_others_share_the_confidence():
     np.testing.assert_allclose(confidences(probability, 2.0)[1], [1 / (1 + root), root / (1 + root)], rtol=1e-6)
 
 
-def test_votes_average_over_turns_about_the_vertical(segmenter, monkeypatch):
+@pytest.fixture
+def seen(segmenter, monkeypatch):
+    """What the network gets, points, centers and names' embeddings for each turned cloud."""
+    found, run_each = [], segmenter._session.run_each
+
+    def noted(clouds, text):
+        found.append([(points, centers, text) for points, centers in clouds])
+        return run_each([cloud[:2] for cloud in found[-1]], text)
+
+    monkeypatch.setattr(segmenter._session, "run_each", noted)
+    return found
+
+
+def test_votes_average_over_turns_about_the_vertical(segmenter, seen):
     points = block(2048, size=(1.0, 0.2, 0.2))
-    seen = []
-    run = segmenter._session.run
-    monkeypatch.setattr(segmenter._session, "run", lambda *a: seen.append(a[0]) or run(*a))
     single = segmenter.segment([points], "left, right", [(0, 0, 1)])[0]
     voted = segmenter.segment([points], "left, right", [(0, 0, 1)], votes=4)[0]
-    assert [batch.shape[0] for batch in seen] == [1, 4]
-    assert np.allclose(seen[1][1][:, 1], seen[1][0][:, 0], atol=1e-6)  # a quarter turn: x goes to y
+    assert [len(clouds) for clouds in seen] == [1, 4]
+    assert np.allclose(seen[1][1][0][:, 1], seen[1][0][0][:, 0], atol=1e-6)  # a quarter turn: x goes to y
     assert single.confidence.mean() > 0.9
     assert np.allclose(voted.confidence, 0.5, atol=1e-3)  # the toy's left and right cancel over a full turn
     height = segmenter.segment([points], "top, bottom", [(0, 0, 1)], votes=3)[0]
@@ -267,17 +276,14 @@ def test_a_belief_labels_another_recording_of_the_same_thing(segmenter):
     assert labels.category == "post" and np.array_equal(labels.up, (0, 0, 1))
 
 
-def test_the_network_gets_what_the_contract_says(segmenter, monkeypatch):
-    seen = []
-    run = segmenter._session.run
-    monkeypatch.setattr(segmenter._session, "run", lambda *a: seen.append(a) or run(*a))
+def test_the_network_gets_what_the_contract_says(segmenter, seen):
     segmenter.segment([block(5_000) * 30 + 8], "top, bottom", [(0, 1, 0)])
-    points, centers, text = seen[0]
-    assert (points.shape, points.dtype) == ((1, 2048, 3), np.float32)
-    assert (centers.shape, centers.dtype) == ((1, 128), np.int64) and len(np.unique(centers)) == 128
+    points, centers, text = seen[0][0]
+    assert (points.shape, points.dtype) == ((2048, 3), np.float32)
+    assert (centers.shape, centers.dtype) == ((128,), np.int64) and len(np.unique(centers)) == 128
     assert (text.shape, text.dtype) == ((2, 4), np.float32)
-    assert np.allclose(points[0].min(0) + points[0].max(0), 0, atol=1e-5)
-    assert np.linalg.norm(points[0], axis=1).max() == pytest.approx(1)
+    assert np.allclose(points.min(0) + points.max(0), 0, atol=1e-5)
+    assert np.linalg.norm(points, axis=1).max() == pytest.approx(1)
 
 
 def test_timings_by_stage(segmenter):

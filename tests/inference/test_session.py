@@ -45,6 +45,24 @@ def test_clouds_of_a_batch_come_back_in_their_order(toy_model, threads):
     np.testing.assert_array_equal(session.run(points, centers, text), alone)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_clouds_are_answered_as_they_are_made(toy_model, threads):
+    """Nothing is lost where clouds are still being made while others are answered, nor where there is none or one."""
+    points, centers, text = inputs(batch=5)
+    session = StudentSession(toy_model, "cpu", threads)
+    for count in (0, 1, 5):
+        made = ((points[at], centers[at]) for at in range(count))
+        answers = list(session.run_each(made, text))
+        assert len(answers) == count
+        for answer, alone in zip(answers, session.run(points, centers, text), strict=False):
+            np.testing.assert_array_equal(answer, alone)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_each_keeps_the_order(toy_model, threads):
+    assert StudentSession(toy_model, "cpu", threads).each(abs, range(-9, 0)) == list(range(9, 0, -1))
+
+
 def test_a_cloud_that_fails_fails_the_batch_with_a_sentence(toy_model):
     points, centers, text = inputs(batch=3)
     centers[1] = 5_000  # beyond the points
