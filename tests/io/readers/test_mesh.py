@@ -8,6 +8,7 @@ import os
 import struct
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,35 @@ def test_obj_reads_materials_of_its_own_folder_only(tmp_path: Path) -> None:
     materials(folder)
     colors = load_scan(folder / "shape.obj").colors
     assert colors is not None and colors.tolist() == [[255, 0, 0]] * 3
+
+
+def test_obj_of_many_materials_has_the_vertices_of_the_file_once(tmp_path: Path) -> None:
+    (tmp_path / "shape.mtl").write_text("newmtl red\nKd 1 0 0\nnewmtl blue\nKd 0 0 1\n")
+    corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [9, 9, 9]], np.float32)
+    lines = "".join(f"v {x} {y} {z}\n" for x, y, z in corners)
+    faces = "vn 0 0 1\nusemtl red\nf 2//1 3//1 4//1\nusemtl blue\nf 1//1 2//1 3//1\nusemtl gone\nf 1//1 3//1 5//1\n"
+    (tmp_path / "shape.obj").write_text(f"mtllib shape.mtl\n{lines}{faces}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        scan = load_scan(tmp_path / "shape.obj")
+    assert scan.mesh is not None and scan.colors is not None and scan.mesh.face_colors is not None
+    np.testing.assert_array_equal(scan.points, corners)
+    colors = dict(zip(map(tuple, scan.mesh.faces.tolist()), scan.mesh.face_colors.tolist(), strict=True))
+    assert colors == {(1, 2, 3): [255, 0, 0], (0, 1, 2): [0, 0, 255], (0, 2, 4): [102, 102, 102]}
+    assert scan.colors[3].tolist() == [255, 0, 0]
+
+
+def test_obj_whose_texture_only_some_vertices_need(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (8, 4), (255, 0, 0))
+    picture.paste((0, 255, 0), (4, 0, 8, 4))
+    picture.save(tmp_path / "halves.png")
+    (tmp_path / "shape.mtl").write_text("newmtl plain\nKd 0 0 1\nnewmtl halves\nmap_Kd halves.png\n")
+    text = "mtllib shape.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nv 5 0 0\nv 6 0 0\nv 5 1 0\nvt 0.1 0.5\nvt 0.9 0.5\n"
+    (tmp_path / "shape.obj").write_text(f"{text}usemtl plain\nf 1 2 3\nusemtl halves\nf 4/1 5/1 6/1\nf 4/2 6/2 5/2\n")
+    scan = load_scan(tmp_path / "shape.obj")
+    assert scan.mesh is not None and scan.mesh.face_colors is not None and len(scan.points) == 6
+    colors = dict(zip(map(tuple, scan.mesh.faces.tolist()), scan.mesh.face_colors.tolist(), strict=True))
+    assert colors == {(0, 1, 2): [0, 0, 255], (3, 4, 5): [255, 0, 0], (3, 5, 4): [0, 255, 0]}
 
 
 @pytest.mark.parametrize("count", [10**12, "many", None, -5])
