@@ -96,7 +96,16 @@ def parse_query(text: str, vocabulary: Vocabulary, *, reject_unknown: bool = Fal
     further = _unique(name for group in groups + others for name in (*group.names, *group.distractors, *group.evidence))
     distractors = tuple(name for name in further if name not in names)
     embeddings = vocabulary.embed(names + distractors)
-    return PartQuery(_clean(text), groups, names, distractors, embeddings, others, vocabulary.remarks(names))
+    remarks = vocabulary.remarks(names) + _without_rivals(groups)
+    return PartQuery(_clean(text), groups, names, distractors, embeddings, others, remarks)
+
+
+def _without_rivals(groups: tuple[PartGroup, ...]) -> tuple[str, ...]:
+    """A sentence where a name competes with nothing: its answer looks sure and tells nothing."""
+    alone = [group.names[0] for group in groups if len(group.names + group.distractors) == 1]
+    if not alone:
+        return ()
+    return (f"nothing competes with '{alone[0][:40]}', every point gets it: name the object's other parts too",)
 
 
 def _with_evidence(group: PartGroup, vocabulary: Vocabulary) -> PartGroup:

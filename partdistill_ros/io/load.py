@@ -57,6 +57,8 @@ def load_scan(path: str | os.PathLike[str], *, up: ArrayLike | str | None = None
     if is_recorded_scan(file):
         return _finished(file, read_recorded_scan(file), up, unit)
     if suffix not in _READERS:
+        if file.is_dir():
+            raise PartDistillError(f"{file} is a folder; name one of its files: {', '.join(SUFFIXES)}")
         raise PartDistillError(f"{file}: cannot read '{suffix}' files; convert it to one of {', '.join(SUFFIXES)}")
     module, function = _READERS[suffix]
     with parsing(file, f"{suffix} file"):

@@ -15,6 +15,7 @@ UNITS = {"m": 1.0, "mm": 0.001}
 """Meters in a unit of a file or a cloud."""
 
 FAR = 100.0  # meters; in depth cameras' clouds nothing is farther, and nearer than 0.1 m = 100 mm nothing either
+COARSEST = 1 / 500  # step of the coordinates over the size of the whole: that of a chair of 1 m, 30 km from the origin
 CHECKED_POINTS = 5_000  # looked at by `geometry_problems`
 
 
@@ -156,7 +157,8 @@ def sample_surface(scan: Scan, count: int, seed: int = 0) -> Scan:
 
 def geometry_problems(scan: Scan) -> list[str]:
     """What cannot be meant about a scan with finite points, a sentence each with what may be done: all points in one
-    place or on one line, and a cloud whose numbers look like millimeters (an object a hundred meters away)."""
+    place or on one line, points so far from the origin that 32 bits hold their differences badly (a map's coordinates),
+    and a cloud whose numbers look like millimeters (an object a hundred meters away)."""
     points = scan.points[:: max(1, len(scan.points) // CHECKED_POINTS)].astype(np.float64)
     points = points[np.isfinite(points).all(axis=1)]
     if len(points) < 3:
@@ -168,6 +170,12 @@ def geometry_problems(scan: Scan) -> list[str]:
         problems.append(f"all {len(scan.points):,} points are in one place: no part can be told from another there")
     elif extent[1] <= 1e-6 * extent[0]:
         problems.append(f"all {len(scan.points):,} points are on one line: no part can be told from another there")
+    step, size = np.spacing(np.float32(np.abs(points).max())), np.ptp(points, axis=0).max()
+    if not problems and step > COARSEST * size:
+        problems.append(
+            f"it is {size:.2g} large and so far from the origin that numbers come in steps of {step:.2g}: "
+            "subtract its center before you save it"
+        )
     eye = np.median(points, axis=0) if scan.viewpoint is None else scan.viewpoint
     if scan.mesh is None and FAR < np.median(np.linalg.norm(points - eye, axis=1)) < 1000 * FAR:
         problems.append("its numbers look like millimeters, they are taken for meters: give the unit mm if they are")

@@ -55,6 +55,9 @@ def test_one_name_of_an_unknown_category_stands_alone(toy_vocabulary):
     assert parse_query("tower: top", toy_vocabulary).groups == (PartGroup("tower", ("top",)),)
     lonely = Vocabulary(("top",), np.ones((1, 1), np.float32))
     assert parse_query("top", lonely).groups == (PartGroup(None, ("top",)),)
+    for query in (parse_query("tower: top", toy_vocabulary), parse_query("top", lonely)):
+        assert query.remarks == ("nothing competes with 'top', every point gets it: name the object's other parts too",)
+    assert parse_query("tower: top, left", toy_vocabulary).remarks == parse_query("bar: left", toy_vocabulary).remarks
 
 
 def test_rivals_that_are_asked_for_in_another_group_are_not_doubled(toy_vocabulary):

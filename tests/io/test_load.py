@@ -43,6 +43,11 @@ def test_missing_file_folder_and_suffix(tmp_path: Path, suffix: str) -> None:
         load_scan(tmp_path / f"folder{suffix}")
 
 
+def test_a_folder_is_named_one(tmp_path: Path) -> None:
+    with pytest.raises(PartDistillError, match=f"{tmp_path.name} is a folder; name one of its files: .npz, .ply"):
+        load_scan(tmp_path)
+
+
 def test_unknown_kind_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(PartDistillError, match=r"scan.xyz: cannot read '.xyz'.*\.npz, \.ply, \.pcd"):
         load_scan(tmp_path / "scan.xyz")
@@ -159,6 +164,7 @@ def test_millimeters(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize(("points", "words"), [
     (np.full((600, 3), 0.7), "all 600 points are in one place"),
     (np.linspace(0, 1, 600)[:, None] * [1, 2, 3], "all 600 points are on one line"),
+    (np.random.default_rng(0).random((600, 3)) + [0, 5e6, 0], "it is 1 large and so far from the origin"),
 ])  # fmt: skip
 def test_points_without_a_shape_are_told(tmp_path: Path, points: np.ndarray, words: str, caplog) -> None:
     save_scan(tmp_path / "a.ply", Scan(points.astype(np.float32)))

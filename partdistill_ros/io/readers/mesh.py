@@ -183,6 +183,8 @@ def _check_glb(path: Path) -> None:
         head = file.read(20)
         if len(head) < 20 or head[:4] != b"glTF":
             raise malformed(path, "it does not begin as a binary glTF file does")
+        if head[4:8] != struct.pack("<I", 2):
+            raise malformed(path, f"it is glTF of version {int.from_bytes(head[4:8], 'little')}, not 2")
         length, kind = struct.unpack("<I4s", head[12:])
         if kind != b"JSON" or length > size - 20:
             raise truncated(path, "its description is incomplete")

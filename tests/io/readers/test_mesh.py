@@ -132,6 +132,13 @@ def test_glb_with_a_description_that_nobody_can_mean(tmp_path: Path, text: str) 
         load_scan(glb(tmp_path / "shape.glb", text))
 
 
+def test_glb_of_the_first_version(tmp_path: Path) -> None:
+    path = glb(tmp_path / "old.glb", "{}")
+    path.write_bytes(path.read_bytes().replace(struct.pack("<I", 2), struct.pack("<I", 1), 1))
+    with pytest.raises(PartDistillError, match="old.glb cannot be read: it is glTF of version 1, not 2"):
+        load_scan(path)
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes in folders")
 def test_obj_whose_materials_are_a_pipe_is_read_without_them(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "shape.mtl")
