@@ -13,14 +13,15 @@ from partdistill_ros.cli.render import as_distilled
 from partdistill_ros.distillation.config import DistillConfig
 from partdistill_ros.distillation.samples import upright_cloud
 from partdistill_ros.io.load import load_scan
-from partdistill_ros.pointcloud.scan import Mesh, sample_surface
+from partdistill_ros.io.save import save_scan
+from partdistill_ros.pointcloud.scan import Mesh, Scan, sample_surface
 from partdistill_ros.rendering.cameras import views_for
 from partdistill_ros.synthetic.drawing.primitives import rotation
 
 
 def test_views_maps_and_manifest(partdistill, mesh_file, tmp_path):
     done = partdistill("render", mesh_file, "--out", tmp_path / "views", "--size", 64, "--json")
-    assert done.code == 0 and done.json()["shapes"][0]["of"] == "faces"
+    assert done.code == 0 and done.json()["scans"][0]["of"] == "faces"
     manifest = json.loads((tmp_path / "views" / "manifest.json").read_text())
     assert len(manifest["images"]) == 10
     for image in manifest["images"]:
@@ -37,6 +38,24 @@ def test_several_shapes_get_folders_of_their_names(partdistill, mesh_file, cloud
     whole = json.loads((tmp_path / "views" / "manifest.json").read_text())
     assert len(whole["images"]) == 20 and "categories" not in whole
     assert partdistill("render", mesh_file, mesh_file, "--out", tmp_path / "again").code == 2
+
+
+def test_a_collection_has_the_folders_that_distill_looks_for_and_damaged_scans_are_left_out(
+    partdistill, mesh_file, cloud_file, tmp_path
+):
+    partdistill("collection", "add", cloud_file, mesh_file, "--to", tmp_path / "posts")
+    (tmp_path / "loose").mkdir()
+    (tmp_path / "loose" / "cut.ply").write_bytes(b"ply\n")
+    few = Scan(np.eye(3, dtype=np.float32), name="few")
+    save_scan(tmp_path / "loose" / "few.npz", few)
+    done = partdistill(
+        "render", tmp_path / "posts", tmp_path / "loose", "--out", tmp_path / "views", "--size", 32, "--json"
+    )
+    assert [one["scan"] for one in done.json()["scans"]] == ["post", "post_mesh"]
+    assert {path.name for path in (tmp_path / "views").iterdir()} == {"post", "post_mesh", "manifest.json"}
+    assert len(done.json()["left_out"]) == 2 and "cut.ply" in done.err and "few: 3 finite points" in done.err
+    alone = partdistill("render", tmp_path / "loose" / "few.npz", "--out", tmp_path / "alone")
+    assert alone.code == 2 and "no scan could be rendered: few: 3 finite points" in alone.err
 
 
 def test_part_names_are_the_categories(partdistill, mesh_file, tmp_path):
