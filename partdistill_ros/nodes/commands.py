@@ -66,7 +66,7 @@ def run_node(create: Callable[[], Any], arguments: Sequence[str] | None = None) 
     from rclpy.executors import ExternalShutdownException
     from rclpy.signals import SignalHandlerOptions, install_signal_handlers
 
-    from partdistill_ros.nodes.environment import dead_segments, prepare
+    from partdistill_ros.nodes.environment import dead_segments
 
     node = None
     started = False
@@ -74,8 +74,7 @@ def run_node(create: Callable[[], Any], arguments: Sequence[str] | None = None) 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: interrupted.set())
     try:
-        prepare()
-        rclpy.init(args=None if arguments is None else list(arguments), signal_handler_options=SignalHandlerOptions.NO)
+        _init(arguments)
         node = create()
         if remains := dead_segments():
             node.get_logger().warning(remains)
@@ -109,6 +108,20 @@ def run_node(create: Callable[[], Any], arguments: Sequence[str] | None = None) 
     if not idle:
         _leave(code)
     return code
+
+
+def _init(arguments: Sequence[str] | None) -> None:
+    """Raises PartDistillError for ROS arguments that cannot be used."""
+    import rclpy
+    from rclpy.signals import SignalHandlerOptions
+
+    from partdistill_ros.nodes.environment import prepare
+
+    prepare()
+    try:
+        rclpy.init(args=None if arguments is None else list(arguments), signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:
+        raise PartDistillError(f"what stands behind --ros-args cannot be used: {error}") from error
 
 
 def _leave(code: int) -> NoReturn:

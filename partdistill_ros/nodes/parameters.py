@@ -14,14 +14,15 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_parameters
 
-from partdistill_ros.errors import PartDistillError, describe
+from partdistill_ros.errors import PartDistillError, describe, printable
 from partdistill_ros.options import KINDS, Option, options_of, updated
 
 Parameters = TypeVar("Parameters")
 
 
 def declare(node: Node, defaults: Parameters) -> Parameters:
-    """Declares every parameter on the node and returns the values given (launch file, YAML, command line).
+    """Declares every parameter on the node and returns the values given (launch file, YAML, command line); warns of
+    those that it does not have, which ROS would pass over in silence.
 
     Raises PartDistillError for a value of the wrong type or outside its range.
     """
@@ -32,6 +33,9 @@ def declare(node: Node, defaults: Parameters) -> Parameters:
         except ParameterException as error:
             constraint = described.constraint() or f"a {KINDS[type(described.default)]}"
             raise PartDistillError(f"parameter '{described.name}' must be {constraint}: {error}") from error
+    for name in getattr(node, "_parameter_overrides", ()):
+        if not node.has_parameter(name) and not name.startswith("qos_overrides."):
+            node.get_logger().warning(printable(f"there is no parameter '{name}': what was given for it is ignored"))
     return read(node, defaults)
 
 

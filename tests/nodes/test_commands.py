@@ -105,6 +105,20 @@ def test_exit_codes(ros_environment, case, code, words):
     assert words in done.stdout + done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.ros
+def test_ros_arguments_that_cannot_be_read_are_told_and_no_clean_end(ros_environment, tmp_path):
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("part_segmenter: [")
+    for arguments, words in ((["--params-file", str(broken)], "broken.yaml"), (["--fly"], "--fly")):
+        start = f"main(['--ros-args', *{arguments}])"
+        code = f"from partdistill_ros.nodes.part_segmenter import main; raise SystemExit({start})"
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=ros_environment, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 1, done.stderr
+        assert "error: what stands behind --ros-args cannot be used: " in done.stderr and words in done.stderr
+
+
 def shared_memory(process) -> list[Path]:
     """The segments that a running process keeps locked, one for each of its DDS participants."""
     links = [os.readlink(link) for link in Path(f"/proc/{process.pid}/fd").iterdir() if link.exists()]

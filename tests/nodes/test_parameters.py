@@ -38,3 +38,12 @@ def test_no_node_starts_on_nan(run_node):
         assert node.process.wait(90) == 1
         assert f"error: parameter '{parameters[name]}' must be " in node.output() and "nan" in node.output()
         assert "Traceback" not in node.output()
+
+
+@pytest.mark.ros
+def test_a_parameter_that_there_is_not_is_told_at_the_start(run_node, tmp_path):
+    node = run_node("scan_recorder", collection=str(tmp_path / "scans"), colection="typed too fast")
+    node.wait_for("ready")
+    assert node.end() == 0
+    assert "there is no parameter 'colection': what was given for it is ignored" in node.output()
+    assert node.output().count("there is no parameter") == 1
