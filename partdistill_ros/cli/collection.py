@@ -135,7 +135,7 @@ def _check(arguments: Namespace) -> Answer:
             f"{len(found.damaged)} of {len(found.damaged) + len(found.valid)} scans of {arguments.collection} are "
             f"damaged: {', '.join(found.damaged)}"
         )
-    record = {"collection": str(arguments.collection), "sound": found.valid, "unfinished": found.unfinished}
+    record = {"collection": str(arguments.collection), "valid": found.valid, "unfinished": found.unfinished}
     text = f"{len(found.valid)} scans, all valid"
     if found.unfinished:
         text += f"\nleft behind by an interrupted writer, to be deleted: {', '.join(found.unfinished)}"

@@ -97,7 +97,7 @@ def _distill(config: DistillConfig, arguments: Namespace) -> Answer:
         "training": dict(bundle.training),
         "check": final.check,
         "verdict": final.verdict,
-        "in_force": final.active,
+        "active": final.active,
         "report": str(final.page),
         "left_out": list(run.left_out),
         "damaged": damaged,

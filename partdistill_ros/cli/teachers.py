@@ -58,7 +58,7 @@ def _listing() -> Answer:
             "missing": list(one.missing()),
             "extra": one.extra,
             "weights": one.weights,
-            "licence": one.license,
+            "license": one.license,
         }
         for kind, one in TEACHERS.items()
     }

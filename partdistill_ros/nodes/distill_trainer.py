@@ -127,7 +127,7 @@ class DistillTrainer(Node):
         record = outcome.record
         result = Distill.Result(success=True, bundle=record["bundle"], report=record["report"])
         result.message = _summary(record)
-        if goal.load_into and record["in_force"]:
+        if goal.load_into and record["active"]:
             query = goal.query or query_of(goal.category, goal.parts)
             result.loaded, words = self._load(goal.load_into, record["bundle"], query)
             result.message += words

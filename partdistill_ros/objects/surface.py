@@ -20,7 +20,6 @@ Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 WORKING_WIDTH = 320  # columns, about: noise of a Kinect halves by the mean of 2 x 2 pixels, time falls to a quarter
-DISPARITY_NOISE = 1.5e-3  # 1/m, standard deviation of one pixel's inverse depth
 DISPARITY_STEP = 2.9e-3  # 1/m, steps in which a Kinect reports it
 STEEPEST = 5.0  # tangent of the angle at which a surface may be seen (79 degrees); a steeper one is a jump
 PASSES = 20  # of smoothing; its width is sqrt(2 * PASSES * conductance) pixels

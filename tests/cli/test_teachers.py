@@ -16,7 +16,7 @@ def test_the_list_tells_state_needs_and_license(partdistill, monkeypatch):
     done = partdistill("teachers", "--json")
     assert done.code == 0 and set(done.json()["teachers"]) == set(TEACHERS)
     mini = done.json()["teachers"]["mini"]
-    assert mini["installed"] and mini["licence"] == "Apache-2.0" and mini["missing"] == []
+    assert mini["installed"] and mini["license"] == "Apache-2.0" and mini["missing"] == []
     text = partdistill("teachers").out
     assert "ready" in text and "MIT (OpenAI, LAION)" in text and "shipped" in text
 
