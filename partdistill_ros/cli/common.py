@@ -194,10 +194,13 @@ def check_scene(arguments: Namespace) -> None:
 
 
 def scene_query(segmenter: Segmenter, arguments: Namespace) -> PartQuery:
-    """`--query`, with rejection of what was not asked for unless `--label-all`."""
+    """`--query`, with rejection of what was not asked for unless `--label-all`; says what is to be known about it."""
     # Where the whole cloud is said to be one object, it is not for the student to say that it is none.
     rejects = arguments.scene == "tabletop" and not arguments.label_all
-    return segmenter.query(arguments.query, reject_unknown=rejects)
+    query = segmenter.query(arguments.query, reject_unknown=rejects)
+    for remark in query.remarks:
+        say(remark)
+    return query
 
 
 def positive(text: str) -> int:

@@ -67,8 +67,6 @@ def run(arguments: Namespace) -> Answer:
 
     segmenter = Segmenter(arguments.bundle, arguments.device, arguments.threads)
     query = scene_query(segmenter, arguments)
-    for remark in query.remarks:
-        say(remark)
     scan = load_scan(arguments.cloud, up=arguments.up, unit=arguments.unit)
     limits = TabletopParams(method=arguments.objects)
     options = SceneOptions(
