@@ -81,7 +81,7 @@ def test_a_turntable_of_a_students_answer(partdistill, kind, cloud_file, mesh_fi
 
 @pytest.mark.parametrize("command", ["view", "segment"])
 def test_a_name_without_rivals_is_told_of(partdistill, command, cloud_file, toy_bundle, tmp_path):
-    out = ("--turntable", tmp_path / "post.png") if command == "view" else ("--out", tmp_path / "post.npz")
+    out = ("--turntable", tmp_path / "post.png") if command == "view" else ("--out", tmp_path / "labeled.npz")
     done = partdistill(command, cloud_file, "--query", "tower: top", "--bundle", toy_bundle, *out)
     assert done.code == 0 and "nothing competes with 'top'" in done.err
 
