@@ -276,20 +276,20 @@ class Segmenter:
     def _over_poses(self, item: _Prepared, logits: Iterator[NDArray[np.float32]], query: PartQuery) -> Prediction:
         """The mean of what is predicted in each of the poses, weighted by how likely these are by themselves and by
         what the student answers (the score of its best group); `logits [S, P + R]`, one for each of `item.turned`."""
-        turned = np.stack(list(islice(logits, len(item.turned))))
-        probability = _softmax(turned.reshape(len(item.ups), -1, *turned.shape[1:]).mean(axis=1))
+        # A row a name, in memory too: what is over names then takes a tenth of the time.
+        by_name = np.array([one.T for one in islice(logits, len(item.turned))], order="C")
+        probability = _softmax(by_name.reshape(len(item.ups), -1, *by_name.shape[1:]).mean(axis=1))
         scores = np.stack([self._scores(each, query) for each in probability])
         if len(scores) == 1:
-            return Prediction(item.sampled, probability[0], scores[0], item.ups[0])
+            return Prediction(item.sampled, probability[0].T, scores[0], item.ups[0])
         weight = item.likely * scores.max(axis=1) ** TRUST
         mean = np.tensordot((weight / weight.sum()).astype(np.float32), probability, 1)
-        return Prediction(item.sampled, mean, self._scores(mean, query), item.ups[int(weight.argmax())])
+        return Prediction(item.sampled, mean.T, self._scores(mean, query), item.ups[int(weight.argmax())])
 
     def _scores(self, probability: NDArray[np.float32], query: PartQuery) -> NDArray[np.float32]:
-        """Per group, asked for or not, the mean over points of the maximum over its names; `probability [S, P + R]`."""
-        by_name = np.ascontiguousarray(probability.T)  # rows are gathered in a fifth of the time
+        """Per group, asked for or not, the mean over points of the maximum over its names; `probability [P + R, S]`."""
         groups, asked = query.groups + query.others, len(query.groups)
-        scores = np.array([by_name[query.evidence(group)].max(axis=0).mean() for group in groups])
+        scores = np.stack([probability[query.evidence(group)].max(axis=0) for group in groups]).mean(axis=1)
         scores[asked:] -= self.bundle.margins.get(groups[int(scores[:asked].argmax())].category or "", 0.0)
         return scores
 
@@ -363,5 +363,8 @@ def _ups_to_try(points: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDAr
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    exponent = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return exponent / exponent.sum(axis=-1, keepdims=True)
+    """Over the names of `logits [U, P + R, S]`, which it overwrites."""
+    logits -= logits.max(axis=1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=1, keepdims=True)
+    return logits
