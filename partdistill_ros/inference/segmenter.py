@@ -186,9 +186,9 @@ class Segmenter:
         def turned() -> Iterator[Sampled]:
             nonlocal sampling
             for cloud, up in zip(points, ups, strict=True):
-                begin = time.perf_counter()
+                begin = time.thread_time()  # of this thread: the clock goes on while others have its core
                 prepared.append(item := self._prepare(cloud, up, votes))
-                sampling += time.perf_counter() - begin
+                sampling += time.thread_time() - begin
                 if item is not None:
                     yield from ((one, item.centers) for one in item.turned)
 
@@ -205,12 +205,16 @@ class Segmenter:
         *,
         min_confidence: float = 0.0,
     ) -> list[Labels]:
-        """`assign_labels` for each of several clouds, on as many threads as the student has."""
+        """`assign_labels` for each of several clouds, on as many threads as the student has where that is quicker."""
 
         def assign(pair: tuple[ArrayLike, Prediction | None]) -> Labels:
             return self.assign_labels(*pair, query, min_confidence=min_confidence)
 
-        return self._session.each(assign, list(zip(clouds, predictions, strict=True)))
+        pairs = list(zip(clouds, predictions, strict=True))
+        labeled = sum(one is not None and one.scores.argmax() < len(query.groups) for one in predictions)
+        if labeled < 2:  # others are done in 0.1 ms, of which threads make 0.2
+            return [assign(pair) for pair in pairs]
+        return self._session.each(assign, pairs)
 
     def assign_labels(
         self,
