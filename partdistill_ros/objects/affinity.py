@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.objects.contacts import FEATURES, Contacts
 from partdistill_ros.objects.merging import convexity_scores
-from partdistill_ros.pointcloud.perceptron import perceptron
+from partdistill_ros.pointcloud.perceptron import load_perceptron, perceptron
 
 WEIGHTS = Path(__file__).parents[1] / "models" / "objects" / "affinity.npz"
 
@@ -23,14 +23,8 @@ NETWORK_WEIGHT = 0.7  # against that of convexity; real clutter is cut alike wit
 
 @cache
 def load_weights(path: Path = WEIGHTS) -> dict[str, NDArray[np.float32]]:
-    """Those of a `perceptron`. Raises PartDistillError for another network."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            weights = {name: file[name] for name in file.files}
-    except (OSError, ValueError) as error:
-        raise PartDistillError(
-            f"cannot read the affinity network {path}: {error}; use the object method 'convex'"
-        ) from error
+    """Those of a `perceptron`. Raises PartDistillError for another network, or a file that cannot be read."""
+    weights = load_perceptron(path, "the affinity network", "use the object method 'convex'")
     if tuple(weights.get("features", ())) != FEATURES:
         raise PartDistillError(f"the affinity network {path} measures other features: train it again")
     return weights

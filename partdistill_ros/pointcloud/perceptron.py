@@ -4,9 +4,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from partdistill_ros.errors import PartDistillError
+
+
+def load_perceptron(path: Path, name: str, remedy: str) -> dict[str, NDArray[Any]]:
+    """The weights of a `perceptron`, in single precision, and what else the `.npz` file holds.
+
+    Raises PartDistillError, which tells the network's `name` and the `remedy`, for a file that cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except Exception as error:  # zip, zlib and numpy each raise their own
+        raise PartDistillError(f"cannot read {name} {path}: {error}; {remedy}") from error
+    return {key: array.astype(np.float32) if array.dtype.kind == "f" else array for key, array in arrays.items()}
 
 
 def perceptron(weights: Mapping[str, NDArray[np.float32]], inputs: NDArray[np.float32]) -> NDArray[np.float32]:

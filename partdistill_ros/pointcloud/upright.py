@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.pointcloud.frames import rotation_to_z
-from partdistill_ros.pointcloud.perceptron import perceptron
+from partdistill_ros.pointcloud.perceptron import load_perceptron, perceptron
 
 WEIGHTS = Path(__file__).parents[1] / "models" / "upright" / "upright.npz"  # made by synthetic.training.upright
 SEEN = 512  # points that are looked at
@@ -28,7 +28,8 @@ Floats = NDArray[np.float64]
 
 def likely_ups(points: NDArray[np.floating]) -> tuple[Floats, Floats]:
     """Directions `[D, 3]` that may be up of finite `points [N, 3]`, the likeliest first, with the probability `[D]` of
-    each; +z alone for points without a volume. They lie apart; each is the mean of the candidates around it."""
+    each; +z alone for points without a volume. They lie apart; each is the mean of the candidates around it.
+    Raises PartDistillError where the network that knows cannot be read."""
     some = looked_at(points)
     if some is None:
         return np.array([[0.0, 0, 1]]), np.ones(1)
@@ -147,5 +148,6 @@ def features(points: Floats, ups: Floats, standing: Floats) -> NDArray[np.float3
 
 @cache
 def _weights() -> dict[str, NDArray[np.float32]]:
-    with np.load(WEIGHTS) as file:
-        return {name: file[name].astype(np.float32) for name in file.files}
+    return load_perceptron(
+        WEIGHTS, "the network of upright poses", "state the up direction, or install the package again"
+    )
