@@ -37,6 +37,12 @@ def test_table_and_verdict(benchmark, toy_path, capsys, monkeypatch):
     assert "'left, right'" in out and "     2,048" in out and "target: at most 0 ms" in out
 
 
+def test_several_objects_at_once_have_a_target_of_their_own(benchmark, toy_path, capsys):
+    benchmark.main(["--bundle", str(toy_path), "--points", "300", "--objects", "5", "--repeats", "2", "--json"])
+    result = json.loads(capsys.readouterr().out)
+    assert (result["objects"], result["target_ms"]) == (5, 30)
+
+
 def test_bad_input_is_one_sentence(benchmark, tmp_path, capsys):
     assert benchmark.main(["--bundle", str(tmp_path)]) == 2
     assert "no bundle.json there" in capsys.readouterr().err
