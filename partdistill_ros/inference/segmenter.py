@@ -82,9 +82,11 @@ class Prediction:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """One cloud on its way: the sample, its patch centers, and one turned copy per try."""
+    """One cloud on its way: the sample, its patch centers, and one turned copy per try. A small cloud is repeated to
+    fill the sample: the first S points, `seen`, are different ones."""
 
     sampled: NDArray[np.floating]
+    seen: NDArray[np.floating]
     centers: NDArray[np.int64]
     ups: NDArray[np.float64]
     likely: NDArray[np.float64]  # [ups], probability of each
@@ -275,20 +277,21 @@ class Segmenter:
         ups, likely = _ups_to_try(sampled) if up is None else (np.asarray(up, np.float64)[None], np.ones(1))
         turns = [turn_about_z(2 * np.pi * vote / votes) for vote in range(votes)]
         turned = [center_max_radius(sampled @ (turn @ rotation_to_z(one)).T) for one in ups for turn in turns]
-        return _Prepared(sampled, farthest_points(sampled, self.bundle.centers), ups, likely, np.stack(turned))
+        seen = points if len(points) <= len(chosen) else sampled
+        return _Prepared(sampled, seen, farthest_points(sampled, self.bundle.centers), ups, likely, np.stack(turned))
 
     def _over_poses(self, item: _Prepared, logits: Iterator[NDArray[np.float32]], query: PartQuery) -> Prediction:
         """The mean of what is predicted in each of the poses, weighted by how likely these are by themselves and by
-        what the student answers (the score of its best group); `logits [S, P + R]`, one for each of `item.turned`."""
+        what the student answers (the score of its best group); `logits [N, P + R]`, one for each of `item.turned`."""
         # A row a name, in memory too: what is over names then takes a tenth of the time.
-        by_name = np.array([one.T for one in islice(logits, len(item.turned))], order="C")
+        by_name = np.array([one[: len(item.seen)].T for one in islice(logits, len(item.turned))], order="C")
         probability = _softmax(by_name.reshape(len(item.ups), -1, *by_name.shape[1:]).mean(axis=1))
         scores = np.stack([self._scores(each, query) for each in probability])
         if len(scores) == 1:
-            return Prediction(item.sampled, probability[0].T, scores[0], item.ups[0])
+            return Prediction(item.seen, probability[0].T, scores[0], item.ups[0])
         weight = item.likely * scores.max(axis=1) ** TRUST
         mean = np.tensordot((weight / weight.sum()).astype(np.float32), probability, 1)
-        return Prediction(item.sampled, mean.T, self._scores(mean, query), item.ups[int(weight.argmax())])
+        return Prediction(item.seen, mean.T, self._scores(mean, query), item.ups[int(weight.argmax())])
 
     def _scores(self, probability: NDArray[np.float32], query: PartQuery) -> NDArray[np.float32]:
         """Per group, asked for or not, the mean over points of the maximum over its names; `probability [P + R, S]`."""

@@ -134,9 +134,11 @@ def test_a_batch_answers_like_single_clouds(segmenter):
         assert np.allclose(single.confidence, labels.confidence, atol=1e-5)
 
 
-def test_small_cloud_is_repeated_to_fill_the_network(segmenter):
-    points = block(40)
-    assert np.array_equal(segmenter.segment([points], "top, bottom", [(0, 0, 1)])[0].labels, by_height(points))
+def test_small_cloud_is_repeated_to_fill_the_network_and_predicted_once(segmenter):
+    points, query = block(40), segmenter.query("top, bottom")
+    (prediction,) = segmenter.predict([points], query, [(0, 0, 1)])
+    assert np.array_equal(prediction.points, points) and prediction.probability.shape == (40, 2)
+    assert np.array_equal(segmenter.assign_labels(points, prediction, query).labels, by_height(points))
 
 
 @pytest.mark.parametrize(
