@@ -56,8 +56,6 @@ def load_scan(path: str | os.PathLike[str], *, up: ArrayLike | str | None = None
         raise PartDistillError(f"{file} is a bag of many clouds; read it with `partdistill bag`")
     if is_recorded_scan(file):
         return _finished(file, read_recorded_scan(file), up, unit)
-    if suffix not in _READERS and file.is_dir():
-        raise PartDistillError(f"{file} is a folder; name one scan in it")
     if suffix not in _READERS:
         if file.is_dir():
             raise PartDistillError(f"{file} is a folder; name one of its files: {', '.join(SUFFIXES)}")

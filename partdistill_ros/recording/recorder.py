@@ -107,8 +107,9 @@ class Recorder:
 
     @property
     def full(self) -> bool:
-        """Whether the limit of scans is reached."""
-        return self.recording.limit is not None and len(self.tally.written) >= self.recording.limit
+        """Whether the limit of scans is reached, with those that were there already."""
+        limit = self.recording.limit
+        return limit is not None and len(self.tally.written) + self.tally.known >= limit
 
     def add(self, cloud: RecordedCloud) -> None:
         """Cut the objects out of a cloud and keep them. What cannot be used is reported and left out.

@@ -95,6 +95,8 @@ def test_frames_are_skipped_and_limited(record, collection, tmp_path) -> None:
     ]  # fmt: skip
     few = Collection.create(tmp_path / "few")
     assert len(collect_bag(bag, few, Recording(limit=1), topic=TOPIC).written) == 1
+    again = collect_bag(bag, few, Recording(limit=1), topic=TOPIC)
+    assert (again.written, again.known) == ([], 1), "the same command adds nothing more"
 
 
 def test_tf_joins_the_views(record, collection) -> None:
