@@ -12,7 +12,6 @@ from typing import Any
 from partdistill_ros.cli.common import Answer, add_device, check_folder, check_inputs, choose_device, say
 from partdistill_ros.cli.progress import PROGRESS, choose_progress, progress, run_progress
 from partdistill_ros.distillation.config import DistillConfig
-from partdistill_ros.errors import PartDistillError
 from partdistill_ros.options import add_arguments, from_namespace
 from partdistill_ros.teachers.registry import with_weights
 
@@ -126,6 +125,8 @@ def _valid(scans: tuple[Path, ...]) -> tuple[tuple[Path, ...], dict[str, str]]:
 
 def _config(arguments: Namespace) -> DistillConfig:
     """What cannot go together is refused here, before torch is loaded."""
+    from partdistill_ros.inference.bundle import check_place
+
     values: dict[str, Any] = {}
     if arguments.store is not None:
         values |= {"out": _place_in_store(arguments.store, str(arguments.out)), "name": str(arguments.out)}
@@ -133,7 +134,7 @@ def _config(arguments: Namespace) -> DistillConfig:
     if arguments.weights is not None:
         values["teacher"] = with_weights(arguments.teacher, arguments.weights)
     config = from_namespace(DistillConfig, arguments, **values, device="cpu")
-    _check_bundle_folder(config.out)
+    check_place(config.out)
     return config
 
 
@@ -151,11 +152,3 @@ def _place_in_store(store: Path, name: str) -> Path:
 
     check_folder(store)
     return BundleStore(store).folder(name) / NEXT
-
-
-def _check_bundle_folder(out: Path) -> None:
-    check_folder(out)
-    if str(out) == "default":
-        raise PartDistillError("--out default: that name means the shipped student, choose another")
-    if out.is_dir() and any(out.iterdir()) and not (out / "bundle.json").is_file():
-        raise PartDistillError(f"{out} holds other things than a bundle: choose an empty or new folder")

@@ -194,9 +194,11 @@ class DistillConfig:
         """Refuse what cannot work before any work is done."""
         from partdistill_ros.distillation.generated import check_generated
 
-        for name in ("scans", "parts", "generated", "labels"):  # lists and text are welcome too
-            kind = Path if name == "scans" else str
-            object.__setattr__(self, name, tuple(kind(one) for one in getattr(self, name)))
+        for name in ("scans", "generated", "labels"):  # lists, one alone, and text are welcome too
+            given, kind = getattr(self, name), Path if name == "scans" else str
+            object.__setattr__(self, name, tuple(map(kind, [given] if isinstance(given, (str, Path)) else given)))
+        names = self.parts if isinstance(self.parts, str) else ",".join(self.parts)
+        object.__setattr__(self, "parts", split_names(names))
         object.__setattr__(self, "out", Path(self.out))
         check(self)
         if len(self.parts) < 2:

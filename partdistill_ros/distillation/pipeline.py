@@ -18,6 +18,7 @@ from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.sources import collect_samples
 from partdistill_ros.distillation.trainer import Progress, Trainer
 from partdistill_ros.distillation.work_folder import locked
+from partdistill_ros.inference.bundle import check_place
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.io.content_key import content_key
 from partdistill_ros.students.build import check_start_space, new_student, save_student, start_key
@@ -52,6 +53,7 @@ def distill(config: DistillConfig, report: Callable[[Progress], None] | None = N
     units lie in `<out>.work/backward` to be looked at.
     Raises PartDistillError where no scan is left, the output cannot be written, or another run is writing it.
     """
+    check_place(config.out)
     space = load_space(config.text_space, config.teacher, config.device)
     check_start_space(config.start, space)
     with locked(config.out) as work:
@@ -60,7 +62,7 @@ def distill(config: DistillConfig, report: Callable[[Progress], None] | None = N
 
 def _distill(config: DistillConfig, space: TextSpace, work: Path, report: Callable[[Progress], None]) -> Run:
     config = replace(config, category=clean_name(config.category or "object"))
-    category, parts = str(config.category), tuple(clean_name(part) for part in config.parts)
+    category, parts = str(config.category), config.parts
     encoder = space.encoder.export(space) if config.with_text_encoder else None  # fails before the work, if at all
     left_out: list[str] = []
     samples = from_first(lambda: collect_samples(config, parts, work, report, left_out))

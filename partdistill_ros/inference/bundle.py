@@ -137,6 +137,18 @@ class Bundle:
         return replace(bundle, vocabulary=replace(bundle.vocabulary, encoder=own))
 
 
+def check_place(directory: str | os.PathLike[str]) -> Path:
+    """Where a bundle is to be written. Raises PartDistillError where something else lies, and for the shipped one."""
+    target = Path(directory)
+    if str(target) == "default":
+        raise PartDistillError(
+            "a bundle cannot be written to 'default', which means the shipped one: choose another name"
+        )
+    if target.exists() and not (target.is_dir() and ((target / MANIFEST).is_file() or not any(target.iterdir()))):
+        raise PartDistillError(f"{target} exists and is not a bundle: choose another place to write to")
+    return target
+
+
 def write_bundle(
     directory: str | os.PathLike[str],
     onnx_bytes: bytes,
@@ -152,9 +164,7 @@ def write_bundle(
     come between the two renames of a replacement find no bundle).
     Raises PartDistillError where the content is not a valid bundle or the target is something else.
     """
-    target = Path(directory)
-    if target.exists() and not (target.is_dir() and ((target / MANIFEST).is_file() or not any(target.iterdir()))):
-        raise PartDistillError(f"{target} exists and is not a bundle: choose another place to write to")
+    target = check_place(directory)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))

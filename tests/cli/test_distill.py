@@ -121,7 +121,7 @@ def test_a_student_and_a_file_to_start_from(partdistill, asked, cloud_file, tmp_
         ({"--teacher": "boxes"}, "boxes:FILE.json"),
         ({"--teacher": "boxes:nowhere.json"}, "nowhere.json does not exist"),
         ({"--teacher": "oracle"}, "oracle"),
-        ({"--out": "default"}, "the shipped student"),
+        ({"--out": "default"}, "means the shipped one"),
         ({"--mode": "both"}, "invalid choice"),
         ({"--text-space": "clip"}, "add --teacher clip"),
         ({"--text-space": "clip", "--teacher": "clip"}, "start from scratch"),
@@ -153,9 +153,9 @@ def test_inputs_and_outputs_are_checked(partdistill, asked, cloud_file, tmp_path
     done = partdistill("distill", tmp_path / "gone.ply", *wanted, "--out", tmp_path / "mugs")
     assert done.code == 2 and "gone.ply does not exist" in done.err
     done = partdistill("distill", cloud_file, *wanted, "--out", cloud_file)
-    assert done.code == 2 and "is a file" in done.err
+    assert done.code == 2 and "exists and is not a bundle" in done.err
     done = partdistill("distill", cloud_file, *wanted, "--out", tmp_path)
-    assert done.code == 2 and "holds other things than a bundle" in done.err
+    assert done.code == 2 and "exists and is not a bundle" in done.err
     assert not asked
 
 

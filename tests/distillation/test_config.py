@@ -63,6 +63,7 @@ def test_augmentation_bears_anything_or_little() -> None:
         ({"backward": "sideways"}, "posterior, kept-mass, published, none"),
         ({"renderer": "crayons"}, "zbuffer, pytorch3d"),
         ({"parts": ("cup",)}, "at least two parts"),
+        ({"parts": ("cup", "Cup ")}, "'cup' is given twice"),
         ({"scans": ()}, "no scans were given"),
         ({"generated_share": 0.0}, "must be over 0, got 0"),
         ({"generated_share": -1.0}, "must be over 0"),
@@ -83,3 +84,9 @@ def test_what_cannot_work_is_refused_before_any_work(changes: dict[str, object],
 def test_generated_shapes_alone_are_a_collection() -> None:
     made = DistillConfig((), ("handle", "cup"), Path("b"), "mug", generated=("procedural:3",), generated_share=0.5)
     assert made.generated_share == 0.5 and not made.scans
+
+
+def test_names_and_scans_may_come_as_text_and_one_alone() -> None:
+    made = DistillConfig("mugs", "Handle, the  cup", "b", "mug", generated="procedural:3", labels="labeled")
+    assert (made.scans, made.parts, made.out) == ((Path("mugs"),), ("handle", "the cup"), Path("b"))
+    assert (made.generated, made.labels) == (("procedural:3",), ("labeled",))

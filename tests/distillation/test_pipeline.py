@@ -109,6 +109,12 @@ def test_a_start_that_learned_another_text_space_is_refused(scans: Path, tmp_pat
     assert not (tmp_path / "x.work").exists(), "before any work"
 
 
+def test_a_place_that_is_taken_is_refused_before_any_work(scans: Path, tmp_path: Path, teacher) -> None:
+    with pytest.raises(PartDistillError, match="exists and is not a bundle"):
+        pipeline.distill(config(scans, scans))
+    assert not teacher.asked and not scans.with_name("scans.work").exists()
+
+
 def test_knowledge_is_not_asked_twice(scans: Path, tmp_path: Path, teacher) -> None:
     pipeline.distill(config(scans, tmp_path / "bottles"))
     asked = teacher.asked
