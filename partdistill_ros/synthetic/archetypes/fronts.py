@@ -40,7 +40,8 @@ class Case:
     by weight; a window is a door with a pane.  panel: height of the strip above the fronts that holds the controls,
     as a fraction of the case's height; knobs, buttons: how many are on it.  side_panel: the strip is at the right.
     round_door: how often the door is round.  legs: how often it stands on legs.  open,
-    handles: how often a front is open, or has a handle.
+    handles: how often a front is open, or has a handle.  blank: weight of a row without fronts.  flush: how often the
+    fronts lie in the opening of the case, not before it.
     """
 
     height: Range = (0.8, 2.0)
@@ -58,6 +59,8 @@ class Case:
     legs: float = 0.0
     open: float = 0.25
     handles: float = 1.0
+    blank: float = 0.0
+    flush: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -75,14 +78,17 @@ def build_case(case: Case, parts: tuple[str, ...], rng: np.random.Generator) -> 
     height, depth = rng.uniform(*case.height), rng.uniform(*case.depth)
     strip = rng.uniform(*case.panel)
     pieces: list[Piece] = [("body", board) for board in _boards(height, depth)]
-    area = Cell(0, height / 2, 1.0, height)
+    flush = bool(case.flush) and chance(rng, case.flush)
+    rim, face = (THICK, depth - 2 * THICK * rng.uniform(0.7, 1.1)) if flush else (0.0, depth)
+    wide, low, tall = 1 - 2 * rim, rim, height - 2 * rim
+    area = Cell(0, low + tall / 2, wide, tall)
     if strip > 0 and case.side_panel:
-        area = Cell(-strip / 2, height / 2, 1 - strip, height)
-        pieces += _controls(rng, case, Cell(0.5 - strip / 2, height / 2, strip, height), depth)
+        area = Cell(-strip / 2, low + tall / 2, wide - strip, tall)
+        pieces += _controls(rng, case, Cell((wide - strip) / 2, low + tall / 2, strip, tall), face)
     elif strip > 0:
-        area = Cell(0, height * (1 - strip) / 2, 1.0, height * (1 - strip))
-        pieces += _controls(rng, case, Cell(0, height * (1 - strip / 2), 1.0, height * strip), depth)
-    pieces += _fronts(rng, case, area, depth)
+        area = Cell(0, low + tall * (1 - strip) / 2, wide, tall * (1 - strip))
+        pieces += _controls(rng, case, Cell(0, low + tall * (1 - strip / 2), wide, tall * strip), face)
+    pieces += _fronts(rng, case, area, face)
     if chance(rng, case.legs):
         pieces += _legs(rng, depth)
     return assemble(parts, [piece for piece in pieces if piece[0] in parts])
@@ -104,8 +110,8 @@ def _fronts(rng: np.random.Generator, case: Case, area: Cell, depth: float) -> l
     rows, columns = (int(rng.integers(low, high + 1)) for low, high in (case.rows, case.columns))
     heights = rng.uniform(0.7, 1.3, rows)
     edges = area.z - area.height / 2 + area.height * np.concatenate([[0], np.cumsum(heights) / heights.sum()])
-    weights = {"door": case.door, "drawer": case.drawer, "window": case.window}
-    grip = pick(rng, {"bar": 3, "knob": 2, "arch": 2})
+    weights = {"door": case.door, "drawer": case.drawer, "window": case.window, "blank": case.blank * (rows > 1)}
+    grip = pick(rng, {"bar": 3, "knob": 2, "arch": 2, **({"edge": 2} if case.flush else {})})
     pieces: list[Piece] = []
     for low, high in zip(edges[:-1], edges[1:], strict=True):
         if low > edges[0] + 1e-6:
@@ -115,6 +121,10 @@ def _fronts(rng: np.random.Generator, case: Case, area: Cell, depth: float) -> l
         kind = pick(rng, likely)
         if chance(rng, case.round_door):
             pieces += _round_door(rng, area, depth)
+            continue
+        if kind == "blank":
+            size = (area.width, THICK, float(high - low))
+            pieces.append(("body", box(size, (area.x, (THICK - depth) / 2 - THICK, float(low + high) / 2))))
             continue
         across = int(rng.integers(1, columns + 1)) if kind == "drawer" else columns
         for column in range(across):
@@ -179,7 +189,8 @@ def _tray(cell: Cell, depth: float) -> list[Solid]:
 
 
 def _handle(rng: np.random.Generator, cell: Cell, grip: str, level: bool, hinge_left: bool) -> list[Solid]:
-    """A knob, a bar on two posts, or an arch, level or upright, away from the hinge; it stands out toward -y."""
+    """A knob, a bar on two posts, an arch or an edge to reach behind, level or upright, away from the hinge; it stands
+    out toward -y."""
     short = min(cell.width, cell.height)
     out, radius = rng.uniform(0.03, 0.07), rng.uniform(0.008, 0.016)
     side = 1 if hinge_left else -1
@@ -195,6 +206,9 @@ def _handle(rng: np.random.Generator, cell: Cell, grip: str, level: bool, hinge_
     along = np.array([1.0, 0, 0]) if level else np.array([0, 0, 1.0])
     ends = [spot - along * span, spot + along * span]
     lift = np.array([0, -out, 0])
+    if grip == "edge":
+        size = along * span * 2 + np.array([1.0, 0, 1.0]) * radius * 2
+        return [box(size + [0, out / 2, 0], spot - [0, out / 4, 0])]
     if grip == "arch":
         return [tube(bezier([ends[0], ends[0] + 1.6 * lift, ends[1] + 1.6 * lift, ends[1]], 12), radius, 10)]
     return [
@@ -353,6 +367,48 @@ CATEGORIES = (
         "knob",
         "button",
         also=("washer", "laundry machine"),
+    ),
+    _case(
+        "kitchen cabinet",
+        (0.3, 1.8),
+        Case((0.5, 1.7), (0.5, 0.95), (1, 4), (1, 2), drawer=1.2, blank=0.5, flush=0.75, legs=0.3, open=0.2),
+        "door",
+        "drawer",
+        "handle",
+        "leg",
+        also=("base unit", "storage unit"),
+    ),
+    _case(
+        "filing cabinet",
+        (0.3, 1.5),
+        Case((0.7, 2.2), (0.6, 1.3), (1, 5), (1, 1), door=0, drawer=1, blank=0.4, flush=0.75, open=0.3),
+        "drawer",
+        "handle",
+        also=("file cabinet", "drawer cabinet"),
+    ),
+    _case(
+        "toaster oven",
+        (0.3, 0.7),
+        Case(
+            (0.5, 0.75),
+            (0.6, 0.95),
+            (1, 1),
+            (1, 1),
+            door=0.6,
+            window=1,
+            panel=(0.17, 0.33),
+            side_panel=True,
+            knobs=(0, 3),
+            buttons=(1, 10),
+            handles=0.85,
+            flush=0.8,
+        ),
+        "door",
+        "window",
+        "handle",
+        "button",
+        "knob",
+        also=("countertop oven", "mini oven"),
     ),
     _case(
         "safe",

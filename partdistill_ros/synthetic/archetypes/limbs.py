@@ -67,7 +67,8 @@ class Figure:
     """Ranges of an upright body. width: of the trunk at the shoulders; hips: over the shoulders; depth: over the width;
     leg, leg_radius, arm, arm_radius; head: its height, head_round: its width over its height; ear: its radius;
     boxy: how often all of it is made of boxes.  snout: its length.  sit: how often it sits, on the floor or a chair.
-    wild: how often an arm points anywhere.  dressed: how often it wears a hat, hair, or a skirt."""
+    wild: how often an arm points anywhere.  dressed: how often it wears a hat, hair, or a skirt.  kick: how often a leg
+    of one that stands points anywhere.  lean: radians by which its trunk may lean any way."""
 
     width: Range = (0.62, 0.8)
     hips: Range = (0.7, 0.95)
@@ -84,6 +85,8 @@ class Figure:
     sit: float = 0.0
     wild: float = 0.0
     dressed: float = 0.0
+    kick: float = 0.0
+    lean: float = 0.0
 
 
 def build_animal(animal: Animal, parts: tuple[str, ...], rng: np.random.Generator) -> MeshBuilder:
@@ -145,11 +148,21 @@ def build_figure(figure: Figure, parts: tuple[str, ...], rng: np.random.Generato
             hip[2] = seat + leg_radius * 0.3
             toward = np.array([1.0, side * apart, 0])
             shin = np.array([rng.uniform(-0.3, 0.4), 0, -1.0]) if pose == "chair" else toward
+        elif figure.kick and chance(rng, figure.kick):
+            toward = np.array([rng.uniform(-0.7, 1), side * rng.uniform(0, 0.9), rng.uniform(-1, 0.1)])
+            shin = toward / np.linalg.norm(toward) + [-rng.uniform(0, 1), 0, -rng.uniform(0, 0.7)]
         limb = _limb(rng, hip, toward, leg, leg_radius, boxy, shin)
         foot = _foot(rng, limb[-1], leg_radius, upright=pose == "floor")
         pieces += [(("upper leg", "leg"), limb[0]), (("lower leg", "leg"), limb[1]), (("foot", "leg"), foot)]
     pieces += _arms(rng, figure, width, seat + 1, boxy)
     pieces += _figure_head(rng, figure, seat + 1, rng.uniform(*figure.arm_radius), boxy)
+    if figure.lean:
+        turn = rotation((rng.normal(0, 0.5), 1, 0), rng.uniform(-0.4, 1) * figure.lean)
+        pivot, legs = np.array([0, 0, seat]), ("upper leg", "lower leg", "foot")
+        pieces = [
+            (names, solid if names[0] in legs else transform(transform(solid, move=-pivot), rotate=turn, move=pivot))
+            for names, solid in pieces
+        ]
     if chance(rng, 0.4 * figure.dressed) and pose == "stand":
         low = rng.uniform(0.2, 0.7) * leg
         shape = (hips * rng.uniform(0.55, 0.9), hips * 0.6, min(hips, width) * 0.45)
@@ -619,6 +632,26 @@ CATEGORIES = (
             ("head", "neck", "body", "upper arm", "lower arm", "hand", "upper leg", "lower leg", "foot"),
         ),
         synonyms={"mannequin": ("manikin", "action figure", "statue"), **LIMB_WORDS},
+        size=(0.1, 1.9),
+    ),
+    Family(
+        "gymnast",
+        ("head", "neck", "body", "upper arm", "lower arm", "hand", "upper leg", "lower leg", "foot"),
+        partial(
+            build_figure,
+            Figure(
+                width=(0.5, 0.85),
+                depth=(0.4, 0.7),
+                leg=(1.1, 1.7),
+                head=(0.36, 0.5),
+                sit=0.15,
+                wild=0.75,
+                kick=0.6,
+                lean=0.9,
+            ),
+            ("head", "neck", "body", "upper arm", "lower arm", "hand", "upper leg", "lower leg", "foot"),
+        ),
+        synonyms={"gymnast": ("dancer", "athlete", "runner"), **LIMB_WORDS},
         size=(0.1, 1.9),
     ),
     _animal(

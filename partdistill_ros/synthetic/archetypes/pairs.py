@@ -155,7 +155,45 @@ def _stapler(rng: np.random.Generator) -> list[Piece]:
     return [("base", base), ("arm", arm), ("base", hinge)]
 
 
-LEAVES = {"book": _book, "box": _box_with_lid, "stapler": _stapler}
+def _notebook(rng: np.random.Generator) -> list[Piece]:
+    """A laptop with what lies in its two leaves; its hinge is toward +y."""
+    deep, thick = rng.uniform(0.55, 0.85), rng.choice([rng.uniform(0.012, 0.035), rng.uniform(0.035, 0.12)])
+    relief, wide = rng.uniform(0.001, 0.012), rng.uniform(0.8, 0.97)
+    near, far = deep * rng.uniform(0.05, 0.18), deep * rng.uniform(0.5, 0.68)  # of the keys, from the hinge
+    pieces: list[Piece] = [("base", box((1, deep, thick), (0, deep / 2, -thick / 2)))]
+    if chance(rng, 0.5):
+        pieces.append(("keyboard", box((wide, far - near, relief), (0, (near + far) / 2, relief / 2))))
+    else:
+        rows, columns = int(rng.integers(4, 7)), int(rng.integers(9, 16))
+        size = np.array([wide / columns, (far - near) / rows, relief])
+        for x in np.linspace(-wide + size[0], wide - size[0], columns) / 2:
+            for y in near + size[1] * (np.arange(rows) + 0.5):
+                pieces.append(("keyboard", box(size * [0.85, 0.85, 1], (x, y, relief / 2))))
+    if chance(rng, 0.8):
+        pad = (rng.uniform(0.2, 0.4), (deep - far) * rng.uniform(0.5, 0.85), relief)
+        pieces.append(("touchpad", box(pad, (rng.normal(0, 0.04), (far + deep) / 2, relief * 0.3))))
+    pieces += _screen_leaf(rng, deep, thick, relief)
+    upright = rotation((0, 0, 1), np.pi)
+    return [(part, transform(solid, rotate=upright)) for part, solid in pieces]
+
+
+def _screen_leaf(rng: np.random.Generator, deep: float, thick: float, relief: float) -> list[Piece]:
+    """The upper leaf, open by any angle, and hinges, along x in the origin."""
+    lid, frame, high = thick * rng.uniform(0.3, 0.9), rng.uniform(0.01, 0.08), deep * rng.uniform(0.9, 1.05)
+    leaf: list[Piece] = [
+        ("lid", box((1, high, lid), (0, high / 2, lid / 2))),
+        ("screen", box((1 - 2 * frame, high - 2.5 * frame, relief), (0, (high + frame / 2) / 2, -relief * 0.3))),
+    ]
+    angle = np.radians(rng.choice([rng.uniform(85, 135), rng.uniform(5, 180)], p=[0.7, 0.3]))
+    turn, axle = rotation((1, 0, 0), angle), np.array([0, 0, relief + 0.002])
+    pieces = [(part, transform(solid, rotate=turn, move=axle)) for part, solid in leaf]
+    if chance(rng, 0.7):
+        barrel = transform(cylinder(max(lid * 0.6, 0.008), 0.12, 12), rotate=rotation((0, 1, 0), np.pi / 2))
+        pieces += [("hinge", transform(barrel, move=(x, 0, 0))) for x in rng.uniform(0.25, 0.42) * np.array([-1, 1])]
+    return pieces
+
+
+LEAVES = {"book": _book, "box": _box_with_lid, "stapler": _stapler, "notebook computer": _notebook}
 
 
 def _arms(name: str, size: Range, arms: Arms, also: tuple[str, ...] = (), **words: tuple[str, ...]) -> Family:
@@ -246,5 +284,17 @@ CATEGORIES = (
         ("tacker",),
         base=("body", "bottom"),
         arm=("lid", "top", "lever", "handle"),
+    ),
+    _leaves(
+        "notebook computer",
+        "notebook computer",
+        (0.2, 0.45),
+        ("base", "keyboard", "touchpad", "lid", "screen", "hinge"),
+        ("portable computer", "netbook"),
+        base=("body", "bottom", "lower half"),
+        keyboard=("keys",),
+        touchpad=("trackpad",),
+        lid=("cover", "top", "upper half"),
+        screen=("display", "panel"),
     ),
 )

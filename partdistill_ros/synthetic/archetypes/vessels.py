@@ -82,6 +82,8 @@ def build_vessel(vessel: Vessel, parts: tuple[str, ...], rng: np.random.Generato
     pieces += HANDLES[kind](rng, profile)
     if chance(rng, vessel.spout):
         pieces += _spout(rng, profile)
+    if "knob" not in parts:  # it is some of the lid
+        pieces = [("lid" if part == "knob" else part, solid) for part, solid in pieces]
     return assemble(parts, [piece for piece in pieces if piece[0] in parts])
 
 
@@ -101,9 +103,9 @@ def _lid(rng: np.random.Generator, profile: Array, section: Array) -> list[Piece
     pieces: list[Piece] = [("lid", skin(shell, section))]
     crest, size = top + thick + dome, rng.uniform(0.1, 0.22)
     if chance(rng, 0.6):
-        pieces.append(("lid", bar((0, 0, crest - 0.05), (0, 0, crest + size), (size * 0.4, size * 0.5))))
+        pieces.append(("knob", bar((0, 0, crest - 0.05), (0, 0, crest + size), (size * 0.4, size * 0.5))))
         pieces.append(
-            ("lid", transform(ellipsoid((size, size, size * rng.uniform(0.4, 1)), 16, 10), move=(0, 0, crest + size)))
+            ("knob", transform(ellipsoid((size, size, size * rng.uniform(0.4, 1)), 16, 10), move=(0, 0, crest + size)))
         )
     else:
         arch = bezier(
@@ -115,7 +117,7 @@ def _lid(rng: np.random.Generator, profile: Array, section: Array) -> list[Piece
             ],
             16,
         )
-        pieces.append(("lid", tube(arch, size * 0.25, 10)))
+        pieces.append(("knob", tube(arch, size * 0.25, 10)))
     if chance(rng, 0.15):
         lean = rotation((0, 1, 0), rng.uniform(0.05, 0.4))
         aside = np.array([rng.uniform(0.1, 0.5), 0, rng.uniform(0, 0.2)])
@@ -217,6 +219,7 @@ HANDLES = {"loop": _loop, "ears": _ears, "stick": _stick, "bail": _bail, "bare":
 WORDS = {
     "handle": ("grip", "ear", "hold"),
     "lid": ("cover", "top", "cap"),
+    "knob": ("lid knob", "button", "lid handle"),
     "spout": ("beak", "nozzle", "lip"),
     "body": ("container", "vessel"),
     "pan": ("body", "bowl", "dish"),
@@ -331,5 +334,42 @@ CATEGORIES = (
         Vessel((0.5, 1.0), (0.3, 0.7), (0.8, 0.95), (1.0, 1.1), ears=2, stick=1, body="bowl"),
         "handle",
         also=("strainer", "sieve"),
+    ),
+    _vessel(
+        "teapot",
+        (0.12, 0.3),
+        Vessel((0.8, 1.6), (0.5, 0.9), (0.95, 1.2), (0.5, 0.85), 0.2, lid=0.95, loop=3, bail=1, spout=1.0),
+        "handle",
+        "spout",
+        "lid",
+        "knob",
+        also=("tea kettle",),
+    ),
+    _vessel(
+        "coffee pot",
+        (0.12, 0.35),
+        Vessel((1.6, 3.2), (0.8, 1.15), (0.6, 1.0), (0.65, 1.05), 0.6, lid=0.95, loop=1, spout=1.0),
+        "handle",
+        "spout",
+        "lid",
+        "knob",
+        also=("stovetop pot", "coffee server"),
+    ),
+    _vessel(
+        "stew pot",
+        (0.15, 0.45),
+        Vessel((0.4, 1.8), (0.75, 1.0), (0.95, 1.1), (0.85, 1.08), 0.2, lid=0.95, ears=3, stick=2, body="pot"),
+        "handle",
+        "lid",
+        "knob",
+        also=("stockpot", "dutch oven"),
+    ),
+    _vessel(
+        "ginger jar",
+        (0.08, 0.35),
+        Vessel((1.0, 2.4), (0.6, 1.0), (0.95, 1.2), (0.5, 0.95), 0.3, lid=1.0, bare=1),
+        "lid",
+        "knob",
+        also=("urn", "candy jar"),
     ),
 )

@@ -27,6 +27,7 @@ from partdistill_ros.students.build import new_student, save_student
 from partdistill_ros.students.student import Student
 from partdistill_ros.synthetic.drawing.family import Family
 from partdistill_ros.synthetic.families import FAMILIES
+from partdistill_ros.synthetic.training.divisions import Whole, all_names_of, draw_division, wholes_of
 from partdistill_ros.synthetic.training.everyday_shapes import (
     EVERYTHING,
     FREE,
@@ -42,6 +43,7 @@ from partdistill_ros.text.space import TextSpace
 OFTEN = {"assembly": 4.0, "mug": 3.0, "chair": 2.0, "table": 2.0, "airplane": 2.0}  # how often a category is drawn
 ALIKE = 0.45  # cosine from which another name may mean the same, and is no counterexample
 MORE = 0.6  # of the clouds, and of their parts, have further words for names: a query may hold nothing else
+DIVIDED = 0.4  # of the clouds, where some parts may count to others
 PHRASES = 3  # that `options_of` makes of a part's name and its object's
 MISSING = 0.1  # how often a part is not there, broken off or never made: things of a kind differ in their parts
 LEAST_POINTS = 1000  # of a shape without it
@@ -52,15 +54,17 @@ TEXT_NOISE = 0.7  # length of the error that a name's embedding may have: of phr
 class Names:
     """The embeddings of a category's parts: a list of `[S, D]`, canonical name first; which of all names `[M] bool` are
     certain not to mean any of them; which of all names each is `[P]`, none where its labels are forms.
-    more: a list of `[W, D]` of further words, or nothing."""
+    more: a list of `[W, D]` of further words, or nothing.  wholes: what parts may be called together; the names of
+    wholes stand behind those of parts."""
 
     parts: tuple[NDArray[np.float32], ...]
     others: NDArray[np.bool_]
     rows: NDArray[np.int64]
     more: tuple[NDArray[np.float32], ...] = ()
+    wholes: tuple[Whole, ...] = ()
 
     def drawn(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        """One name of each part `[P, D]`, as a user may call it."""
+        """One name of each part and whole `[P, D]`, as a user may call it."""
         words = self.more if self.more and rng.random() < MORE else [part[:0] for part in self.parts]
         drawn = [
             more[rng.integers(len(more))] if len(more) and rng.random() < MORE else part[_pick(rng, len(part))]
@@ -91,26 +95,25 @@ def options_of(family: Family, part: str) -> tuple[str, ...]:
 
 def embed_names(space: TextSpace, categories: Sequence[str]) -> tuple[dict[str, Names], NDArray[np.float32]]:
     """The names of every category, and all canonical ones `[M, D]`, each once, but those of forms."""
-    wanted = sorted(
-        {name for one in categories for part in EVERYTHING[one].parts for name in options_of(EVERYTHING[one], part)}
-    )
+    called = {one: all_names_of(EVERYTHING[one]) for one in categories}
+    wanted = sorted({name for one in categories for part in called[one] for name in options_of(EVERYTHING[one], part)})
     table = dict(zip(wanted, space.encode(wanted), strict=True))
     canonical = sorted({part for one in categories if one not in FREE for part in EVERYTHING[one].parts})
     every = np.stack([table[name] for name in canonical])
     names = {}
     for one in categories:
         family = EVERYTHING[one]
-        parts = tuple(np.stack([table[name] for name in options_of(family, part)]) for part in family.parts)
+        parts = tuple(np.stack([table[name] for name in options_of(family, part)]) for part in called[one])
         words = more_names(family)
-        more = tuple(shipped_table().encode(words[part]).reshape(-1, space.dim) for part in family.parts)
+        more = tuple(shipped_table().encode(words.get(part, ())).reshape(-1, space.dim) for part in called[one])
         own = np.concatenate(
-            [part[: len(family.names_of(name))] for name, part in zip(family.parts, parts, strict=True)]
+            [part[: len(family.names_of(name))] for name, part in zip(called[one], parts, strict=True)]
         )
         if one in FREE:
             names[one] = Names(parts, np.zeros(len(every), bool), np.zeros(0, np.int64))
         else:
             rows = np.array([canonical.index(part) for part in family.parts])
-            names[one] = Names(parts, (every @ own.T).max(1) < ALIKE, rows, more)
+            names[one] = Names(parts, (every @ own.T).max(1) < ALIKE, rows, more, wholes_of(family))
     return names, every
 
 
@@ -211,8 +214,12 @@ class EverydayTrainer(StepTrainer[Student]):
                 family.up_unknown, self.sensing, config.points, config.centers,
             )  # fmt: skip
             source = cloud.source[: training.loss_points]
-            labels = np.where(source >= 0, shapes.labels[at][kept][np.maximum(source, 0)], -1).astype(np.int64)
-            text = names.drawn(rng)
+            fine = np.where(source >= 0, shapes.labels[at][kept][np.maximum(source, 0)], -1).astype(np.int64)
+            text, division = names.drawn(rng), np.arange(len(family.parts))
+            if names.wholes and rng.random() < DIVIDED:
+                division = draw_division(rng, names.wholes, len(family.parts))
+            text[np.setdiff1d(np.arange(len(text)), division)] = np.nan
+            labels = np.append(division, -1)[fine]
             if rng.random() < 0.3:  # nobody asks for what is not there
                 present = np.unique(labels[labels >= 0])
                 if len(present) > 1:
@@ -222,7 +229,7 @@ class EverydayTrainer(StepTrainer[Student]):
             if len(possible):
                 chosen = rng.choice(possible, min(training.alone_names, len(possible)), replace=False)
                 alone[: len(chosen)] = self.all_names[chosen]
-            named = np.append(names.rows, -1)[labels] if len(names.rows) else np.full_like(labels, -1)
+            named = np.append(names.rows, -1)[fine] if len(names.rows) else np.full_like(labels, -1)
             rows.append(
                 [cloud.points, cloud.centers, labels, _weights(labels, len(text)), text, names.others, alone, named]
             )

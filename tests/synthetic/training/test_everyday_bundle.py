@@ -12,11 +12,14 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch: the extra 'train'")
 from partdistill_ros.students.build import make_student  # noqa: E402
+from partdistill_ros.synthetic.training import divisions, everyday_bundle  # noqa: E402
+from partdistill_ros.synthetic.training.divisions import Whole  # noqa: E402
 from partdistill_ros.synthetic.training.everyday_bundle import EverydayTrainer, Names, main  # noqa: E402
 from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, draw_shapes  # noqa: E402
 from partdistill_ros.synthetic.training.steps import Training  # noqa: E402
 
 SIZES = {"points": 256, "centers": 64, "patches": 32, "neighbors": 8, "width": 40, "layers": 1, "heads": 2, "dim": 8}
+BOTTLES = draw_shapes(EVERYTHING["bottle"], 3, 0, 1500)
 SHAPES = {name: draw_shapes(EVERYTHING[name], 3, 0, 500) for name in ("bucket", "assembly")}
 
 
@@ -45,6 +48,22 @@ def test_a_stopped_training_goes_on_with_the_same_weights(tmp_path):
     resumed = trainer(tmp_path / "fit.pt").run()
     for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_a_merged_part_is_asked_for_by_the_name_of_its_whole(monkeypatch):
+    monkeypatch.setattr(everyday_bundle, "DIVIDED", 1.0)
+    monkeypatch.setattr(divisions, "WHOLE", 1.0)
+    learner = trainer()
+    learner.shapes, learner.categories, learner.chances = {"bottle": BOTTLES}, ["bottle"], np.ones(1)
+    cap, neck, body, container = range(4)
+    learner.names["bottle"] = Names(
+        tuple(np.eye(8, dtype=np.float32)[:4, None]), np.ones(5, bool), np.array([0, 1, 2]),
+        wholes=(Whole(container, (neck, body), every=True),),
+    )  # fmt: skip
+    batch = learner.draw_batch(np.random.default_rng(0))
+    assert batch.text[:, [neck, body]].isnan().all() and not batch.text[:, container].isnan().any()
+    assert set(batch.labels.unique().tolist()) <= {-1, cap, container}
+    assert {neck, body} <= set(batch.named.unique().tolist())  # among all names they are what they are
 
 
 def test_names_are_learned_in_competition_and_alone():
