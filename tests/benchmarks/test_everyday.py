@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="torch: the extra 'train'")
+from partdistill_ros.synthetic.training.divisions import all_names_of  # noqa: E402
 from partdistill_ros.synthetic.training.everyday_bundle import options_of  # noqa: E402
 from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, trained_categories  # noqa: E402
 from partdistill_ros.synthetic.training.more_names import more_names  # noqa: E402
@@ -16,7 +17,10 @@ def test_no_held_out_word_is_trained(repository):
     words = json.loads((repository / "benchmarks" / "held_out_words.json").read_text(encoding="utf-8"))
     categories = trained_categories()
     trained = {
-        name for one in categories for part in EVERYTHING[one].parts for name in options_of(EVERYTHING[one], part)
+        name
+        for one in categories
+        for part in all_names_of(EVERYTHING[one])
+        for name in options_of(EVERYTHING[one], part)
     } | {name for one in categories for names in more_names(EVERYTHING[one]).values() for name in names}
     assert len(words) >= 40 and set(words) <= set(categories)
     for category, chosen in words.items():

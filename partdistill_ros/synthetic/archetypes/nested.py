@@ -12,7 +12,7 @@ from partdistill_ros.synthetic.archetypes.pages import HANDLE
 from partdistill_ros.synthetic.drawing.family import Family
 
 P = Piece
-TAP = {"handle": ("lever", "switch", "tap handle"), "spout": ("nozzle", "pipe"), "base": ("column", "foot", "stand")}
+TAP = {"handle": ("lever", "switch", "tap handle"), "spout": ("nozzle", "pipe"), "base": ("foot", "stand")}
 
 CATEGORIES: tuple[Family, ...] = (
     thing(
@@ -75,14 +75,14 @@ CATEGORIES: tuple[Family, ...] = (
     thing(
         "sink",
         (0.3, 0.9),
-        P("basin", "cup", (1.0, (0.6, 0.9), (0.25, 0.45))),
+        P("bowl", "cup", (1.0, (0.6, 0.9), (0.25, 0.45))),
         P("base", "post", (0.08, 0.08, 0.12), (0, 0.95, 1), (0, 0, 0.8)),
         P("spout", "hook", ((0.06, 0.1), (0.06, 0.08), (0.1, 0.3)), (0, 0, 0.9), (0, 0, 1), on="base"),
         P("spout", "lying", (0.06, (0.2, 0.35), 0.06), (0, 0, 0.5), (0, -1, 0), on="spout"),
         P("handle", "rod", (0.1, 0.1, 0.1), (0.3, 0.95, 1), (0, 0, 0.7), mirror="x"),
         P("pedestal", "post", ((0.25, 0.4), (0.25, 0.4), (0.4, 0.9)), (0, 0.1, -1), (0, 0, -0.9), often=0.5),
         also=("washbasin", "lavatory"),
-        words={**HANDLE, "basin": ("bowl", "tub"), "base": ("tap body",), "pedestal": ("column", "foot")},
+        words={**HANDLE, "bowl": ("sink bowl",), "base": ("tap body",), "pedestal": ("foot", "leg")},
     ),
     thing(
         "calculator",
@@ -113,14 +113,14 @@ CATEGORIES: tuple[Family, ...] = (
         "radio",
         (0.1, 0.4),
         P("body", "box", (1.0, (0.2, 0.4), (0.45, 0.7))),
-        P("speaker", "face", ((0.3, 0.42), (0.01, 0.04), (0.3, 0.42)), (-0.5, -1, -0.1)),
+        P("grille", "face", ((0.3, 0.42), (0.01, 0.04), (0.3, 0.42)), (-0.5, -1, -0.1)),
         P("display", "plain", ((0.3, 0.45), 0.02, (0.1, 0.18)), (0.5, -1, 0.5)),
         P("knob", "face", ((0.08, 0.14), 0.08, (0.08, 0.14)), (0.7, -1, -0.3)),
         P("button", "plain", (0.07, 0.03, 0.05), (0.4, -1, -0.7), row=("x", 2, 5)),
         P("antenna", "rod", (0.02, 0.02, (0.4, 0.9)), (0.9, 0.6, 1), (0, 0, 1), turn=("y", -40, 30), often=0.7),
         P("handle", "arch", ((0.5, 0.9), 0.05, (0.12, 0.25)), (0, 0, 1), (0, 0, 0.8), often=0.6),
         also=("transistor radio", "boombox"),
-        words={**HANDLE, "display": ("dial", "screen"), "speaker": ("cone", "grille"), "body": ("case", "housing")},
+        words={**HANDLE, "display": ("dial", "screen"), "grille": ("cone", "grill"), "body": ("case", "housing")},
     ),
     thing(
         "oscilloscope",
