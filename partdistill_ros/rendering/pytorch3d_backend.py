@@ -52,10 +52,8 @@ class Pytorch3d:
             )
         return backend
 
-    def points(
-        self, uv: Tensor, depth: Tensor, size: int, radius: float | Tensor, exact: bool = True
-    ) -> tuple[Tensor, Tensor]:
-        """As `zbuffer_points`, always with exact discs."""
+    def points(self, uv: Tensor, depth: Tensor, size: int, radius: float | Tensor) -> tuple[Tensor, Tensor]:
+        """As `zbuffer_points`, with discs around the points themselves."""
         usable = torch.isfinite(uv).all(-1) & torch.isfinite(depth) & (depth > 0)
         cloud = torch.cat([_ndc(uv, size), depth[..., None]], -1)
         cloud = torch.where(usable[..., None], cloud, -1.0)

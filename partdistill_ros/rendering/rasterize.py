@@ -37,9 +37,7 @@ class Backend(Protocol):
     """What finds the nearest point or face of each pixel: the functions of `zbuffer` are the default,
     `pytorch3d_backend.Pytorch3d` is the other. Signatures and results as in `zbuffer`."""
 
-    def points(
-        self, uv: Tensor, depth: Tensor, size: int, radius: float | Tensor, exact: bool
-    ) -> tuple[Tensor, Tensor]: ...
+    def points(self, uv: Tensor, depth: Tensor, size: int, radius: float | Tensor) -> tuple[Tensor, Tensor]: ...
 
     def faces(self, uv: Tensor, depth: Tensor, size: int, orthographic: bool) -> tuple[Tensor, Tensor]: ...
 
@@ -121,16 +119,13 @@ def render_points(
     *,
     normals: NDArray[np.float32] | None = None,
     colors: NDArray[np.uint8] | None = None,
-    radius_px: float | None = None,
-    exact: bool = False,
     device: str = "cpu",
     backend: Backend = BUILT_IN,
 ) -> Rendering:
-    """Splat `points [N, 3]` (rows that are not finite are never seen) as discs.
+    """Splat `points [N, 3]` (rows that are not finite are never seen) as discs that close the gaps between them.
 
     normals: `[N, 3]` for shading, either sign; without them the discs are flat.  colors: `[N, 3]`
-    u1, gray by default.  radius_px: disc radius in pixels, by default from the points' spacing.
-    exact: see `zbuffer_points`. Raises PartDistillError where no point is finite.
+    u1, gray by default.  Raises PartDistillError where no point is finite.
     """
     _, extent = bounding_sphere(points)
     gap = point_spacing(points, extent)
@@ -138,13 +133,13 @@ def render_points(
     cloud = _batch(points, batch, device)
     rotation, position, focal = _camera_tensors(views, device)
     uv, depth = project(cloud, rotation, position, focal, size, views.orthographic)
-    radius = disc_radius(gap, depth, focal, size, views.orthographic) if radius_px is None else radius_px
-    index, front = backend.points(uv, depth, size, radius, exact)
+    radius = disc_radius(gap, depth, focal, size, views.orthographic)
+    index, front = backend.points(uv, depth, size, radius)
     tint = torch.full((batch, len(points), 3), GRAY, device=device) if colors is None else _batch(colors, batch, device)
     light = None if normals is None else shade(cloud, _batch(normals, batch, device), rotation, position)
     if light is not None:
         tint = tint * light[..., None]
-    widest = min(float(torch.as_tensor(radius).max()), 16.0)
+    widest = min(float(radius.max()), 16.0)
     pixel = _seen_points(uv, depth, index, front, ceil(widest), DISC_PER_SPACING * gap)
     return _rendering(paint(tint, index), front, index, "points", pixel, light)
 

@@ -39,26 +39,21 @@ def project(
     return (1 + plane * scale) * (size / 2), depth
 
 
-def zbuffer_points(
-    uv: Tensor, depth: Tensor, size: int, radius: float | Tensor = 1.5, exact: bool = False
-) -> tuple[Tensor, Tensor]:
+def zbuffer_points(uv: Tensor, depth: Tensor, size: int, radius: float | Tensor = 1.5) -> tuple[Tensor, Tensor]:
     """Nearest point of every pixel for B clouds at once.
 
     uv: `[B, N, 2]` pixel coordinates (column, row).  depth: `[B, N]`; points at depth <= 0 or not
     finite are left out.  radius: of the splatted discs in pixels, one number, `[B]` or `[B, N]`; kept
-    within 0.71 (a point always shows on its pixel) and 16 and, unless `exact`, rounded to one of
-    the sizes of `DISC_SQUARES`.
-    exact: a disc covers the pixel centers within `radius` of the point itself, as pytorch3d has
-    it; otherwise within `radius` of the center of the point's pixel, which needs one scatter and
-    minima of shifted buffers (0.3 ms a view of 10k points at 128 pixels instead of about 4).
+    within 0.71 (a point always shows on its pixel) and 16 and rounded to one of the sizes of `DISC_SQUARES`.
+    A disc covers the pixel centers within `radius` of the center of the point's pixel, and not of the point itself, as
+    pytorch3d has it: one scatter and minima of shifted buffers (0.3 ms a view of 10k points at 128 pixels, about 4).
     Returns index `[B, size, size] i8` (-1 empty) and depth `[B, size, size] f4` (inf empty).
     """
     keys = _keys(depth, torch.isfinite(uv).all(-1))
     radii = torch.as_tensor(radius, dtype=torch.float32, device=uv.device)
     radii = (radii if radii.ndim == 2 else radii.reshape(-1, 1)).expand(keys.shape)
     radii = radii.clamp(DISC_SQUARES[0] ** 0.5 + 1e-4, DISC_SQUARES[-1] ** 0.5)
-    buffer = _splat_exact(uv, keys, size, radii) if exact else _splat_snapped(uv, keys, size, radii)
-    return _unpack(buffer)
+    return _unpack(_splat(uv, keys, size, radii))
 
 
 def disc_radius(
@@ -175,7 +170,7 @@ def _cross(first: Tensor, second: Tensor) -> Tensor:
     return first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
 
 
-def _splat_snapped(uv: Tensor, keys: Tensor, size: int, radii: Tensor) -> Tensor:
+def _splat(uv: Tensor, keys: Tensor, size: int, radii: Tensor) -> Tensor:
     """Scatter the points into a padded buffer, then take the minimum over the shifts of the disc.
 
     From the farthest shifts inwards; points are scattered anew only where smaller discs join in.
@@ -210,25 +205,3 @@ def _scatter(uv: Tensor, keys: Tensor, wide: int, reach: int) -> Tensor:
     buffer = torch.full((len(uv), wide, wide), EMPTY, device=uv.device)
     buffer.view(-1).scatter_reduce_(0, flat.view(-1), keys.masked_fill(~inside, EMPTY).view(-1), "amin")
     return buffer
-
-
-def _splat_exact(uv: Tensor, keys: Tensor, size: int, radii: Tensor) -> Tensor:
-    """A scatter for every pixel offset that a disc can cover."""
-    reach = int(radii.max() + 0.5)
-    margin = 2 * reach
-    wide = size + 2 * margin
-    cell = torch.nan_to_num(uv, nan=-1e6).clamp(-1e6, 1e6).floor()
-    near = ((cell >= -reach) & (cell < size + reach)).all(-1)
-    keys = keys.masked_fill(~near, EMPTY)
-    view = torch.arange(len(uv), device=uv.device)[:, None] * (wide * wide)
-    corner = ((cell + margin) * near[..., None]).clamp(min=reach).long()
-    flat = view + corner[..., 1] * wide + corner[..., 0]
-    to_center = torch.nan_to_num(cell + 0.5 - uv)
-    squared = radii * radii
-    buffer = torch.full((len(uv), wide, wide), EMPTY, device=uv.device)
-    for down in range(-reach, reach + 1):
-        for right in range(-reach, reach + 1):
-            distance = (to_center[..., 0] + right) ** 2 + (to_center[..., 1] + down) ** 2
-            covered = keys.masked_fill(distance > squared, EMPTY)
-            buffer.view(-1).scatter_reduce_(0, (flat + (down * wide + right)).view(-1), covered.view(-1), "amin")
-    return buffer[:, margin : margin + size, margin : margin + size].contiguous()

@@ -16,32 +16,30 @@ def random_points(batch=3, count=40, seed=0):
     return uv, torch.rand((batch, count), generator=generator) + 0.5
 
 
-def brute_force(uv, depth, radius, exact):
+def brute_force(uv, depth, radius):
     """index [B, S, S] by testing every pixel against every point; radius [B, N]."""
     centers = torch.stack(torch.meshgrid(torch.arange(SIZE) + 0.5, torch.arange(SIZE) + 0.5, indexing="xy"), -1)
-    origin = uv if exact else uv.floor() + 0.5
+    origin = uv.floor() + 0.5
     squared = ((centers[None, :, :, None] - origin[:, None, None]) ** 2).sum(-1)
     z = torch.where(squared <= (radius**2)[:, None, None], depth[:, None, None], torch.inf)
     nearest, index = z.min(-1)
     return torch.where(torch.isfinite(nearest), index, -1), nearest
 
 
-@pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("radius", [0.8, 1.0, 1.5, 2.9])
-def test_points_match_brute_force(radius, exact):
+def test_points_match_brute_force(radius):
     uv, depth = random_points()
-    index, front = zbuffer_points(uv, depth, SIZE, radius, exact)
-    wanted, nearest = brute_force(uv, depth, torch.full(depth.shape, radius), exact)
+    index, front = zbuffer_points(uv, depth, SIZE, radius)
+    wanted, nearest = brute_force(uv, depth, torch.full(depth.shape, radius))
     assert torch.equal(index, wanted)
     assert torch.equal(front, nearest)
 
 
-@pytest.mark.parametrize("exact", [False, True])
-def test_every_point_has_its_own_radius(exact):
+def test_every_point_has_its_own_radius():
     uv, depth = random_points()
     radius = torch.tensor([1.02, 2.05, 2.9])[torch.arange(depth.numel()).view(depth.shape) % 3]
-    index, _ = zbuffer_points(uv, depth, SIZE, radius, exact)
-    assert torch.equal(index, brute_force(uv, depth, radius, exact)[0])
+    index, _ = zbuffer_points(uv, depth, SIZE, radius)
+    assert torch.equal(index, brute_force(uv, depth, radius)[0])
 
 
 def test_a_cloud_does_not_depend_on_its_batch():
@@ -54,7 +52,7 @@ def test_a_cloud_does_not_depend_on_its_batch():
 
 
 def test_small_discs_still_show_on_their_pixel():
-    index, _ = zbuffer_points(torch.tensor([[[3.01, 7.99]]]), torch.ones(1, 1), SIZE, 0.1, exact=True)
+    index, _ = zbuffer_points(torch.tensor([[[3.01, 7.99]]]), torch.ones(1, 1), SIZE, 0.1)
     assert index[0, 7, 3] == 0 and (index >= 0).sum() == 1
 
 
@@ -66,10 +64,9 @@ def test_the_lower_index_wins_a_tie():
 def test_points_that_cannot_be_seen_are_left_out():
     uv = torch.tensor([[[5.5, 5.5], [torch.nan, 5], [5.5, 5.5], [5.5, 5.5], [torch.inf, -torch.inf], [1e30, 5]]])
     depth = torch.tensor([[-1.0, 1.0, torch.nan, 3.0, 1.0, 1.0]])
-    for exact in (False, True):
-        index, front = zbuffer_points(uv, depth, SIZE, 1.0, exact)
-        assert set(index.unique().tolist()) == {-1, 3}
-        assert front[0, 5, 5] == 3 and torch.isinf(front[0, 0, 0])
+    index, front = zbuffer_points(uv, depth, SIZE, 1.0)
+    assert set(index.unique().tolist()) == {-1, 3}
+    assert front[0, 5, 5] == 3 and torch.isinf(front[0, 0, 0])
 
 
 @pytest.mark.parametrize("orthographic", [False, True])
