@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from partdistill_ros.inference.query import PartQuery
+    from partdistill_ros.inference.scene import SceneOptions
     from partdistill_ros.inference.segmenter import Segmenter
 
 LINES = "\n\t"  # control characters that a terminal may get
@@ -191,6 +192,16 @@ def check_scene(arguments: Namespace) -> None:
         )
     if arguments.scene == "tabletop" and arguments.up is not None:
         raise PartDistillError("--up does not go with --scene tabletop: there the support plane tells what is up")
+
+
+def scene_options(arguments: Namespace, min_confidence: float = 0.0) -> SceneOptions:
+    """How a cloud becomes objects, by the options of `add_scene`."""
+    from partdistill_ros.inference.scene import SceneOptions
+
+    limits = TabletopParams(method=arguments.objects)
+    return SceneOptions(
+        arguments.scene, min_confidence=min_confidence, tabletop=limits, join_parts=arguments.join_parts
+    )
 
 
 def scene_query(segmenter: Segmenter, arguments: Namespace) -> PartQuery:

@@ -52,8 +52,6 @@ def run(arguments: Namespace) -> Answer:
         "path": str(bundle.path),
         "points": bundle.points,
         "patches": bundle.patches,
-        "normalisation": bundle.normalization,
-        "up": bundle.up,
         "text": {"space": bundle.text_space, "dim": bundle.text_dim, "encoder": bundle.vocabulary.encoder is not None},
         "opset": bundle.opset,
         "bytes": len(bundle.model),

@@ -17,6 +17,7 @@ from partdistill_ros.cli.common import (
     check_output,
     check_scene,
     say,
+    scene_options,
     scene_query,
 )
 from partdistill_ros.errors import PartDistillError
@@ -58,24 +59,16 @@ def configure(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> Answer:
     """Read, label, write."""
     _check(arguments)
-    from partdistill_ros.inference.scene import SceneOptions, label_scan
+    from partdistill_ros.inference.scene import label_scan
     from partdistill_ros.inference.segmenter import Segmenter
     from partdistill_ros.io.load import load_scan
     from partdistill_ros.io.save import save_labeled
-    from partdistill_ros.objects.params import TabletopParams
     from partdistill_ros.visualization.colors import label_colors
 
     segmenter = Segmenter(arguments.bundle, arguments.device, arguments.threads)
     query = scene_query(segmenter, arguments)
     scan = load_scan(arguments.cloud, up=arguments.up, unit=arguments.unit)
-    limits = TabletopParams(method=arguments.objects)
-    options = SceneOptions(
-        mode=arguments.scene,
-        min_confidence=arguments.min_confidence,
-        tabletop=limits,
-        join_parts=arguments.join_parts,
-    )
-    answer = label_scan(segmenter, query, scan, options)
+    answer = label_scan(segmenter, query, scan, scene_options(arguments, arguments.min_confidence))
     if answer.problem is not None:
         if not answer.objects or not (answer.labels >= 0).any():
             raise PartDistillError(f"{arguments.cloud}: {answer.problem}")

@@ -18,6 +18,7 @@ from partdistill_ros.cli.common import (
     check_scene,
     positive,
     say,
+    scene_options,
     scene_query,
 )
 from partdistill_ros.cli.progress import progress
@@ -113,17 +114,14 @@ def _from_file(arguments: Namespace) -> Content:
     scan = load_scan(arguments.file, up=arguments.up, unit=arguments.unit)
     if arguments.query is None:
         return content_of(scan)
-    from partdistill_ros.inference.scene import SceneOptions, label_scene
+    from partdistill_ros.inference.scene import label_scene
     from partdistill_ros.inference.segmenter import Segmenter
-    from partdistill_ros.objects.params import TabletopParams
 
     segmenter = Segmenter(arguments.bundle or "default", arguments.device, arguments.threads)
     query = scene_query(segmenter, arguments)
     # Of a mesh its surface: that is what is looked at, and vertices lie where the shape is complicated.
     seen = content_of(scan).scan
-    limits = TabletopParams(method=arguments.objects)
-    options = SceneOptions(mode=arguments.scene, tabletop=limits, join_parts=arguments.join_parts)
-    answer = label_scene(segmenter, query, seen, options)
+    answer = label_scene(segmenter, query, seen, scene_options(arguments))
     if answer.problem is not None:
         say(answer.problem)
     return Content(seen, answer.labels, answer.parts, answer.confidence)

@@ -23,21 +23,19 @@ def query_teacher(
     teacher: Teacher,
     *,
     views: Views | None = None,
-    size: int | None = None,
     store: KnowledgeStore | None = None,
     renderer: Renderer = render_scan,
 ) -> KnowledgeUnits:
     """Units about `scan.points`, from the store where it has them.
 
     views: by default the ten views, or views near the recording viewpoint of a one-sided scan.
-    size: of the pictures, by default what the teacher wants.  renderer: `render_scan`, or a
-        `functools.partial` of it with `backend` and `device`.
+    renderer: `render_scan`, or a `functools.partial` of it with `backend` and `device`.
     Raises PartDistillError for a scan without finite points or an empty list of parts.
     """
     if not parts:
         raise PartDistillError("no part names were given to ask the teacher for")
     cameras = views_for(scan) if views is None else views
-    side = teacher.size if size is None else size
+    side = teacher.size
 
     def make() -> KnowledgeUnits:
         return units_from_teacher(teacher, renderer(scan, cameras, side), len(scan.points), parts, scan.category)

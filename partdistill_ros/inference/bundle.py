@@ -86,7 +86,7 @@ class Bundle:
         stated; found by `synthetic/training/calibration.py`).
     margins: by how much another category must fit an object better before one that was asked for is turned down; 0 for
         those not stated; found there too.
-    normalization: always `center_max_radius` (see `pointcloud/frames.py`); up: always `z`.
+    Normalization is always `center_max_radius` (see `pointcloud/frames.py`), up always `z`.
     text_space, text_dim: identity and size of the text space.
     """
 
@@ -98,8 +98,6 @@ class Bundle:
     centers: int
     patch_size: int
     sampling: str
-    normalization: str
-    up: str
     text_space: str
     text_dim: int
     opset: int
@@ -307,8 +305,6 @@ def _from_manifest(directory: Path, manifest: _Manifest, content: Mapping[str, b
         centers=centers,
         patch_size=manifest.patch_size,
         sampling=manifest.sampling,
-        normalization=manifest.normalisation,
-        up=manifest.up,
         text_space=manifest.text.space,
         text_dim=manifest.text.dim,
         opset=manifest.opset,

@@ -27,6 +27,7 @@ TEN_VIEWS = (
     (-20.0, 60.0), (-20.0, 180.0), (-20.0, 300.0),
 )  # fmt: skip
 DISTANCE = 2.2  # camera to center, in radii of the object's bounding sphere
+NEAR_VIEWS, NEAR_ANGLE = 7, 15.0  # of a scan from one side: how many, and degrees off the recording viewpoint
 MARGIN = 1.04  # room for the splatted discs around the outline of the bounding sphere
 
 
@@ -132,29 +133,21 @@ def ten_views(
     return orbit_views(elevation, azimuth, up=up, center=center, radius=radius, distance=distance, names=names)
 
 
-def near_views(
-    viewpoint: ArrayLike,
-    center: ArrayLike,
-    radius: float,
-    *,
-    up: ArrayLike | None = None,
-    spread: float = 15.0,
-    count: int = 7,
-) -> Views:
-    """Cameras near the recording viewpoint of a scan seen from one side: the viewpoint itself and
-    `count - 1` on a cone of `spread` degrees around it, all at the recording distance (at least
-    1.5 radii). The roll keeps `up` upright; unknown, it defaults to -y of an optical frame."""
+def near_views(viewpoint: ArrayLike, center: ArrayLike, radius: float, up: ArrayLike | None = None) -> Views:
+    """Seven cameras near the recording viewpoint of a scan seen from one side: the viewpoint itself and six on a cone
+    of 15 degrees around it, all at the recording distance (at least 1.5 radii). The roll keeps `up` upright; unknown,
+    it defaults to -y of an optical frame."""
     middle = np.asarray(center, np.float64)
     ray = np.asarray(viewpoint, np.float64) - middle
     distance = max(float(np.linalg.norm(ray)), 1.5 * radius)
     axis, first, second = _frame(ray if np.linalg.norm(ray) > 1e-9 else np.array([0.0, 0.0, -1.0]))
-    turn = np.linspace(0, 2 * np.pi, max(count - 1, 1), endpoint=False)[: count - 1, None]
-    angle = np.radians(spread)
+    turn = np.linspace(0, 2 * np.pi, NEAR_VIEWS - 1, endpoint=False)[:, None]
+    angle = np.radians(NEAR_ANGLE)
     cone = np.cos(angle) * axis + np.sin(angle) * (np.cos(turn) * first + np.sin(turn) * second)
     position = middle + distance * np.concatenate([axis[None], cone])
     focal = np.full(len(position), _filling_focal(distance / radius), np.float32)
     rotation = look_at(position, middle, (0, -1, 0) if up is None else up)
-    names = ("near", *(f"near_{index}" for index in range(1, count)))
+    names = ("near", *(f"near_{index}" for index in range(1, NEAR_VIEWS)))
     return Views(rotation, position.astype(np.float32), focal, names=names)
 
 
@@ -166,14 +159,13 @@ def views_for(scan: Scan) -> Views:
     center, radius = bounding_sphere(scan.points)
     if scan.viewpoint is None:
         return ten_views(scan.up, center, radius)
-    return near_views(scan.viewpoint, center, radius, up=scan.up)
+    return near_views(scan.viewpoint, center, radius, scan.up)
 
 
 def random_views(
     rng: np.random.Generator,
     count: int,
     *,
-    up: ArrayLike | None = None,
     center: ArrayLike = (0, 0, 0),
     radius: float = 1.0,
     elevation: tuple[float, float] = (-35.0, 70.0),
@@ -182,7 +174,7 @@ def random_views(
     """Cameras at random azimuths and elevations (degrees, uniform in the range)."""
     turned = rng.uniform(0, 360, count)
     raised = rng.uniform(*elevation, count)
-    return orbit_views(raised, turned, up=up, center=center, radius=radius, distance=distance)
+    return orbit_views(raised, turned, center=center, radius=radius, distance=distance)
 
 
 def _filling_focal(distance: float) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -85,14 +84,13 @@ def capture(
     rng: np.random.Generator,
     camera: DepthCamera | None = None,
     *,
-    frame: Literal["camera", "world"] = "camera",
     parts: Sequence[str] = (),
     name: str = "capture",
 ) -> Scan:
     """The organized scan of some meshes (world coordinates, meters) from a camera of `pose [4, 4]`
     (camera to world): points NaN where nothing came back, shaded colors, the faces' labels.
 
-    The world's up is +z; `up` and `viewpoint` of the scan are in `frame`, as its points are.
+    The world's up is +z; points, `up` and `viewpoint` of the scan are in the camera's frame.
     Faces that reach nearer than `camera.near` are not seen. Raises PartDistillError without faces.
     """
     camera = camera or DepthCamera()
@@ -109,16 +107,14 @@ def capture(
     rays = _rays(camera)
     points = np.where(np.isfinite(depth)[..., None], rays * depth[..., None], np.nan).reshape(-1, 3)
     labels = np.where(np.isfinite(depth) & (face >= 0), _labels(mesh)[face], UNLABELED).ravel()
-    up, viewpoint = rotation.T @ [0.0, 0.0, 1.0], np.zeros(3)
-    if frame == "world":
-        points, up, viewpoint = points @ rotation.T + position, np.array([0.0, 0.0, 1.0]), position
+    up = rotation.T @ [0.0, 0.0, 1.0]
     return Scan(
         points=points.astype(np.float32),
         colors=colors.reshape(-1, 3),
         point_labels=labels.astype(np.int16),
         parts=tuple(parts),
         up=up.astype(np.float32),
-        viewpoint=viewpoint.astype(np.float32),
+        viewpoint=np.zeros(3, np.float32),
         grid=(camera.height, camera.width),
         name=name,
     )

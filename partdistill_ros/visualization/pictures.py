@@ -109,17 +109,16 @@ class Drawing:
     index: NDArray[np.int64]
     light: NDArray[np.float64]
     size: tuple[int, int]
-    look: Look
 
     def paint(self, colors: NDArray[np.uint8], objects: NDArray[np.integer] | None = None) -> Image.Image:
         """The picture in the points' `colors [N, 3] u1`, with a line around each of the `objects [N]` (0 none)."""
         picture = np.empty((*self.index.shape, 3), np.uint8)
-        picture[:] = self.look.background
+        picture[:] = LOOK.background
         drawn = self.index >= 0
         lit = colors[self.index[drawn]] * self.light[drawn, None]
         picture[drawn] = lit.clip(0, 255).astype(np.uint8)
         if objects is not None:
-            picture[_outlines(np.where(drawn, objects[self.index], 0))] = self.look.ink
+            picture[_outlines(np.where(drawn, objects[self.index], 0))] = LOOK.ink
         return Image.fromarray(picture).resize(self.size, Image.Resampling.LANCZOS)
 
 
@@ -127,20 +126,19 @@ def draw_cloud(
     points: ArrayLike,
     camera: Camera,
     size: tuple[int, int] = (640, 480),
-    look: Look = LOOK,
     bounds: Bounds | None = None,
 ) -> Drawing:
     """Lay out `points [N, 3]`, framed to fill `size` (width, height) pixels; `bounds` frame several
     pictures alike."""
     seen, usable = _seen(points, camera)
-    width, height = size[0] * look.supersample, size[1] * look.supersample
+    width, height = size[0] * LOOK.supersample, size[1] * LOOK.supersample
     if not len(seen):
-        return Drawing(np.full((height, width), -1), np.ones((height, width)), size, look)
-    column, row, scale = _frame(seen, bounds or _plane_bounds(seen), width, height, look.margin)
-    radius = _disc_radius(seen, scale, look)
+        return Drawing(np.full((height, width), -1), np.ones((height, width)), size)
+    column, row, scale = _frame(seen, bounds or _plane_bounds(seen), width, height, LOOK.margin)
+    radius = _disc_radius(seen, scale)
     depth, index = _splat(column, row, seen[:, 2], width, height, radius)
     drawn = index >= 0
-    return Drawing(np.where(drawn, usable[index], -1), _light(depth, drawn, scale, look), size, look)
+    return Drawing(np.where(drawn, usable[index], -1), _light(depth, drawn, scale), size)
 
 
 def _outlines(numbers: NDArray[np.integer]) -> NDArray[np.bool_]:
@@ -188,15 +186,15 @@ def _frame(
     return pixel[:, 0], pixel[:, 1], scale
 
 
-def _disc_radius(seen: NDArray[np.float64], scale: float, look: Look) -> float:
+def _disc_radius(seen: NDArray[np.float64], scale: float) -> float:
     """Disc radius in supersampled pixels that closes the gaps between neighboring points."""
     probes = seen[:: max(1, len(seen) // 2000)]
     if len(seen) < 4:
-        return look.largest_disc * look.supersample
+        return LOOK.largest_disc * LOOK.supersample
     # The third neighbor, not the first: random samples have close pairs, and duplicates do too.
     spacing = cKDTree(seen).query(probes, k=4)[0][:, 3]
     pixels = float(np.median(spacing / probes[:, 2])) * scale
-    return float(np.clip(DISC_PER_SPACING * pixels, 0.8, look.largest_disc * look.supersample))
+    return float(np.clip(DISC_PER_SPACING * pixels, 0.8, LOOK.largest_disc * LOOK.supersample))
 
 
 def _splat(
@@ -222,10 +220,10 @@ def _splat(
     return front.reshape(height, width), index.reshape(height, width)
 
 
-def _light(depth: NDArray[np.float64], drawn: NDArray[np.bool_], scale: float, look: Look) -> NDArray[np.float64]:
+def _light(depth: NDArray[np.float64], drawn: NDArray[np.bool_], scale: float) -> NDArray[np.float64]:
     """Brightness `[H, W]` around 1 from the slope of the depth and the rims behind edges."""
     filled = np.where(drawn, depth, 0.0)
-    sigma = look.smooth * look.supersample
+    sigma = LOOK.smooth * LOOK.supersample
     weight = gaussian_filter(drawn.astype(np.float64), sigma)
     soft = gaussian_filter(filled, sigma) / np.maximum(weight, 1e-6)
     median = float(np.median(depth[drawn]))
@@ -234,25 +232,25 @@ def _light(depth: NDArray[np.float64], drawn: NDArray[np.bool_], scale: float, l
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
     lamp = np.array([-0.45, -0.65, -0.62])
     diffuse = (normal @ (lamp / np.linalg.norm(lamp))).clip(0)
-    slope = look.ambient + (1.12 - look.ambient) * diffuse
+    slope = LOOK.ambient + (1.12 - LOOK.ambient) * diffuse
     extent = np.subtract(*np.percentile(depth[drawn], (98, 2))) + 1e-9
-    near = minimum_filter(np.where(drawn, depth, np.finfo(float).max), size=4 * look.supersample + 1)
+    near = minimum_filter(np.where(drawn, depth, np.finfo(float).max), size=4 * LOOK.supersample + 1)
     rim = np.maximum(np.where(drawn, depth, -np.inf) - near, 0.0) / extent
-    return slope * np.exp(-look.edge * np.minimum(rim, 0.25))
+    return slope * np.exp(-LOOK.edge * np.minimum(rim, 0.25))
 
 
-def cloud_colors(scan: Scan, look: Look = LOOK) -> NDArray[np.uint8]:
+def cloud_colors(scan: Scan) -> NDArray[np.uint8]:
     """The scan's own colors `[N, 3] u1`, a warm gray where it has none."""
     if scan.colors is not None:
         return scan.colors
-    return np.broadcast_to(np.array(look.bare, np.uint8), (len(scan.points), 3)).copy()
+    return np.broadcast_to(np.array(LOOK.bare, np.uint8), (len(scan.points), 3)).copy()
 
 
-def label_colors(scan: Scan, labels: NDArray[np.integer], parts: Sequence[str], look: Look = LOOK) -> NDArray[np.uint8]:
+def label_colors(scan: Scan, labels: NDArray[np.integer], parts: Sequence[str]) -> NDArray[np.uint8]:
     """Colors `[N, 3] u1` of `labels [N]` into `parts`; unlabeled points fade to a light gray."""
-    own = cloud_colors(scan, look).astype(np.float64)
+    own = cloud_colors(scan).astype(np.float64)
     gray = own.mean(1, keepdims=True) * 0.5 + 105
-    faded = (1 - look.mute) * own + look.mute * gray
+    faded = (1 - LOOK.mute) * own + LOOK.mute * gray
     painted = np.vstack([part_colors(parts), np.zeros((1, 3), np.uint8)]).astype(np.float64)
     luminance = own.mean(1, keepdims=True) / max(float(own.mean()), 1.0)
     painted_here = painted[labels] * (0.85 + 0.15 * luminance.clip(0, 2))
@@ -267,7 +265,6 @@ def before_after(
     objects: NDArray[np.integer] | None = None,
     titles: tuple[str, str] = ("scan", "parts"),
     size: tuple[int, int] = (640, 480),
-    look: Look = LOOK,
 ) -> Image.Image:
     """The scan as it came and colored by `labels [N]` (into `parts`, -1 none), side by side with a
     legend: each part's percentage of the labeled points. A line goes around each of the `objects [N]` (0 none) of a
@@ -275,19 +272,19 @@ def before_after(
     if len(labels) != len(scan.points):
         raise PartDistillError(f"{scan.name}: {len(labels)} labels for {len(scan.points)} points")
     given = scan
-    scan, labels = drawable(scan, labels, look)
+    scan, labels = drawable(scan, labels)
     camera = camera_for(scan)
-    drawing = draw_cloud(scan.points, camera, size, look)
-    before = drawing.paint(cloud_colors(scan, look))
-    after = drawing.paint(label_colors(scan, labels, parts, look), objects if scan is given else None)
+    drawing = draw_cloud(scan.points, camera, size)
+    before = drawing.paint(cloud_colors(scan))
+    after = drawing.paint(label_colors(scan, labels, parts), objects if scan is given else None)
     return sheet((before, after), titles, percent_captions(labels, parts), part_colors(parts))
 
 
-def drawable(scan: Scan, labels: NDArray[np.integer], look: Look = LOOK) -> tuple[Scan, NDArray[np.integer]]:
+def drawable(scan: Scan, labels: NDArray[np.integer]) -> tuple[Scan, NDArray[np.integer]]:
     """A cloud dense enough to look at, with its labels `[N]`: a mesh as samples of its surface."""
     if scan.mesh is None or not len(scan.mesh.faces):
         return scan, labels
-    dense = sample_surface(scan, look.mesh_points)
+    dense = sample_surface(scan, LOOK.mesh_points)
     usable = np.flatnonzero(scan.finite())
     _, nearest = cKDTree(scan.points[usable]).query(dense.points)
     return dense, labels[usable[nearest]]
