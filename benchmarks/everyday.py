@@ -5,7 +5,8 @@
                                   [--held-out 6] [--words 2]
 
 Files: mean IoU over the parts that the truth holds, of the points that some camera around the shape sees; a name that a
-student refuses counts 0. `--rotations N`: each file as it is and N times with any rotation and up unknown.
+student refuses counts 0. `--rotations N`: each file as it is, meshes from one side too, N times with any rotation,
+up unknown.
 `--held-out N`: N shapes each of the categories that no training sees (`synthetic/training/everyday_shapes.py`), whole
 and from one side, upright, dropped (on its side or upside down) and with any rotation and up unknown.
 `--words N`: N drawn shapes each of categories that training does see, asked for by the parts' own names, by a synonym
@@ -57,6 +58,8 @@ def of_files(paths: Sequence[Path], rotations: int = 0) -> Iterator[Case]:
         yield Case(scan.name, cloud)
         for _ in range(rotations):
             yield Case("files, as they are", cloud)
+            if scan.mesh is not None:
+                yield Case("files, meshes from one side", one_sided(cloud, 0))
             yield Case("files, any rotation", turned(cloud, rng))
 
 

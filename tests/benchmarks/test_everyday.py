@@ -34,8 +34,9 @@ def test_files_are_asked_as_they_are_and_turned(load_benchmark, monkeypatch, tmp
         everyday, "load_scans", lambda paths: [everyday.draw(EVERYTHING["bucket"], 0).with_(up=(0, 0, 1))]
     )
     cases = list(everyday.of_files([tmp_path], 2))
-    assert [case.row for case in cases[1:]] == ["files, as they are", "files, any rotation"] * 2
-    upright, turned = cases[1].cloud, cases[2].cloud
+    rows = ["files, as they are", "files, meshes from one side", "files, any rotation"]
+    assert [case.row for case in cases[1:]] == rows * 2
+    upright, turned = cases[1].cloud, cases[3].cloud
     assert upright.up is not None and turned.up is None
     assert not np.allclose(upright.points, turned.points, atol=0.01)
     np.testing.assert_allclose(np.linalg.norm(upright.points, axis=1), np.linalg.norm(turned.points, axis=1), atol=1e-5)
