@@ -176,7 +176,12 @@ class SegmenterParameters:
         "tensorrt_fp16: engines that 'partdistill info --build-engine' has built.",
         choices=("auto", "cpu", "cpu_int8", "cuda", "tensorrt", "tensorrt_fp16"),
     )
-    threads: int = option(2, "CPU threads of the student; 0 leaves it to the runtime.", minimum=0, maximum=256)
+    threads: int = option(
+        2,
+        "CPU threads of the student, which take an object each; 0 takes one a core, at most 8.",
+        minimum=0,
+        maximum=256,
+    )
     markers: bool = option(True, "Publish part_markers: name and box of each part, outline and number of each object.")
     detections: bool = option(
         True,
