@@ -2,7 +2,7 @@
 """Things of any kind, asked for by their part names alone: students and a constant answer side by side.
 
     python benchmarks/everyday.py [SHAPE or folder ...] [--bundle default] [--bundle OTHER] [--rotations 2]
-                                  [--held-out 6] [--words 2]
+                                  [--held-out 6] [--words 2] [--words-of choice_words.json]
 
 Files: mean IoU over the parts that the truth holds, of the points that some camera around the shape sees; a name that a
 student refuses counts 0. `--rotations N`: each file as it is, meshes from one side too, N times with any rotation,
@@ -10,7 +10,8 @@ up unknown.
 `--held-out N`: N shapes each of the categories that no training sees (`synthetic/training/everyday_shapes.py`), whole
 and from one side, upright, dropped (on its side or upside down) and with any rotation and up unknown.
 `--words N`: N drawn shapes each of categories that training does see, asked for by the parts' own names, by a synonym
-that is trained, and by words that no training has read (`held_out_words.json`).
+that is trained, and by words that no training has read (`held_out_words.json`; `choice_words.json` has words of other
+categories, to choose by).
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, HELD_
 from partdistill_ros.synthetic.training.sensors import resting_turn
 
 POINTS = 4096
+WORDS = Path(__file__).with_name("held_out_words.json")
 Answer = Callable[[Scan], NDArray[np.int16]]
 
 
@@ -87,9 +89,9 @@ def held_out(count: int, first_seed: int = 50_000) -> Iterator[Case]:
             yield Case(f"held out, {name}", whole)
 
 
-def of_words(count: int, first_seed: int = 60_000) -> Iterator[Case]:
+def of_words(count: int, words_of: Path = WORDS, first_seed: int = 60_000) -> Iterator[Case]:
     """Shapes of trained categories, their parts asked for by names that training reads and by others."""
-    for name, words in json.loads(Path(__file__).with_name("held_out_words.json").read_text(encoding="utf-8")).items():
+    for name, words in json.loads(words_of.read_text(encoding="utf-8")).items():
         family = EVERYTHING[name]
         queries = {
             "own names": family.parts,
@@ -149,9 +151,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rotations", type=int, default=0, metavar="N", help="of each file, up unknown")
     parser.add_argument("--held-out", type=int, default=0, metavar="N", help="shapes of each category not trained on")
     parser.add_argument("--words", type=int, default=0, metavar="N", help="shapes of each category with held-out words")
+    parser.add_argument("--words-of", type=Path, default=WORDS, metavar="FILE", help="category -> part -> word (JSON)")
     options = parser.parse_args(arguments)
     files = options.shapes or ([] if options.held_out or options.words else [data_folder() / "open"])
-    cases = [*of_files(files, options.rotations), *held_out(options.held_out), *of_words(options.words)]
+    cases = [
+        *of_files(files, options.rotations),
+        *held_out(options.held_out),
+        *of_words(options.words, options.words_of),
+    ]
     columns = {"constant": measure(cases, constant)}
     for bundle in options.bundle or ["default"]:
         columns[bundle] = measure(cases, student(bundle))

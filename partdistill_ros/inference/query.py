@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -87,17 +87,31 @@ def parse_query(text: str, vocabulary: Vocabulary, *, reject_unknown: bool = Fal
     names = _unique(name for group in asked for name in group.names)
     if len(names) > MAX_NAMES:
         raise PartDistillError(f"the query has {len(names)} names, at most {MAX_NAMES} are allowed: split it")
-    vocabulary.embed(names)  # an unknown name is reported before distractors are looked for
-    groups = tuple(competing for group in asked for competing in _with_distractors(group, vocabulary))
+    meant = _embed(asked, names, vocabulary)  # an unknown name is reported before distractors are looked for
+    groups = tuple(competing for group in asked for competing in _with_distractors(group, vocabulary, meant))
     others: tuple[PartGroup, ...] = ()
     if reject_unknown and all(group.category for group in asked):
         groups = tuple(_with_evidence(group, vocabulary) for group in groups)
         others = _others_than(groups, vocabulary)
     further = _unique(name for group in groups + others for name in (*group.names, *group.distractors, *group.evidence))
     distractors = tuple(name for name in further if name not in names)
-    embeddings = vocabulary.embed(names + distractors)
-    remarks = vocabulary.remarks(names) + _without_rivals(groups)
+    asked_for = np.stack([meant[name] for name in names])
+    embeddings = np.concatenate([asked_for, vocabulary.embed(distractors)]) if distractors else asked_for
+    remarks = vocabulary.remarks(names, asked_for) + _without_rivals(groups)
     return PartQuery(_clean(text), groups, names, distractors, embeddings, others, remarks)
+
+
+def _embed(
+    asked: Iterable[PartGroup], names: tuple[str, ...], vocabulary: Vocabulary
+) -> dict[str, NDArray[np.float32]]:
+    """What each name means, in the first group that has it."""
+    alone = dict(zip(names, vocabulary.embed(names), strict=True))
+    found: dict[str, NDArray[np.float32]] = {}
+    for group in asked:
+        embeddings = np.stack([alone[name] for name in group.names])
+        meant = vocabulary.in_context(group.names, embeddings, group.category)
+        found = {**dict(zip(group.names, meant, strict=True)), **found}
+    return found
 
 
 def _without_rivals(groups: tuple[PartGroup, ...]) -> tuple[str, ...]:
@@ -141,27 +155,31 @@ def _parse_group(text: str) -> PartGroup:
     return PartGroup(category, names)
 
 
-def _with_distractors(group: PartGroup, vocabulary: Vocabulary) -> list[PartGroup]:
+def _with_distractors(
+    group: PartGroup, vocabulary: Vocabulary, meant: Mapping[str, NDArray[np.float32]]
+) -> list[PartGroup]:
     if len(group.names) > 1:
         return [group]
     name = group.names[0]
     if group.category is not None:
         parts = vocabulary.categories.get(group.category, ())
-        return [PartGroup(group.category, group.names, _others(name, parts, vocabulary))]
+        return [PartGroup(group.category, group.names, _others(name, parts, vocabulary, meant[name]))]
     found = [
-        PartGroup(category, group.names, _others(name, parts, vocabulary))
+        PartGroup(category, group.names, _others(name, parts, vocabulary, meant[name]))
         for category, parts in vocabulary.categories.items()
         if name in parts
     ]
     return found or [group]
 
 
-def _others(name: str, parts: tuple[str, ...], vocabulary: Vocabulary) -> tuple[str, ...]:
+def _others(
+    name: str, parts: tuple[str, ...], vocabulary: Vocabulary, embedding: NDArray[np.float32]
+) -> tuple[str, ...]:
     """The category's parts without the one that `name` means: itself, or for a synonym the nearest."""
     if not parts:
         return ()
     if name not in parts:
-        similarity = vocabulary.embed(parts) @ vocabulary.embed([name])[0]
+        similarity = vocabulary.embed(parts) @ embedding
         name = parts[int(similarity.argmax())]
     return tuple(part for part in parts if part != name)
 

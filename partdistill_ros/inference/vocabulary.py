@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
+from partdistill_ros.inference.part_lists import shipped_part_lists
 from partdistill_ros.inference.token_table import ShippedWords
 
 TOLD = 2  # remarks about a query at most: looking for similar spellings takes milliseconds
@@ -64,23 +65,36 @@ class Vocabulary:
             rows.update(zip(unknown, encoded, strict=True))
         return np.stack([rows[name] for name in names]).astype(np.float32)
 
-    def remarks(self, names: Sequence[str]) -> tuple[str, ...]:
-        """A sentence about each name that holds a word of which little is known: what it is taken for."""
+    def in_context(
+        self, names: Sequence[str], embeddings: NDArray[np.float32], category: str | None
+    ) -> NDArray[np.float32]:
+        """What `embeddings [P, D]` of the names of one object's parts become beside each other: a name that only the
+        shipped table of words knows, and no student, is taken for what suits the others, or the `category`, best."""
+        if not isinstance(self.encoder, ShippedWords) or (len(names) < 2 and category is None):
+            return embeddings
+        unknown = np.array([name not in self for name in names])
+        if unknown.any():
+            unknown &= [name not in shipped_part_lists().learned for name in names]
+        return shipped_part_lists().in_context(embeddings, unknown, category) if unknown.any() else embeddings
+
+    def remarks(self, names: Sequence[str], embeddings: NDArray[np.float32]) -> tuple[str, ...]:
+        """A sentence about each name that holds a word of which little is known: what it is taken for, by its embedding
+        of `embeddings [P, D]`."""
         if not isinstance(self.encoder, ShippedWords):
             return ()
         found: list[str] = []
-        for name in names:
+        for name, embedding in zip(names, embeddings, strict=True):
             strange = [] if name in self else self.encoder.strange_words(name)
             if strange and len(found) < TOLD:
                 words = " and ".join(f"'{word[:40]}'" for word in strange[:3])
-                near = difflib.get_close_matches(name, self.names, n=1, cutoff=0.75) + self.like(name)
+                near = difflib.get_close_matches(name, self.names, n=1, cutoff=0.75) + self.like(embedding)
                 shown = ", ".join(f"'{one}'" for one in dict.fromkeys(near))
                 found.append(f"{words} is no common word: '{name[:40]}' is taken for something like {shown}")
         return tuple(found)
 
-    def like(self, name: str, count: int = 2) -> list[str]:
-        """Known names whose embeddings are nearest to that of `name`, best first."""
-        order = np.argsort(-self.embeddings @ self.embed([name])[0], kind="stable")
+    def like(self, embedding: NDArray[np.float32], count: int = 2) -> list[str]:
+        """Known names whose embeddings are nearest to `embedding [D]`, best first."""
+        order = np.argsort(-self.embeddings @ embedding, kind="stable")
         return [self.names[row] for row in order[:count]]
 
     def nearest(self, name: str, count: int = 5) -> list[str]:

@@ -13,8 +13,9 @@ from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, train
 from partdistill_ros.synthetic.training.more_names import more_names  # noqa: E402
 
 
-def test_no_held_out_word_is_trained(repository):
-    words = json.loads((repository / "benchmarks" / "held_out_words.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("file", ["held_out_words.json", "choice_words.json"])
+def test_no_held_out_word_is_trained(repository, file):
+    words = json.loads((repository / "benchmarks" / file).read_text(encoding="utf-8"))
     categories = trained_categories()
     trained = {
         name
@@ -26,6 +27,16 @@ def test_no_held_out_word_is_trained(repository):
     for category, chosen in words.items():
         assert set(chosen) <= set(EVERYTHING[category].parts)
         assert not trained & set(chosen.values()), category
+
+
+def test_words_to_choose_by_measure_nothing_else(repository):
+    measured, chosen = (
+        json.loads((repository / "benchmarks" / file).read_text(encoding="utf-8"))
+        for file in ("held_out_words.json", "choice_words.json")
+    )
+    words = {word for parts in measured.values() for word in parts.values()}
+    assert not set(measured) & set(chosen)
+    assert not words & {word for parts in chosen.values() for word in parts.values()}
 
 
 def test_files_are_asked_as_they_are_and_turned(load_benchmark, monkeypatch, tmp_path):
