@@ -14,7 +14,7 @@ all:  ## the live path: commands in .venv/bin, executables in .venv/lib, launch 
 	@tools/install.sh live
 	@echo "Ready: $(BIN)/partdistill --help"
 
-demo:  ## a simulated table scene goes through the real node; picture, labelled PLY, timings in out/demo
+demo:  ## a simulated table scene goes through the real node; picture, labeled PLY, timings in out/demo
 	@tools/install.sh live
 	$(BIN)/partdistill demo --out out/demo
 

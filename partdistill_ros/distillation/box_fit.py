@@ -18,9 +18,7 @@ from partdistill_ros.teachers.boxes import box_iou
 DEFAULT = BoxConfig()
 
 
-def specificity_weights(
-    units: KnowledgeUnits, num_visible: NDArray[np.integer], config: BoxConfig = DEFAULT
-) -> NDArray[np.float64]:
+def specificity_weights(units: KnowledgeUnits, num_visible: NDArray[np.integer]) -> NDArray[np.float64]:
     """Weight `[K]` of each box by how much it singles out: the fraction of its view's visible points inside, to the
     power -0.7, at most 5, since a large box takes in neighbors of its part; over 95 % the weight goes down to nothing
     at 100 %, since such a box is about the object and not about a part.
@@ -30,8 +28,8 @@ def specificity_weights(
     if not len(num_visible):
         return np.ones(len(units))
     fraction = np.clip(units.sizes() / np.maximum(num_visible[units.view], 1), 1e-6, 1)
-    weight = np.minimum(fraction**config.specificity_power, config.max_specificity)
-    weight *= np.clip((1 - fraction) / config.whole_object_fade, 0, 1)
+    weight = np.minimum(fraction**DEFAULT.specificity_power, DEFAULT.max_specificity)
+    weight *= np.clip((1 - fraction) / DEFAULT.whole_object_fade, 0, 1)
     return np.where(units.view < 0, 1.0, weight)
 
 

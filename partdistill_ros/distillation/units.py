@@ -87,11 +87,9 @@ def units_from_answer(
     return units_from_boxes(answer, rendering, n_points, parts)
 
 
-def units_from_pixels(
-    answer: PixelAnswer, rendering: Rendering, n_points: int, parts: Sequence[str], min_points: int = 1
-) -> KnowledgeUnits:
-    """One unit per connected region of one part name in one view; its score is the region's mean
-    probability of that part. Regions that show fewer than `min_points` visible points are left out."""
+def units_from_pixels(answer: PixelAnswer, rendering: Rendering, n_points: int, parts: Sequence[str]) -> KnowledgeUnits:
+    """One unit per connected region of one part name in one view that shows a point; its score is the region's mean
+    probability of that part."""
     views, names, height, width = answer.scores.shape
     if (views, names) != (len(rendering), len(parts)):
         raise PartDistillError(
@@ -109,19 +107,14 @@ def units_from_pixels(
             if count:
                 flat = region.ravel()
                 mean = np.bincount(flat, scores[part].ravel()) / np.maximum(np.bincount(flat), 1)
-                rows += _region_rows(part, view, mean, flat[at], visible, min_points)
+                rows += _region_rows(part, view, mean, flat[at], visible)
     return _units_of_rows(rows, n_points, parts)
 
 
-def units_from_boxes(
-    answer: BoxAnswer,
-    rendering: Rendering,
-    n_points: int,
-    parts: Sequence[str],
-    whole_object: float = BoxConfig.whole_object,
-) -> KnowledgeUnits:
+def units_from_boxes(answer: BoxAnswer, rendering: Rendering, n_points: int, parts: Sequence[str]) -> KnowledgeUnits:
     """One unit per box: the visible points whose pixel lies inside. Boxes with at least the fraction
-    `whole_object` of the view's visible points say nothing about a part: they are dropped, as those without a point."""
+    `BoxConfig.whole_object` of the view's visible points say nothing about a part: they are dropped, as are those
+    without a point."""
     height, width = rendering.size
     point_pixel = point_pixels(rendering, n_points, height, width)
     rows = []
@@ -130,7 +123,7 @@ def units_from_boxes(
         row, column = np.divmod(point_pixel[view, visible], width)
         left, top, right, bottom = box
         inside = (column + 0.5 >= left) & (column + 0.5 <= right) & (row + 0.5 >= top) & (row + 0.5 <= bottom)
-        if 0 < inside.sum() < whole_object * len(visible):
+        if 0 < inside.sum() < BoxConfig.whole_object * len(visible):
             rows.append((int(part), float(score), int(view), visible[inside]))
     return _units_of_rows(rows, n_points, parts)
 
@@ -175,15 +168,14 @@ def _region_rows(
     mean: NDArray[np.float64],
     region: NDArray[np.int32],
     visible: NDArray[np.intp],
-    min_points: int,
 ) -> list[Row]:
-    """A row for each region number above 0 that at least `min_points` points fall in."""
+    """A row for each region number above 0 that points fall in."""
     order = np.argsort(region, kind="stable")
     numbers, start, count = np.unique(region[order], return_index=True, return_counts=True)
     return [
         (part, float(mean[number]), view, visible[order[first : first + size]])
         for number, first, size in zip(numbers, start, count, strict=True)
-        if number > 0 and size >= min_points
+        if number > 0
     ]
 
 

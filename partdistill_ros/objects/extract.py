@@ -101,9 +101,9 @@ def _without_table(scan: Scan, params: TabletopParams) -> tuple[NDArray[np.intp]
     return _gather(index, np.where(kept.take(label), label, 0).astype(np.int64) - 1)
 
 
-def patches_on_table(scan: Scan, params: TabletopParams | None = None) -> MeasuredPatches | None:
+def patches_on_table(scan: Scan) -> MeasuredPatches | None:
     """What the methods `convex` and `learned` decide by, for training and inspection; None without patches."""
-    params = params or TabletopParams()
+    params = TabletopParams()
     table = _find_table(scan, params)
     return measure_patches(scan, _usable(scan, table, params), table.plane)
 

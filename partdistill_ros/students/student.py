@@ -86,12 +86,12 @@ class Student(nn.Module):
         return points, torch.stack(centers), text
 
 
-def parity(student: Student, graph: bytes, clouds: int = 3, names: int = 5, seed: int = 1) -> float:
+def parity(student: Student, graph: bytes) -> float:
     """Largest difference of a logit between torch and ONNX Runtime on random clouds, in another batch
     size and another number of names than those traced."""
     import onnxruntime
 
-    inputs = student.example_inputs(clouds, names, torch.Generator().manual_seed(seed))
+    inputs = student.example_inputs(3, 5, torch.Generator().manual_seed(1))
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     feed = {name: value.numpy() for name, value in zip(INPUTS, inputs, strict=True)}
     answer = torch.from_numpy(session.run(None, feed)[0])

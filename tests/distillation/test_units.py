@@ -78,13 +78,6 @@ def test_an_answer_of_half_the_resolution_is_spread():
     assert [found.points_of(k).tolist() for k in range(2)] == [[0, 1], [3, 4]]
 
 
-def test_small_regions_can_be_left_out():
-    scores = np.ones((1, 1, 4, 6), np.float32)
-    scores[0, 0, :, 2] = 0
-    found = units_from_pixels(PixelAnswer(scores), one_view([0, 5, 11]), 3, ("handle",), min_points=2)
-    assert [found.points_of(k).tolist() for k in range(len(found))] == [[1, 2]]
-
-
 def test_without_located_points_the_index_map_decides():
     index = np.full((1, 4, 6), -1, np.int32)
     index[0, 0, :3], index[0, 3, 3:] = 2, 0
