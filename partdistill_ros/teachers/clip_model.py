@@ -107,7 +107,7 @@ def _from_file(open_clip: Any, model: str, path: Path, device: str) -> ClipModel
 def _from_tag(open_clip: Any, model: str, tag: str, device: str) -> ClipModel:
     tags = open_clip.list_pretrained_tags_by_model(model)
     if not tags:
-        raise PartDistillError(f"the hub has no weights for {model}: give your own with --weights")
+        raise PartDistillError(f"the hub has no weights for {model}: name your own, clip:{model},weights=PATH")
     tag = tag or ("openai" if "openai" in tags else tags[0])
     settings = open_clip.get_pretrained_cfg(model, tag)
     if not settings:

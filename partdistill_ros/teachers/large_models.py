@@ -30,7 +30,7 @@ def local_weights(kind: str, option: str) -> Path | None:
         return None
     path = Path(given).expanduser()
     if not path.exists():
-        source = "--weights" if option else f"the environment variable {variable}"
+        source = "the teacher's option weights" if option else f"the environment variable {variable}"
         raise PartDistillError(f"{path}, which {source} names, does not exist: check the path")
     return path
 
@@ -49,7 +49,7 @@ def fetch_repository(kind: str, repository: str, wanted: Sequence[Sequence[str]]
     always, *alternatives = wanted
     remedy = (
         f"; without a network, run `hf download {repository} --local-dir FOLDER` where there is one, copy the folder "
-        f"here, and name it with --weights FOLDER or {weights_variable(kind)}=FOLDER"
+        f"here, and name the teacher {kind},weights=FOLDER or set {weights_variable(kind)}=FOLDER"
     )
     with one_sentence(f"cannot fetch {repository} from the hub", remedy):
         folder = Path(snapshot_download(repository, allow_patterns=list(always)))

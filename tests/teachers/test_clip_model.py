@@ -60,7 +60,7 @@ def test_the_hub_by_its_own_names(clip_folder, monkeypatch):
     [
         ("ViT-B-61", "", "no model 'ViT-B-61'; near: ViT-B-16"),
         ("ViT-B-16:best", "", "no weights 'best' for ViT-B-16: it has openai"),
-        ("ViT-M-32", "", "no weights for ViT-M-32: give your own"),
+        ("ViT-M-32", "", "no weights for ViT-M-32: name your own, clip:ViT-M-32,weights=PATH"),
         ("ViT-B-16-SigLIP", __file__, "needs its tokenizer"),
         ("hf-hub:a/b", __file__, "a folder of weights"),
         ("ViT-S-32", __file__, "cannot load .*test_clip_model.py"),

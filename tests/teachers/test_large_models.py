@@ -21,7 +21,7 @@ def test_the_option_comes_before_the_environment(tmp_path, monkeypatch):
 
 
 def test_paths_that_do_not_exist_are_told(monkeypatch):
-    with pytest.raises(PartDistillError, match="/gone, which --weights names"):
+    with pytest.raises(PartDistillError, match="/gone, which the teacher's option weights names"):
         local_weights("clip", "/gone")
     monkeypatch.setenv("PARTDISTILL_DETECTOR_WEIGHTS", "/gone")
     with pytest.raises(PartDistillError, match="environment variable PARTDISTILL_DETECTOR_WEIGHTS"):
@@ -43,7 +43,7 @@ except PartDistillError as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment)
     assert "cannot fetch owner/name from the hub" in done.stdout
     assert "hf download owner/name --local-dir FOLDER" in done.stdout
-    assert "--weights FOLDER or PARTDISTILL_DETECTOR_WEIGHTS=FOLDER" in done.stdout
+    assert "detector,weights=FOLDER or set PARTDISTILL_DETECTOR_WEIGHTS=FOLDER" in done.stdout
     assert done.stdout.count("\n") == 1 and "Traceback" not in done.stderr
 
 
