@@ -5,6 +5,8 @@ Without `source` a table scene is made up and seen by a simulated depth camera. 
 segment.launch.py can be given too.
 """
 
+import atexit
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -40,9 +42,10 @@ def publisher(context):
     names = [known.name for known in options_of(PublisherParameters()) if not known.name.startswith("qos.")]
     given = from_text(PublisherParameters(), {name: LaunchConfiguration(name).perform(context) for name in names})
     if "source" not in given:
-        path = Path(tempfile.mkdtemp(prefix="partdistill_demo_")) / "scene.pcd"
-        save_scan(path, make_scene(SEED).scan)
-        given["source"] = str(path)
+        folder = Path(tempfile.mkdtemp(prefix="partdistill_demo_"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # with `ros2 launch`, which outlives its nodes
+        save_scan(folder / "scene.pcd", make_scene(SEED).scan)
+        given["source"] = str(folder / "scene.pcd")
     return [
         Node(
             package="partdistill_ros",

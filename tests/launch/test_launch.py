@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -106,15 +107,20 @@ def test_the_transports_are_set(stand_ins, repository, monkeypatch):
     assert names & {"FASTDDS_BUILTIN_TRANSPORTS", "FASTDDS_DEFAULT_PROFILES_FILE"}
 
 
-def test_the_demo_plays_a_made_up_scene_unless_told(stand_ins, repository, tmp_path):
-    module = load(repository, "demo.launch.py")
+def test_the_demo_plays_a_made_up_scene_unless_told(stand_ins, repository, tmp_path, monkeypatch):
+    module, ends = load(repository, "demo.launch.py"), []
+    monkeypatch.setattr("atexit.register", lambda end, *given, **named: ends.append(partial(end, *given, **named)))
     arguments = declared(module.arguments())
     wanted = {known.name for known in options_of(PublisherParameters()) if not known.name.startswith("qos.")}
     assert set(arguments) == wanted
     (node,) = module.publisher(context_of(module.arguments(), source=str(tmp_path), rate="5"))
     assert node.named["parameters"] == [{"source": str(tmp_path), "rate": 5.0}]
     (node,) = module.publisher(context_of(module.arguments()))
-    assert Path(node.named["parameters"][0]["source"]).stat().st_size > 100_000
+    scene = Path(node.named["parameters"][0]["source"])
+    assert scene.stat().st_size > 100_000
+    for end in ends:
+        end()
+    assert not scene.parent.exists()
 
 
 def test_rviz_shows_the_topics_under_the_names_that_they_have_here(stand_ins, repository):
