@@ -51,8 +51,10 @@ def locked(out: Path) -> Iterator[Path]:
 
 
 def _sweep(out: Path, work: Path) -> None:
-    """Removes the hidden names under which `io.atomic.atomic_path` and `write_bundle` begin."""
+    """Removes the hidden names under which `io.atomic.atomic_path` and `write_bundle` begin, and a bundle that was
+    replaced."""
     half = [*work.rglob(".*.tmp*"), *out.parent.glob(f".{out.name}.new-*")]
+    half += out.parent.glob(f".{out.name}.old-*") if out.exists() else ()
     for path in half:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

@@ -50,10 +50,15 @@ def test_what_a_killed_run_had_begun_is_removed_and_all_else_stays(tmp_path: Pat
     (tmp_path / ".mugs.new-abc").mkdir()
     (tmp_path / ".mugs.new-abc" / "student.onnx").write_bytes(b"half")
     (tmp_path / ".jugs.new-abc").mkdir()
+    (tmp_path / ".mugs.old-abc").mkdir()
     with locked(out):
         pass
     assert not left.exists() and not (tmp_path / ".mugs.new-abc").exists()
     assert (work / "knowledge" / "units.npz").exists() and (tmp_path / ".jugs.new-abc").exists()
+    assert (tmp_path / ".mugs.old-abc").exists(), "the only one there is"
+    (tmp_path / "mugs").mkdir()
+    with locked(tmp_path / "mugs"):
+        assert not (tmp_path / ".mugs.old-abc").exists()
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
