@@ -49,6 +49,7 @@ ALL = Step("all steps")
 STEPS = (
     Step("no test of agreement", {"min_kappa": -1.0}),
     Step("units are no evidence", {"evidence_weight": 0.0}, kind="pixel"),
+    Step("no second opinion", {"opinion_weight": 0.0}),
     Step("one round", {"num_rounds": 1}, kind="pixel"),
     Step("no memory", {"memory": 0.0}),
     Step("fit not squared", {"fit_power": 1}),

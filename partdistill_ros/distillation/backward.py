@@ -14,6 +14,7 @@ from partdistill_ros.distillation.box_fit import best_fitting_parts, box_fit, sp
 from partdistill_ros.distillation.config import BackwardConfig
 from partdistill_ros.distillation.disk_list import DiskList, Each, Picked
 from partdistill_ros.distillation.samples import Sample
+from partdistill_ros.distillation.second_opinion import confirmed, with_opinions
 from partdistill_ros.distillation.units import KnowledgeUnits, soft_labels
 
 DEFAULT = BackwardConfig()
@@ -34,6 +35,7 @@ def rescore(
     rule: str,
     earlier: Sequence[Rescored] | None = None,
     config: BackwardConfig = DEFAULT,
+    opinions: Sequence[NDArray[np.float32]] | None = None,
 ) -> Sequence[Rescored]:
     """Re-score the teacher's units of all samples of one category by the student's `probabilities [N, P]`.
 
@@ -41,10 +43,13 @@ def rescore(
     `kept-mass`: the same, rescaled so that every part name keeps its total weight over the category.
     `posterior`: scores and labels follow the posterior of each point, blended with the `earlier` one, where the
     student agrees with the teacher by more than chance (else nothing changes yet); scores keep the total weights.
+    opinions `[N, P]`: what another student says, see `second_opinion`.
     """
     units = Each(attrgetter("units"), samples)
     if rule == "posterior":
-        return _rescore_by_posterior(samples, probabilities, earlier or [Rescored(own) for own in units], config)
+        return _rescore_by_posterior(
+            samples, probabilities, earlier or [Rescored(own) for own in units], config, opinions
+        )
     scores = [agreement(own, answer.argmax(1)) for own, answer in zip(units, probabilities, strict=True)]
     if rule == "kept-mass":
         scores = preserve_mass(units, scores)
@@ -169,6 +174,7 @@ def _rescore_by_posterior(
     probabilities: Sequence[NDArray[np.float32]],
     earlier: Sequence[Rescored],
     config: BackwardConfig,
+    opinions: Sequence[NDArray[np.float32]] | None,
 ) -> Sequence[Rescored]:
     weighted = Each(lambda sample: weighted_units(sample, sample.units), samples)
     rows = _may_rescore(samples, weighted, probabilities, all(old.posterior is None for old in earlier), config)
@@ -177,6 +183,9 @@ def _rescore_by_posterior(
     chosen, answers, units = Picked(samples, rows), Picked(probabilities, rows), Picked(weighted, rows)
     # What a box says of one point makes the student's answer worse: there the student is the only judge.
     found = answers if chosen[0].boxes else category_posteriors(units, answers, config)
+    if opinions is not None and config.opinion_weight > 0:
+        asked = Picked(opinions, rows)
+        found = with_opinions(confirmed((answers, found), asked, config.min_gain), asked, config)
     blended = DiskList(_blend(new, earlier[i].posterior, config.memory) for new, i in zip(found, rows, strict=True))
     scores = [unit_fit(sample, one) ** config.fit_power for sample, one in zip(chosen, blended, strict=True)]
     own = Each(attrgetter("units"), chosen)

@@ -81,6 +81,7 @@ def _distill(config: DistillConfig, space: TextSpace, work: Path, report: Callab
         seed=config.seed,
         checkpoint=work / f"fit-{run_key(config, samples, text, config.backward)}.pt",
         forward=work / f"forward-{run_key(config, samples, text)}.pt",
+        second_opinion=config.start == "default",
     )
     student = trainer.run(report)
     end_others()

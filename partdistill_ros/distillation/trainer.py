@@ -66,6 +66,7 @@ class Trainer:
     checkpoint: file that a run which was stopped goes on from.  forward: file of the student at the end of forward
         distillation, shared by runs that differ only in `backward`, but for those of the paper's weights.
     published: units weigh as in the paper, in both directions; always so with the rule `published`.
+    second_opinion: what the student answers before it learns takes part in the rule `posterior`.
     """
 
     def __init__(
@@ -83,11 +84,14 @@ class Trainer:
         checkpoint: Path | None = None,
         forward: Path | None = None,
         published: bool = False,
+        second_opinion: bool = False,
     ) -> None:
         self.student, self.samples, self.text_embeddings = student.to(device), samples, dict(text_embeddings)
         self.schedule, self.augmentation = schedule, augmentation
         self.backward, self.backward_config = backward, backward_config or BackwardConfig()
         self.published = published or backward == "published"
+        self.second_opinion = second_opinion and backward == "posterior"
+        self.opinions: Sequence[NDArray[np.float32]] | None = None
         if forward is not None and self.published:
             forward = forward.with_name(f"published-{forward.name}")
         self.device, self.seed, self.checkpoint, self.forward = device, seed, checkpoint, forward
@@ -103,6 +107,8 @@ class Trainer:
 
     def run(self, report: Callable[[Progress], None] | None = None) -> Student:
         """Train to the end and return the averaged student, in eval mode."""
+        if self.second_opinion:  # before the weights of a checkpoint take the place of the first ones
+            self.opinions = self.answers()
         self._resume()
         check_alike((self.state.epoch, self.state.rescored_at))  # before one writes what another reads
         saved, schedule = time.monotonic(), self.schedule
@@ -211,18 +217,24 @@ class Trainer:
 
     def rescore_units(self) -> None:
         """Re-score every unit by the averaged student, category by category, and learn from the new scores."""
-        asked, turned = (self.ema_student, self.samples, self.text_embeddings), self.augmentation.yaw > 0
-        probabilities = predict(*asked, self.device, self.seed, turned=turned)
+        probabilities = self.answers()
         for own in self.rows.values():
             rows = [i for i in own if not self.samples[i].labeled]
             if not rows:
                 continue
             samples, answers = Picked(self.samples, rows), Picked(probabilities, rows)
-            found = rescore(samples, answers, self.backward, Picked(self.rescored, rows), self.backward_config)
+            opinions = None if self.opinions is None else Picked(self.opinions, rows)
+            earlier = Picked(self.rescored, rows)
+            found = rescore(samples, answers, self.backward, earlier, self.backward_config, opinions)
             for i, rescored in zip(rows, found, strict=True):
                 self.rescored[i] = rescored
         self.state.rescored_at = self.state.epoch
         self.update_labels()
+
+    def answers(self) -> Sequence[NDArray[np.float32]]:
+        """Probabilities `[N, P]` of the averaged student for every sample."""
+        asked, turned = (self.ema_student, self.samples, self.text_embeddings), self.augmentation.yaw > 0
+        return predict(*asked, self.device, self.seed, turned=turned)
 
     def _forward_ends(self) -> bool:
         """Whether forward distillation ends now; where no backward follows, whether one would."""

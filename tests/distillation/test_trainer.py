@@ -28,6 +28,7 @@ SCHEDULE = replace(
     Schedule(), forward_fraction=0.6, epochs=6, batch=4, min_steps=4, checkpoint_minutes=0.0, learning_rate=3e-3
 )
 REGRADED = replace(SCHEDULE, forward_fraction=0.3, rescore_every=2)  # graded after two epochs and after four
+EVERY_STUDENT = BackwardConfig(min_kappa=-1.0)  # one of a few steps agrees with its teacher by chance and would wait
 NAMES = {"bottle": [TextSpace.load().encode([name]) for name in ("cap", "body")]}
 
 
@@ -100,14 +101,28 @@ def test_backward_starts_once_and_changes_the_scores(samples: list[Sample], rule
     assert any((new != old).any() for new, old in zip(trainer.soft_labels, before, strict=True))
 
 
+def test_the_first_answers_are_a_second_opinion_for_posterior_alone(samples: list[Sample], tmp_path: Path) -> None:
+    options = {"backward_config": EVERY_STUDENT, "second_opinion": True}
+    first = make(samples).answers()
+    trainer = make(samples, tmp_path / "fit.pt", **options)
+    whole = trainer.run()
+    resumed = make(samples, tmp_path / "fit.pt", **options)
+    assert_same_weights(whole, resumed.run())
+    for opinions in (trainer.opinions, resumed.opinions):
+        assert all((new == old).all() for new, old in zip(opinions, first, strict=True))
+    alone = make(samples, backward_config=EVERY_STUDENT)
+    alone.run()
+    assert alone.opinions is None and differ(whole, alone.ema_student)
+    published = make(samples, backward="published", second_opinion=True)
+    published.run()
+    assert published.opinions is None
+
+
 def test_none_means_forward_alone(samples: list[Sample]) -> None:
     trainer = make(samples, backward="none")
     trainer.run()
     assert trainer.state.backward_from is None
     assert all((new.units.score == old.units.score).all() for new, old in zip(trainer.rescored, samples, strict=True))
-
-
-EVERY_STUDENT = BackwardConfig(min_kappa=-1.0)  # one of a few steps agrees with its teacher by chance and would wait
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,7 @@ class DistilledMethod:
             checkpoint=checkpoint,
             forward=forward,
             published=published,
+            second_opinion=recipe.start == "default",
         )
 
     def _label(self, student: Student, question: Question) -> NDArray[np.int16]:
