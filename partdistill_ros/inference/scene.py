@@ -46,7 +46,7 @@ class SceneOptions:
     mode: str = "object"
     up: NDArray[np.floating] | None = None
     min_confidence: float = 0.0
-    max_objects: int = 16
+    max_objects: int = 64
     tabletop: TabletopParams = TabletopParams()
     crop: CropBox = CropBox()
     tracking: TrackingOptions | None = None

@@ -160,6 +160,8 @@ class Segmenter:
         the bundle's margin, no point is labeled. A cloud with fewer finite points than a
         patch comes back unlabeled with its `problem`. Raises PartDistillError for wrong arguments.
         """
+        if not isinstance(query, (PartQuery, str)):
+            raise PartDistillError(f'the query must be text such as "mug: handle, cup", or of `query()`: got {query!r}')
         query = self.query(query) if isinstance(query, str) else query
         predictions = self.predict(clouds, query, ups, votes=votes)
         start = time.perf_counter()

@@ -58,9 +58,12 @@ def center_max_radius(points: NDArray[np.floating]) -> NDArray[np.float32]:
 def rotation_to_z(up: ArrayLike) -> NDArray[np.float64]:
     """The least rotation `[3, 3]` that turns the direction `up [3]` to +z.
 
-    Raises PartDistillError for a vector that is not finite or has no length.
+    Raises PartDistillError for what is no vector, is not finite or has no length.
     """
-    vector = np.asarray(up, np.float64)
+    try:
+        vector = np.asarray(up, np.float64)
+    except (TypeError, ValueError):
+        raise PartDistillError(f"up must be three finite numbers, got {up!r}: give None where it is unknown") from None
     length = np.linalg.norm(vector) if vector.shape == (3,) else np.nan
     if not np.isfinite(length) or length < 1e-12:
         raise PartDistillError(

@@ -305,6 +305,10 @@ def test_wrong_arguments(segmenter):
         segmenter.segment([block()], "top, bottom", [None, None])
     with pytest.raises(PartDistillError, match="0 votes"):
         segmenter.segment([block()], "top, bottom", votes=0)
+    with pytest.raises(PartDistillError, match="the query must be text"):
+        segmenter.segment([block()], None)
+    with pytest.raises(PartDistillError, match="up must be three finite numbers, got 'z'"):
+        segmenter.segment([block()], "top, bottom", ["z"])
     with pytest.raises(PartDistillError, match="up must be three finite numbers"):
         segmenter.segment([block()], "top, bottom", [(0, np.nan, 0)])
     with pytest.raises(PartDistillError, match="unknown part name 'handle'"):
