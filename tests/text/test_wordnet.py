@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason="torch: the extra 'train'")
 from partdistill_ros.errors import PartDistillError  # noqa: E402
 from partdistill_ros.inference.token_table import TokenTable  # noqa: E402
 from partdistill_ros.text.tokens import quantized  # noqa: E402
-from partdistill_ros.text.wordnet import WordNet, main, retrofitted  # noqa: E402
+from partdistill_ros.text.wordnet import WordNet, listed_with, main, retrofitted  # noqa: E402
 
 DATA = """  1 the license of the database
 00000001 06 n 01 handle 0 001 ~ 00000002 n 0000 | the part that is held
@@ -52,11 +52,24 @@ def test_words_move_toward_related_names_and_these_stay(folder):
     assert moved["haft"] @ known["handle"] > 0.5 + table.encode(["haft"])[0] @ known["handle"] / 2
 
 
+def test_a_thesaurus_moves_things_that_wordnet_does_not_relate(folder, tmp_path):
+    (tmp_path / "moby.txt").write_text("Hand ax,sword,hand axe,haft\ngrip,handle,grasp\nhandle,hand axe,haft\n")
+    listed = listed_with(tmp_path / "moby.txt", {"handle"})
+    assert listed == {"grip": {"handle"}, "hand axe": {"handle"}, "haft": {"handle"}}
+    table = TokenTable(["hand", "axe", "grip"], *quantized(np.eye(16, dtype=np.float32)[1:4]), 1.5)
+    known = {"handle": np.eye(16, dtype=np.float32)[0]}
+    moved = retrofitted(WordNet.load(folder), table, known, listed)
+    assert moved["hand axe"] @ known["handle"] == pytest.approx(0.6, abs=0.01)  # 0.75 of it beside one of its own
+    assert "grip" not in moved, "to grip is no thing"
+    with pytest.raises(PartDistillError, match="lists no known name"):
+        listed_with(tmp_path / "moby.txt", {"wheel"})
+
+
 def test_a_folder_without_wordnet_says_what_to_download(folder, capsys):
     (folder / "index.noun").write_text(INDEX.replace("00000005", "00000009"), encoding="latin-1")
     with pytest.raises(PartDistillError, match=r"not of one WordNet: unpack https://"):
         WordNet.load(folder)
     (folder / "data.noun").unlink()
     with pytest.raises(SystemExit):
-        main(["--wordnet", str(folder)])
+        main(["--wordnet", str(folder), "--moby", str(folder / "moby.txt")])
     assert "holds no WordNet database" in capsys.readouterr().err
