@@ -97,8 +97,7 @@ class TokenTable:
         if tuple(words) in self._name_row:
             return self._name_row[tuple(words)]
         *before, last = words
-        singulars = (last.removesuffix(ending) + own for ending, own in _PLURALS if last.endswith(ending))
-        rows = (self._name_row.get((*before, one)) for one in singulars if not last.endswith("ss"))
+        rows = (self._name_row.get((*before, one)) for one in singulars(last))
         return next((row for row in rows if row is not None), None)
 
     def _embed(self, name: str) -> NDArray[np.float32]:
@@ -129,6 +128,13 @@ def plain(text: str) -> str:
     """Lower case, no accents, single spaces."""
     spread = unicodedata.normalize("NFD", text.lower().replace("_", " "))
     return " ".join("".join(letter for letter in spread if not unicodedata.combining(letter)).split())
+
+
+def singulars(name: str) -> list[str]:
+    """What a name may be the plural of."""
+    if name.endswith("ss"):
+        return []
+    return [name.removesuffix(ending) + own for ending, own in _PLURALS if name.endswith(ending)]
 
 
 def head_word(words: Sequence[str]) -> int:

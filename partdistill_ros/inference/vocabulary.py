@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.part_lists import shipped_part_lists
-from partdistill_ros.inference.token_table import ShippedWords
+from partdistill_ros.inference.token_table import ShippedWords, singulars
 
 TOLD = 2  # remarks about a query at most: looking for similar spellings takes milliseconds
 
@@ -69,12 +69,14 @@ class Vocabulary:
         self, names: Sequence[str], embeddings: NDArray[np.float32], category: str | None
     ) -> NDArray[np.float32]:
         """What `embeddings [P, D]` of the names of one object's parts become beside each other: a name that only the
-        shipped table of words knows, and no student, is taken for what suits the others, or the `category`, best."""
+        shipped table of words knows, and no student, is taken for what suits the others, or the `category`, best; not
+        one that is the plural of a name that a student knows."""
         if not isinstance(self.encoder, ShippedWords) or (len(names) < 2 and category is None):
             return embeddings
-        unknown = np.array([name not in self for name in names])
+        forms = [(name, *singulars(name)) for name in names]
+        unknown = np.array([not any(form in self for form in each) for each in forms])
         if unknown.any():
-            unknown &= [name not in shipped_part_lists().learned for name in names]
+            unknown &= [shipped_part_lists().learned.isdisjoint(each) for each in forms]
         return shipped_part_lists().in_context(embeddings, unknown, category) if unknown.any() else embeddings
 
     def remarks(self, names: Sequence[str], embeddings: NDArray[np.float32]) -> tuple[str, ...]:

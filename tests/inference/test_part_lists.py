@@ -61,6 +61,13 @@ def test_what_the_bundle_or_a_training_knows_stays_as_it_is():
     assert np.abs(query.embeddings[2] - vocabulary.embed(["quillon"])[0]).max() > 0.01
 
 
+def test_the_plural_of_a_known_name_stays_too():
+    vocabulary = Bundle.load("default").vocabulary
+    names = ["shelves", "hilts", "doors"]
+    assert not {*names} & shipped_part_lists().learned and "shelves" not in vocabulary
+    np.testing.assert_array_equal(parse_query(", ".join(names), vocabulary).embeddings, vocabulary.embed(names))
+
+
 def test_one_word_alone_has_no_context():
     vocabulary = Bundle.load("default").vocabulary
     np.testing.assert_array_equal(parse_query("haft", vocabulary).embeddings[0], vocabulary.embed(["haft"])[0])
