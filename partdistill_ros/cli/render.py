@@ -66,11 +66,12 @@ def run(arguments: Namespace) -> Answer:
     parts = () if arguments.parts is None else split_names(arguments.parts)
     device = choose_device(arguments.device, "rendering")
     from partdistill_ros.io.load import expand, is_bag, load_scans
+    from partdistill_ros.io.readers.bag import bag_name
     from partdistill_ros.rendering.rasterize import load_backend, render_scan
     from partdistill_ros.rendering.save import write_collection, write_views
 
     files = expand(arguments.scans)
-    names = [path.stem for path in files]
+    names = [bag_name(path) if is_bag(path) else path.name if path.is_dir() else path.stem for path in files]
     if len(set(names)) < len(names):
         raise PartDistillError("two scans have the same name and would share a folder: render them one by one")
     many, left_out = len(files) > 1 or any(map(is_bag, files)), LeftOut()

@@ -58,6 +58,14 @@ def test_a_collection_has_the_folders_that_distill_looks_for_and_damaged_scans_a
     assert alone.code == 2 and "no scan could be rendered: few: 3 finite points" in alone.err
 
 
+def test_recorded_scans_whose_names_have_dots(partdistill, post, tmp_path):
+    for name in ("mug.v1", "mug.v2"):
+        save_scan(tmp_path / f"{name}.npz", post)
+    partdistill("collection", "add", tmp_path / "mug.v1.npz", tmp_path / "mug.v2.npz", "--to", tmp_path / "mugs")
+    assert partdistill("render", tmp_path / "mugs", "--out", tmp_path / "views", "--size", 32).code == 0
+    assert (tmp_path / "views" / "mug.v1").is_dir() and (tmp_path / "views" / "mug.v2").is_dir()
+
+
 def test_part_names_are_the_categories(partdistill, mesh_file, tmp_path):
     partdistill("render", mesh_file, "--out", tmp_path, "--size", 32, "--parts", "Top, bottom")
     manifest = json.loads((tmp_path / "manifest.json").read_text())
