@@ -68,9 +68,7 @@ class BackwardConfig:
     num_rounds: int = 2  # of confusion matrix and posterior, each from the other
     opinion_weight: float = 1.0  # of what a student of `default` said before training (second_opinion.py)
     opinion_trust: float = 0.1  # in its names before they are counted, as a fraction of all points
-    min_gain: float = (
-        0.01  # nats that units must add to what the student tells of that opinion, or they are no evidence
-    )
+    min_gain: float = 0.01  # nats by which units must foretell that opinion better, or they are no evidence
     memory: float = 0.5  # of the earlier posterior: a student on few scans changes its mind at random
     fit_power: int = 2  # of a unit's fit: wrong names lose half of their score and right ones gain
     posterior_weight: float = 0.3  # of the posterior itself in a point's soft label, whatever its regions say
