@@ -130,11 +130,12 @@ class Segmenter:
         return self._session.fell_back
 
     def warm_up(self) -> None:
-        """Run the networks once, so that the first cloud and the first new name are answered as fast as the next."""
+        """Run the networks and read the tables once, so that the first cloud and the first new name are answered as
+        fast as the next."""
         self._session.warm_up(self.bundle.points, self.bundle.centers, self.bundle.text_dim)
         if self.bundle.vocabulary.encoder is not None:
             with suppress(PartDistillError):  # whoever asks for a new name is told
-                self.bundle.vocabulary.encoder.encode(["part"])
+                self.query("thing: one, other")
 
     def query(self, text: str, *, reject_unknown: bool = False) -> PartQuery:
         """Parse a query with the bundle's vocabulary (see `parse_query`)."""

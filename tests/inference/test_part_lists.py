@@ -10,6 +10,7 @@ from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import Bundle
 from partdistill_ros.inference.part_lists import PartLists, shipped_part_lists
 from partdistill_ros.inference.query import parse_query
+from partdistill_ros.inference.segmenter import Segmenter
 from partdistill_ros.inference.token_table import TokenTable
 
 PIECES = ["handle", "head", "lid", "hammer", "pot", "striker", "haft", "cover"]
@@ -66,6 +67,12 @@ def test_the_plural_of_a_known_name_stays_too():
     names = ["shelves", "hilts", "doors"]
     assert not {*names} & shipped_part_lists().learned and "shelves" not in vocabulary
     np.testing.assert_array_equal(parse_query(", ".join(names), vocabulary).embeddings, vocabulary.embed(names))
+
+
+def test_the_first_new_words_find_the_lists_at_hand():
+    shipped_part_lists.cache_clear()
+    Segmenter("default", "cpu", 1).warm_up()
+    assert shipped_part_lists.cache_info().currsize == 1
 
 
 def test_one_word_alone_has_no_context():
