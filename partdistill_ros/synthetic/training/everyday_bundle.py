@@ -329,12 +329,12 @@ def main() -> None:
 
 
 def vocabulary(space: TextSpace, categories: Sequence[str]) -> Vocabulary:
-    """All names of the text space, those of `categories` and of their parts.
+    """All names of the text space, those of `categories`, of their parts and of what these make together.
 
     Categories that an object may be instead of what was asked for are those of the families alone: of a hundred, some
     are so much alike (clamp and pliers) that they would turn each other down.
     """
-    everyday = {name for one in categories if one not in FREE for name in (one, *EVERYTHING[one].parts)}
+    everyday = {name for one in categories if one not in FREE for name in (one, *all_names_of(EVERYTHING[one]))}
     more = sorted(everyday - set(space.names))
     rivals = {name: family.parts for name, family in sorted(FAMILIES.items())}
     embeddings = np.concatenate([space.embeddings, space.encode(more)]) if more else space.embeddings

@@ -17,6 +17,7 @@ from partdistill_ros.synthetic.training.divisions import Whole  # noqa: E402
 from partdistill_ros.synthetic.training.everyday_bundle import EverydayTrainer, Names, main  # noqa: E402
 from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, draw_shapes  # noqa: E402
 from partdistill_ros.synthetic.training.steps import Training  # noqa: E402
+from partdistill_ros.text.space import TextSpace  # noqa: E402
 
 SIZES = {"points": 256, "centers": 64, "patches": 32, "neighbors": 8, "width": 40, "layers": 1, "heads": 2, "dim": 8}
 BOTTLES = draw_shapes(EVERYTHING["bottle"], 3, 0, 1500)
@@ -64,6 +65,10 @@ def test_a_merged_part_is_asked_for_by_the_name_of_its_whole(monkeypatch):
     assert batch.text[:, [neck, body]].isnan().all() and not batch.text[:, container].isnan().any()
     assert set(batch.labels.unique().tolist()) <= {-1, cap, container}
     assert {neck, body} <= set(batch.named.unique().tolist())  # among all names they are what they are
+
+
+def test_the_vocabulary_has_what_parts_make_together():
+    assert {"mixer tap", "spout", "tap"} <= {*everyday_bundle.vocabulary(TextSpace.load(), ["mixer tap"]).names}
 
 
 def test_names_are_learned_in_competition_and_alone():
