@@ -53,7 +53,7 @@ def read_mesh(path: Path) -> Scan:
     shape: Any = loaded.to_geometry() if isinstance(loaded, trimesh.Scene) else loaded
     if kind == "stl":
         shape.merge_vertices()
-    vertices, faces = _arrays(path, shape)
+    vertices, faces = _vertices(path, shape), _faces(shape)
     return _scan(path, vertices, faces, *_colors(shape, len(vertices), len(faces)))
 
 
@@ -64,11 +64,15 @@ def _loaded(trimesh: Any, path: Path, kind: str, beside: _Beside, **order: bool)
         return trimesh.load(file, file_type=kind, resolver=beside, process=False, **order)
 
 
-def _arrays(path: Path, shape: Any) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+def _vertices(path: Path, shape: Any) -> NDArray[np.float32]:
     vertices = common.as_float32(path, "vertices", np.asarray(getattr(shape, "vertices", np.empty((0, 3)))))
-    faces = np.asarray(getattr(shape, "faces", np.empty((0, 3))), np.int32)
     common.check_count(path, "vertices", len(vertices))
-    return vertices.reshape(len(vertices), 3), faces.reshape(len(faces), 3)
+    return vertices.reshape(len(vertices), 3)
+
+
+def _faces(shape: Any) -> NDArray[np.int32]:
+    faces = np.asarray(getattr(shape, "faces", np.empty((0, 3))), np.int32)
+    return faces.reshape(len(faces), 3)
 
 
 def _scan(
@@ -88,9 +92,8 @@ def _read_obj(path: Path, load: Callable[..., Any]) -> Scan:
     trimesh makes a mesh of each material. In the file's order each begins with the same vertices, up to the last that
     it needs; but there a vertex has one place in a texture, and none where the material does not need it."""
     pieces = _pieces(load(maintain_order=True))
-    arrays = [_arrays(path, piece) for piece in pieces] or [_arrays(path, None)]
-    vertices = max((vertices for vertices, _ in arrays), key=len)
-    faces = np.concatenate([faces for _, faces in arrays])
+    vertices = _vertices(path, max(pieces, key=lambda piece: len(piece.vertices), default=None))
+    faces = np.concatenate([_faces(None), *map(_faces, pieces)])
     textured = any(_picture(piece) is not None for piece in pieces)
     if len(pieces) < 2 and not textured:
         return _scan(path, vertices, faces, *_colors(pieces[0] if pieces else None, len(vertices), len(faces)))
