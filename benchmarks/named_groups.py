@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labeled shapes for `everyday.py` from OBJ files whose groups have names: named_groups.py FOLDER OUT [TABLE]
+"""Labeled shapes for `everyday.py` from OBJ files whose groups have names.
+
+    python benchmarks/named_groups.py FOLDER OUT [TABLE]
 
 TABLE (JSON): end of a file's path -> [category, {part: regular expression of group names}], the first that fits has the
 group. Not scored: groups that fit none, parts of which a camera sees little, files of which little remains. Up is y.
 """
 
+import argparse
 import json
 import re
 import sys
@@ -40,21 +43,35 @@ def read_groups(lines: Iterable[str], patterns: list[str]) -> Mesh:
     return Mesh(np.array(vertices, np.float32), np.array(faces, np.int32), np.array(labels, np.int16))
 
 
-def main(folder: str, out: str, table: str = str(Path(__file__).with_suffix(".json"))) -> None:
-    Path(out).mkdir(parents=True, exist_ok=True)
-    for end, (category, parts) in json.loads(Path(table).read_text(encoding="utf-8")).items():
-        for path in (path for path in Path(folder).rglob(Path(end).name) if path.as_posix().endswith(end)):
-            mesh = read_groups(path.read_text(errors="replace").splitlines(), list(parts.values()))
-            labels = np.asarray(mesh.face_labels)
-            seen = np.asarray(outer_cloud(Scan(mesh.vertices, mesh=mesh), POINTS).point_labels)
-            kept = [i for i in range(len(parts)) if np.count_nonzero(seen == i) >= FEWEST]
-            if len(kept) < 2 or np.mean(seen >= 0) < LABELED or not set(range(len(parts))) <= {*labels.tolist()}:
-                print(f"{end}: left out, {len(kept)} of {len(parts)} parts, {np.mean(seen >= 0):.0%} named")
-                continue
-            shape = {"vertices": mesh.vertices, "faces": mesh.faces, "up": np.array([0, 1, 0], np.float32)}
-            shape["face_labels"] = np.where(np.isin(labels, kept), labels, -1).astype(np.int16)
-            np.savez(Path(out) / f"{path.stem}.npz", parts=np.array(list(parts)), category=np.array(category), **shape)
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("folder", type=Path, help="OBJ files, at any depth")
+    parser.add_argument("out", type=Path, help="folder for the .npz shapes")
+    parser.add_argument("table", type=Path, nargs="?", default=Path(__file__).with_suffix(".json"))
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    written = 0
+    for end, (category, parts) in json.loads(options.table.read_text(encoding="utf-8")).items():
+        for path in (path for path in options.folder.rglob(Path(end).name) if path.as_posix().endswith(end)):
+            written += write_shape(options.out / f"{path.stem}.npz", path, category, parts)
+    print(f"{options.out}: {written} shapes")
+    return int(not written)
+
+
+def write_shape(out: Path, path: Path, category: str, parts: dict[str, str]) -> bool:
+    """Writes the labeled shape of an OBJ file; False where too little of it has a name."""
+    mesh = read_groups(path.read_text(errors="replace").splitlines(), list(parts.values()))
+    labels = np.asarray(mesh.face_labels)
+    seen = np.asarray(outer_cloud(Scan(mesh.vertices, mesh=mesh), POINTS).point_labels)
+    kept = [i for i in range(len(parts)) if np.count_nonzero(seen == i) >= FEWEST]
+    if len(kept) < 2 or np.mean(seen >= 0) < LABELED or not set(range(len(parts))) <= {*labels.tolist()}:
+        print(f"{path}: left out, {len(kept)} of {len(parts)} parts, {np.mean(seen >= 0):.0%} named")
+        return False
+    shape = {"vertices": mesh.vertices, "faces": mesh.faces, "up": np.array([0, 1, 0], np.float32)}
+    shape["face_labels"] = np.where(np.isin(labels, kept), labels, -1).astype(np.int16)
+    np.savez(out, parts=np.array(list(parts)), category=np.array(category), **shape)
+    return True
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(main())

@@ -23,8 +23,10 @@ def test_groups_that_fit_a_part_are_labeled(load_benchmark, tmp_path):
     (tmp_path / "things" / "chair.obj").write_text(text)
     table = {"things/chair.obj": ["chair", {"seat": "^sitting$", "back": "lean"}], "other/chair.obj": ["chair", {}]}
     (tmp_path / "table.json").write_text(json.dumps(table))
-    load_benchmark("named_groups").main(str(tmp_path), str(tmp_path / "out"), str(tmp_path / "table.json"))
+    named_groups = load_benchmark("named_groups")
+    assert named_groups.main([str(tmp_path), str(tmp_path / "out"), str(tmp_path / "table.json")]) == 0
     scan = load_scan(tmp_path / "out" / "chair.npz")
     assert scan.mesh is not None and scan.parts == ("seat", "back") and scan.category == "chair"
     assert np.asarray(scan.mesh.face_labels).tolist() == 12 * [0] + 12 * [1] + [-1]
     assert np.asarray(scan.up).tolist() == [0, 1, 0]
+    assert named_groups.main([str(tmp_path / "out"), str(tmp_path / "none")]) == 1, "no such files"
