@@ -2,13 +2,15 @@
 """Things of any kind, asked for by their part names alone: students and a constant answer side by side.
 
     python benchmarks/everyday.py [SHAPE or folder ...] [--bundle default] [--bundle OTHER] [--rotations 2]
-                                  [--held-out 6] [--words 2] [--words-of choice_words.json]
+                                  [--held-out 6] [--divisions 4]
+                                  [--words 2] [--words-of choice_words.json]
 
 Files: mean IoU over the parts that the truth holds, of the points that some camera around the shape sees; a name that a
 student refuses counts 0. `--rotations N`: each file as it is, meshes from one side too, N times with any rotation,
 up unknown.
 `--held-out N`: N shapes each of the categories that no training sees (`synthetic/training/everyday_shapes.py`), whole
 and from one side, upright, dropped (on its side or upside down) and with any rotation and up unknown.
+`--divisions N`: N shapes each of these, asked for by other divisions into parts (`held_out_divisions.json`).
 `--words N`: N drawn shapes each of categories that training does see, asked for by the parts' own names, by a synonym
 that is trained, and by words that no training has read (`held_out_words.json`; `choice_words.json` has words of other
 categories, to choose by).
@@ -89,6 +91,21 @@ def held_out(count: int, first_seed: int = 50_000) -> Iterator[Case]:
             yield Case(f"held out, {name}", whole)
 
 
+def of_divisions(count: int, first_seed: int = 70_000) -> Iterator[Case]:
+    """Shapes of held-out categories, divided in other ways than they are drawn: some parts make a whole."""
+    file = Path(__file__).with_name("held_out_divisions.json")
+    for name, divisions in json.loads(file.read_text(encoding="utf-8")).items():
+        parts = EVERYTHING[name].parts
+        for seed in range(first_seed, first_seed + count):
+            cloud = outer_cloud(draw(EVERYTHING[name], seed), POINTS, seed)
+            for division in divisions:
+                called = [next((whole for whole, some in division.items() if part in some), part) for part in parts]
+                names = tuple(dict.fromkeys(called))
+                merged = np.array([*(names.index(one) for one in called), -1], np.int16)
+                labels = merged[np.asarray(cloud.point_labels)]
+                yield Case("held out, other divisions", cloud.with_(parts=names, point_labels=labels))
+
+
 def of_words(count: int, words_of: Path = WORDS, first_seed: int = 60_000) -> Iterator[Case]:
     """Shapes of trained categories, their parts asked for by names that training reads and by others."""
     for name, words in json.loads(words_of.read_text(encoding="utf-8")).items():
@@ -150,15 +167,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--bundle", action="append", help="a bundle's folder, or `default`; may be given again")
     parser.add_argument("--rotations", type=int, default=0, metavar="N", help="of each file, up unknown")
     parser.add_argument("--held-out", type=int, default=0, metavar="N", help="shapes of each category not trained on")
+    parser.add_argument("--divisions", type=int, default=0, metavar="N", help="of these, divided in other ways")
     parser.add_argument("--words", type=int, default=0, metavar="N", help="shapes of each category with held-out words")
     parser.add_argument("--words-of", type=Path, default=WORDS, metavar="FILE", help="category -> part -> word (JSON)")
     options = parser.parse_args(arguments)
-    files = options.shapes or ([] if options.held_out or options.words else [data_folder() / "open"])
-    cases = [
-        *of_files(files, options.rotations),
+    drawn = [
         *held_out(options.held_out),
+        *of_divisions(options.divisions),
         *of_words(options.words, options.words_of),
     ]
+    files = options.shapes or ([] if drawn else [data_folder() / "open"])
+    cases = [*of_files(files, options.rotations), *drawn]
     columns = {"constant": measure(cases, constant)}
     for bundle in options.bundle or ["default"]:
         columns[bundle] = measure(cases, student(bundle))

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("torch", reason="torch: the extra 'train'")
 from partdistill_ros.synthetic.training.divisions import all_names_of  # noqa: E402
 from partdistill_ros.synthetic.training.everyday_bundle import options_of  # noqa: E402
-from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, trained_categories  # noqa: E402
+from partdistill_ros.synthetic.training.everyday_shapes import EVERYTHING, HELD_OUT, trained_categories  # noqa: E402
 from partdistill_ros.synthetic.training.more_names import more_names  # noqa: E402
 
 
@@ -58,3 +58,14 @@ def test_a_shape_is_asked_for_by_three_sets_of_names(load_benchmark):
     cases = [next(cases) for cases in [everyday.of_words(1)] for _ in range(3)]
     assert [case.row for case in cases] == ["words, own names", "words, a trained synonym", "words, held-out words"]
     assert len({case.cloud.parts for case in cases}) == 3
+
+
+def test_other_divisions_merge_parts_of_held_out_categories(load_benchmark):
+    cases = list(load_benchmark("everyday").of_divisions(1))
+    assert {case.cloud.category for case in cases} <= set(HELD_OUT)
+    for case in cases:
+        parts = EVERYTHING[case.cloud.category].parts
+        assert len(set(case.cloud.parts)) == len(case.cloud.parts) < len(parts)
+        assert case.cloud.point_labels.max() < len(case.cloud.parts)
+    stand = next(case.cloud for case in cases if "stand" in case.cloud.parts)
+    assert stand.parts == ("stand", "head") and set(np.unique(stand.point_labels)) == {0, 1}

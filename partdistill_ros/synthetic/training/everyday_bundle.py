@@ -43,7 +43,7 @@ from partdistill_ros.text.space import TextSpace
 OFTEN = {"assembly": 4.0, "mug": 3.0, "chair": 2.0, "table": 2.0, "airplane": 2.0}  # how often a category is drawn
 ALIKE = 0.45  # cosine from which another name may mean the same, and is no counterexample
 MORE = 0.6  # of the clouds, and of their parts, have further words for names: a query may hold nothing else
-DIVIDED = 0.4  # of the clouds, where some parts may count to others
+DIVIDED = 0.25  # of the clouds, where some parts may count to others
 PHRASES = 3  # that `options_of` makes of a part's name and its object's
 MISSING = 0.1  # how often a part is not there, broken off or never made: things of a kind differ in their parts
 LEAST_POINTS = 1000  # of a shape without it
