@@ -20,7 +20,7 @@ from partdistill_ros.cli.common import (
     positive,
 )
 from partdistill_ros.cli.progress import progress
-from partdistill_ros.distillation.config import BACKWARD, DistillConfig, check_share
+from partdistill_ros.distillation.config import BACKWARD, DistillConfig
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.datasets import SPLITS, is_dataset
 from partdistill_ros.evaluation.methods.protocol import METHODS, TRAINED, parse_methods
@@ -144,7 +144,7 @@ def run(arguments: Namespace) -> Answer:
 
 def _check(arguments: Namespace, names: Sequence[str]) -> None:
     """Refuse what does not exist and options that do not go together, before any work."""
-    from partdistill_ros.distillation.generated import is_procedural
+    from partdistill_ros.distillation.generated import check_share, is_procedural
 
     check_inputs(arguments.shapes)
     sources = [*(arguments.train or []), *arguments.generated]

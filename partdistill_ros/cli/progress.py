@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from partdistill_ros.errors import printable
 
 if TYPE_CHECKING:
-    from partdistill_ros.distillation.trainer import Progress
+    from partdistill_ros.distillation.progress import Progress
 
 Item = TypeVar("Item")
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 
@@ -195,7 +194,7 @@ class DistillConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work before any work is done."""
-        from partdistill_ros.distillation.generated import check_generated
+        from partdistill_ros.distillation.generated import check_generated, check_share
 
         for name in ("scans", "generated", "labels"):  # lists, one alone, and text are welcome too
             given, kind = getattr(self, name), Path if name == "scans" else str
@@ -217,11 +216,3 @@ class DistillConfig:
         check_address(self.ray)
         for source in self.generated:
             check_generated(source, (self.category or "").lower())
-
-
-def check_share(share: float | None, generated: Sequence[str]) -> None:
-    """Refuse a weight of generated shapes that is none, or that weighs nothing. Raises PartDistillError."""
-    if share is not None and not 0 < share < float("inf"):
-        raise PartDistillError(f"the share of a generated shape must be over 0, got {share}")
-    if share is not None and not generated:
-        raise PartDistillError("--generated-share says how often a generated shape is drawn: add --generated")

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from partdistill_ros.errors import PartDistillError
@@ -17,6 +17,14 @@ PROCEDURAL = "procedural"
 def is_procedural(source: str) -> bool:
     """Whether `source` is `procedural:N` and not a path, such as a folder `procedural_mugs`."""
     return source.partition(":")[0] == PROCEDURAL
+
+
+def check_share(share: float | None, generated: Sequence[str]) -> None:
+    """Refuse a weight of generated shapes that is none, or that weighs nothing. Raises PartDistillError."""
+    if share is not None and not 0 < share < float("inf"):
+        raise PartDistillError(f"the share of a generated shape must be over 0, got {share}")
+    if share is not None and not generated:
+        raise PartDistillError("--generated-share says how often a generated shape is drawn: add --generated")
 
 
 def check_generated(source: str, category: str | None) -> None:

@@ -13,10 +13,11 @@ import torch
 from partdistill_ros.distillation.answers import TextEmbeddings
 from partdistill_ros.distillation.config import Augmentation, DistillConfig, Schedule, augmentation_for, schedule_for
 from partdistill_ros.distillation.processes import end_others, from_first
+from partdistill_ros.distillation.progress import Progress
 from partdistill_ros.distillation.rescored_units import RescoredUnits, rescored_units, save_rescored
 from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.sources import collect_samples
-from partdistill_ros.distillation.trainer import Progress, Trainer
+from partdistill_ros.distillation.trainer import Trainer
 from partdistill_ros.distillation.work_folder import locked
 from partdistill_ros.inference.bundle import check_place
 from partdistill_ros.inference.vocabulary import Vocabulary

@@ -37,8 +37,8 @@ from partdistill_ros.distillation.processes import (
     sum_gradients,
     summed,
 )
+from partdistill_ros.distillation.progress import Progress
 from partdistill_ros.distillation.samples import partial_view_masks, upright_cloud
-from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.content_key import content_key
 from partdistill_ros.io.load import load_scans

@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from partdistill_ros.distillation.trainer import Progress
-
 # Shares of a usual run on a CPU, 25 scans and 30 epochs: looking 15 %, training 78 %, the rest 7 %.
 SPANS = {
     "extract": (0.0, 0.15),
@@ -22,6 +20,16 @@ SPANS = {
 }
 PARTIAL = {"extract": 0.0, "render": 0.2, "teach": 0.4}
 """How much of a scan's work is done when its stage begins."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """stage: of `SPANS`, or pretrain.  epoch of epochs, or scan of scans.  loss: of the epoch, NaN outside training."""
+
+    stage: str
+    epoch: int
+    epochs: int
+    loss: float
 
 
 @dataclass(frozen=True)

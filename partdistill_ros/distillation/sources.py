@@ -20,11 +20,11 @@ from partdistill_ros.distillation.known_units import load_known, select_points, 
 from partdistill_ros.distillation.known_views import upright_with_views
 from partdistill_ros.distillation.labels import labeled_samples
 from partdistill_ros.distillation.posing import usable_rows
+from partdistill_ros.distillation.progress import Progress
 from partdistill_ros.distillation.ray_tasks import in_order
 from partdistill_ros.distillation.samples import Sample, partial_view_masks, with_weights
 from partdistill_ros.distillation.scan_task import ScanTask, load_tools, num_partial_views, sample_on_worker
 from partdistill_ros.distillation.teacher_query import Renderer
-from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.distillation.unit_store import KnowledgeStore, recorded_scan_stores
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.load import expand, is_bag, load_scans

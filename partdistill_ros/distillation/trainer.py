@@ -29,20 +29,11 @@ from partdistill_ros.distillation.disk_list import DiskList, Picked
 from partdistill_ros.distillation.losses import distinct_names, pad_parts, part_loss
 from partdistill_ros.distillation.optimizer import Optimizer, half_precision, lr_schedule, step_seed, update_average
 from partdistill_ros.distillation.processes import check_alike, is_first, own_rows, share, summed
+from partdistill_ros.distillation.progress import Progress
 from partdistill_ros.distillation.samples import Sample
 from partdistill_ros.distillation.units import class_weights
 from partdistill_ros.students.student import Student
 from partdistill_ros.text.space import pick_synonym
-
-
-@dataclass(frozen=True)
-class Progress:
-    """stage: forward or backward.  epoch of epochs.  loss: of the epoch."""
-
-    stage: str
-    epoch: int
-    epochs: int
-    loss: float
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from partdistill_ros.distillation.backward import agreement, joint_names, kappa, weighted_units
 from partdistill_ros.distillation.box_fit import box_fit
 from partdistill_ros.distillation.disk_list import DiskList
+from partdistill_ros.distillation.progress import Progress
 from partdistill_ros.distillation.samples import Sample
-from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import Bundle
 from partdistill_ros.inference.segmenter import Segmenter

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from partdistill_ros.distillation.config import DistillConfig
 from partdistill_ros.distillation.pipeline import Run
-from partdistill_ros.distillation.trainer import Progress
+from partdistill_ros.distillation.progress import Progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.bundle_check import BundleCheck, check_bundle
 from partdistill_ros.evaluation.run_page import write_run_page

@@ -16,7 +16,7 @@ ROOT = Path(partdistill_ros.__file__).parents[1]
 def asked(monkeypatch, toy_bundle, tmp_path):
     """A trainer that only notes what it was told, reports two epochs and returns the toy."""
     pipeline = pytest.importorskip("partdistill_ros.distillation.pipeline", reason="torch: the extra 'train'")
-    from partdistill_ros.distillation.trainer import Progress
+    from partdistill_ros.distillation.progress import Progress
     from partdistill_ros.evaluation import finalize as ending
     from partdistill_ros.inference.bundle import Bundle
 

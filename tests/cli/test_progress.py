@@ -10,7 +10,7 @@ import pytest
 from partdistill_ros.cli.progress import choose_progress, progress, run_progress
 
 pytest.importorskip("torch", reason="torch: the extra 'train'")
-from partdistill_ros.distillation.trainer import Progress  # noqa: E402
+from partdistill_ros.distillation.progress import Progress  # noqa: E402
 
 NAN = float("nan")
 

@@ -22,10 +22,10 @@ from partdistill_ros.distillation.config import (
     Schedule,
 )
 from partdistill_ros.distillation.known_units import save_known, select_points
+from partdistill_ros.distillation.progress import Progress
 from partdistill_ros.distillation.rescored_units import RescoredUnits, find_rescored
 from partdistill_ros.distillation.samples import Sample, make_sample, upright_cloud
 from partdistill_ros.distillation.sources import collect_samples, count_scans
-from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.inference.bundle import DEFAULT_PATH, Bundle

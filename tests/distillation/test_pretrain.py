@@ -14,7 +14,7 @@ from partdistill_ros.distillation import pretrain
 from partdistill_ros.distillation.config import Augmentation
 from partdistill_ros.distillation.pretrain import Cloud, Pretraining, gather_clouds
 from partdistill_ros.distillation.pretrain_config import PretrainConfig
-from partdistill_ros.distillation.trainer import Progress
+from partdistill_ros.distillation.progress import Progress
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.io.save import save_scan
 from partdistill_ros.students.build import load_encoder, new_student

@@ -29,8 +29,8 @@ from partdistill_ros.distillation.processes import (
     share,
     shared_out,
 )
+from partdistill_ros.distillation.progress import Progress
 from partdistill_ros.distillation.samples import Sample
-from partdistill_ros.distillation.trainer import Progress
 from tests.distillation import test_pretrain
 from tests.distillation.test_trainer import REGRADED, Killed, killed_after, make
 

@@ -7,8 +7,7 @@ import math
 
 import pytest
 
-from partdistill_ros.distillation.progress import SPANS, ProgressEstimator
-from partdistill_ros.distillation.trainer import Progress
+from partdistill_ros.distillation.progress import SPANS, Progress, ProgressEstimator
 
 NAN = float("nan")
 

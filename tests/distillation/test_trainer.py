@@ -14,8 +14,9 @@ import torch
 from partdistill_ros.distillation.answers import predict
 from partdistill_ros.distillation.backward import rescore
 from partdistill_ros.distillation.config import Augmentation, BackwardConfig, Schedule
+from partdistill_ros.distillation.progress import Progress
 from partdistill_ros.distillation.samples import Sample
-from partdistill_ros.distillation.trainer import Progress, Trainer, converged
+from partdistill_ros.distillation.trainer import Trainer, converged
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.rendering.cameras import ten_views
 from partdistill_ros.students.patch_transformer import PatchTransformer

@@ -11,8 +11,8 @@ import pytest
 import torch
 from controlled_teacher import ControlledTeacher
 
+from partdistill_ros.distillation.progress import Progress
 from partdistill_ros.distillation.samples import Sample
-from partdistill_ros.distillation.trainer import Progress
 from partdistill_ros.distillation.units import KnowledgeUnits
 from partdistill_ros.errors import PartDistillError
 from partdistill_ros.evaluation.bundle_check import (

@@ -22,8 +22,9 @@ import torch
 from tqdm import tqdm
 
 from partdistill_ros.distillation.config import BACKWARD, Augmentation, Schedule
+from partdistill_ros.distillation.progress import Progress
 from partdistill_ros.distillation.samples import Sample, make_sample, upright_cloud
-from partdistill_ros.distillation.trainer import Progress, Trainer
+from partdistill_ros.distillation.trainer import Trainer
 from partdistill_ros.distillation.unit_store import KnowledgeStore
 from partdistill_ros.inference.vocabulary import Vocabulary
 from partdistill_ros.io.atomic import atomic_path
