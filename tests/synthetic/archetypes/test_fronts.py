@@ -58,3 +58,11 @@ def test_controls_are_on_their_strip(side_panel):
     door = part_points(case, "door", 1)
     axis = 0 if side_panel else 2
     assert controls[:, axis].min() > door[:, axis].max() - 0.02
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_flush_doors_lie_in_the_opening_of_the_case(seed):
+    case = Case(open=0.0, handles=0.0, flush=1.0)
+    body, door = part_points(case, "body", seed), part_points(case, "door", seed)
+    assert abs(door[:, 1].min() - body[:, 1].min()) < 0.01
+    assert np.abs(door[:, 0]).max() < np.abs(body[:, 0]).max()

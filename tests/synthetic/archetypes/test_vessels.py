@@ -38,3 +38,11 @@ def test_the_lid_is_above_and_the_spout_in_front():
             assert lid[:, 2].max() > body[:, 2].max()
         if len(spout := corners(scan, "spout")):
             assert spout[:, 0].max() > body[:, 0].max() * 0.9
+
+
+def test_a_knob_is_on_its_lid_or_some_of_it():
+    for seed in range(6):
+        scan = draw(BY_NAME["teapot"], seed)
+        lid, knob = corners(scan, "lid"), corners(scan, "knob")
+        assert len(knob) == len(lid) == 0 or knob[:, 2].max() > lid[:, 2].max() - 0.02
+    assert "knob" not in BY_NAME["jar"].parts and len(corners(draw(BY_NAME["jar"], 0), "lid"))
