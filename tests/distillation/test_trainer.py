@@ -132,9 +132,10 @@ def test_none_means_forward_alone(samples: list[Sample]) -> None:
         (2, {}),
         (5, {}),
         (5, {"backward": "kept-mass"}),
+        (2, {"second_opinion": True}),
         (4, {"student": PointM2AE, "schedule": replace(SCHEDULE, epochs=4)}),
     ],
-    ids=["forward", "backward", "kept-mass", "point_m2ae"],
+    ids=["forward", "backward", "kept-mass", "second opinion", "point_m2ae"],
 )
 def test_a_killed_run_resumes_to_the_same_weights(
     samples: list[Sample], tmp_path: Path, stopped_after: int, options: dict[str, object]
