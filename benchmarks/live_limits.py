@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partdistill_ros.inference.query import PartQuery
-from partdistill_ros.inference.scene import SceneOptions
 from partdistill_ros.inference.segmenter import Prediction, Segmenter
 from partdistill_ros.inference.tracking import ObjectTracker, TrackingOptions
+from partdistill_ros.nodes.segmenter_parameters import Tabletop
 from partdistill_ros.objects.extract import extract_objects
 from partdistill_ros.pointcloud.layout import CloudLayout, encode, encode_labeled
 from partdistill_ros.pointcloud.scan import Scan
 
 MOST_POINTS = 1_000_000
-MOST_OBJECTS = SceneOptions().max_objects
+MOST_OBJECTS = Tabletop().max_objects  # of the node, unless it is told otherwise
 
 
 @dataclass(frozen=True)
