@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import struct
 import warnings
@@ -61,6 +62,8 @@ def _loaded(trimesh: Any, path: Path, kind: str, beside: _Beside, **order: bool)
     # of materials that need only some of the vertices, trimesh makes NumPy warn of means of nothing
     with open(path, "rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
+        if kind == "obj" and file.read(3) != codecs.BOM_UTF8:  # after such a mark the first line would not be told
+            file.seek(0)
         return trimesh.load(file, file_type=kind, resolver=beside, process=False, **order)
 
 

@@ -62,6 +62,14 @@ def test_points_of_an_obj_without_faces(tmp_path: Path) -> None:
     assert scan.mesh is None and scan.points.shape == (3, 3)
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "byte order mark"])
+def test_the_first_vertex_of_an_obj_counts_whatever_editor_wrote_it(tmp_path: Path, mark: bytes) -> None:
+    (tmp_path / "a.obj").write_bytes(mark + b"v 0 0 1\nv 1 0 0\nv 0 1 0\nv 0 0 0\nf 1 2 3\nf 1 2 4\n")
+    scan = load_scan(tmp_path / "a.obj")
+    np.testing.assert_array_equal(scan.points, [[0, 0, 1], [1, 0, 0], [0, 1, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(scan.mesh.faces, [[0, 1, 2], [0, 1, 3]])
+
+
 def test_obj_whose_material_is_missing(tmp_path: Path) -> None:
     text = "mtllib gone.mtl\nusemtl wood\nv 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 0 1\nf 1/1 2/2 3/3\n"
     (tmp_path / "shape.obj").write_text(text)
