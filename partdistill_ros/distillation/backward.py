@@ -14,7 +14,7 @@ from partdistill_ros.distillation.box_fit import best_fitting_parts, box_fit, sp
 from partdistill_ros.distillation.config import BackwardConfig
 from partdistill_ros.distillation.disk_list import DiskList, Each, Picked
 from partdistill_ros.distillation.samples import Sample
-from partdistill_ros.distillation.second_opinion import confirmed, with_opinions
+from partdistill_ros.distillation.second_opinion import confirmed, smoothed_rows, with_opinions
 from partdistill_ros.distillation.units import KnowledgeUnits, soft_labels
 
 DEFAULT = BackwardConfig()
@@ -98,9 +98,7 @@ def confusion(
         named, weight = own.part[own.owner()], own.score[own.owner()]
         for part in range(num_parts):
             counts[part] += np.bincount(named, weight * probability[own.indices, part], num_parts)
-    total = counts.sum(1, keepdims=True)
-    rows = np.where(total > 1e-9, counts / np.maximum(total, 1e-9), 1 / num_parts)
-    return (rows + smoothing) / (1 + num_parts * smoothing)
+    return smoothed_rows(counts, smoothing)
 
 
 def posterior(

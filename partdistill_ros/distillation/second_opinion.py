@@ -48,9 +48,14 @@ def opinion_matrix(answers: Answers, opinions: Answers, trust: float, smoothing:
     for one, other in zip(answers, opinions, strict=True):
         counts += one.T @ other
     counts += trust * counts.sum() / num_parts * np.eye(num_parts)
-    rows = counts / np.maximum(counts.sum(1, keepdims=True), 1e-9) + smoothing
-    matrix: NDArray[np.float64] = rows / rows.sum(1, keepdims=True)
-    return matrix
+    return smoothed_rows(counts, smoothing)
+
+
+def smoothed_rows(counts: NDArray[np.float64], smoothing: float) -> NDArray[np.float64]:
+    """The rows of a confusion matrix `[P, P]`, each of sum 1, from counts; even where nothing was counted."""
+    total = counts.sum(1, keepdims=True)
+    rows = np.where(total > 1e-9, counts / np.maximum(total, 1e-9), 1 / len(counts))
+    return (rows + smoothing) / (1 + len(counts) * smoothing)
 
 
 def with_opinions(answers: Answers, opinions: Answers, config: BackwardConfig) -> Answers:

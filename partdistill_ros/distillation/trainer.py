@@ -12,6 +12,7 @@ import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -81,8 +82,6 @@ class Trainer:
         self.schedule, self.augmentation = schedule, augmentation
         self.backward, self.backward_config = backward, backward_config or BackwardConfig()
         self.published = published or backward == "published"
-        self.second_opinion = second_opinion and backward == "posterior"
-        self.opinions: Sequence[NDArray[np.float32]] | None = None
         if forward is not None and self.published:
             forward = forward.with_name(f"published-{forward.name}")
         self.device, self.seed, self.checkpoint, self.forward = device, seed, checkpoint, forward
@@ -92,14 +91,13 @@ class Trainer:
         self.rows = {category: np.flatnonzero(categories == category).tolist() for category in text_embeddings}
         self.state = TrainerState()
         self.ema_student = copy.deepcopy(self.student).eval()
+        self.first_student = copy.deepcopy(self.ema_student) if second_opinion and backward == "posterior" else None
         self.optimizer = Optimizer(self.student, schedule.learning_rate, schedule.weight_decay)
         self.all_names = torch.from_numpy(distinct_names(text_embeddings)).to(device)
         self.update_labels()
 
     def run(self, report: Callable[[Progress], None] | None = None) -> Student:
         """Train to the end and return the averaged student, in eval mode."""
-        if self.second_opinion:  # before the weights of a checkpoint take the place of the first ones
-            self.opinions = self.answers()
         self._resume()
         check_alike((self.state.epoch, self.state.rescored_at))  # before one writes what another reads
         saved, schedule = time.monotonic(), self.schedule
@@ -208,7 +206,7 @@ class Trainer:
 
     def rescore_units(self) -> None:
         """Re-score every unit by the averaged student, category by category, and learn from the new scores."""
-        probabilities = self.answers()
+        probabilities = self.answers(self.ema_student)
         for own in self.rows.values():
             rows = [i for i in own if not self.samples[i].labeled]
             if not rows:
@@ -222,10 +220,15 @@ class Trainer:
         self.state.rescored_at = self.state.epoch
         self.update_labels()
 
-    def answers(self) -> Sequence[NDArray[np.float32]]:
-        """Probabilities `[N, P]` of the averaged student for every sample."""
-        asked, turned = (self.ema_student, self.samples, self.text_embeddings), self.augmentation.yaw > 0
-        return predict(*asked, self.device, self.seed, turned=turned)
+    def answers(self, student: Student) -> Sequence[NDArray[np.float32]]:
+        """Probabilities `[N, P]` of a student for every sample."""
+        turned = self.augmentation.yaw > 0
+        return predict(student, self.samples, self.text_embeddings, self.device, self.seed, turned=turned)
+
+    @cached_property
+    def opinions(self) -> Sequence[NDArray[np.float32]] | None:
+        """What the student said before it learned, asked when it is needed first; None without a second opinion."""
+        return None if self.first_student is None else self.answers(self.first_student)
 
     def _forward_ends(self) -> bool:
         """Whether forward distillation ends now; where no backward follows, whether one would."""

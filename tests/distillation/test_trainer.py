@@ -104,7 +104,8 @@ def test_backward_starts_once_and_changes_the_scores(samples: list[Sample], rule
 
 def test_the_first_answers_are_a_second_opinion_for_posterior_alone(samples: list[Sample], tmp_path: Path) -> None:
     options = {"backward_config": EVERY_STUDENT, "second_opinion": True}
-    first = make(samples).answers()
+    untrained = make(samples)
+    first = untrained.answers(untrained.ema_student)
     trainer = make(samples, tmp_path / "fit.pt", **options)
     whole = trainer.run()
     resumed = make(samples, tmp_path / "fit.pt", **options)
